@@ -1,0 +1,1 @@
+"""A live model and images in, nouns out."""

@@ -1,0 +1,57 @@
+"""Where the figures come from: versions, platform, commit and the clock."""
+
+import os
+import platform
+import subprocess
+from datetime import UTC, datetime
+from importlib.metadata import version
+
+from reportgen.errors import InputError
+
+
+def fixed_clock() -> datetime | None:
+    """Return the time that SOURCE_DATE_EPOCH fixes, None where it is not set. Raises InputError for nonsense.
+
+    With it set a run promises the same bytes for the same input, so measured seconds are left out too.
+    """
+    given = os.environ.get("SOURCE_DATE_EPOCH", "")
+    if not given:
+        return None
+    try:
+        return datetime.fromtimestamp(int(given), UTC)
+    except (ValueError, OverflowError, OSError) as error:
+        raise InputError(
+            f"SOURCE_DATE_EPOCH is {given!r}", "expected whole seconds since 1970-01-01, or unset it"
+        ) from error
+
+
+def made_at() -> str:
+    """Return the time of this run, ISO 8601 in UTC to the second."""
+    now = fixed_clock() or datetime.now(UTC)
+    return now.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def seconds(measured: dict[str, float]) -> dict[str, float | None]:
+    """Return measured seconds to the millisecond, each None where the clock is fixed."""
+    return {stage: None if fixed_clock() else round(value, 3) for stage, value in measured.items()}
+
+
+def versions() -> dict[str, str]:
+    """Return the versions that a figure can depend on."""
+    return {"python": platform.python_version()} | {name: version(name) for name in ("tensorflow", "keras", "numpy")}
+
+
+def machine() -> str:
+    """Return operating system and processor in words, without the machine's name."""
+    return f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores"
+
+
+def git_commit() -> str | None:
+    """Return the commit of the current folder's checkout, None outside one."""
+    try:
+        found = subprocess.run(
+            ["git", "rev-parse", "--verify", "--quiet", "HEAD"], capture_output=True, text=True, timeout=10
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return found.stdout.strip() or None

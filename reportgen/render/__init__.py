@@ -1,0 +1,1 @@
+"""Nouns in, text and bytes out, without TensorFlow."""

@@ -1,0 +1,300 @@
+"""Layers' outputs and kernels as grids of numbered tiles, one palette PNG per picture, tiled in numpy.
+
+A painted grid is an array of palette indices. Index 0 is paper, 1 ink, 2 the lines of a hatched tile; greys of
+the input images and the colours of the scale share the rest.
+"""
+
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from reportgen.record import Kernels, Maps, Strips
+
+Pixels = NDArray[np.uint8]
+
+PAPER, INK, HATCH = 0, 1, 2
+_GREYS = 48
+_FIRST_GREY = 3
+_FIRST_COLOUR = _FIRST_GREY + _GREYS
+_COLOURS = 256 - _FIRST_COLOUR  # odd, so that a scale around zero has its exact middle
+_GAP = 3
+_TILE = 48
+_TALLEST = 1.4
+_DIGIT = 2
+_STRIP_COLUMNS = 16
+
+# 3x5 digits, a row per number, the bits of each number from left to right
+_DIGITS = {
+    "0": (7, 5, 5, 5, 7), "1": (2, 6, 2, 2, 7), "2": (7, 1, 7, 4, 7), "3": (7, 1, 7, 1, 7), "4": (5, 5, 7, 1, 1),
+    "5": (7, 4, 7, 1, 7), "6": (7, 4, 7, 5, 7), "7": (7, 1, 2, 2, 2), "8": (7, 5, 7, 5, 7), "9": (7, 5, 7, 1, 7),
+}  # fmt: skip
+_LABEL_HEIGHT = 5 * _DIGIT + 4
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A PNG and its size in pixels."""
+
+    png: bytes
+    width: int
+    height: int
+
+
+@dataclass(frozen=True)
+class Grid:
+    """All pictures of one layer, with the ends of the colour scale that they share.
+
+    silent: how many tiles are hatched because every value in them is zero.
+    """
+
+    pictures: list[Picture]
+    scale: Picture
+    low: float
+    high: float
+    silent: int
+    tiles: int
+
+
+def maps_grid(maps: Maps, inputs: NDArray[np.generic]) -> Grid:
+    """Paint each example's input beside the layer's outputs for it.
+
+    inputs: (E, H, W, C) as stored. The colour scale runs from the lowest to the highest value in the layer.
+    """
+    return _outputs_grid(maps.values, inputs, columns=8 if maps.values.shape[-1] <= 16 else 16)
+
+
+def strips_grid(strips: Strips, inputs: NDArray[np.generic]) -> Grid:
+    """Paint each example's input beside one flat tile for each neuron's output."""
+    values = strips.values[:, np.newaxis, np.newaxis, :]
+    columns = min(_STRIP_COLUMNS, values.shape[-1])
+    return _outputs_grid(values, inputs, columns=columns, zoom=(20, 32))
+
+
+def kernels_grid(kernels: Kernels) -> Grid:
+    """Paint every unit's weights on a scale around zero.
+
+    A layer with one input channel has a tile a unit, numbered by unit. Otherwise a unit has a line of tiles,
+    one for each input channel, numbered by channel, behind its own larger number.
+    """
+    limit = kernels.largest
+    levels = _levels(kernels.weights, -limit, limit)
+    if kernels.inputs == 1:
+        rows = [[_numbered(_zoom(tile[0]), u)] for u, tile in enumerate(levels)]
+        cells, columns = [row[0] for row in rows], 8
+    else:
+        cells = [_kernel_line(u, tiles, kernels.channels[u]) for u, tiles in enumerate(levels)]
+        columns = 2
+    pictures = [_png(_wrap(part, columns), _diverging()) for part in _pages(cells, columns)]
+    return Grid(pictures, _bar(_diverging()), -limit, limit, 0, levels.shape[0] * levels.shape[1])
+
+
+def colour_kernels(kernels: Kernels) -> Picture:
+    """Paint a first layer's kernels as small colour pictures: grey is zero, full brightness the largest weight."""
+    limit = kernels.largest or 1.0
+    rgb = np.round((kernels.weights / limit + 1) * 127.5).astype(np.uint8).transpose(0, 2, 3, 1)
+    zoom = _factor(rgb.shape[2])
+    big = rgb.repeat(zoom, axis=1).repeat(zoom, axis=2)
+    cells = [_numbered(np.full(tile.shape[:2], PAPER, np.uint8), u) for u, tile in enumerate(big)]
+    sheet = _diverging()[_wrap(cells, 8)]
+    height, width = cells[0].shape
+    for u, tile in enumerate(big):
+        top, left = _GAP + u // 8 * (height + _GAP), _GAP + u % 8 * (width + _GAP)
+        inner = (width - tile.shape[1]) // 2
+        sheet[top + _LABEL_HEIGHT : top + height, left + inner : left + inner + tile.shape[1]] = tile
+    return _encode(Image.fromarray(sheet))
+
+
+def image(stored: NDArray[np.generic]) -> Picture:
+    """Return one image (H, W, C) as a PNG of its own size, from its darkest to its brightest value."""
+    return _encode(Image.fromarray(_bytes(stored[np.newaxis])[0].squeeze()))
+
+
+def _outputs_grid(
+    values: NDArray[np.float32], inputs: NDArray[np.generic], *, columns: int, zoom: tuple[int, int] | None = None
+) -> Grid:
+    low, high = float(min(values.min(), 0)), float(values.max())
+    levels = _levels(values, low, high)
+    silent = ~values.any(axis=(1, 2))
+    pictures_in = _bytes(inputs)
+    blocks = []
+    for e in range(len(values)):
+        cells = []
+        for u in range(values.shape[-1]):
+            tile = _zoom(levels[e, :, :, u], zoom)
+            cells.append(_numbered(_hatched(tile.shape) if silent[e, u] else tile, u))
+        blocks.append((_wrap(cells, columns), pictures_in[e]))
+    painted = [_beside(block, picture) for block, picture in blocks]
+    pictures = [_stack(group) for group in _groups(painted)]
+    return Grid(pictures, _bar(_sequential()), low, high, int(silent.sum()), silent.size)
+
+
+def _levels(values: NDArray[np.float32], low: float, high: float) -> Pixels:
+    """Return palette indices for values on a scale from low to high; the middle of the scale is its middle colour."""
+    span = high - low
+    scaled = (values - low) / span if span > 0 else np.zeros_like(values)
+    return (np.round(scaled * (_COLOURS - 1)) + _FIRST_COLOUR).astype(np.uint8)
+
+
+def _factor(width: int) -> int:
+    return max(1, round(_TILE / width))
+
+
+def _zoom(tile: Pixels, zoom: tuple[int, int] | None = None) -> Pixels:
+    """Repeat pixels, so that tiles come out about equally large and digits fit above them."""
+    down, right = zoom or (_factor(tile.shape[1]),) * 2
+    return tile.repeat(down, axis=0).repeat(right, axis=1)
+
+
+def _hatched(shape: tuple[int, ...]) -> Pixels:
+    down, right = np.indices(shape)
+    return np.where((down + right) % 8 < 2, HATCH, PAPER).astype(np.uint8)
+
+
+def _numbered(tile: Pixels, label: int, scale: int = _DIGIT) -> Pixels:
+    """Return the tile with its number above it."""
+    digits = _digits(label, scale)
+    width = max(tile.shape[1], digits.shape[1])
+    cell = np.full((_LABEL_HEIGHT + tile.shape[0], width), PAPER, np.uint8)
+    top = _LABEL_HEIGHT - digits.shape[0] - 2
+    cell[top : top + digits.shape[0], : digits.shape[1]] = digits
+    left = (width - tile.shape[1]) // 2
+    cell[_LABEL_HEIGHT:, left : left + tile.shape[1]] = tile
+    return cell
+
+
+def _digits(label: int, scale: int = _DIGIT) -> Pixels:
+    columns: list[Pixels] = []
+    for digit in str(label):
+        bits = np.array([[row >> 2 & 1, row >> 1 & 1, row & 1, 0] for row in _DIGITS[digit]], np.uint8)
+        columns.append(bits)
+    glyphs = np.hstack(columns)[:, :-1]
+    return np.where(glyphs, INK, PAPER).astype(np.uint8).repeat(scale, axis=0).repeat(scale, axis=1)
+
+
+def _kernel_line(unit: int, tiles: Pixels, channels: NDArray[np.integer]) -> Pixels:
+    """Return one unit's number and its tiles in a line."""
+    zoom = (max(1, round(30 / tiles.shape[2])),) * 2
+    cells = [_numbered(_zoom(tile, zoom), int(channel)) for tile, channel in zip(tiles, channels, strict=True)]
+    number = _digits(unit, scale=3)
+    head = np.full((cells[0].shape[0], 3 * 12), PAPER, np.uint8)
+    middle = _LABEL_HEIGHT + (head.shape[0] - _LABEL_HEIGHT - number.shape[0]) // 2
+    head[middle : middle + number.shape[0], : number.shape[1]] = number
+    gap = np.full((head.shape[0], _GAP), PAPER, np.uint8)
+    return np.hstack([part for cell in [head, *cells] for part in (cell, gap)] + [gap] * 3)
+
+
+def _wrap(cells: Sequence[Pixels], columns: int) -> Pixels:
+    """Return equally large cells as rows of `columns`, with gaps between and around them."""
+    height = max(cell.shape[0] for cell in cells)
+    width = max(cell.shape[1] for cell in cells)
+    rows = -(-len(cells) // columns)
+    sheet = np.full((_GAP + rows * (height + _GAP), _GAP + columns * (width + _GAP)), PAPER, np.uint8)
+    for n, cell in enumerate(cells):
+        top, left = _GAP + n // columns * (height + _GAP), _GAP + n % columns * (width + _GAP)
+        sheet[top : top + cell.shape[0], left : left + cell.shape[1]] = cell
+    return sheet
+
+
+def _beside(block: Pixels, picture: Pixels) -> tuple[Pixels, Pixels]:
+    """Return a block of tiles and the input picture that goes left of it, enlarged to a tile and a half."""
+    factor = max(1, round(1.5 * _TILE / picture.shape[1]))
+    step = -(-picture.shape[1] // (2 * _TILE))
+    return block, picture[::step, ::step].repeat(factor, axis=0).repeat(factor, axis=1)
+
+
+def _groups(painted: list[tuple[Pixels, Pixels]]) -> list[list[tuple[Pixels, Pixels]]]:
+    """Split the examples so that each group's picture fits on a sheet of paper."""
+    block, picture = painted[0]
+    height, width = max(block.shape[0], picture.shape[0]) + _GAP, block.shape[1] + picture.shape[1] + 4 * _GAP
+    most = max(1, int(_TALLEST * width // height))
+    groups = -(-len(painted) // most)
+    size = -(-len(painted) // groups)
+    return [painted[n : n + size] for n in range(0, len(painted), size)]
+
+
+def _stack(group: list[tuple[Pixels, Pixels]]) -> Picture:
+    """Paint one picture: a line for each example, a rule between lines, inputs in grey or in colour."""
+    left = max(picture.shape[1] for _, picture in group) + 4 * _GAP
+    lines, places, top = [], [], 0
+    for block, picture in group:
+        height = max(block.shape[0], picture.shape[0] + _LABEL_HEIGHT + _GAP)
+        line = np.full((height + 2 * _GAP, left + block.shape[1]), PAPER, np.uint8)
+        line[: block.shape[0], left:] = block
+        line[-1] = HATCH
+        places.append((top + _GAP + _LABEL_HEIGHT, picture))
+        lines.append(line)
+        top += line.shape[0]
+    lines[-1][-1] = PAPER
+    sheet = np.vstack(lines)
+    if group[0][1].ndim == 3 and group[0][1].shape[2] == 3:
+        coloured = _sequential()[sheet]
+        for y, picture in places:
+            coloured[y : y + picture.shape[0], _GAP : _GAP + picture.shape[1]] = picture
+        return _encode(Image.fromarray(coloured))
+    for y, picture in places:
+        grey = picture[..., 0]
+        shades = _FIRST_GREY + np.round(grey / 255 * (_GREYS - 1)).astype(np.uint8)
+        sheet[y : y + grey.shape[0], _GAP : _GAP + grey.shape[1]] = shades
+    return _png(sheet, _sequential())
+
+
+def _pages(cells: list[Pixels], columns: int) -> list[list[Pixels]]:
+    """Split kernels so that each picture fits on a sheet of paper."""
+    rows = max(1, int(_TALLEST * columns * cells[0].shape[1] // cells[0].shape[0]))
+    size = rows * columns
+    return [cells[n : n + size] for n in range(0, len(cells), size)]
+
+
+def _bytes(images: NDArray[np.generic]) -> Pixels:
+    """Return stored images (N, H, W, C) as uint8 with 1 or 3 channels, brightest value of all 255.
+
+    Images of 2 or of 4 and more channels show their first one.
+    """
+    channels = images if images.shape[-1] in (1, 3) else images[..., :1]
+    if channels.dtype == np.uint8:
+        return channels
+    values = channels.astype(np.float64)
+    low, high = min(values.min(), 0.0), values.max()
+    return np.round((values - low) / (high - low or 1.0) * 255).astype(np.uint8)
+
+
+@cache
+def _sequential() -> Pixels:
+    return _palette("viridis")
+
+
+@cache
+def _diverging() -> Pixels:
+    return _palette("RdBu_r")
+
+
+def _palette(colormap: str) -> Pixels:
+    """Return the 256 colours (256, 3) of a picture on matplotlib's `colormap`."""
+    import matplotlib
+
+    scale = matplotlib.colormaps[colormap](np.linspace(0, 1, _COLOURS))[:, :3]
+    greys = np.repeat(np.linspace(0, 1, _GREYS)[:, np.newaxis], 3, axis=1)
+    fixed = np.array([[1, 1, 1], [0.1, 0.1, 0.1], [0.72, 0.72, 0.72]])
+    return np.round(np.vstack([fixed, greys, scale]) * 255).astype(np.uint8)
+
+
+def _bar(palette: Pixels) -> Picture:
+    """Return the colour scale as a line of pixels, lowest value left."""
+    return _png(np.arange(_FIRST_COLOUR, 256, dtype=np.uint8)[np.newaxis], palette)
+
+
+def _png(indices: Pixels, palette: Pixels) -> Picture:
+    picture = Image.frombytes("P", (indices.shape[1], indices.shape[0]), indices.tobytes())
+    picture.putpalette(palette.tobytes())
+    return _encode(picture)
+
+
+def _encode(picture: Image.Image) -> Picture:
+    buffer = io.BytesIO()
+    picture.save(buffer, "PNG", compress_level=6)
+    return Picture(buffer.getvalue(), picture.width, picture.height)

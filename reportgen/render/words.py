@@ -1,0 +1,88 @@
+"""Numbers and dates as people read them; every function is a filter of the templates."""
+
+import math
+from datetime import datetime
+
+NOT_AVAILABLE = "n/a"
+
+
+def count(value: int | None) -> str:
+    """12345 -> "12,345"."""
+    return NOT_AVAILABLE if value is None else f"{value:,}"
+
+
+def share(value: float | None, decimals: int = 3) -> str:
+    """0.98914 -> "0.989"; never "0.000" or "1.000" for what is only nearly so."""
+    return NOT_AVAILABLE if value is None else _guarded(value, 1.0, decimals)
+
+
+def percent(value: float | None, decimals: int = 1) -> str:
+    """0.98914 -> "98.9 %" with a no-break space; never 0 % or 100 % for what is only nearly so."""
+    return NOT_AVAILABLE if value is None else f"{_guarded(100 * value, 100.0, decimals)}\u00a0%"
+
+
+def number(value: float | None) -> str:
+    """Return three significant digits: 0.0123, 4.57, 1,230."""
+    if value is None or not math.isfinite(value):
+        return NOT_AVAILABLE
+    if value == 0:
+        return "0"
+    digits = 2 - math.floor(math.log10(abs(value)))
+    if not -6 < digits < 8:
+        return f"{value:.2e}"
+    return f"{round(value, digits):,.{max(digits, 0)}f}"
+
+
+def seconds(value: float | None) -> str:
+    """Return "0.4 s", "42 s" or "3 min 05 s"."""
+    if value is None:
+        return NOT_AVAILABLE
+    if value < 9.95:
+        return f"{value:.1f}\u00a0s"
+    whole = round(value)
+    return f"{whole}\u00a0s" if whole < 60 else f"{whole // 60}\u00a0min {whole % 60:02d}\u00a0s"
+
+
+def size(value: int) -> str:
+    """Return bytes as "812 B", "45 kB" or "1.2 MB" (powers of 1,000)."""
+    if value < 1000:
+        return f"{value}\u00a0B"
+    return f"{value / 1000:.0f}\u00a0kB" if value < 999_500 else f"{value / 1e6:.1f}\u00a0MB"
+
+
+def shape(value: list[int | None]) -> str:
+    """[None, 26, 26, 16] -> "26 x 26 x 16"; the batch is left out, another open size is "any"."""
+    sizes = value[1:] if value and value[0] is None else value
+    return " × ".join("any" if s is None else count(s) for s in sizes)
+
+
+def moment(value: str) -> str:
+    """2026-11-24T16:00:00Z -> "24 November 2026, 16:00 UTC"."""
+    when = datetime.fromisoformat(value)
+    return f"{when.day} {when:%B %Y, %H:%M} UTC"
+
+
+def name(value: object, longest: int = 80) -> str:
+    """Return text from outside with its control and direction characters shown, and cut visibly."""
+    shown = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in str(value))
+    return shown if len(shown) <= longest else f"{shown[:longest]}… ({count(len(shown))} characters)"
+
+
+def plural(value: int, one: str, many: str | None = None) -> str:
+    """1, "image" -> "1 image"; 2, "image" -> "2 images"."""
+    return f"{count(value)} {one if value == 1 else many or one + 's'}"
+
+
+def _guarded(value: float, whole: float, decimals: int) -> str:
+    """Return `value` with more decimals than asked where it would else be shown as 0 or `whole`."""
+    for more in range(decimals, decimals + 4):
+        text = f"{value:.{more}f}"
+        if (float(text) != 0 or value == 0) and (float(text) != whole or value == whole):
+            return text
+    step = 10.0**-more
+    return f"<{step:.{more}f}" if value < whole / 2 else f">{whole - step:.{more}f}"
+
+
+FILTERS = {
+    f.__name__: f for f in (count, share, percent, number, seconds, size, shape, moment, name, plural)
+}

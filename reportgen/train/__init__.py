@@ -1,0 +1,1 @@
+"""Data and a model in: the only package that imports TensorFlow at module level."""

@@ -1,0 +1,48 @@
+"""Choose how stored pixels reach the model."""
+
+from typing import Literal
+
+import numpy as np
+
+from reportgen.dataset import Dataset, Part, Pixels
+from reportgen.errors import InputError
+
+Choice = Literal["auto", "0-1", "0-255"]
+
+
+def choose(dataset: Dataset, choice: Choice, *, model_rescales: bool) -> Pixels:
+    """Return the scale from stored pixels to the range that the model expects.
+
+    choice: "0-1" and "0-255" name that range; "auto" scales integer images to 0-1, unless the model begins
+        with its own Rescaling or Normalization, and leaves images of floats as they are.
+    Raises InputError where the stored values have no such range.
+    """
+    dtype = dataset.test.images.dtype
+    if choice == "auto":
+        if dtype.kind == "f":
+            return Pixels(1.0, "The images are stored as floats and reach the model as they are.")
+        if model_rescales:
+            return Pixels(1.0, "The model begins with its own rescaling, so integer pixels reach it unchanged.")
+        choice = "0-1"
+    top = _top(dataset)
+    if choice == "0-1":
+        return Pixels(1.0 / top, f"Pixels were divided by {top:g}, so the model sees 0 to 1.")
+    return Pixels(255.0 / top, f"Pixels were multiplied by {255.0 / top:g}, so the model sees 0 to 255.")
+
+
+def _top(dataset: Dataset) -> float:
+    """Return the largest value that a stored pixel can take: 1, 255 or 65,535."""
+    parts: list[Part] = [part for part in (dataset.train, dataset.test) if part is not None]
+    dtype = dataset.test.images.dtype
+    if dtype.kind == "b":
+        return 1.0
+    if dtype in (np.dtype(np.uint8), np.dtype(np.uint16)):
+        return float(np.iinfo(dtype).max)
+    low = min(float(part.images.min()) for part in parts)
+    high = max(float(part.images.max()) for part in parts)
+    if low < 0 or high > 255:
+        raise InputError(
+            f"the {dtype} pixels run from {low:g} to {high:g}",
+            "expected 0 to 255 (or 0 to 1); scale them yourself, save them as floats and use --pixels auto",
+        )
+    return 1.0 if dtype.kind == "f" and high <= 1 else 255.0
