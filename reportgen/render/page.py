@@ -1,0 +1,166 @@
+"""A Record as one HTML page, for the screen or for paper."""
+
+import base64
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import jinja2
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+from markupsafe import Markup
+
+from reportgen.errors import InputError, SurroundingsError
+from reportgen.record import Kernels, Record
+from reportgen.render import charts, tiles, words
+
+_MOST_CLASSES_IN_MATRIX = 20
+_SHADES = 6
+
+
+@dataclass(frozen=True)
+class LayerView:
+    """All pictures of one layer that has units."""
+
+    name: str
+    kind: str
+    units: int
+    shown: int
+    step: int
+    grid: tiles.Grid
+    is_dense: bool
+    is_output: bool
+    kernels: Kernels | None
+    kernels_grid: tiles.Grid | None
+    colour_kernels: tiles.Picture | None
+
+
+@dataclass(frozen=True)
+class View:
+    """A Record with everything painted that its pages show, so that HTML and PDF paint nothing twice."""
+
+    record: Record
+    charts: dict[str, str]
+    examples: list[tiles.Picture]
+    mistakes: list[tiles.Picture]
+    layers: list[LayerView]
+
+
+def paint(record: Record) -> View:
+    """Paint every chart and picture of a record."""
+    pictures, history = record.pictures, record.history
+    svg = {name: _data_uri("image/svg+xml", charts.metric(history, name)) for name in charts.names(history)} if (
+        history
+    ) else {}
+    return View(
+        record=record,
+        charts=svg,
+        examples=[tiles.image(stored) for stored in pictures.examples.images],
+        mistakes=[tiles.image(stored) for stored in pictures.worst],
+        layers=_layers(record),
+    )
+
+
+def html(view: View, *, on_paper: bool = False, templates: Path | None = None) -> str:
+    """Return the whole page. on_paper: leave out what only a screen can show, add what only paper needs.
+
+    templates: a folder whose files take the place of reportgen's own of the same name.
+    Raises InputError where a template of the user's is at fault.
+    """
+    environment = _environment(templates)
+    try:
+        style = "\n".join(_source(environment, name) for name in ("style.css", *(["print.css"] if on_paper else [])))
+        return environment.get_template("report.html").render(
+            view=view,
+            r=view.record,
+            on_paper=on_paper,
+            style=Markup(style),
+            csp=f"default-src 'none'; img-src data:; style-src '{_sha256(style)}'; base-uri 'none'; form-action 'none'",
+        )
+    except jinja2.TemplateError as error:
+        if templates is None:
+            raise
+        where = getattr(error, "name", None) or "a template"
+        raise InputError(f"{where} in {templates} fails ({error})", "mend the template") from error
+
+
+def locate_templates() -> Path:
+    """Return the folder of reportgen's own templates: inside an installed package, beside it in a checkout."""
+    package = Path(__file__).resolve().parent.parent
+    for folder in (package / "templates", package.parent / "templates"):
+        if (folder / "report.html").is_file():
+            return folder
+    raise SurroundingsError(f"the templates of reportgen are missing from {package}", "install reportgen again")
+
+
+def _environment(templates: Path | None) -> jinja2.Environment:
+    if templates is not None and not templates.is_dir():
+        raise InputError(f"--templates {templates} is not a folder", "give a folder of Jinja templates")
+    folders = [*([templates] if templates else []), locate_templates()]
+    environment = ImmutableSandboxedEnvironment(
+        loader=jinja2.FileSystemLoader(folders),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= words.FILTERS
+    environment.filters |= {"uri": _picture_uri, "shade": _shade}
+    environment.globals |= {"most_classes_in_matrix": _MOST_CLASSES_IN_MATRIX}
+    return environment
+
+
+def _source(environment: jinja2.Environment, name: str) -> str:
+    assert environment.loader is not None
+    return environment.loader.get_source(environment, name)[0]
+
+
+def _layers(record: Record) -> list[LayerView]:
+    """Return the painted layers in the order of the model."""
+    pictures = record.pictures
+    maps = {m.layer: m for m in pictures.maps}
+    strips = {s.layer: s for s in pictures.strips}
+    kernels = {k.layer: k for k in pictures.kernels}
+    views = []
+    for row in record.model.layers:
+        if (found := maps.get(row.name) or strips.get(row.name)) is None:
+            continue
+        own = kernels.get(row.name)
+        strip = strips.get(row.name)
+        inputs = pictures.examples.images
+        views.append(
+            LayerView(
+                name=row.name,
+                kind=row.kind,
+                units=found.units,
+                shown=found.values.shape[-1],
+                step=maps[row.name].step if row.name in maps else 1,
+                grid=tiles.strips_grid(strip, inputs) if strip else tiles.maps_grid(maps[row.name], inputs),
+                is_dense=strip is not None,
+                is_output=strip is not None and strip.is_output,
+                kernels=own,
+                kernels_grid=tiles.kernels_grid(own) if own else None,
+                colour_kernels=tiles.colour_kernels(own) if own and own.on_colour else None,
+            )
+        )
+    return views
+
+
+def _shade(cell: int, row: Sequence[int]) -> int:
+    """Return 0 (nothing) to 6 (all of the row), never 0 for what is there: how dark a matrix cell is."""
+    return -(-_SHADES * cell // sum(row)) if cell else 0
+
+
+def _picture_uri(picture: tiles.Picture) -> str:
+    return _data_uri("image/png", picture.png)
+
+
+def _data_uri(kind: str, content: bytes) -> str:
+    return f"data:{kind};base64,{base64.b64encode(content).decode('ascii')}"
+
+
+def _sha256(text: str) -> str:
+    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode("utf-8")).digest()).decode("ascii")
+
+
