@@ -1,26 +1,36 @@
 """The flow, on one screen: data -> model -> Record -> bytes -> folder."""
 
 import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+import numpy as np
+
 from reportgen import __version__, record_file
 from reportgen.deliver import folder
-from reportgen.errors import InputError
+from reportgen.options import FORMATS, Options, PixelRange, check_formats
 from reportgen.progress import Progress
-from reportgen.record import SCHEMA, DataFacts, History, Pictures, Provenance, Record, Scores
-from reportgen.render import words
+from reportgen.record import SCHEMA, History, ModelFacts, Pictures, Provenance, Record, Scores
 
 if TYPE_CHECKING:
     import keras
 
     from reportgen.dataset import Dataset
+    from reportgen.train.model_file import ModelFile
 
 MODEL_NAME = "model.keras"
-FORMATS = ("html", "pdf")
-_FILES = {"html": "report.html", "pdf": "report.pdf"}
+
+
+class Report(dict[str, Any]):
+    """What report.json holds. folder: where the report lies; files: the size of each file there, in bytes."""
+
+    def __init__(self, content: Mapping[str, Any], folder: Path, files: Mapping[str, int]) -> None:
+        super().__init__(content)
+        self.folder = folder
+        self.files = dict(files)
 
 
 @dataclass(frozen=True)
@@ -31,7 +41,7 @@ class Subject:
     origin: Literal["trained", "loaded", "live"]
     history: History | None
     sha256: str | None
-    archive: bytes | None
+    archive: bytes | None = None
 
 
 def report(
@@ -45,34 +55,193 @@ def report(
     patience: int = 0,
     seed: int = 0,
     examples: int = 5,
-    pixels: Literal["auto", "0-1", "0-255"] = "auto",
+    pixels: PixelRange = "auto",
     formats: Sequence[str] = FORMATS,
     progress: Progress | None = None,
-) -> dict[str, Any]:
+) -> Report:
     """Train or load a model, look into it, write the report, and return what report.json holds.
 
     model: a .keras or .h5 file, a live Keras model, or None to train the built-in network on the data.
     data: "sample", "mnist", "fashion-mnist", a path, or a mapping with x_train, y_train, x_test, y_test; images
         are (N, H, W) or (N, H, W, C), labels (N,) integers or text or (N, K) one-hot.
     out: the folder to write, by default reports/<data name>. epochs, batch_size, patience: of the training.
-    examples: how many test images are shown beside the layers' outputs. pixels: see README.
+    examples: how many test images are shown beside the layers' outputs. pixels: see the README.
     Raises reportgen.errors.InputError and SurroundingsError; an earlier report then stays as it was.
     """
-    from reportgen.collect import provenance
-    from reportgen.train import load, pixels as pixel_ranges, samples
+    from reportgen.collect import data as data_facts, provenance
+    from reportgen.train import model_file, samples
 
     progress = progress or Progress()
-    _check_call(epochs=epochs, batch_size=batch_size, patience=patience, seed=seed, examples=examples)
-    _check_formats(formats)
+    options = Options(epochs, batch_size, patience, seed, examples, pixels)
+    options.check()
+    check_formats(formats)
     made_at = provenance.made_at()
     if out is not None:
         folder.check(Path(out))
-    if isinstance(model, str | Path) and not Path(model).is_file():
-        load.read(Path(model))  # fail before the data is read and TensorFlow imported
-    with progress.stage("data", f"Reading {data if isinstance(data, str | Path) else 'the data'} ..."):
+    file = model_file.read(Path(model)) if isinstance(model, str | Path) else None
+    named = data if isinstance(data, str | Path) else "the data"
+    with progress.stage("data", f"Reading {named} ..."):
         dataset = samples.load(data, test_only=model is not None)
     target = Path(out) if out is not None else Path("reports") / dataset.name
     folder.check(target)
-    subject, dataset = _subject(model, dataset, pixels, progress, made_at, epochs, batch_size, patience, seed)
-    facts, scores, pictures = _collect(subject, dataset, examples, progress)
-    return {}
+    _check_pdf(formats)
+
+    subject, dataset = _subject(file or model, dataset, options, made_at, progress)
+    facts, evaluation, pictures = _collect(subject, dataset, options, progress)
+    record = Record(
+        schema=SCHEMA,
+        title=title or f"{facts.name} on {dataset.name}",
+        made_at=made_at,
+        reportgen=__version__,
+        provenance=Provenance(
+            versions=provenance.versions(),
+            platform=provenance.machine(),
+            seed=seed,
+            command=provenance.command(model, data, options),
+            git_commit=provenance.git_commit(),
+            seconds=provenance.seconds(progress.seconds),
+            data_sha256=dataset.sha256,
+            model_sha256=subject.sha256,
+        ),
+        data=data_facts.facts(dataset),
+        model=facts,
+        history=subject.history,
+        evaluation=evaluation,
+        layers=[],
+        units=[],
+        proof=None,
+        findings=[],
+        baseline=None,
+        pictures=pictures,
+    )
+    files = record_file.to_bytes(record) | _painted(record, formats, None, progress)
+    if subject.archive is not None:
+        files[MODEL_NAME] = subject.archive
+    return _written(target, files, progress)
+
+
+def render(
+    source: str | Path,
+    *,
+    out: str | Path | None = None,
+    formats: Sequence[str] = FORMATS,
+    templates: str | Path | None = None,
+    progress: Progress | None = None,
+) -> Report:
+    """Paint the report in the folder `source` again, without TensorFlow, and return what its report.json holds.
+
+    out: the folder to write, by default `source` itself. formats: what to paint again; a file of another format
+    stays. templates: a folder whose files take the place of reportgen's own templates of the same name.
+    Raises reportgen.errors.InputError and SurroundingsError; an earlier report then stays as it was.
+    """
+    progress = progress or Progress()
+    check_formats(formats)
+    source = Path(source)
+    target = Path(out) if out is not None else source
+    with progress.stage("data", f"Reading {source} ..."):
+        record = record_file.load(source)
+        kept = folder.read(source)
+    folder.check(target)
+    _check_pdf(formats)
+    painted = _painted(record, formats, Path(templates) if templates is not None else None, progress)
+    return _written(target, kept | painted, progress)
+
+
+def _subject(
+    given: "ModelFile | keras.Model | None",
+    dataset: "Dataset",
+    options: Options,
+    made_at: str,
+    progress: Progress,
+) -> tuple[Subject, "Dataset"]:
+    """Return the model and the data set with the pixels that this model expects."""
+    from reportgen.train import model_file
+
+    with progress.stage("tensorflow", "Starting TensorFlow ..."):
+        from reportgen.train import fit, history, load, network, pixels, runtime
+    shape, classes = dataset.image_shape, len(dataset.class_names)
+    if given is None:
+        runtime.make_deterministic(options.seed)
+        model = network.build(shape, classes)
+        dataset = dataset.seen_as(pixels.choose(dataset, options.pixels, model_rescales=False))
+        says = f"Training the built-in network, at most {options.epochs} epochs ..."
+        with progress.stage("train", says):
+            found = fit.fit(
+                model,
+                dataset,
+                epochs=options.epochs,
+                batch_size=options.batch_size,
+                patience=options.patience,
+                progress=progress,
+            )
+        archive = fit.archive(model, made_at)
+        return Subject(model, "trained", found, hashlib.sha256(archive).hexdigest(), archive), dataset
+    if isinstance(given, model_file.ModelFile):
+        with progress.stage("load", f"Loading {given.path} ..."):
+            model = load.load(given)
+        subject = Subject(model, "loaded", history.beside(given.path, given.sha256), given.sha256)
+    else:
+        subject = Subject(given, "live", history.of_live(given), None)
+    load.check_fit(subject.model, shape, classes)
+    rescales = load.begins_with_rescaling(subject.model)
+    return subject, dataset.seen_as(pixels.choose(dataset, options.pixels, model_rescales=rescales))
+
+
+def _collect(
+    subject: Subject, dataset: "Dataset", options: Options, progress: Progress
+) -> tuple[ModelFacts, dict[str, Scores | None], Pictures]:
+    """Return what the model looks like, how well it does on each part, and the arrays for pictures."""
+    from reportgen.collect import forward, layers, pictures, scores
+
+    parts = {"train": dataset.train, "test": dataset.test}
+    there = {name: part for name, part in parts.items() if part is not None}
+    images = sum(len(part) for part in there.values())
+    with progress.stage("predict", f"Predicting {images:,} images ..."):
+        outputs = [
+            forward.predict(subject.model, part, dataset.pixels, f"{name} part", progress)
+            for name, part in there.items()
+        ]
+        found, output = forward.probabilities(np.concatenate(outputs))
+        ends = np.cumsum([len(part) for part in there.values()])[:-1]
+        probabilities = dict(zip(there, np.split(found, ends), strict=True))
+    with progress.stage("collect", "Looking into the layers ..."):
+        evaluation = {
+            name: None if part is None else scores.score(probabilities[name], part.labels, dataset.class_names)
+            for name, part in parts.items()
+        }
+        facts = layers.facts(subject.model, origin=subject.origin, output=output)
+        shown = pictures.collect(subject.model, dataset, probabilities["test"], examples=options.examples)
+    return facts, evaluation, shown
+
+
+def _painted(
+    record: Record, formats: Sequence[str], templates: Path | None, progress: Progress
+) -> dict[str, bytes]:
+    """Return report.html and report.pdf, as far as they are asked for."""
+    from reportgen.render import page, pdf
+
+    with progress.stage("paint", "Painting pictures and charts ..."):
+        view = page.paint(record)
+    files = {}
+    if "html" in formats:
+        with progress.stage("html", "Writing the HTML page ..."):
+            files["report.html"] = page.html(view, templates=templates).encode("utf-8")
+    if "pdf" in formats:
+        with progress.stage("pdf", "Writing the PDF ..."):
+            files["report.pdf"] = pdf.write(page.html(view, on_paper=True, templates=templates))
+    return files
+
+
+def _written(target: Path, files: Mapping[str, bytes], progress: Progress) -> Report:
+    with progress.stage("write", f"Writing {target} ..."):
+        folder.write(target, files)
+    content = json.loads(files[record_file.JSON_NAME])
+    return Report(content, target, {name: len(files[name]) for name in sorted(files)})
+
+
+def _check_pdf(formats: Sequence[str]) -> None:
+    """Raise SurroundingsError now, not after the long work, where the PDF could not be made."""
+    if "pdf" in formats:
+        from reportgen.render import pdf
+
+        pdf.check()

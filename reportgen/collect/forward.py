@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reportgen.dataset import Part, Pixels
+from reportgen.errors import InputError
 from reportgen.progress import Progress
 
 if TYPE_CHECKING:
@@ -20,33 +21,43 @@ def predict(
     """Return the model's output for every image of `part`: (N, K) float32.
 
     Pixels are converted inside the graph, batch by batch, so the images stay in memory as they are stored.
+    Raises InputError where an output is not a finite number: every figure made from it would be wrong.
     """
+    import keras
     import tensorflow as tf
 
+    flat = keras.Model(model.inputs[0], model.outputs[0])  # however the model packs its input and output
     shape = (None, *part.images.shape[1:])
 
     @tf.function(input_signature=[tf.TensorSpec(shape, part.images.dtype)])  # type: ignore[untyped-decorator]
     def run(images: Any) -> Any:
-        return tf.cast(model(tf.cast(images, tf.float32) * pixels.scale, training=False), tf.float32)
+        return tf.cast(flat(tf.cast(images, tf.float32) * pixels.scale, training=False), tf.float32)
 
     outputs = []
     with progress.bar(label, total=len(part)) as tick:
         for start in range(0, len(part), BATCH):
             outputs.append(run(part.images[start : start + BATCH]).numpy())
             tick(min(start + BATCH, len(part)), "images")
-    return np.concatenate(outputs)
+    found = np.concatenate(outputs)
+    if bad := int((~np.isfinite(found).all(axis=1)).sum()):
+        raise InputError(
+            f"the model answers {bad:,} of {len(part):,} images with NaN or infinite scores",
+            "look for NaN in its weights; did its training diverge?",
+        )
+    return found
 
 
 def layer_outputs(
-    model: "keras.Model", layers: list["keras.layers.Layer"], part: Part, pixels: Pixels, count: int
-) -> tuple[NDArray[np.float32], list[NDArray[np.float32]]]:
-    """Return the model's output and that of each of `layers` for the first `count` images, in one pass."""
+    model: "keras.Model", outputs: list[Any], part: Part, pixels: Pixels, count: int
+) -> list[NDArray[np.float32]]:
+    """Return the values of the symbolic `outputs` for the first `count` images, all from one pass."""
     import keras
 
+    if not outputs:
+        return []
     images = part.images[:count].astype(np.float32) * np.float32(pixels.scale)
-    probe = keras.Model(model.inputs, [model.outputs[0], *(layer.output for layer in layers)])
-    first, *rest = probe(images, training=False)
-    return np.asarray(first, np.float32), [np.asarray(output, np.float32) for output in rest]
+    probe = keras.Model(model.inputs[0], outputs)
+    return [np.asarray(values, np.float32) for values in probe(images, training=False)]
 
 
 def probabilities(outputs: NDArray[np.float32]) -> tuple[NDArray[np.float64], str]:

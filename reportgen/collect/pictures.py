@@ -5,8 +5,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from reportgen.collect import forward, scores
-from reportgen.collect.layers import is_dense, why_not
+from reportgen.collect import forward, layers, scores
 from reportgen.dataset import Dataset
 from reportgen.record import Examples, Kernels, Maps, Pictures, Strips
 
@@ -26,22 +25,21 @@ def collect(
 ) -> Pictures:
     """Return all arrays for pictures. probabilities: (N, K) of the test part; examples: how many test images."""
     test, count = dataset.test, min(examples, len(dataset.test))
-    looked_at = [layer for layer in model.layers if type(layer).__name__ != "InputLayer" and why_not(layer) is None]
-    _, outputs = forward.layer_outputs(model, looked_at, test, dataset.pixels, count)
-    convolutions = [layer for layer in looked_at if not is_dense(layer)]
-    maps, strips = [], []
-    for layer, values in zip(looked_at, outputs, strict=True):
-        if is_dense(layer):
-            is_output = layer is model.layers[-1]
-            strips.append(Strips(layer.name, values.shape[-1], is_output, values[:, :UNITS_SHOWN]))
+    looked_at = layers.analysed(model)
+    values = forward.layer_outputs(model, [output for _, output in looked_at], test, dataset.pixels, count)
+    maps, strips, kernels = [], [], []
+    for (layer, symbolic), found in zip(looked_at, values, strict=True):
+        if found.ndim == 2:
+            strips.append(Strips(layer.name, found.shape[-1], symbolic is model.outputs[0], found[:, :UNITS_SHOWN]))
         else:
-            maps.append(_maps(layer, values))
+            maps.append(_maps(layer, found))
+            kernels.append(_kernels(layer, dataset, is_first=not kernels))
     return Pictures(
         examples=Examples(test.images[:count], test.labels[:count], probabilities[:count].argmax(axis=1)),
         worst=test.images[scores.worst(probabilities, test.labels)],
         maps=maps,
         strips=strips,
-        kernels=[_kernels(layer, dataset, is_first=n == 0) for n, layer in enumerate(convolutions)],
+        kernels=kernels,
     )
 
 

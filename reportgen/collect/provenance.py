@@ -2,11 +2,14 @@
 
 import os
 import platform
+import shlex
 import subprocess
 from datetime import UTC, datetime
 from importlib.metadata import version
+from pathlib import Path
 
 from reportgen.errors import InputError
+from reportgen.options import Options
 
 
 def fixed_clock() -> datetime | None:
@@ -44,6 +47,19 @@ def versions() -> dict[str, str]:
 def machine() -> str:
     """Return operating system and processor in words, without the machine's name."""
     return f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores"
+
+
+def command(model: object, data: object, options: Options) -> str:
+    """Return the command that gives the same figures, whether it was given in the shell or in Python.
+
+    What only moves or trims the output (--out, --title, --formats) is left out.
+    """
+    words = ["reportgen", "report", "--data", str(data) if isinstance(data, str | Path) else "<arrays>"]
+    if model is not None:
+        words += ["--model", str(model) if isinstance(model, str | Path) else "<live model>"]
+    for flag, value in options.changed().items():
+        words += [f"--{flag}", value]
+    return shlex.join(words)
 
 
 def git_commit() -> str | None:

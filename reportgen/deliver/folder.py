@@ -34,6 +34,14 @@ def check(target: Path) -> None:
         raise _cannot_write(target, error) from error
 
 
+def read(source: Path) -> dict[str, bytes]:
+    """Return the files of the report in `source`, by name. Raises InputError where one cannot be read."""
+    try:
+        return {name: (source / name).read_bytes() for name in sorted(NAMES) if (source / name).is_file()}
+    except OSError as error:
+        raise InputError(f"{error.filename} cannot be read ({error.strerror})", "mend that") from error
+
+
 def write(target: Path, files: Mapping[str, bytes]) -> None:
     """Make `target` a folder of exactly `files`. Until that is done the earlier folder stays as it was."""
     target = target.resolve()

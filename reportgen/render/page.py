@@ -8,14 +8,15 @@ from pathlib import Path
 from typing import Any
 
 import jinja2
+import numpy as np
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from markupsafe import Markup
 
 from reportgen.errors import InputError, SurroundingsError
-from reportgen.record import Kernels, Record
+from reportgen.record import Array, ClassScore, Kernels, Record
 from reportgen.render import charts, tiles, words
 
-_MOST_CLASSES_IN_MATRIX = 20
+MOST_CLASSES_IN_MATRIX = 20
 _SHADES = 6
 
 
@@ -25,9 +26,12 @@ class LayerView:
 
     name: str
     kind: str
+    output_shape: list[int | None]
+    params: int
     units: int
     shown: int
     step: int
+    always_silent: list[int]
     grid: tiles.Grid
     is_dense: bool
     is_output: bool
@@ -41,7 +45,13 @@ class View:
     """A Record with everything painted that its pages show, so that HTML and PDF paint nothing twice."""
 
     record: Record
+    labels: list[str]
+    weakest: ClassScore | None
+    matrix: list[list[int]] | None
+    confused_pairs: int
+    training_seconds: float | None
     charts: dict[str, str]
+    chart_texts: dict[str, str]
     examples: list[tiles.Picture]
     mistakes: list[tiles.Picture]
     layers: list[LayerView]
@@ -49,13 +59,19 @@ class View:
 
 def paint(record: Record) -> View:
     """Paint every chart and picture of a record."""
-    pictures, history = record.pictures, record.history
-    svg = {name: _data_uri("image/svg+xml", charts.metric(history, name)) for name in charts.names(history)} if (
-        history
-    ) else {}
+    pictures, history, test = record.pictures, record.history, record.evaluation["test"]
+    assert test is not None
+    judged = [c for c in test.classes if c.f1 is not None]
+    names = charts.names(history) if history else []
     return View(
         record=record,
-        charts=svg,
+        labels=[c.label for c in test.classes],
+        weakest=min(judged, key=lambda c: c.f1 or 0.0) if judged else None,
+        matrix=test.confusion if len(test.classes) <= MOST_CLASSES_IN_MATRIX else None,
+        confused_pairs=sum(cell > 0 for t, row in enumerate(test.confusion) for p, cell in enumerate(row) if t != p),
+        training_seconds=_total(history.seconds) if history else None,
+        charts={name: _data_uri("image/svg+xml", charts.metric(history, name)) for name in names if history},
+        chart_texts={name: words.course(history, name) for name in names if history},
         examples=[tiles.image(stored) for stored in pictures.examples.images],
         mistakes=[tiles.image(stored) for stored in pictures.worst],
         layers=_layers(record),
@@ -107,7 +123,6 @@ def _environment(templates: Path | None) -> jinja2.Environment:
     )
     environment.filters |= words.FILTERS
     environment.filters |= {"uri": _picture_uri, "shade": _shade}
-    environment.globals |= {"most_classes_in_matrix": _MOST_CLASSES_IN_MATRIX}
     return environment
 
 
@@ -133,9 +148,12 @@ def _layers(record: Record) -> list[LayerView]:
             LayerView(
                 name=row.name,
                 kind=row.kind,
+                output_shape=row.output_shape,
+                params=row.params,
                 units=found.units,
                 shown=found.values.shape[-1],
                 step=maps[row.name].step if row.name in maps else 1,
+                always_silent=_silent_units(found.values),
                 grid=tiles.strips_grid(strip, inputs) if strip else tiles.maps_grid(maps[row.name], inputs),
                 is_dense=strip is not None,
                 is_output=strip is not None and strip.is_output,
@@ -145,6 +163,17 @@ def _layers(record: Record) -> list[LayerView]:
             )
         )
     return views
+
+
+def _silent_units(values: Array) -> list[int]:
+    """Return the units whose every value for every example is zero. values: (E, ..., U)."""
+    return np.flatnonzero(~values.any(axis=tuple(range(values.ndim - 1)))).tolist()
+
+
+def _total(seconds: Sequence[float | None]) -> float | None:
+    """Return the sum, None where a part of it is unknown."""
+    known = [spent for spent in seconds if spent is not None]
+    return sum(known) if len(known) == len(seconds) else None
 
 
 def _shade(cell: int, row: Sequence[int]) -> int:
@@ -162,5 +191,3 @@ def _data_uri(kind: str, content: bytes) -> str:
 
 def _sha256(text: str) -> str:
     return "sha256-" + base64.b64encode(hashlib.sha256(text.encode("utf-8")).digest()).decode("ascii")
-
-

@@ -3,6 +3,8 @@
 import math
 from datetime import datetime
 
+from reportgen.record import History
+
 NOT_AVAILABLE = "n/a"
 
 
@@ -31,6 +33,11 @@ def number(value: float | None) -> str:
     if not -6 < digits < 8:
         return f"{value:.2e}"
     return f"{round(value, digits):,.{max(digits, 0)}f}"
+
+
+def fixed(value: float | None, decimals: int) -> str:
+    """0.12345, 4 -> "0.1235": for columns of figures that are compared."""
+    return NOT_AVAILABLE if value is None else f"{value:.{decimals}f}"
 
 
 def seconds(value: float | None) -> str:
@@ -73,6 +80,18 @@ def plural(value: int, one: str, many: str | None = None) -> str:
     return f"{count(value)} {one if value == 1 else many or one + 's'}"
 
 
+def course(history: History, metric: str) -> str:
+    """Return one sentence on where a metric began and ended, on training and on validation images."""
+    names = {"": metric, "validation ": f"val_{metric}"}
+    parts = [
+        f"{who}{metric.replace('_', ' ')} went from {number(values[0])} to {number(values[-1])}"
+        for who, key in names.items()
+        if (values := history.metrics.get(key))
+    ]
+    said = " and ".join(parts)
+    return f"{said[:1].upper()}{said[1:]}."
+
+
 def _guarded(value: float, whole: float, decimals: int) -> str:
     """Return `value` with more decimals than asked where it would else be shown as 0 or `whole`."""
     for more in range(decimals, decimals + 4):
@@ -84,5 +103,5 @@ def _guarded(value: float, whole: float, decimals: int) -> str:
 
 
 FILTERS = {
-    f.__name__: f for f in (count, share, percent, number, seconds, size, shape, moment, name, plural)
+    f.__name__: f for f in (count, share, percent, number, fixed, seconds, size, shape, moment, name, plural)
 }

@@ -38,6 +38,12 @@ def from_metrics(
     )
 
 
+def of_live(model: object) -> History | None:
+    """Return what the last `fit` of a live Keras model wrote down, None where it was not trained here."""
+    logged = getattr(getattr(model, "history", None), "history", None)
+    return from_metrics(logged, source="the model's own fit") if isinstance(logged, dict) and logged else None
+
+
 def beside(model: Path, sha256: str) -> History | None:
     """Return the history that lies beside a model file, None where there is none.
 

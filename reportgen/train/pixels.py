@@ -1,16 +1,13 @@
 """Choose how stored pixels reach the model."""
 
-from typing import Literal
-
 import numpy as np
 
 from reportgen.dataset import Dataset, Part, Pixels
 from reportgen.errors import InputError
+from reportgen.options import PixelRange
 
-Choice = Literal["auto", "0-1", "0-255"]
 
-
-def choose(dataset: Dataset, choice: Choice, *, model_rescales: bool) -> Pixels:
+def choose(dataset: Dataset, choice: PixelRange, *, model_rescales: bool) -> Pixels:
     """Return the scale from stored pixels to the range that the model expects.
 
     choice: "0-1" and "0-255" name that range; "auto" scales integer images to 0-1, unless the model begins

@@ -1,0 +1,192 @@
+"""The command line: options, one call, one line of output; the only place that prints errors and exits."""
+
+import os
+import signal
+import sys
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+
+import typer
+from typer.exceptions import TyperException
+
+from reportgen import __version__
+from reportgen.errors import ReportgenError, one_line
+from reportgen.options import FORMATS, Options
+
+if TYPE_CHECKING:
+    from reportgen.pipeline import Report
+    from reportgen.progress import Progress
+
+INTERNAL_FAULT = 70
+"""Exit code of a fault in reportgen itself (EX_SOFTWARE in sysexits.h)."""
+
+_DEFAULTS = Options()
+
+app = typer.Typer(
+    name="reportgen",
+    help="See what went on inside a Keras model: one HTML page and one PDF.",
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+Formats = Annotated[str, typer.Option(help="What to write, with commas between: html, pdf.")]
+Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
+
+
+@app.callback(invoke_without_command=True)
+def _top(
+    context: typer.Context,
+    version: Annotated[bool, typer.Option("--version", help="Show the version and exit.")] = False,
+) -> None:
+    if version:
+        print(f"reportgen {__version__}")
+        raise typer.Exit
+    if context.invoked_subcommand is None:
+        print(context.get_help())
+
+
+@app.command()
+def report(
+    data: Annotated[
+        str, typer.Option(help="sample, mnist, fashion-mnist, an .npz file, or a folder of IDX files.")
+    ] = "sample",
+    model: Annotated[
+        Path | None, typer.Option(help="A .keras or .h5 file; without it the built-in network is trained.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="The folder to write.", show_default="reports/<data name>")
+    ] = None,
+    title: Annotated[str | None, typer.Option(help="The report's title.", show_default="model on data")] = None,
+    epochs: Annotated[int, typer.Option(help="Train at most so many epochs.")] = _DEFAULTS.epochs,
+    batch_size: Annotated[int, typer.Option(help="Images per training step.")] = _DEFAULTS.batch_size,
+    patience: Annotated[
+        int, typer.Option(help="Epochs without a lower validation loss that are forgiven.")
+    ] = _DEFAULTS.patience,
+    seed: Annotated[int, typer.Option(help="Of every random generator.")] = _DEFAULTS.seed,
+    examples: Annotated[
+        int, typer.Option(help="How many test images to show beside the layers' outputs.")
+    ] = _DEFAULTS.examples,
+    pixels: Annotated[
+        str, typer.Option(help="The range that the model expects: auto, 0-1 or 0-255.")
+    ] = _DEFAULTS.pixels,
+    formats: Formats = ",".join(FORMATS),
+    debug: Debug = False,
+) -> None:
+    """Train or load a model, look into it, and write the report."""
+    with _errors_shown(debug):
+        from reportgen import pipeline
+        from reportgen.progress import to_stderr
+
+        progress = to_stderr()
+        made = pipeline.report(
+            model,
+            data,
+            out=out,
+            title=title,
+            epochs=epochs,
+            batch_size=batch_size,
+            patience=patience,
+            seed=seed,
+            examples=examples,
+            pixels=pixels,  # type: ignore[arg-type]  # checked by Options
+            formats=_listed(formats),
+            progress=progress,
+        )
+        _say(made, progress)
+
+
+@app.command()
+def render(
+    folder: Annotated[Path, typer.Argument(help="A folder that `reportgen report` wrote.", metavar="DIR")],
+    out: Annotated[Path | None, typer.Option(help="The folder to write.", show_default="DIR itself")] = None,
+    formats: Formats = ",".join(FORMATS),
+    templates: Annotated[
+        Path | None, typer.Option(help="A folder of Jinja templates that replace those of the same name.")
+    ] = None,
+    debug: Debug = False,
+) -> None:
+    """Paint a report again from what its folder holds, without TensorFlow."""
+    with _errors_shown(debug):
+        from reportgen import pipeline
+        from reportgen.progress import to_stderr
+
+        progress = to_stderr()
+        made = pipeline.render(
+            folder, out=out, formats=_listed(formats), templates=templates, progress=progress
+        )
+        _say(made, progress)
+
+
+def main() -> NoReturn:
+    """Run the command that the shell asked for, and exit with its code."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")  # a name that the terminal cannot show is no error
+    signal.signal(signal.SIGTERM, _terminated)
+    try:
+        code = app(prog_name="reportgen", standalone_mode=False)
+    except TyperException as error:  # the call itself is wrong
+        context = getattr(error, "ctx", None)
+        _fail(f"{error.format_message().rstrip('.')}; see {context.command_path if context else 'reportgen'} --help")
+        code = 2
+    sys.exit(code or 0)
+
+
+@contextmanager
+def _errors_shown(debug: bool) -> Iterator[None]:
+    """Turn any failure of the block into one line on stderr and an exit code; with `debug` a traceback before it."""
+    try:
+        yield
+    except (Exception, KeyboardInterrupt) as error:
+        if debug:
+            traceback.print_exc()
+        raise typer.Exit(_explain(error)) from error
+
+
+def _explain(error: BaseException) -> int:
+    """Print the one line about `error` and return its exit code."""
+    if isinstance(error, KeyboardInterrupt):
+        _fail("interrupted; the earlier report, if there was one, is as it was")
+        return 128 + signal.SIGINT
+    if isinstance(error, ReportgenError):
+        _fail(str(error))
+        return error.exit_code
+    if isinstance(error, MemoryError):
+        _fail("the memory is used up; give less data or a smaller model, or a machine with more memory")
+        return 3
+    if isinstance(error, OSError):
+        _fail(f"{one_line(error)}; mend that and run again")
+        return 3
+    what = f"a fault in reportgen ({type(error).__name__}: {error})"
+    _fail(f"{one_line(what)}; run again with --debug and report what it shows")
+    return INTERNAL_FAULT
+
+
+def _fail(line: str) -> None:
+    print(f"reportgen: error: {one_line(line)}", file=sys.stderr)
+
+
+def _terminated(number: int, frame: Any) -> NoReturn:
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # the clean-up that follows must not be cut short
+    _fail("terminated; the earlier report, if there was one, is as it was")
+    raise SystemExit(128 + signal.SIGTERM)
+
+
+def _listed(formats: str) -> list[str]:
+    return [part.strip() for part in formats.split(",") if part.strip()]
+
+
+def _say(made: "Report", progress: "Progress") -> None:
+    """Print the paths to stdout, for scripts, and their sizes and the seconds of each stage to stderr."""
+    from reportgen.render import words
+
+    sizes = ", ".join(f"{name} {words.size(size)}" for name, size in made.files.items())
+    times = ", ".join(f"{stage} {words.seconds(spent)}" for stage, spent in progress.seconds.items())
+    progress.say(f"Sizes: {sizes}.")
+    progress.say(f"Seconds: {times}; {words.seconds(sum(progress.seconds.values()))} in all.")
+    for name in made.files:
+        print(os.path.join(made.folder, name))

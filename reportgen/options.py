@@ -1,0 +1,60 @@
+"""What a user can choose about a run, with the defaults and limits that shell and Python share."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+from reportgen.errors import InputError
+
+PixelRange = Literal["auto", "0-1", "0-255"]
+FORMATS = ("html", "pdf")
+
+_LIMITS = {
+    "epochs": (1, 1_000_000),
+    "batch_size": (1, 1_000_000),
+    "patience": (0, 1_000_000),
+    "seed": (0, 2**32 - 1),
+    "examples": (1, 100),
+}
+
+
+@dataclass(frozen=True)
+class Options:
+    """The choices that change a report's figures or pictures.
+
+    epochs, batch_size, patience: of the training. seed: of every random generator. examples: how many test images
+    are shown beside the layers' outputs. pixels: the range that the model expects.
+    """
+
+    epochs: int = 30
+    batch_size: int = 128
+    patience: int = 0
+    seed: int = 0
+    examples: int = 5
+    pixels: PixelRange = "auto"
+
+    def check(self) -> None:
+        """Raise InputError where a value has no sense."""
+        for name, (low, high) in _LIMITS.items():
+            value = getattr(self, name)
+            if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
+                flag = name.replace("_", "-")
+                raise InputError(f"--{flag} is {value!r}", f"expected a whole number from {low:,} to {high:,}")
+        if self.pixels not in get_args(PixelRange):
+            raise InputError(f"--pixels is {self.pixels!r}", f"expected one of {', '.join(get_args(PixelRange))}")
+
+    def changed(self) -> dict[str, str]:
+        """Return the values that are not the defaults, by the name of their flag."""
+        defaults = vars(Options())
+        return {
+            name.replace("_", "-"): str(value) for name, value in vars(self).items() if value != defaults[name]
+        }
+
+
+def check_formats(formats: Sequence[str]) -> None:
+    """Raise InputError unless `formats` names one or more of FORMATS."""
+    listed = [formats] if isinstance(formats, str) else list(formats)
+    unknown = [name for name in listed if name not in FORMATS]
+    if isinstance(formats, str) or unknown or not listed:
+        found = repr(formats) if isinstance(formats, str) else ", ".join(map(repr, unknown)) or "nothing"
+        raise InputError(f"--formats has {found}", f"expected one or both of {', '.join(FORMATS)}")
