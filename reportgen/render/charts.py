@@ -26,7 +26,7 @@ _STYLE = {
 
 def metric(history: History, name: str) -> bytes:
     """Return the chart of one metric over the epochs, its validation counterpart beside it where there is one."""
-    with _figure(width=6.0, height=2.9) as (axes, chart):
+    with _figure(width=4.4, height=2.6) as (axes, chart):
         _line(axes, history.epochs, history.metrics[name], TRAINING, "o", "training")
         if (values := history.metrics.get(f"val_{name}")) is not None:
             _line(axes, history.epochs, values, VALIDATION, "s", "validation")

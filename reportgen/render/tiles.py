@@ -1,7 +1,7 @@
 """Layers' outputs and kernels as grids of numbered tiles, one palette PNG per picture, tiled in numpy.
 
-A painted grid is an array of palette indices. Index 0 is paper, 1 ink, 2 the lines of a hatched tile; greys of
-the input images and the colours of the scale share the rest.
+A painted grid is an array of palette indices. Index 0 is paper, 1 the lines of hatched tiles and of frames; greys
+(for input images and numbers) and the colours of the scale share the rest.
 """
 
 import io
@@ -11,29 +11,24 @@ from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFont
 
 from reportgen.record import Kernels, Maps, Strips
 
 Pixels = NDArray[np.uint8]
 
-PAPER, INK, HATCH = 0, 1, 2
-_GREYS = 48
-_FIRST_GREY = 3
+PAPER, LINE = 0, 1
+_GREYS = 49
+_FIRST_GREY = 2
 _FIRST_COLOUR = _FIRST_GREY + _GREYS
 _COLOURS = 256 - _FIRST_COLOUR  # odd, so that a scale around zero has its exact middle
-_GAP = 3
+_GAP = 4
 _TILE = 48
 _TALLEST = 1.4
-_DIGIT = 2
+_LABEL_SIZE, _LARGE_LABEL_SIZE = 13, 18
 _STRIP_COLUMNS = 16
 
-# 3x5 digits, a row per number, the bits of each number from left to right
-_DIGITS = {
-    "0": (7, 5, 5, 5, 7), "1": (2, 6, 2, 2, 7), "2": (7, 1, 7, 4, 7), "3": (7, 1, 7, 1, 7), "4": (5, 5, 7, 1, 1),
-    "5": (7, 4, 7, 1, 7), "6": (7, 4, 7, 5, 7), "7": (7, 1, 2, 2, 2), "8": (7, 5, 7, 5, 7), "9": (7, 5, 7, 1, 7),
-}  # fmt: skip
-_LABEL_HEIGHT = 5 * _DIGIT + 4
+_LABEL_HEIGHT = 14
 
 
 @dataclass(frozen=True)
@@ -84,8 +79,8 @@ def kernels_grid(kernels: Kernels) -> Grid:
     limit = kernels.largest
     levels = _levels(kernels.weights, -limit, limit)
     if kernels.inputs == 1:
-        rows = [[_numbered(_zoom(tile[0]), u)] for u, tile in enumerate(levels)]
-        cells, columns = [row[0] for row in rows], 8
+        cells = [_numbered(_framed(_zoom(tile[0])), u) for u, tile in enumerate(levels)]
+        columns = 8
     else:
         cells = [_kernel_line(u, tiles, kernels.channels[u]) for u, tiles in enumerate(levels)]
         columns = 2
@@ -152,12 +147,17 @@ def _zoom(tile: Pixels, zoom: tuple[int, int] | None = None) -> Pixels:
 
 def _hatched(shape: tuple[int, ...]) -> Pixels:
     down, right = np.indices(shape)
-    return np.where((down + right) % 8 < 2, HATCH, PAPER).astype(np.uint8)
+    return np.where((down + right) % 8 < 2, LINE, PAPER).astype(np.uint8)
 
 
-def _numbered(tile: Pixels, label: int, scale: int = _DIGIT) -> Pixels:
+def _framed(tile: Pixels) -> Pixels:
+    """Return the tile in a thin frame, which sets kernels apart whose edges are about as white as paper."""
+    return np.pad(tile, 1, constant_values=LINE)
+
+
+def _numbered(tile: Pixels, label: int) -> Pixels:
     """Return the tile with its number above it."""
-    digits = _digits(label, scale)
+    digits = _digits(label, _LABEL_SIZE)
     width = max(tile.shape[1], digits.shape[1])
     cell = np.full((_LABEL_HEIGHT + tile.shape[0], width), PAPER, np.uint8)
     top = _LABEL_HEIGHT - digits.shape[0] - 2
@@ -167,21 +167,29 @@ def _numbered(tile: Pixels, label: int, scale: int = _DIGIT) -> Pixels:
     return cell
 
 
-def _digits(label: int, scale: int = _DIGIT) -> Pixels:
-    columns: list[Pixels] = []
-    for digit in str(label):
-        bits = np.array([[row >> 2 & 1, row >> 1 & 1, row & 1, 0] for row in _DIGITS[digit]], np.uint8)
-        columns.append(bits)
-    glyphs = np.hstack(columns)[:, :-1]
-    return np.where(glyphs, INK, PAPER).astype(np.uint8).repeat(scale, axis=0).repeat(scale, axis=1)
+@cache
+def _digits(label: int, size: int) -> Pixels:
+    """Return a number in the font that Pillow carries, so that it looks the same on every machine."""
+    font = ImageFont.load_default(size)
+    left, top, right, bottom = (int(edge) for edge in font.getbbox(str(label)))
+    drawn = Image.new("L", (right - left, bottom - top), 255)
+    ImageDraw.Draw(drawn).text((-left, -top), str(label), fill=0, font=font)
+    return _greys(np.asarray(drawn))
+
+
+def _greys(values: NDArray[np.generic]) -> Pixels:
+    """Return palette indices for greys from 0 to 255."""
+    return (_FIRST_GREY + np.round(values / 255 * (_GREYS - 1))).astype(np.uint8)
 
 
 def _kernel_line(unit: int, tiles: Pixels, channels: NDArray[np.integer]) -> Pixels:
     """Return one unit's number and its tiles in a line."""
     zoom = (max(1, round(30 / tiles.shape[2])),) * 2
-    cells = [_numbered(_zoom(tile, zoom), int(channel)) for tile, channel in zip(tiles, channels, strict=True)]
-    number = _digits(unit, scale=3)
-    head = np.full((cells[0].shape[0], 3 * 12), PAPER, np.uint8)
+    cells = [
+        _numbered(_framed(_zoom(tile, zoom)), int(channel)) for tile, channel in zip(tiles, channels, strict=True)
+    ]
+    number = _digits(unit, _LARGE_LABEL_SIZE)
+    head = np.full((cells[0].shape[0], max(30, number.shape[1])), PAPER, np.uint8)
     middle = _LABEL_HEIGHT + (head.shape[0] - _LABEL_HEIGHT - number.shape[0]) // 2
     head[middle : middle + number.shape[0], : number.shape[1]] = number
     gap = np.full((head.shape[0], _GAP), PAPER, np.uint8)
@@ -225,7 +233,7 @@ def _stack(group: list[tuple[Pixels, Pixels]]) -> Picture:
         height = max(block.shape[0], picture.shape[0] + _LABEL_HEIGHT + _GAP)
         line = np.full((height + 2 * _GAP, left + block.shape[1]), PAPER, np.uint8)
         line[: block.shape[0], left:] = block
-        line[-1] = HATCH
+        line[-1] = LINE
         places.append((top + _GAP + _LABEL_HEIGHT, picture))
         lines.append(line)
         top += line.shape[0]
@@ -237,9 +245,8 @@ def _stack(group: list[tuple[Pixels, Pixels]]) -> Picture:
             coloured[y : y + picture.shape[0], _GAP : _GAP + picture.shape[1]] = picture
         return _encode(Image.fromarray(coloured))
     for y, picture in places:
-        grey = picture[..., 0]
-        shades = _FIRST_GREY + np.round(grey / 255 * (_GREYS - 1)).astype(np.uint8)
-        sheet[y : y + grey.shape[0], _GAP : _GAP + grey.shape[1]] = shades
+        shades = _greys(picture[..., 0])
+        sheet[y : y + shades.shape[0], _GAP : _GAP + shades.shape[1]] = shades
     return _png(sheet, _sequential())
 
 
@@ -279,7 +286,7 @@ def _palette(colormap: str) -> Pixels:
 
     scale = matplotlib.colormaps[colormap](np.linspace(0, 1, _COLOURS))[:, :3]
     greys = np.repeat(np.linspace(0, 1, _GREYS)[:, np.newaxis], 3, axis=1)
-    fixed = np.array([[1, 1, 1], [0.1, 0.1, 0.1], [0.72, 0.72, 0.72]])
+    fixed = np.array([[1, 1, 1], [0.72, 0.72, 0.72]])
     return np.round(np.vstack([fixed, greys, scale]) * 255).astype(np.uint8)
 
 

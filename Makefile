@@ -1,0 +1,69 @@
+# Everything a fresh checkout needs is set up on the way: `make report` and `make test` are enough.
+
+PYTHON ?= python3
+BIN := .venv/bin
+LIBRARIES := libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0
+
+.DEFAULT_GOAL := help
+.PHONY: help report test lint bench lock clean system chromium
+
+help: ## Show this help
+	@echo "reportgen: see what went on inside a Keras model, as one HTML page and one PDF."
+	@echo
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1	\2/p' $(MAKEFILE_LIST) | expand -t 16
+	@echo
+	@echo "  make report DATA=images.npz MODEL=model.keras OUT=reports/mine ARGS='--examples 3'"
+
+report: .venv/ready ## Make a report; DATA=, MODEL=, OUT= and ARGS= are optional
+	@$(BIN)/reportgen report $(if $(DATA),--data "$(DATA)") $(if $(MODEL),--model "$(MODEL)") $(if $(OUT),--out "$(OUT)") $(ARGS)
+
+test: .venv/ready-dev chromium ## Run the tests
+	$(BIN)/python -m pytest $(ARGS)
+
+lint: .venv/ready-dev ## Check style, types and the layers of the architecture
+	$(BIN)/ruff check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: .venv/ready-dev ## Measure the speed against what one would do without reportgen
+	$(BIN)/python -m tests.bench $(ARGS)
+
+lock: ## Pin the newest versions that pyproject.toml allows (needs uv)
+	uv pip compile $(LOCK) --group build pyproject.toml -o requirements.txt
+	uv pip compile $(LOCK) --group test --group lint --constraint requirements.txt -o requirements-dev.txt
+
+LOCK := --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header --upgrade
+
+clean: ## Remove build output and caches; reports and the virtual environment stay
+	rm -rf build dist *.egg-info .pytest_cache .ruff_cache .mypy_cache .import_linter_cache tests/actual
+	find reportgen tests -name __pycache__ -type d -prune -exec rm -rf {} +
+
+.venv/ready: requirements.txt pyproject.toml | system
+	@echo "Installing TensorFlow and what else the report needs: about 2 GB, a few minutes, once."
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --require-hashes --requirement requirements.txt
+	$(BIN)/python -m pip install --no-build-isolation --no-deps --editable .
+	@touch $@
+
+.venv/ready-dev: .venv/ready requirements-dev.txt
+	@echo "Installing what the tests need: about 300 MB, once."
+	$(BIN)/python -m pip install --require-hashes --requirement requirements-dev.txt
+	@touch $@
+
+# What pip cannot bring. As root on Debian and its relatives it is installed, elsewhere one line says what is missing.
+INSTALL = if [ "$$(id -u)" = 0 ] && command -v apt-get > /dev/null; then \
+	  echo "Installing $(1) ..."; \
+	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq --no-install-recommends $(1) > /dev/null; \
+	else echo "$(2)" >&2; $(3); fi
+
+system:
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' || \
+	{ echo "$(PYTHON) is missing or not Python 3.11 to 3.13; install one of these or name it: make PYTHON=python3.12" >&2; exit 3; }
+	@$(PYTHON) -c 'import ensurepip' 2> /dev/null || \
+	{ $(call INSTALL,python3-venv,Python lacks venv: install the package python3-venv,exit 3); }
+	@$(PYTHON) -c 'from ctypes.util import find_library as f; import sys; sys.exit(not all(map(f, ("pango-1.0", "pangoft2-1.0", "harfbuzz-subset"))))' || \
+	{ $(call INSTALL,$(LIBRARIES),WeasyPrint needs Pango: install $(LIBRARIES) (Debian names) or the package pango (Homebrew and others),exit 3); }
+
+chromium:
+	@command -v chromium chromium-browser google-chrome > /dev/null || \
+	{ $(call INSTALL,chromium,No Chromium here: the tests that drive a browser are skipped,true); }
