@@ -1,6 +1,5 @@
 """The command line: options, one call, one line of output; the only place that prints errors and exits."""
 
-import os
 import signal
 import sys
 import traceback
@@ -33,6 +32,17 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
+
+def _whole(given: str) -> int:
+    """Return the number that `given` spells; typer's own message would not say what was given."""
+    try:
+        return int(given)
+    except ValueError as error:
+        raise typer.BadParameter(f"{given!r} is no whole number") from error
+
+
+_ALL_FORMATS = ",".join(FORMATS)
+
 Formats = Annotated[str, typer.Option(help="What to write, with commas between: html, pdf.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
 
@@ -57,23 +67,25 @@ def report(
     model: Annotated[
         Path | None, typer.Option(help="A .keras or .h5 file; without it the built-in network is trained.")
     ] = None,
-    out: Annotated[
-        Path | None, typer.Option(help="The folder to write.", show_default="reports/<data name>")
-    ] = None,
+    out: Annotated[Path | None, typer.Option(help="The folder to write.", show_default="reports/<data name>")] = None,
     title: Annotated[str | None, typer.Option(help="The report's title.", show_default="model on data")] = None,
-    epochs: Annotated[int, typer.Option(help="Train at most so many epochs.")] = _DEFAULTS.epochs,
-    batch_size: Annotated[int, typer.Option(help="Images per training step.")] = _DEFAULTS.batch_size,
+    epochs: Annotated[
+        int, typer.Option(parser=_whole, metavar="N", help="Train at most so many epochs.")
+    ] = _DEFAULTS.epochs,
+    batch_size: Annotated[
+        int, typer.Option(parser=_whole, metavar="N", help="Images per training step.")
+    ] = _DEFAULTS.batch_size,
     patience: Annotated[
-        int, typer.Option(help="Epochs without a lower validation loss that are forgiven.")
+        int, typer.Option(parser=_whole, metavar="N", help="Epochs without a lower validation loss that are forgiven.")
     ] = _DEFAULTS.patience,
-    seed: Annotated[int, typer.Option(help="Of every random generator.")] = _DEFAULTS.seed,
+    seed: Annotated[int, typer.Option(parser=_whole, metavar="N", help="Of every random generator.")] = _DEFAULTS.seed,
     examples: Annotated[
-        int, typer.Option(help="How many test images to show beside the layers' outputs.")
+        int, typer.Option(parser=_whole, metavar="N", help="How many test images to show beside the layers' outputs.")
     ] = _DEFAULTS.examples,
     pixels: Annotated[
         str, typer.Option(help="The range that the model expects: auto, 0-1 or 0-255.")
     ] = _DEFAULTS.pixels,
-    formats: Formats = ",".join(FORMATS),
+    formats: Formats = _ALL_FORMATS,
     debug: Debug = False,
 ) -> None:
     """Train or load a model, look into it, and write the report."""
@@ -103,7 +115,7 @@ def report(
 def render(
     folder: Annotated[Path, typer.Argument(help="A folder that `reportgen report` wrote.", metavar="DIR")],
     out: Annotated[Path | None, typer.Option(help="The folder to write.", show_default="DIR itself")] = None,
-    formats: Formats = ",".join(FORMATS),
+    formats: Formats = _ALL_FORMATS,
     templates: Annotated[
         Path | None, typer.Option(help="A folder of Jinja templates that replace those of the same name.")
     ] = None,
@@ -115,9 +127,7 @@ def render(
         from reportgen.progress import to_stderr
 
         progress = to_stderr()
-        made = pipeline.render(
-            folder, out=out, formats=_listed(formats), templates=templates, progress=progress
-        )
+        made = pipeline.render(folder, out=out, formats=_listed(formats), templates=templates, progress=progress)
         _say(made, progress)
 
 
@@ -189,4 +199,4 @@ def _say(made: "Report", progress: "Progress") -> None:
     progress.say(f"Sizes: {sizes}.")
     progress.say(f"Seconds: {times}; {words.seconds(sum(progress.seconds.values()))} in all.")
     for name in made.files:
-        print(os.path.join(made.folder, name))
+        print(made.folder / name)

@@ -46,9 +46,7 @@ class Options:
     def changed(self) -> dict[str, str]:
         """Return the values that are not the defaults, by the name of their flag."""
         defaults = vars(Options())
-        return {
-            name.replace("_", "-"): str(value) for name, value in vars(self).items() if value != defaults[name]
-        }
+        return {name.replace("_", "-"): str(value) for name, value in vars(self).items() if value != defaults[name]}
 
 
 def check_formats(formats: Sequence[str]) -> None:

@@ -68,7 +68,8 @@ def report(
     examples: how many test images are shown beside the layers' outputs. pixels: see the README.
     Raises reportgen.errors.InputError and SurroundingsError; an earlier report then stays as it was.
     """
-    from reportgen.collect import data as data_facts, provenance
+    from reportgen.collect import data as data_facts
+    from reportgen.collect import provenance
     from reportgen.train import model_file, samples
 
     progress = progress or Progress()
@@ -105,7 +106,7 @@ def report(
         ),
         data=data_facts.facts(dataset),
         model=facts,
-        history=subject.history,
+        history=provenance.unclocked(subject.history) if subject.history else None,
         evaluation=evaluation,
         layers=[],
         units=[],
@@ -214,9 +215,7 @@ def _collect(
     return facts, evaluation, shown
 
 
-def _painted(
-    record: Record, formats: Sequence[str], templates: Path | None, progress: Progress
-) -> dict[str, bytes]:
+def _painted(record: Record, formats: Sequence[str], templates: Path | None, progress: Progress) -> dict[str, bytes]:
     """Return report.html and report.pdf, as far as they are asked for."""
     from reportgen.render import page, pdf
 

@@ -4,7 +4,10 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 Tick = Callable[[int, str], None]
 """Called as `tick(done, note)`: how many units of work are done so far, and a few words about them."""
@@ -19,6 +22,7 @@ class Progress:
     def __init__(self, stream: TextIO | None = None) -> None:
         self.stream = stream
         self.seconds: dict[str, float] = {}
+        self._console: Console | None = None
 
     @property
     def on_terminal(self) -> bool:
@@ -26,8 +30,10 @@ class Progress:
         return self.stream is not None and self.stream.isatty()
 
     def say(self, line: str) -> None:
-        """Write one line."""
-        if self.stream is not None:
+        """Write one line, above the bar if there is one."""
+        if self._console is not None:
+            self._console.print(line, markup=False, highlight=False, emoji=False, soft_wrap=True)
+        elif self.stream is not None:
             print(line, file=self.stream, flush=True)
 
     @contextmanager
@@ -56,9 +62,13 @@ class Progress:
             TextColumn("{task.completed}/{task.total} {task.fields[note]}", markup=False),
             TimeRemainingColumn(),
         )
-        with RichProgress(*columns, console=Console(file=self.stream), transient=True) as rich:
-            task = rich.add_task(label, total=total, note="")
-            yield lambda done, note: rich.update(task, completed=done, note=note)
+        self._console = Console(file=self.stream)
+        try:
+            with RichProgress(*columns, console=self._console, transient=True) as rich:
+                task = rich.add_task(label, total=total, note="")
+                yield lambda done, note: rich.update(task, completed=done, note=note)
+        finally:
+            self._console = None
 
 
 def to_stderr() -> Progress:

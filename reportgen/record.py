@@ -7,7 +7,6 @@ integers; a figure that is undefined is None. Array shapes: E example images, U 
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 SCHEMA = "reportgen/1"

@@ -58,7 +58,8 @@ def _npz(pictures: Pictures) -> bytes:
     outline = _json(_plain(pictures, arrays))
     buffer = io.BytesIO()
     # numpy dates every member 1980-01-01, so equal arrays give equal bytes
-    np.savez_compressed(buffer, **{_OUTLINE: np.frombuffer(outline, np.uint8)}, **arrays)
+    members: dict[str, Any] = {_OUTLINE: np.frombuffer(outline, np.uint8)} | arrays
+    np.savez_compressed(buffer, **members)
     return buffer.getvalue()
 
 

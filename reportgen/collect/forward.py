@@ -15,9 +15,7 @@ if TYPE_CHECKING:
 BATCH = 500
 
 
-def predict(
-    model: "keras.Model", part: Part, pixels: Pixels, label: str, progress: Progress
-) -> NDArray[np.float32]:
+def predict(model: "keras.Model", part: Part, pixels: Pixels, label: str, progress: Progress) -> NDArray[np.float32]:
     """Return the model's output for every image of `part`: (N, K) float32.
 
     Pixels are converted inside the graph, batch by batch, so the images stay in memory as they are stored.
@@ -82,5 +80,6 @@ def probabilities(outputs: NDArray[np.float32]) -> tuple[NDArray[np.float64], st
 
 
 def _softmax(logits: NDArray[np.float64]) -> NDArray[np.float64]:
-    powers: NDArray[np.float64] = np.exp(logits - logits.max(axis=1, keepdims=True))
-    return powers / powers.sum(axis=1, keepdims=True)
+    powers = np.exp(logits - logits.max(axis=1, keepdims=True))
+    shares: NDArray[np.float64] = powers / powers.sum(axis=1, keepdims=True)
+    return shares

@@ -20,14 +20,14 @@ SIDE_SHOWN = 64
 """Longest side of a map in values; of larger maps every n-th row and column is kept."""
 
 
-def collect(
-    model: "keras.Model", dataset: Dataset, probabilities: NDArray[np.float64], *, examples: int
-) -> Pictures:
+def collect(model: "keras.Model", dataset: Dataset, probabilities: NDArray[np.float64], *, examples: int) -> Pictures:
     """Return all arrays for pictures. probabilities: (N, K) of the test part; examples: how many test images."""
     test, count = dataset.test, min(examples, len(dataset.test))
     looked_at = layers.analysed(model)
     values = forward.layer_outputs(model, [output for _, output in looked_at], test, dataset.pixels, count)
-    maps, strips, kernels = [], [], []
+    maps: list[Maps] = []
+    strips: list[Strips] = []
+    kernels: list[Kernels] = []
     for (layer, symbolic), found in zip(looked_at, values, strict=True):
         if found.ndim == 2:
             strips.append(Strips(layer.name, found.shape[-1], symbolic is model.outputs[0], found[:, :UNITS_SHOWN]))

@@ -4,12 +4,14 @@ import os
 import platform
 import shlex
 import subprocess
+from dataclasses import replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
 from reportgen.errors import InputError
 from reportgen.options import Options
+from reportgen.record import History
 
 
 def fixed_clock() -> datetime | None:
@@ -37,6 +39,11 @@ def made_at() -> str:
 def seconds(measured: dict[str, float]) -> dict[str, float | None]:
     """Return measured seconds to the millisecond, each None where the clock is fixed."""
     return {stage: None if fixed_clock() else round(value, 3) for stage, value in measured.items()}
+
+
+def unclocked(history: History) -> History:
+    """Return a history without its measured seconds where the clock is fixed."""
+    return replace(history, seconds=[None] * len(history.seconds)) if fixed_clock() else history
 
 
 def versions() -> dict[str, str]:

@@ -87,15 +87,13 @@ def _confusion(labels: NDArray[np.int64], predicted: NDArray[np.int64], classes:
     return found
 
 
-def _classification(
-    labels: NDArray[np.int64], predicted: NDArray[np.int64], names: Sequence[str]
-) -> dict[str, Any]:
+def _classification(labels: NDArray[np.int64], predicted: NDArray[np.int64], names: Sequence[str]) -> dict[str, Any]:
     """Return the rows of the classification report; an average leaves out what is undefined."""
     from sklearn.metrics import precision_recall_fscore_support
 
-    def row(label: str, precision: float, recall: float, f1: float, support: int) -> ClassScore:
-        defined = (None if np.isnan(value) else float(value) for value in (precision, recall, f1))
-        return ClassScore(label, *defined, support=int(support))
+    def row(label: str, figures: Sequence[float], support: int) -> ClassScore:
+        precision, recall, f1 = (None if np.isnan(value) else float(value) for value in figures)
+        return ClassScore(label, precision, recall, f1, int(support))
 
     def found(average: str | None) -> Any:
         return precision_recall_fscore_support(
@@ -103,9 +101,9 @@ def _classification(
         )
 
     return {
-        "classes": [row(name, *figures) for name, *figures in zip(names, *found(None), strict=True)],
-        "macro_avg": row("macro average", *found("macro")[:3], support=len(labels)),
-        "weighted_avg": row("weighted average", *found("weighted")[:3], support=len(labels)),
+        "classes": [row(name, figures, n) for name, *figures, n in zip(names, *found(None), strict=True)],
+        "macro_avg": row("macro average", found("macro")[:3], len(labels)),
+        "weighted_avg": row("weighted average", found("weighted")[:3], len(labels)),
     }
 
 

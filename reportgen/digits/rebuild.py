@@ -25,9 +25,7 @@ def rebuild(source: Path, target: Path) -> None:
         of_digit = order[labels[order] == digit]
         is_test[of_digit[: round(TEST_SHARE * len(of_digit))]] = True
     train, test = order[~is_test[order]], order[is_test[order]]
-    np.savez_compressed(
-        target, x_train=images[train], y_train=labels[train], x_test=images[test], y_test=labels[test]
-    )
+    np.savez_compressed(target, x_train=images[train], y_train=labels[train], x_test=images[test], y_test=labels[test])
 
 
 if __name__ == "__main__":

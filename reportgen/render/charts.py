@@ -3,7 +3,7 @@
 import io
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from reportgen.record import History
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 TRAINING, VALIDATION = "#1b5e9c", "#c1440e"
-_STYLE = {
+_STYLE: dict[Any, Any] = {
     "font.size": 9,
     "axes.spines.top": False,
     "axes.spines.right": False,
@@ -26,6 +26,8 @@ _STYLE = {
 
 def metric(history: History, name: str) -> bytes:
     """Return the chart of one metric over the epochs, its validation counterpart beside it where there is one."""
+    from matplotlib.ticker import MaxNLocator
+
     with _figure(width=4.4, height=2.6) as (axes, chart):
         _line(axes, history.epochs, history.metrics[name], TRAINING, "o", "training")
         if (values := history.metrics.get(f"val_{name}")) is not None:
@@ -34,7 +36,7 @@ def metric(history: History, name: str) -> bytes:
             axes.axvline(history.best_epoch, color="#555555", linewidth=1, linestyle=(0, (4, 3)), label="best epoch")
         axes.set_xlabel("epoch")
         axes.set_ylabel(name.replace("_", " "), parse_math=False)
-        axes.xaxis.get_major_locator().set_params(integer=True)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.legend(loc="best")
     return chart.getvalue()
 

@@ -114,7 +114,7 @@ def _outputs_grid(
 ) -> Grid:
     low, high = float(min(values.min(), 0)), float(values.max())
     levels = _levels(values, low, high)
-    silent = ~values.any(axis=(1, 2))
+    silent: NDArray[np.bool_] = ~np.any(values, axis=(1, 2))
     pictures_in = _bytes(inputs)
     blocks = []
     for e in range(len(values)):
@@ -177,17 +177,16 @@ def _digits(label: int, size: int) -> Pixels:
     return _greys(np.asarray(drawn))
 
 
-def _greys(values: NDArray[np.generic]) -> Pixels:
+def _greys(values: Pixels) -> Pixels:
     """Return palette indices for greys from 0 to 255."""
-    return (_FIRST_GREY + np.round(values / 255 * (_GREYS - 1))).astype(np.uint8)
+    shades: Pixels = (_FIRST_GREY + np.round(values / 255 * (_GREYS - 1))).astype(np.uint8)
+    return shades
 
 
 def _kernel_line(unit: int, tiles: Pixels, channels: NDArray[np.integer]) -> Pixels:
     """Return one unit's number and its tiles in a line."""
     zoom = (max(1, round(30 / tiles.shape[2])),) * 2
-    cells = [
-        _numbered(_framed(_zoom(tile, zoom)), int(channel)) for tile, channel in zip(tiles, channels, strict=True)
-    ]
+    cells = [_numbered(_framed(_zoom(tile, zoom)), int(channel)) for tile, channel in zip(tiles, channels, strict=True)]
     number = _digits(unit, _LARGE_LABEL_SIZE)
     head = np.full((cells[0].shape[0], max(30, number.shape[1])), PAPER, np.uint8)
     middle = _LABEL_HEIGHT + (head.shape[0] - _LABEL_HEIGHT - number.shape[0]) // 2
@@ -264,10 +263,11 @@ def _bytes(images: NDArray[np.generic]) -> Pixels:
     """
     channels = images if images.shape[-1] in (1, 3) else images[..., :1]
     if channels.dtype == np.uint8:
-        return channels
+        return np.asarray(channels, np.uint8)
     values = channels.astype(np.float64)
     low, high = min(values.min(), 0.0), values.max()
-    return np.round((values - low) / (high - low or 1.0) * 255).astype(np.uint8)
+    levels: Pixels = np.round((values - low) / (high - low or 1.0) * 255).astype(np.uint8)
+    return levels
 
 
 @cache

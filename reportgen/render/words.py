@@ -102,6 +102,4 @@ def _guarded(value: float, whole: float, decimals: int) -> str:
     return f"<{step:.{more}f}" if value < whole / 2 else f">{whole - step:.{more}f}"
 
 
-FILTERS = {
-    f.__name__: f for f in (count, share, percent, number, fixed, seconds, size, shape, moment, name, plural)
-}
+FILTERS = {f.__name__: f for f in (count, share, percent, number, fixed, seconds, size, shape, moment, name, plural)}

@@ -51,14 +51,26 @@ def archive(model: keras.Model, made_at: str) -> bytes:
         model.save(path)
         with zipfile.ZipFile(path) as saved:
             members = {name: saved.read(name) for name in sorted(saved.namelist())}
-    about = json.loads(members["metadata.json"])
-    about["date_saved"] = made_at
+    about = json.loads(members["metadata.json"]) | {"date_saved": made_at}
     members["metadata.json"] = json.dumps(about).encode()
+    members["config.json"] = json.dumps(_renumbered(json.loads(members["config.json"]), {})).encode()
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as made:
         for name, content in members.items():
             made.writestr(zipfile.ZipInfo(name), content)  # ZipInfo dates the member 1980-01-01
     return buffer.getvalue()
+
+
+def _renumbered(value: Any, numbers: dict[int, int]) -> Any:
+    """Return a configuration whose shared objects are numbered in order; Keras uses their address in memory."""
+    if isinstance(value, list):
+        return [_renumbered(item, numbers) for item in value]
+    if not isinstance(value, dict):
+        return value
+    return {
+        key: numbers.setdefault(item, len(numbers) + 1) if key == "shared_object_id" else _renumbered(item, numbers)
+        for key, item in value.items()
+    }
 
 
 def _arrays(part: Part, scale: float, classes: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:

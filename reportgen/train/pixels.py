@@ -33,8 +33,10 @@ def _top(dataset: Dataset) -> float:
     dtype = dataset.test.images.dtype
     if dtype.kind == "b":
         return 1.0
-    if dtype in (np.dtype(np.uint8), np.dtype(np.uint16)):
-        return float(np.iinfo(dtype).max)
+    if dtype == np.uint8:
+        return 255.0
+    if dtype == np.uint16:
+        return 65535.0
     low = min(float(part.images.min()) for part in parts)
     high = max(float(part.images.max()) for part in parts)
     if low < 0 or high > 255:

@@ -146,7 +146,7 @@ def _labels(labels: Array, what: str) -> Array:
     if labels.ndim == 2 and labels.dtype.kind in "buif":
         if not ((labels == 0) | (labels == 1)).all() or not (labels.sum(axis=1) == 1).all():
             raise InputError(f"{what} has shape {labels.shape} but its rows are not one-hot", expected)
-        return labels.argmax(axis=1).astype(np.int64)
+        return np.asarray(np.argmax(labels, axis=1), np.int64)
     if labels.ndim != 1:
         raise InputError(f"{what} has shape {labels.shape}", expected)
     if labels.dtype.kind == "U":

@@ -1,0 +1,171 @@
+"""Small nouns that tests start from."""
+
+import dataclasses
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from reportgen.errors import ReportgenError
+from reportgen.record import (
+    SCHEMA,
+    ClassScore,
+    Confused,
+    DataFacts,
+    Examples,
+    History,
+    Kernels,
+    LayerRow,
+    Maps,
+    Mistake,
+    ModelFacts,
+    Pictures,
+    Provenance,
+    Record,
+    ReliabilityBin,
+    Scores,
+    Strips,
+)
+
+NAMES = ["circle", "square", "star"]
+
+
+def make_record(**changes: Any) -> Record:
+    """Return a small, complete record: two filters, three classes, six test images. `changes` replace."""
+    record = Record(
+        schema=SCHEMA,
+        title="Shapes",
+        made_at="2026-11-24T16:00:00Z",
+        reportgen="0.1.0",
+        provenance=Provenance(
+            versions={"python": "3.11.7", "tensorflow": "2.21.0", "keras": "3.15.1", "numpy": "2.4.6"},
+            platform="Linux x86_64, 2 cores",
+            seed=0,
+            command="reportgen report --data shapes.npz",
+            git_commit=None,
+            seconds={"data": 0.25, "training": 12.5},
+            data_sha256="d" * 64,
+            model_sha256="e" * 64,
+        ),
+        data=DataFacts(
+            name="shapes",
+            source="the file shapes.npz",
+            train_size=12,
+            test_size=6,
+            input_shape=[4, 4, 1],
+            class_names=list(NAMES),
+            class_counts={"train": [4, 4, 4], "test": [2, 2, 2]},
+            pixels="Pixels were divided by 255, so the model sees 0 to 1.",
+        ),
+        model=ModelFacts(
+            name="sequential",
+            origin="trained",
+            output="softmax",
+            total_params=47,
+            trainable_params=47,
+            non_trainable_params=0,
+            layers=[
+                LayerRow("conv", "Conv2D", [None, 2, 2, 2], 20, True, None),
+                LayerRow("flatten", "Flatten", [None, 8], 0, False, "no units of its own (reshaping)"),
+                LayerRow("scores", "Dense", [None, 3], 27, True, None),
+            ],
+        ),
+        history=make_history(),
+        evaluation={"train": make_scores(), "test": make_scores()},
+        layers=[],
+        units=[],
+        proof=None,
+        findings=[],
+        baseline=None,
+        pictures=make_pictures(),
+    )
+    return dataclasses.replace(record, **changes)
+
+
+def make_history(**changes: Any) -> History:
+    """Return three epochs of which the second is the best."""
+    history = History(
+        epochs=[1, 2, 3],
+        metrics={
+            "accuracy": [0.4, 0.7, 0.9],
+            "loss": [1.1, 0.8, 0.5],
+            "val_accuracy": [0.5, 0.8, 0.8],
+            "val_loss": [1.0, 0.7, 0.75],
+        },
+        seconds=[4.5, 4.0, 4.0],
+        best_epoch=2,
+        stopped_early=True,
+        source="this run",
+    )
+    return dataclasses.replace(history, **changes)
+
+
+def make_scores(**changes: Any) -> Scores:
+    """Return the scores of six images of which the second, a circle, was taken for a square."""
+    empty = [ReliabilityBin(n / 15, (n + 1) / 15, 0, None, None) for n in range(15)]
+    scores = Scores(
+        accuracy=5 / 6,
+        correct=5,
+        loss=0.5,
+        classes=[
+            ClassScore("circle", 1.0, 0.5, 2 / 3, 2),
+            ClassScore("square", 2 / 3, 1.0, 0.8, 2),
+            ClassScore("star", 1.0, 1.0, 1.0, 2),
+        ],
+        macro_avg=ClassScore("macro average", 8 / 9, 5 / 6, 37 / 45, 6),
+        weighted_avg=ClassScore("weighted average", 8 / 9, 5 / 6, 37 / 45, 6),
+        confusion=[[1, 1, 0], [0, 2, 0], [0, 0, 2]],
+        ece=5 / 6 - 0.75,
+        reliability=[*empty[:11], ReliabilityBin(11 / 15, 12 / 15, 6, 0.75, 5 / 6), *empty[12:]],
+        most_confused=[Confused("circle", "square", 1)],
+        worst=[Mistake(1, "circle", "square", 0.75)],
+    )
+    return dataclasses.replace(scores, **changes)
+
+
+def make_pictures(**changes: Any) -> Pictures:
+    """Return two example images, one mistake, and what the two layers made of the examples."""
+    generator = np.random.default_rng(0)
+    images = generator.integers(0, 256, (2, 4, 4, 1), dtype=np.uint8)
+    probabilities = np.array([[0.75, 0.2, 0.05], [0.1, 0.75, 0.15]], np.float32)
+    pictures = Pictures(
+        examples=Examples(images, np.array([0, 0]), np.array([0, 1])),
+        worst=images[1:],
+        maps=[Maps("conv", 2, 1, generator.random((2, 2, 2, 2), dtype=np.float32))],
+        strips=[Strips("scores", 3, True, probabilities)],
+        kernels=[make_kernels(generator.standard_normal((2, 1, 3, 3)))],
+    )
+    return dataclasses.replace(pictures, **changes)
+
+
+def make_kernels(weights: Any, *, on_colour: bool = False, channels: Any = None) -> Kernels:
+    """Return the kernels of a layer called conv, none left out. weights: (U, C, kh, kw)."""
+    weights = np.asarray(weights, np.float32)
+    units, inputs = weights.shape[:2]
+    return Kernels(
+        layer="conv",
+        units=units,
+        inputs=inputs,
+        largest=float(np.abs(weights).max()),
+        on_colour=on_colour,
+        weights=weights,
+        channels=np.tile(np.arange(inputs), (units, 1)) if channels is None else np.asarray(channels),
+    )
+
+
+def assert_one_line(error: ReportgenError, *parts: object) -> None:
+    """Check that an error reads as one line that names every one of `parts`."""
+    said = str(error)
+    assert said.isprintable(), f"more than one line: {said!r}"
+    assert "; " in said, f"says not what to do: {said!r}"
+    for part in parts:
+        assert str(part) in said, f"{part} is not in: {said}"
+
+
+def modules_after(code: str) -> set[str]:
+    """Return the names of all modules that a fresh Python has loaded after `code`."""
+    root = Path(__file__).resolve().parent.parent
+    command = [sys.executable, "-c", f"{code}\nimport sys\nprint(*sys.modules)"]
+    return set(subprocess.run(command, cwd=root, capture_output=True, text=True, check=True).stdout.split())
