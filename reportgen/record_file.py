@@ -6,7 +6,6 @@ import json
 import math
 import types
 import typing
-import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -34,13 +33,15 @@ def load(folder: Path) -> Record:
         if not isinstance(found, dict) or found.get("schema") != SCHEMA:
             schema = found.get("schema") if isinstance(found, dict) else None
             raise InputError(f"{folder / JSON_NAME} has schema {schema!r}, expected {SCHEMA!r}", do)
-        with np.load(folder / ARRAYS_NAME, allow_pickle=False) as archive:
+        with (folder / ARRAYS_NAME).open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
             arrays = {name: archive[name] for name in archive.files}
         found["pictures"] = json.loads(arrays.pop(_OUTLINE).tobytes())
         return typing.cast(Record, _build(Record, found, arrays))
     except FileNotFoundError as error:
         raise InputError(f"{error.filename} is missing", do) from error
-    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
+    except InputError:
+        raise
+    except Exception as error:  # json, zipfile, zlib and numpy raise whatever a damaged file makes of them
         raise InputError(f"{folder} holds no readable record ({type(error).__name__}: {error})", do) from error
 
 
@@ -50,7 +51,10 @@ def to_dict(record: Record) -> dict[str, Any]:
 
 
 def _json(value: Any, indent: int | None = None) -> bytes:
-    return (json.dumps(value, indent=indent, ensure_ascii=False, allow_nan=False) + "\n").encode("utf-8")
+    return (json.dumps(value, indent=indent, ensure_ascii=False, allow_nan=False) + "\n").encode(
+        "utf-8",
+        "backslashreplace",  # half a surrogate pair, from a file name in another encoding, becomes \udc80
+    )
 
 
 def _npz(pictures: Pictures) -> bytes:

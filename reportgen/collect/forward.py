@@ -55,7 +55,8 @@ def layer_outputs(
         return []
     images = part.images[:count].astype(np.float32) * np.float32(pixels.scale)
     probe = keras.Model(model.inputs[0], outputs)
-    return [np.asarray(values, np.float32) for values in probe(images, training=False)]
+    found = probe(images, training=False)
+    return [np.asarray(values, np.float32) for values in keras.tree.flatten(found)]  # Keras unpacks a list of one
 
 
 def probabilities(outputs: NDArray[np.float32]) -> tuple[NDArray[np.float64], str]:

@@ -1,5 +1,6 @@
 """The report's folder: whole or not there, and never without the earlier one."""
 
+import contextlib
 import ctypes
 import errno
 import os
@@ -20,12 +21,7 @@ def check(target: Path) -> None:
     A folder that holds anything else than a report is refused: writing replaces the folder.
     """
     target = target.resolve()
-    if target.is_dir():
-        if foreign := sorted(entry.name for entry in target.iterdir() if entry.name not in NAMES):
-            found = ", ".join(foreign[:3]) + (", ..." if len(foreign) > 3 else "")
-            raise InputError(f"{target} holds files that are no report ({found})", "choose another --out")
-    elif target.exists():
-        raise InputError(f"{target} is a file", "give --out a folder")
+    _refuse_foreign(target)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=_prefix(target), dir=target.parent):
@@ -52,12 +48,24 @@ def write(target: Path, files: Mapping[str, bytes]) -> None:
             for name, content in files.items():
                 _write_through(staged / name, content)
             staged.chmod(0o777 & ~_umask())
+            _refuse_foreign(target)  # again: a run can take hours
             _swap(staged, target)
-            _flush_folder(target.parent)
+            with contextlib.suppress(OSError):  # some network file systems cannot; the new report is there
+                _flush_folder(target.parent)
         finally:
             shutil.rmtree(staged, ignore_errors=True)  # after the swap this is the earlier report
     except OSError as error:
         raise _cannot_write(target, error) from error
+
+
+def _refuse_foreign(target: Path) -> None:
+    """Raise InputError where `target` is no folder or holds anything that is not a report's."""
+    if target.is_dir():
+        if foreign := sorted(entry.name for entry in target.iterdir() if entry.name not in NAMES):
+            found = ", ".join(foreign[:3]) + (", ..." if len(foreign) > 3 else "")
+            raise InputError(f"{target} holds files that are no report ({found})", "choose another --out")
+    elif target.exists():
+        raise InputError(f"{target} is a file", "give --out a folder")
 
 
 def _prefix(target: Path) -> str:
@@ -100,7 +108,7 @@ def _swap(staged: Path, target: Path) -> None:
         target.rename(earlier)
         try:
             staged.rename(target)
-        except OSError:
+        except BaseException:  # Ctrl-C too
             earlier.rename(target)
             raise
         shutil.rmtree(earlier, ignore_errors=True)

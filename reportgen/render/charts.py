@@ -35,8 +35,10 @@ def metric(history: History, name: str) -> bytes:
         if history.best_epoch is not None:
             axes.axvline(history.best_epoch, color="#555555", linewidth=1, linestyle=(0, (4, 3)), label="best epoch")
         axes.set_xlabel("epoch")
-        axes.set_ylabel(name.replace("_", " "), parse_math=False)
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        if name.isascii() and name.isprintable():  # else the font has no signs for it; the caption names it too
+            axes.set_ylabel(name.replace("_", " "), parse_math=False)
+        axes.set_xlim(history.epochs[0] - 0.5, history.epochs[-1] + 0.5)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
         axes.legend(loc="best")
     return chart.getvalue()
 

@@ -106,7 +106,8 @@ def colour_kernels(kernels: Kernels) -> Picture:
 
 def image(stored: NDArray[np.generic]) -> Picture:
     """Return one image (H, W, C) as a PNG of its own size, from its darkest to its brightest value."""
-    return _encode(Image.fromarray(_bytes(stored[np.newaxis])[0].squeeze()))
+    pixels = _bytes(stored[np.newaxis])[0]
+    return _encode(Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels))
 
 
 def _outputs_grid(
@@ -116,22 +117,21 @@ def _outputs_grid(
     levels = _levels(values, low, high)
     silent: NDArray[np.bool_] = ~np.any(values, axis=(1, 2))
     pictures_in = _bytes(inputs)
-    blocks = []
+    lines = []
     for e in range(len(values)):
         cells = []
         for u in range(values.shape[-1]):
             tile = _zoom(levels[e, :, :, u], zoom)
             cells.append(_numbered(_hatched(tile.shape) if silent[e, u] else tile, u))
-        blocks.append((_wrap(cells, columns), pictures_in[e]))
-    painted = [_beside(block, picture) for block, picture in blocks]
-    pictures = [_stack(group) for group in _groups(painted)]
+        lines.append(_line(_wrap(cells, columns), pictures_in[e]))
+    pictures = [_stack(group) for group in _groups(lines)]
     return Grid(pictures, _bar(_sequential()), low, high, int(silent.sum()), silent.size)
 
 
 def _levels(values: NDArray[np.float32], low: float, high: float) -> Pixels:
     """Return palette indices for values on a scale from low to high; the middle of the scale is its middle colour."""
     span = high - low
-    scaled = (values - low) / span if span > 0 else np.zeros_like(values)
+    scaled = (values - low) / span if span > 0 else np.full_like(values, 0.5)
     return (np.round(scaled * (_COLOURS - 1)) + _FIRST_COLOUR).astype(np.uint8)
 
 
@@ -188,11 +188,14 @@ def _kernel_line(unit: int, tiles: Pixels, channels: NDArray[np.integer]) -> Pix
     zoom = (max(1, round(30 / tiles.shape[2])),) * 2
     cells = [_numbered(_framed(_zoom(tile, zoom)), int(channel)) for tile, channel in zip(tiles, channels, strict=True)]
     number = _digits(unit, _LARGE_LABEL_SIZE)
-    head = np.full((cells[0].shape[0], max(30, number.shape[1])), PAPER, np.uint8)
-    middle = _LABEL_HEIGHT + (head.shape[0] - _LABEL_HEIGHT - number.shape[0]) // 2
+    height = max(cells[0].shape[0], _LABEL_HEIGHT + number.shape[0])
+    head = np.full((height, max(30, number.shape[1])), PAPER, np.uint8)
+    middle = _LABEL_HEIGHT + (height - _LABEL_HEIGHT - number.shape[0]) // 2
     head[middle : middle + number.shape[0], : number.shape[1]] = number
-    gap = np.full((head.shape[0], _GAP), PAPER, np.uint8)
-    return np.hstack([part for cell in [head, *cells] for part in (cell, gap)] + [gap] * 3)
+    gap = np.full((height, _GAP), PAPER, np.uint8)
+    below = ((0, height - cells[0].shape[0]), (0, 0))
+    tall = [np.pad(cell, below, constant_values=PAPER) for cell in cells]
+    return np.hstack([part for cell in [head, *tall] for part in (cell, gap)] + [gap] * 3)
 
 
 def _wrap(cells: Sequence[Pixels], columns: int) -> Pixels:
@@ -207,38 +210,37 @@ def _wrap(cells: Sequence[Pixels], columns: int) -> Pixels:
     return sheet
 
 
-def _beside(block: Pixels, picture: Pixels) -> tuple[Pixels, Pixels]:
-    """Return a block of tiles and the input picture that goes left of it, enlarged to a tile and a half."""
-    factor = max(1, round(1.5 * _TILE / picture.shape[1]))
-    step = -(-picture.shape[1] // (2 * _TILE))
-    return block, picture[::step, ::step].repeat(factor, axis=0).repeat(factor, axis=1)
+def _line(block: Pixels, picture: Pixels) -> tuple[Pixels, Pixels]:
+    """Return an example's line, its tiles on the right and room for the input on the left, and that input enlarged.
+
+    The input is shown about half as large again as a tile.
+    """
+    longest = max(picture.shape[:2])
+    step, factor = -(-longest // (2 * _TILE)), max(1, round(1.5 * _TILE / longest))
+    big = picture[::step, ::step].repeat(factor, axis=0).repeat(factor, axis=1)
+    left = big.shape[1] + 4 * _GAP
+    height = max(block.shape[0], big.shape[0] + _LABEL_HEIGHT + _GAP) + 2 * _GAP
+    line = np.full((height, left + block.shape[1]), PAPER, np.uint8)
+    line[: block.shape[0], left:] = block
+    line[-1] = LINE
+    return line, big
 
 
-def _groups(painted: list[tuple[Pixels, Pixels]]) -> list[list[tuple[Pixels, Pixels]]]:
-    """Split the examples so that each group's picture fits on a sheet of paper."""
-    block, picture = painted[0]
-    height, width = max(block.shape[0], picture.shape[0]) + _GAP, block.shape[1] + picture.shape[1] + 4 * _GAP
-    most = max(1, int(_TALLEST * width // height))
-    groups = -(-len(painted) // most)
-    size = -(-len(painted) // groups)
-    return [painted[n : n + size] for n in range(0, len(painted), size)]
+def _groups(lines: list[tuple[Pixels, Pixels]]) -> list[list[tuple[Pixels, Pixels]]]:
+    """Split equally large lines so that each group's picture fits on a sheet of paper."""
+    height, width = lines[0][0].shape
+    most = max(1, int(_TALLEST * width / height))
+    size = -(-len(lines) // -(-len(lines) // most))
+    return [lines[n : n + size] for n in range(0, len(lines), size)]
 
 
 def _stack(group: list[tuple[Pixels, Pixels]]) -> Picture:
-    """Paint one picture: a line for each example, a rule between lines, inputs in grey or in colour."""
-    left = max(picture.shape[1] for _, picture in group) + 4 * _GAP
-    lines, places, top = [], [], 0
-    for block, picture in group:
-        height = max(block.shape[0], picture.shape[0] + _LABEL_HEIGHT + _GAP)
-        line = np.full((height + 2 * _GAP, left + block.shape[1]), PAPER, np.uint8)
-        line[: block.shape[0], left:] = block
-        line[-1] = LINE
-        places.append((top + _GAP + _LABEL_HEIGHT, picture))
-        lines.append(line)
-        top += line.shape[0]
-    lines[-1][-1] = PAPER
-    sheet = np.vstack(lines)
-    if group[0][1].ndim == 3 and group[0][1].shape[2] == 3:
+    """Paint one picture of lines with a rule between them, inputs in grey or in colour."""
+    sheet = np.vstack([line for line, _ in group])
+    sheet[-1] = PAPER
+    height = group[0][0].shape[0]
+    places = [(n * height + _GAP + _LABEL_HEIGHT, picture) for n, (_, picture) in enumerate(group)]
+    if group[0][1].shape[2] == 3:
         coloured = _sequential()[sheet]
         for y, picture in places:
             coloured[y : y + picture.shape[0], _GAP : _GAP + picture.shape[1]] = picture
@@ -250,8 +252,9 @@ def _stack(group: list[tuple[Pixels, Pixels]]) -> Picture:
 
 
 def _pages(cells: list[Pixels], columns: int) -> list[list[Pixels]]:
-    """Split kernels so that each picture fits on a sheet of paper."""
-    rows = max(1, int(_TALLEST * columns * cells[0].shape[1] // cells[0].shape[0]))
+    """Split equally large kernels so that each picture fits on a sheet of paper."""
+    height, width = (size + _GAP for size in cells[0].shape)
+    rows = max(1, int((_TALLEST * (_GAP + columns * width) - _GAP) / height))
     size = rows * columns
     return [cells[n : n + size] for n in range(0, len(cells), size)]
 

@@ -29,9 +29,10 @@ def number(value: float | None) -> str:
         return NOT_AVAILABLE
     if value == 0:
         return "0"
-    digits = 2 - math.floor(math.log10(abs(value)))
+    scientific = f"{value:.2e}"
+    digits = 2 - int(scientific.partition("e")[2])  # after rounding: 9.999 is 10.0, not 10.00
     if not -6 < digits < 8:
-        return f"{value:.2e}"
+        return scientific
     return f"{round(value, digits):,.{max(digits, 0)}f}"
 
 
@@ -84,7 +85,7 @@ def course(history: History, metric: str) -> str:
     """Return one sentence on where a metric began and ended, on training and on validation images."""
     names = {"": metric, "validation ": f"val_{metric}"}
     parts = [
-        f"{who}{metric.replace('_', ' ')} went from {number(values[0])} to {number(values[-1])}"
+        f"{who}{name(metric.replace('_', ' '))} went from {number(values[0])} to {number(values[-1])}"
         for who, key in names.items()
         if (values := history.metrics.get(key))
     ]

@@ -71,22 +71,24 @@ def _from_report(path: Path, sha256: str) -> History | None:
         metrics = _equal(history["metrics"], path)
         source = f"the report on this model made at {found['made_at']}"
         return from_metrics(metrics, source=source, stopped_early=history["stopped_early"])
-    except (OSError, ValueError, KeyError, TypeError, InputError):
+    except Exception:  # what json and the look-ups raise, down to RecursionError
         return None  # some other tool's report.json, or none: not a promise that was broken
 
 
 def _read_json(path: Path) -> Any:
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        found = json.loads(path.read_text(encoding="utf-8-sig"))
+    except (OSError, ValueError, RecursionError) as error:
         raise InputError(f"{path} is no readable JSON ({error})", _DO) from error
     return found.get("history", found) if isinstance(found, dict) else found
 
 
 def _read_csv(path: Path) -> dict[str, list[float | None]]:
     try:
-        with path.open(newline="", encoding="utf-8") as stream:
+        with path.open(newline="", encoding="utf-8-sig") as stream:
             rows = list(csv.DictReader(stream))
+        if any(None in row for row in rows):
+            raise ValueError("a row with more fields than names")
         # CSVLogger writes NA for a metric that an epoch does not have
         return {
             name: [None if row[name] in ("", "NA") else float(row[name]) for row in rows]
@@ -102,11 +104,19 @@ def _equal(found: Any, path: Path) -> dict[str, list[float | None]]:
     if not isinstance(found, dict) or not found:
         raise InputError(f"{path} holds no history", _DO)
     for name, values in found.items():
-        numbers = isinstance(values, list) and all(
-            value is None or (isinstance(value, int | float) and not isinstance(value, bool)) for value in values
-        )
+        numbers = isinstance(values, list) and all(value is None or _is_number(value) for value in values)
         if not numbers:
             raise InputError(f"{path} has something else than a list of numbers under {name!r}", _DO)
     if len(lengths := {len(values) for values in found.values()}) != 1 or lengths == {0}:
         raise InputError(f"{path} has {sorted(lengths)} values under different names", _DO)
     return found
+
+
+def _is_number(value: object) -> bool:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    try:
+        float(value)
+    except OverflowError:  # JSON has integers of any length
+        return False
+    return True

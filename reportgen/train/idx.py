@@ -5,6 +5,7 @@ import math
 import struct
 import zlib
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +14,7 @@ from reportgen.errors import InputError
 
 _IMAGES_MAGIC, _LABELS_MAGIC = 0x00000803, 0x00000801
 _MOST_BYTES = 8 * 2**30
+_PIECE = 2**24
 _NAMES = {
     "x_train": "train-images-idx3-ubyte",
     "y_train": "train-labels-idx1-ubyte",
@@ -59,9 +61,9 @@ def read(path: Path, magic: int) -> NDArray[np.uint8]:
                     f"{path} has the magic number {found:#010x}", f"expected {magic:#010x} (unsigned byte {kind})"
                 )
             wanted = math.prod(sizes)
-            if wanted > _MOST_BYTES:
-                raise InputError(f"{path} says it holds {wanted:,} bytes", f"expected at most {_MOST_BYTES:,}")
-            data = stream.read(wanted + 1)
+            if not 0 < wanted <= _MOST_BYTES:
+                raise InputError(f"{path} says it holds {wanted:,} bytes", f"expected 1 to {_MOST_BYTES:,}")
+            data = _read(stream, wanted + 1)
     except (OSError, EOFError, zlib.error) as error:
         raise InputError(f"{path} cannot be read ({error})", "download it again") from error
     if len(data) != wanted:
@@ -70,3 +72,12 @@ def read(path: Path, magic: int) -> NDArray[np.uint8]:
             f"{path} holds {more} bytes of data", f"expected {wanted:,}, as its header says; download it again"
         )
     return np.frombuffer(data, np.uint8).reshape(sizes)
+
+
+def _read(stream: IO[bytes], most: int) -> bytes:
+    """Return up to `most` bytes, asking for memory only as they come: the header may claim what is not there."""
+    pieces = []
+    while most and (piece := stream.read(min(most, _PIECE))):
+        pieces.append(piece)
+        most -= len(piece)
+    return b"".join(pieces)

@@ -38,7 +38,7 @@ def begins_with_rescaling(model: keras.Model) -> bool:
 
 def check_fit(model: object, image_shape: tuple[int, ...], classes: int) -> None:
     """Raise InputError unless `model` takes one image of `image_shape` and gives one score per class."""
-    if not isinstance(model, keras.Sequential | keras.models.Functional):
+    if not isinstance(model, keras.Model) or not isinstance(model, keras.Sequential | keras.Function):
         kind = type(model).__name__
         raise InputError(f"the model is of the class {kind}", "expected a Sequential or Functional Keras model")
     if not model.built or not model.layers or not getattr(model, "inputs", None):

@@ -1,7 +1,5 @@
 """Choose how stored pixels reach the model."""
 
-import numpy as np
-
 from reportgen.dataset import Dataset, Part, Pixels
 from reportgen.errors import InputError
 from reportgen.options import PixelRange
@@ -33,10 +31,8 @@ def _top(dataset: Dataset) -> float:
     dtype = dataset.test.images.dtype
     if dtype.kind == "b":
         return 1.0
-    if dtype == np.uint8:
-        return 255.0
-    if dtype == np.uint16:
-        return 65535.0
+    if dtype.kind == "u" and dtype.itemsize <= 2:
+        return float(2 ** (8 * dtype.itemsize) - 1)
     low = min(float(part.images.min()) for part in parts)
     high = max(float(part.images.max()) for part in parts)
     if low < 0 or high > 255:

@@ -1,8 +1,6 @@
 """Labelled images from the bundled digits, Keras's data sets, .npz files and IDX folders, each one checked."""
 
 import hashlib
-import zipfile
-import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -21,6 +19,7 @@ _FASHION = (
     "T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot",
 )  # fmt: skip
 _MOST_GAPS = 10
+_KEYS = ("x_train", "y_train", "x_test", "y_test", "class_names")
 
 
 def load(data: str | Path | Mapping[str, Any], *, test_only: bool) -> Dataset:
@@ -79,26 +78,26 @@ def _from_keras(name: str) -> dict[str, Array]:
 def _read_npz(path: Path) -> dict[str, Array]:
     do = "save it with numpy.savez(path, x_train=..., y_train=..., x_test=..., y_test=...)"
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            if not hasattr(archive, "files"):
+        with path.open("rb") as stream:
+            archive = np.load(stream, allow_pickle=False)
+            if not isinstance(archive, np.lib.npyio.NpzFile):
                 raise InputError(f"{path} holds one bare array, not an .npz archive", do)
-            wanted = ("x_train", "y_train", "x_test", "y_test", "class_names")
-            arrays = {key: archive[key] for key in wanted if key in archive.files}
+            arrays = {key: archive[key] for key in _KEYS if key in archive.files}
             if "x_test" not in arrays:
                 raise InputError(f"{path} has the keys {', '.join(archive.files) or 'none'}, not x_test", do)
             return arrays
-    except ValueError as error:
+    except InputError:
+        raise
+    except Exception as error:  # numpy, zipfile and zlib raise whatever a damaged file makes of them
         if "pickle" in str(error).lower():
             why = "it is no .npz archive, or it holds Python objects, which are never unpickled"
             raise InputError(f"{path} cannot be read: {why}", "save plain number or text arrays") from error
-        raise InputError(f"{path} cannot be read ({error})", do) from error
-    except (OSError, EOFError, KeyError, zipfile.BadZipFile, zlib.error, RuntimeError) as error:
-        raise InputError(f"{path} cannot be read ({error or type(error).__name__})", do) from error
+        raise InputError(f"{path} cannot be read ({str(error) or type(error).__name__})", do) from error
 
 
 def _checked(arrays: dict[str, Array], name: str, source: str, test_only: bool) -> Dataset:
     """Return the arrays as a Dataset. Raises InputError that names the first thing that does not fit."""
-    arrays = {key: np.asarray(value) for key, value in arrays.items()}
+    arrays = {key: _array(arrays[key], f"{key} of {source}") for key in _KEYS if key in arrays}
     needed = ["x_test", "y_test"] if test_only else ["x_train", "y_train", "x_test", "y_test"]
     if missing := [key for key in needed if key not in arrays]:
         hint = "" if test_only else ", or give --model to report on a trained one (then a test part is enough)"
@@ -115,14 +114,25 @@ def _checked(arrays: dict[str, Array], name: str, source: str, test_only: bool) 
     if "train" in images and images["train"].shape[1:] != images["test"].shape[1:]:
         shapes = f"{images['train'].shape[1:]} in x_train but {images['test'].shape[1:]} in x_test"
         raise InputError(f"{source} has images of shape {shapes}", "give both parts the same image shape")
+    dtypes = {part: images[part].dtype for part in parts}
+    if len(set(dtypes.values())) > 1 and any(dtype.kind != "f" for dtype in dtypes.values()):
+        found = f"{dtypes['train']} in x_train but {dtypes['test']} in x_test"
+        raise InputError(f"{source} has pixels of {found}", "give both parts the same dtype and range")
     given = _class_names(arrays["class_names"], source) if "class_names" in arrays else None
     numbers, names = _numbered(labels, given, source)
     made = {part: Part(images[part], numbers[part]) for part in parts}
     return Dataset(name, source, made.get("train"), made["test"], names, fingerprint(arrays))
 
 
+def _array(value: Any, what: str) -> Array:
+    try:
+        return np.asarray(value)
+    except ValueError as error:
+        raise InputError(f"{what} is no array ({error})", "give rows of equal length") from error
+
+
 def _images(images: Array, what: str) -> Array:
-    """Return images as (N, H, W, C), their values untouched."""
+    """Return images as (N, H, W, C), their values untouched, in a dtype that TensorFlow has."""
     if images.dtype.kind not in "buif":
         raise InputError(f"{what} has dtype {images.dtype}", "expected integer, bool or float pixels")
     if images.ndim not in (3, 4):
@@ -135,6 +145,8 @@ def _images(images: Array, what: str) -> Array:
             f"{what} holds NaN or infinite pixels in {len(bad)} of {len(images)} images, first in image {bad[0]}",
             "leave those images out",
         )
+    dtype = np.dtype(np.float64) if images.dtype.kind == "f" and images.dtype.itemsize > 8 else images.dtype
+    images = images.astype(dtype.newbyteorder("="), copy=False)
     return images[..., np.newaxis] if images.ndim == 3 else images
 
 

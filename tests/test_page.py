@@ -1,0 +1,318 @@
+"""The HTML page, made from a Record without a model: complete, self-contained, and safe with hostile text."""
+
+import base64
+import dataclasses
+import hashlib
+import io
+import itertools
+import re
+from pathlib import Path
+from typing import Any
+
+import html5lib
+import numpy as np
+import pytest
+from PIL import Image
+
+from reportgen.errors import InputError
+from reportgen.record import DataFacts, Kernels, LayerRow, Maps, ModelFacts, Pictures, Record
+from reportgen.render import page
+from tests.builders import (
+    assert_one_line,
+    make_history,
+    make_kernels,
+    make_pictures,
+    make_record,
+    make_scores,
+    modules_after,
+)
+
+HOSTILE = "<script>alert(1)</script>{{ 7*7 }}{% raw %}\"'&\x1b[31m\u202e"
+
+
+def html(record: Record, **options: Any) -> str:
+    return page.html(page.paint(record), **options)
+
+
+def tree(text: str) -> Any:
+    """Return the parsed page; the strict parser raises on what is not well nested."""
+    return html5lib.HTMLParser(strict=True, namespaceHTMLElements=False).parse(text)
+
+
+def text_of(text: str) -> str:
+    """Return what a reader reads, every run of white space as one blank."""
+    body = tree(text).find("body")
+    return " ".join("".join(body.itertext()).split())
+
+
+def table_rows(record: Record, name: str) -> list[list[str]]:
+    table = next(e for e in tree(html(record)).iter("figure") if e.get("id") == name)
+    return [["".join(cell.itertext()).strip() for cell in row] for row in table.iter("tr")]
+
+
+@pytest.mark.parametrize("on_paper", [False, True], ids=["screen", "paper"])
+def test_the_page_is_well_formed(on_paper: bool) -> None:
+    tree(html(make_record(), on_paper=on_paper))
+
+
+@pytest.mark.parametrize("on_paper", [False, True], ids=["screen", "paper"])
+def test_the_page_asks_for_nothing_from_anywhere(on_paper: bool) -> None:
+    found = tree(html(make_record(), on_paper=on_paper))
+    for element in found.iter():
+        for name in ("src", "href", "srcset", "data", "poster", "action", "xlink:href"):
+            value = element.get(name, "#")
+            assert value.startswith(("#", "data:")), f"{element.tag} {name}={value[:60]}"
+    style = "".join(found.find("head/style").itertext())
+    assert "url(" not in style and "@import" not in style
+    assert found.find(".//script") is None, "the page is complete without scripts"
+
+
+def test_the_policy_allows_the_page_its_own_style_and_nothing_else() -> None:
+    found = tree(html(make_record()))
+    policy = next(m.get("content") for m in found.iter("meta") if m.get("http-equiv") == "Content-Security-Policy")
+    style = "".join(found.find("head/style").itertext())
+    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    assert f"style-src 'sha256-{digest}'" in policy
+    assert policy.startswith("default-src 'none'; img-src data:;")
+    assert not [e.tag for e in found.iter() if e.get("style")], "a style attribute would be blocked by the policy"
+
+
+@pytest.mark.parametrize("on_paper", [False, True], ids=["screen", "paper"])
+def test_every_link_has_its_target_and_every_id_is_there_once(on_paper: bool) -> None:
+    found = tree(html(make_record(), on_paper=on_paper))
+    ids = [e.get("id") for e in found.iter() if e.get("id")]
+    assert len(ids) == len(set(ids))
+    links = {e.get("href")[1:] for e in found.iter("a")}
+    assert links <= set(ids)
+    named = {i for e in found.iter() for i in (e.get("aria-labelledby") or "").split()}
+    assert named <= set(ids)
+
+
+def test_headings_step_down_one_level_at_a_time() -> None:
+    levels = [int(e.tag[1]) for e in tree(html(make_record())).iter() if re.fullmatch("h[1-6]", str(e.tag))]
+    assert levels[0] == 1 and levels.count(1) == 1
+    assert all(after - before <= 1 for before, after in itertools.pairwise(levels))
+
+
+def test_every_picture_has_words_for_those_who_do_not_see_it() -> None:
+    pictures = list(tree(html(make_record())).iter("img"))
+    assert pictures
+    assert all((picture.get("alt") or "").strip() for picture in pictures)
+
+
+def test_every_picture_says_its_real_size() -> None:
+    for picture in tree(html(make_record())).iter("img"):
+        if "pixels" not in (picture.get("class") or "") or picture.get("width") == "84":
+            continue  # charts, colour scales and thumbnails are sized by the style
+        decoded = Image.open(io.BytesIO(base64.b64decode(picture.get("src").split(",")[1])))
+        assert (int(picture.get("width")), int(picture.get("height"))) == decoded.size
+
+
+def test_the_first_words_say_what_was_found() -> None:
+    read = text_of(html(make_record()))
+    assert "names 83.3 % of 6 test images rightly" in read.replace("\u00a0", " ")
+    assert "trained here on 12 images of 3 classes" in read
+    assert "24 November 2026, 16:00 UTC" in read
+
+
+def test_the_summary_has_a_row_a_layer_and_the_three_totals() -> None:
+    rows = table_rows(make_record(), "summary")
+    assert rows[1] == ["conv", "Conv2D", "2 × 2 × 2", "20", "yes"]
+    assert rows[2] == ["flatten", "Flatten", "8", "0", "no units of its own (reshaping)"]
+    assert [row[:2] for row in rows[4:]] == [
+        ["Total parameters", "47"],
+        ["Trainable parameters", "47"],
+        ["Non-trainable parameters", "0"],
+    ]
+
+
+@pytest.mark.parametrize("part", ["test", "train"])
+def test_the_classification_report_has_every_class_and_average(part: str) -> None:
+    assert table_rows(make_record(), f"scores-{part}")[1:] == [
+        ["circle", "1.000", "0.500", "0.667", "2"],
+        ["square", "0.667", "1.000", "0.800", "2"],
+        ["star", "1.000", "1.000", "1.000", "2"],
+        ["Accuracy", "", "", "0.833", "6"],
+        ["Macro average", "0.889", "0.833", "0.822", "6"],
+        ["Weighted average", "0.889", "0.833", "0.822", "6"],
+    ]
+
+
+def test_an_undefined_figure_is_not_available_rather_than_zero() -> None:
+    never = dataclasses.replace(make_scores().classes[0], precision=None, f1=None)
+    scores = make_scores(classes=[never, *make_scores().classes[1:]])
+    assert table_rows(make_record(evaluation={"train": None, "test": scores}), "scores-test")[1] == [
+        "circle", "n/a", "0.500", "n/a", "2"
+    ]  # fmt: skip
+
+
+def test_the_confusion_matrix_shows_counts() -> None:
+    assert table_rows(make_record(), "matrix")[1:] == [
+        ["circle", "1", "1", "·"],
+        ["square", "·", "2", "·"],
+        ["star", "·", "·", "2"],
+    ]
+
+
+def test_a_matrix_too_wide_for_the_page_says_where_it_is() -> None:
+    names = [f"class {n}" for n in range(21)]
+    classes = [dataclasses.replace(make_scores().classes[0], label=name) for name in names]
+    confusion = np.zeros((21, 21), int).tolist()
+    scores = make_scores(classes=classes, confusion=confusion, most_confused=[], worst=[])
+    record = make_record(evaluation={"train": None, "test": scores})
+    read = text_of(html(dataclasses.replace(record, data=with_data(record, class_names=names))))
+    assert "confusion matrix of 21 classes is too wide for a page and stands in report.json" in read
+
+
+def test_without_a_history_the_section_says_so() -> None:
+    assert "no history was found beside it" in text_of(html(make_record(history=None)))
+
+
+@pytest.mark.parametrize(
+    ("stopped", "best", "said"),
+    [
+        (True, 2, "Training stopped early"),
+        (False, 3, "the loss was still falling: more epochs may help"),
+        (False, 2, "Training took all the epochs that were asked for."),
+    ],
+)
+def test_how_the_training_ended_is_said(stopped: bool, best: int, said: str) -> None:
+    history = make_history(stopped_early=stopped, best_epoch=best)
+    assert said in text_of(html(make_record(history=history)))
+
+
+def test_nothing_is_said_about_an_end_that_nobody_saw() -> None:
+    read = text_of(html(make_record(history=make_history(stopped_early=None, seconds=[None] * 3))))
+    assert "stopped early" not in read and "all the epochs" not in read
+    assert "3 epochs, as told by this run" in read
+
+
+def test_without_a_training_part_the_page_says_so() -> None:
+    record = make_record(evaluation={"train": None, "test": make_scores()})
+    read = text_of(html(dataclasses.replace(record, data=with_data(record, train_size=None))))
+    assert "The data has no training part" in read
+    assert "no training part, 6 to test" in read
+
+
+def test_a_model_without_mistakes_has_none_shown() -> None:
+    perfect = make_scores(correct=6, accuracy=1.0, worst=[], most_confused=[])
+    pictures = make_pictures(worst=np.zeros((0, 4, 4, 1), np.uint8))
+    read = text_of(html(make_record(evaluation={"train": None, "test": perfect}, pictures=pictures)))
+    assert "The model made no mistake on the test part." in read
+
+
+def test_units_beyond_the_budget_are_counted() -> None:
+    values = np.random.default_rng(0).random((2, 4, 4, 64), dtype=np.float32)
+    kernels = Kernels("conv", 96, 1, 1.0, False, np.ones((64, 1, 3, 3), np.float32), np.zeros((64, 1), int))
+    pictures = make_pictures(maps=[Maps("conv", 96, 1, values)], kernels=[kernels])
+    read = text_of(html(make_record(pictures=pictures)))
+    assert "64 of 96 units shown beside each input image" in read
+    assert "learned (64 of 96 units shown)" in read
+
+
+def test_input_channels_beyond_the_budget_are_counted() -> None:
+    weights = np.random.default_rng(0).standard_normal((2, 8, 3, 3))
+    kernels = dataclasses.replace(make_kernels(weights), inputs=32)
+    read = text_of(html(make_record(pictures=make_pictures(kernels=[kernels]))))
+    assert "strongest first: 8 of 32 shown" in read
+
+
+def test_thinned_maps_say_so() -> None:
+    maps = dataclasses.replace(make_pictures().maps[0], step=4)
+    read = text_of(html(make_record(pictures=make_pictures(maps=[maps]))))
+    assert "every 4th row and column is shown" in read
+
+
+def test_units_that_are_silent_on_every_example_are_named() -> None:
+    values = np.ones((2, 2, 2, 3), np.float32)
+    values[:, :, :, 1] = 0
+    values[0, :, :, 2] = 0
+    read = text_of(html(make_record(pictures=make_pictures(maps=[Maps("conv", 3, 1, values)]))))
+    assert "Here that are 3 of 6 tiles." in read
+    assert "Hatched for every image shown: unit 1." in read
+
+
+def test_kernels_of_a_colour_layer_are_also_shown_in_colour() -> None:
+    kernels = make_kernels(np.random.default_rng(0).standard_normal((2, 3, 3, 3)), on_colour=True)
+    images = np.random.default_rng(0).integers(0, 256, (2, 4, 4, 3), dtype=np.uint8)
+    examples = dataclasses.replace(make_pictures().examples, images=images)
+    pictures = make_pictures(kernels=[kernels], examples=examples, worst=images[1:])
+    found = tree(html(make_record(pictures=pictures)))
+    assert [e.get("id") for e in found.iter("figure") if (e.get("id") or "").startswith("colours")] == ["colours-1"]
+
+
+def test_a_model_without_units_gives_a_page_all_the_same() -> None:
+    model = ModelFacts("flat", "loaded", "softmax", 0, 0, 0, [LayerRow("f", "Flatten", [None, 8], 0, False, "no")])
+    pictures = Pictures(make_pictures().examples, make_pictures().worst)
+    assert "No layer of this model has units" in text_of(html(make_record(model=model, pictures=pictures)))
+
+
+def with_data(record: Record, **changes: Any) -> DataFacts:
+    return dataclasses.replace(record.data, **changes)
+
+
+@pytest.mark.parametrize("on_paper", [False, True], ids=["screen", "paper"])
+def test_text_from_outside_stays_text(on_paper: bool) -> None:
+    """Names from data and model reach every place of the page where a name is shown."""
+    classes = [dataclasses.replace(c, label=HOSTILE + str(n)) for n, c in enumerate(make_scores().classes)]
+    worst = [dataclasses.replace(m, true=HOSTILE, predicted=HOSTILE) for m in make_scores().worst]
+    confused = [dataclasses.replace(c, true=HOSTILE, predicted=HOSTILE) for c in make_scores().most_confused]
+    scores = make_scores(classes=classes, worst=worst, most_confused=confused)
+    record = make_record(
+        title=HOSTILE,
+        evaluation={"train": scores, "test": scores},
+        history=make_history(metrics={HOSTILE: [1.0, 2.0, 3.0]}, source=HOSTILE),
+        pictures=make_pictures(maps=[dataclasses.replace(make_pictures().maps[0], layer=HOSTILE)], kernels=[]),
+    )
+    layers = [dataclasses.replace(row, name=HOSTILE, kind=HOSTILE) for row in record.model.layers[:1]]
+    record = dataclasses.replace(
+        record,
+        model=dataclasses.replace(record.model, name=HOSTILE, layers=layers),
+        data=with_data(record, source=HOSTILE, name=HOSTILE, class_names=[HOSTILE] * 3),
+        provenance=dataclasses.replace(record.provenance, command=HOSTILE, platform=HOSTILE),
+    )
+    made = html(record, on_paper=on_paper)
+    plain = html(make_record(), on_paper=on_paper)
+    tags = {e.tag for e in tree(made).iter() if isinstance(e.tag, str)}
+    assert tags <= {e.tag for e in tree(plain).iter() if isinstance(e.tag, str)}, "a name became an element"
+    assert "\x1b" not in made and "\u202e" not in made
+    assert "<script>alert(1)</script>{{ 7*7 }}" in text_of(made)
+
+
+def test_a_name_of_ten_thousand_characters_is_cut_visibly() -> None:
+    assert "(10,000 characters)" in text_of(html(make_record(title="x" * 10_000)))
+
+
+def test_the_same_record_gives_the_same_page() -> None:
+    assert html(make_record()) == html(make_record())
+
+
+def test_a_template_of_the_readers_own_takes_the_place_of_ours(tmp_path: Path) -> None:
+    (tmp_path / "cover.html").write_text("<h1>House style: {{ r.title }}</h1>")
+    read = text_of(html(make_record(), templates=tmp_path))
+    assert "House style: Shapes" in read
+    assert "The layers of sequential" in read, "the other templates are still ours"
+
+
+@pytest.mark.parametrize(
+    "template",
+    ["{{ r.no_such_thing }}", "{% if %}", "{{ r.__class__.__mro__[1].__subclasses__() }}", "{% include 'gone.html' %}"],
+    ids=["undefined", "syntax", "escape from the sandbox", "missing"],
+)
+def test_a_template_that_fails_is_an_input_error(tmp_path: Path, template: str) -> None:
+    (tmp_path / "cover.html").write_text(template)
+    with pytest.raises(InputError) as caught:
+        html(make_record(), templates=tmp_path)
+    assert_one_line(caught.value, tmp_path)
+
+
+def test_templates_that_are_no_folder_are_an_input_error(tmp_path: Path) -> None:
+    with pytest.raises(InputError) as caught:
+        html(make_record(), templates=tmp_path / "nowhere")
+    assert_one_line(caught.value, "nowhere")
+
+
+def test_painting_needs_neither_tensorflow_nor_scikit_learn() -> None:
+    loaded = modules_after("from reportgen.render import page\nfrom tests.builders import make_record\n"
+                           "page.html(page.paint(make_record()))")  # fmt: skip
+    assert not {name.split(".")[0] for name in loaded} & {"tensorflow", "keras", "sklearn"}

@@ -1,0 +1,139 @@
+"""The PDF: what a reader finds on paper."""
+
+import io
+import logging
+import sys
+from pathlib import Path
+from typing import Any
+
+import pypdf
+import pytest
+
+from reportgen.errors import InputError, SurroundingsError
+from reportgen.record import Record
+from reportgen.render import page, pdf
+from tests.builders import assert_one_line, make_record
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _pango() -> None:
+    try:
+        pdf.check()
+    except SurroundingsError as error:
+        pytest.skip(str(error))
+
+
+def made(record: Record, **options: Any) -> bytes:
+    return pdf.write(page.html(page.paint(record), on_paper=True, **options))
+
+
+@pytest.fixture(scope="module")
+def written() -> bytes:
+    return made(make_record())
+
+
+@pytest.fixture(scope="module")
+def read(written: bytes) -> pypdf.PdfReader:
+    return pypdf.PdfReader(io.BytesIO(written))
+
+
+def words(document: pypdf.PdfReader) -> str:
+    return " ".join(" ".join(p.extract_text() for p in document.pages).replace("\u00a0", " ").split())
+
+
+def outline(entries: Any) -> list[str]:
+    return [title for e in entries for title in (outline(e) if isinstance(e, list) else [e.title])]
+
+
+def test_title_and_language_are_set(read: pypdf.PdfReader) -> None:
+    assert read.metadata is not None and read.metadata.title == "Shapes"
+    assert read.root_object["/Lang"] == "en"
+
+
+def test_paper_is_a4(read: pypdf.PdfReader) -> None:
+    for sheet in read.pages:
+        assert (round(sheet.mediabox.width), round(sheet.mediabox.height)) == (595, 842)
+
+
+def test_bookmarks_name_every_section(read: pypdf.PdfReader) -> None:
+    titles = outline(read.outline)
+    assert titles[:4] == ["The model", "Training", "Evaluation", "What is taken for what"]
+    assert titles[-4:] == ["Inside the layers", "conv", "scores", "About this report"]
+
+
+def test_the_contents_give_the_page_of_every_section(read: pypdf.PdfReader) -> None:
+    """The number behind each line of the contents is that of the page which the bookmark opens."""
+    contents = read.pages[0].extract_text().partition("Contents")[2]
+    for entry in [e for e in read.outline if not isinstance(e, list)]:
+        number = read.get_destination_page_number(entry) + 1
+        line = next(line for line in contents.splitlines() if line.startswith(str(entry.title)))
+        assert line.rstrip().endswith(str(number)), line
+        assert "...." in line
+
+
+def test_every_page_says_which_of_how_many_it_is(read: pypdf.PdfReader) -> None:
+    for number, sheet in enumerate(read.pages, 1):
+        assert f"page {number} of {len(read.pages)}" in sheet.extract_text()
+
+
+def test_every_page_but_the_cover_has_title_and_date_on_top(read: pypdf.PdfReader) -> None:
+    assert len(read.pages) > 1
+    for sheet in read.pages[1:]:
+        head = sheet.extract_text()
+        assert "Shapes" in head and "24 November 2026" in head
+
+
+def test_nothing_that_the_page_says_is_missing_on_paper(read: pypdf.PdfReader) -> None:
+    shown = words(read)
+    for part in ("Total parameters 47", "circle 1.000 0.500 0.667 2", "3 epochs in 12 s", "conv Conv2D"):
+        assert part in shown
+    assert "0.7500" in shown, "the epochs' figures, folded on the screen, are open on paper"
+
+
+def test_headings_tables_and_figures_are_tagged(read: pypdf.PdfReader) -> None:
+    kinds = set()
+
+    def walk(node: Any) -> None:
+        node = node.get_object() if hasattr(node, "get_object") else node
+        if isinstance(node, list):
+            for child in node:
+                walk(child)
+        elif isinstance(node, dict):
+            kinds.add(node.get("/S"))
+            walk(node.get("/K", []))
+
+    walk(read.root_object["/StructTreeRoot"])
+    assert {"/H1", "/H2", "/Table", "/TH", "/TD", "/Figure"} <= kinds
+
+
+def test_the_same_page_gives_the_same_bytes(written: bytes) -> None:
+    assert made(make_record()) == written
+
+
+def test_weasyprint_has_nothing_to_complain_about(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.WARNING, logger="weasyprint"):
+        made(make_record())
+    assert [record.getMessage() for record in caplog.records] == []
+
+
+@pytest.mark.parametrize("address", ["file:///etc/hostname", "http://127.0.0.1:9/x.png"])
+def test_a_template_that_asks_for_a_file_or_an_address_is_refused(tmp_path: Path, address: str) -> None:
+    (tmp_path / "cover.html").write_text(f'<h1>x</h1><p class="made" data-date="x"><img src="{address}" alt="x"></p>')
+    with pytest.raises(InputError) as caught:
+        made(make_record(), templates=tmp_path)
+    assert_one_line(caught.value, address)
+
+
+def test_without_pango_one_line_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Missing:
+        """Fails as WeasyPrint does where a system library is missing."""
+
+        def find_spec(self, name: str, *rest: object) -> None:
+            if name == "weasyprint":
+                raise OSError("cannot load library 'libpango-1.0-0'")
+
+    monkeypatch.delitem(sys.modules, "weasyprint")
+    monkeypatch.setattr(sys, "meta_path", [Missing(), *sys.meta_path])
+    with pytest.raises(SurroundingsError) as caught:
+        pdf.check()
+    assert_one_line(caught.value, "Pango", "apt-get install", "--formats html")
