@@ -207,6 +207,130 @@ class Pictures:
 
 
 @dataclass(frozen=True)
+class Nearest:
+    """The unit of the same layer that says most nearly the same: the largest |r| of pooled responses over images."""
+
+    unit: int
+    r: float
+    r_within_class: float | None
+
+
+@dataclass(frozen=True)
+class Preferred:
+    """The class that a unit tells apart best.
+
+    auroc: of s_mean, class against the rest, the class chosen on one half of the kept images and scored on the
+    other. hit_rate, false_alarm_rate: at the threshold with the largest difference. selectivity: class selectivity
+    (Morcos et al. 2018), None where a response is negative; selectivity_null: its mean over shuffled labels.
+    eta2: the share of the variance that lies between classes, less what chance gives.
+    """
+
+    label: str
+    auroc: float
+    hit_rate: float
+    false_alarm_rate: float
+    selectivity: float | None
+    selectivity_null: float | None
+    eta2: float | None
+
+
+@dataclass(frozen=True)
+class TopImage:
+    """An image that makes a unit fire. row, column: of the maximum in the unit's output, None for a neuron."""
+
+    index: int
+    score: float
+    true: str
+    predicted: str
+    row: int | None
+    column: int | None
+
+
+@dataclass(frozen=True)
+class Unit:
+    """The verdict on one unit.
+
+    state: "dead", "constant", "saturated", "always-on", "weak", "healthy", or of a softmax "never predicted",
+    "always predicted", "output". evidence: one sentence with its figures. cause: of a dead unit. group: the number
+    of its group of redundant units in the layer. opposite: the unit that is its mirror image. duplicate_of: a unit
+    with the same weights up to a positive factor. histogram: counts in the bins of the layer.
+    other_image: the strongest image that is not of the preferred class. reasons: why a figure is None, by its name.
+    """
+
+    layer: str
+    unit: int
+    state: str
+    evidence: str
+    cause: str | None
+    firing_rate: float
+    zero_share: float
+    mean: float
+    std: float
+    max: float
+    histogram: list[int]
+    nearest: Nearest | None
+    group: int | None
+    removable: bool
+    opposite: int | None
+    duplicate_of: int | None
+    preferred_class: Preferred | None
+    top_images: list[TopImage]
+    other_image: TopImage | None
+    reasons: dict[str, str]
+
+
+@dataclass(frozen=True)
+class LayerVerdict:
+    """The verdict on a layer as a whole. effective_rank, participation_ratio: as shares of the number of units.
+
+    noise_floor: the largest |r| to expect between independent units by chance. edges: of the units' histograms.
+    left_out: units that correlations leave out, with the reason. states: how many units are in each state.
+    groups: units of each redundant group, its representative first. removable_params: what those held.
+    """
+
+    name: str
+    units: int
+    read_after: str
+    n_images: int
+    effective_rank: float | None
+    participation_ratio: float | None
+    noise_floor: float | None
+    edges: list[float]
+    states: dict[str, int]
+    groups: list[list[int]]
+    removable_params: int
+    left_out: dict[str, list[int]]
+    reasons: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something worth a reader's attention. message: a sentence with its evidence and what to try.
+
+    severity: "error", "warning" or "notice". layer, units: where, None and [] where it is not about units.
+    """
+
+    code: str
+    severity: str
+    message: str
+    layer: str | None
+    units: list[int]
+
+
+@dataclass(frozen=True)
+class Proof:
+    """Accuracy on the test part with every dead and every removable unit held at its mean, before and after.
+
+    interval: of the difference after - before, paired, 95 %.
+    """
+
+    masked_units: int
+    accuracy_before: float
+    accuracy_after: float
+    interval: list[float]
+
+
+@dataclass(frozen=True)
 class Record:
     """One run, whole. The keys of report.json are these fields, `pictures` excepted (record.npz)."""
 
@@ -219,9 +343,9 @@ class Record:
     model: ModelFacts
     history: History | None
     evaluation: dict[str, Scores | None]
-    layers: list[dict[str, Any]]
-    units: list[dict[str, Any]]
-    proof: dict[str, Any] | None
-    findings: list[dict[str, Any]]
+    layers: list[LayerVerdict]
+    units: list[Unit]
+    proof: Proof | None
+    findings: list[Finding]
     baseline: dict[str, Any] | None
     pictures: Pictures

@@ -5,7 +5,7 @@ import math
 import struct
 import zlib
 from pathlib import Path
-from typing import IO
+from typing import BinaryIO, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,7 +50,7 @@ def read(path: Path, magic: int) -> NDArray[np.uint8]:
     """
     dimensions = magic & 0xFF
     try:
-        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as stream:
+        with _open(path) as stream:
             header = stream.read(4 + 4 * dimensions)
             if len(header) < 4 + 4 * dimensions:
                 raise InputError(f"{path} ends within its header", "download it again")
@@ -74,7 +74,11 @@ def read(path: Path, magic: int) -> NDArray[np.uint8]:
     return np.frombuffer(data, np.uint8).reshape(sizes)
 
 
-def _read(stream: IO[bytes], most: int) -> bytes:
+def _open(path: Path) -> BinaryIO:
+    return cast(BinaryIO, gzip.open(path)) if path.suffix == ".gz" else path.open("rb")
+
+
+def _read(stream: BinaryIO, most: int) -> bytes:
     """Return up to `most` bytes, asking for memory only as they come: the header may claim what is not there."""
     pieces = []
     while most and (piece := stream.read(min(most, _PIECE))):
