@@ -21,12 +21,16 @@ from reportgen.record import (
     Maps,
     Mistake,
     ModelFacts,
+    Nearest,
     Pictures,
+    Preferred,
     Provenance,
     Record,
     ReliabilityBin,
     Scores,
     Strips,
+    TopImage,
+    Unit,
 )
 
 NAMES = ["circle", "square", "star"]
@@ -68,7 +72,7 @@ def make_record(**changes: Any) -> Record:
             non_trainable_params=0,
             layers=[
                 LayerRow("conv", "Conv2D", [None, 2, 2, 2], 20, True, None),
-                LayerRow("flatten", "Flatten", [None, 8], 0, False, "no units of its own (reshaping)"),
+                LayerRow("flatten", "Flatten", [None, 8], 0, False, "no units (reshaping)"),
                 LayerRow("scores", "Dense", [None, 3], 27, True, None),
             ],
         ),
@@ -138,6 +142,33 @@ def make_pictures(**changes: Any) -> Pictures:
         kernels=[make_kernels(generator.standard_normal((2, 1, 3, 3)))],
     )
     return dataclasses.replace(pictures, **changes)
+
+
+def make_unit(**changes: Any) -> Unit:
+    """Return the verdict on a healthy unit that prefers circles."""
+    unit = Unit(
+        layer="conv",
+        unit=0,
+        state="healthy",
+        evidence="fired on 5 of 6 images",
+        cause=None,
+        firing_rate=5 / 6,
+        zero_share=0.5,
+        mean=0.25,
+        std=0.5,
+        max=2.0,
+        histogram=[3, 2, 1],
+        nearest=Nearest(1, 0.5, None),
+        group=0,
+        removable=False,
+        opposite=None,
+        duplicate_of=None,
+        preferred_class=Preferred("circle", 0.9, 0.8, 0.1, None, None, 0.5),
+        top_images=[TopImage(3, 2.0, "circle", "circle", 0, 1)],
+        other_image=None,
+        reasons={"selectivity": "some responses are negative"},
+    )
+    return dataclasses.replace(unit, **changes)
 
 
 def make_kernels(weights: Any, *, on_colour: bool = False, channels: Any = None) -> Kernels:

@@ -118,7 +118,7 @@ def test_the_first_words_say_what_was_found() -> None:
 def test_the_summary_has_a_row_a_layer_and_the_three_totals() -> None:
     rows = table_rows(make_record(), "summary")
     assert rows[1] == ["conv", "Conv2D", "2 × 2 × 2", "20", "yes"]
-    assert rows[2] == ["flatten", "Flatten", "8", "0", "no units of its own (reshaping)"]
+    assert rows[2] == ["flatten", "Flatten", "8", "0", "no units (reshaping)"]
     assert [row[:2] for row in rows[4:]] == [
         ["Total parameters", "47"],
         ["Trainable parameters", "47"],

@@ -16,8 +16,8 @@ import pytest
 
 from reportgen import record_file
 from reportgen.errors import InputError
-from reportgen.record import Record
-from tests.builders import assert_one_line, make_history, make_pictures, make_record, make_scores
+from reportgen.record import Proof, Record
+from tests.builders import assert_one_line, make_history, make_pictures, make_record, make_scores, make_unit
 
 JSON, ARRAYS = "report.json", "record.npz"
 
@@ -103,8 +103,8 @@ def test_a_record_survives_writing_and_reading_unchanged(folder: Path) -> None:
         pytest.param({"pictures": make_pictures(maps=[], strips=[], kernels=[])}, id="no pictures of layers"),
         pytest.param({"pictures": make_pictures(worst=np.zeros((0, 4, 4, 1), np.uint8))}, id="no mistakes"),
         pytest.param({"title": 'Größe <3> & "損失"\n\u202e'}, id="any letters"),
-        pytest.param({"proof": {"masked_units": 3, "interval": [0.25, 0.5]}}, id="a proof"),
-        pytest.param({"units": [{"layer": "conv", "unit": 0, "nearest": None}]}, id="units"),
+        pytest.param({"proof": Proof(3, 0.75, 0.5, [-0.5, 0.0])}, id="a proof"),
+        pytest.param({"units": [make_unit(), make_unit(nearest=None, group=None, preferred_class=None)]}, id="units"),
     ],
 )
 def test_records_of_other_kinds_survive_too(tmp_path: Path, changes: dict[str, Any]) -> None:

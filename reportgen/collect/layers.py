@@ -80,9 +80,9 @@ def why_not(layer: "keras.layers.Layer", calls: list[Any]) -> str | None:
         return "a model inside the model; its own layers are not opened"
     for what, starts in _WITHOUT_UNITS.items():
         if any(start in kind if what == "pooling" else kind.startswith(start) for start in starts):
-            return f"no units of its own ({what})"
+            return f"no units ({what})"
     if "Normalization" in kind:
-        return "no units of its own (normalisation)"
+        return "no units (normalisation)"
     return f"reportgen does not look into layers of the kind {kind}"
 
 

@@ -1,0 +1,139 @@
+"""`make bench`: how long reportgen takes, as ratios to what one would do without it, each pair measured in one run.
+
+Needs full MNIST: give its .npz file as `make bench ARGS=mnist.npz`; without it, the bundled digits repeated to 70,000
+images stand in for it, which takes the same time.
+"""
+
+import io
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+RUNS = 3
+
+FLOOR = """
+import sys
+import numpy as np
+import tensorflow as tf
+model = tf.keras.models.load_model(sys.argv[1], compile=False)
+with np.load(sys.argv[2]) as data:
+    for part in ("x_train", "x_test"):
+        model.predict(data[part][..., np.newaxis].astype("float32") / 255, batch_size=500, verbose=0)
+"""
+
+
+def main() -> None:
+    """Print a table of ratios."""
+    with tempfile.TemporaryDirectory() as folder:
+        home = Path(folder)
+        data = Path(sys.argv[1]).resolve() if len(sys.argv) > 1 else _stand_in(home / "digits.npz")
+        print(f"Data: {data.name}; {RUNS} runs each, in turn; the median counts.")
+        model = _trained(home)
+        _row(
+            "from a saved model and 70,000 images to HTML, PDF and JSON",
+            "importing TensorFlow, loading and predicting alone",
+            *_processes(home, model, data),
+        )
+        _row(
+            "pictures of all 48 convolution units for 5 images",
+            "the article's way: predict and imshow for each image and unit",
+            *_pictures(model),
+        )
+
+
+def _row(what: str, rival: str, ours: list[float], theirs: list[float]) -> None:
+    mine, other = statistics.median(ours), statistics.median(theirs)
+    ratio = f"{mine / other:.2f} times as long" if mine >= other else f"{other / mine:.0f} times faster"
+    print(f"\n{what}: {mine:.2f} s\n  {rival}: {other:.2f} s\n  ratio: {ratio}")
+
+
+def _processes(home: Path, model: Path, data: Path) -> tuple[list[float], list[float]]:
+    """Return the seconds of whole processes: reportgen's and the floor's, run in turn."""
+    command = [sys.executable, "-m", "reportgen", "report", "--model", str(model), "--data", str(data)]
+    report = [*command, "--out", str(home / "report")]
+    floor = [sys.executable, "-c", FLOOR, str(model), str(data)]
+    return _in_turn(lambda: _run(report), lambda: _run(floor))
+
+
+def _pictures(model: Path) -> tuple[list[float], list[float]]:
+    """Return the seconds to see every unit of both convolution layers, imports and loading left out."""
+    from reportgen.collect import pictures
+    from reportgen.options import Options
+    from reportgen.render import tiles
+    from reportgen.train import load, model_file, pixels, samples
+
+    network = load.load(model_file.read(model))
+    found = samples.load("sample", test_only=False)
+    dataset = found.seen_as(pixels.choose(found, Options().pixels, model_rescales=False))
+    flat = np.full((len(dataset.test), 10), 0.1)
+
+    def ours() -> None:
+        collected = pictures.collect(network, dataset, flat, examples=5)
+        for maps in collected.maps:
+            tiles.maps_grid(maps, collected.examples.images)
+
+    images = dataset.test.images[:5].astype(np.float32) / 255
+    return _in_turn(ours, lambda: _article(network, images))
+
+
+def _article(network: Any, images: Any) -> None:
+    """Do as the article does: a Sequential up to the layer, one prediction and one matplotlib axis for each tile."""
+    import keras
+    import matplotlib
+    from matplotlib import pyplot
+
+    matplotlib.use("agg")
+    for end, layer in enumerate(network.layers, 1):
+        if type(layer).__name__ != "Conv2D":
+            continue
+        upto = keras.Sequential([keras.layers.Input((28, 28, 1)), *network.layers[:end]])
+        figure, axes = pyplot.subplots(len(images), layer.filters + 1)
+        for row, image in zip(axes, images, strict=True):
+            row[0].imshow(image[..., 0], cmap="gray")
+            for unit in range(layer.filters):
+                row[unit + 1].imshow(upto.predict(image[np.newaxis], verbose=0)[0, :, :, unit])
+        figure.savefig(io.BytesIO(), format="png")
+        pyplot.close(figure)
+
+
+def _in_turn(ours: Callable[[], None], theirs: Callable[[], None]) -> tuple[list[float], list[float]]:
+    """Time both in turn, so that a machine that slows down slows both; one run of each first does not count."""
+    times: tuple[list[float], list[float]] = [], []
+    for n in range(RUNS + 1):
+        for call, into in zip((ours, theirs), times, strict=True):
+            start = time.perf_counter()
+            call()
+            if n:
+                into.append(time.perf_counter() - start)
+    return times
+
+
+def _run(command: list[str]) -> None:
+    done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode:
+        sys.exit(f"{' '.join(command[:6])} ... failed: {done.stderr}")
+
+
+def _trained(home: Path) -> Path:
+    _run([sys.executable, "-m", "reportgen", "report", "--epochs", "1", "--out", str(home / "trained")])
+    return home / "trained" / "model.keras"
+
+
+def _stand_in(target: Path) -> Path:
+    from reportgen.train import samples
+
+    with np.load(samples.BUNDLED) as digits:
+        repeated = {name: np.concatenate([digits[name]] * (15 if "train" in name else 10)) for name in digits.files}
+    np.savez_compressed(target, **repeated)
+    return target
+
+
+if __name__ == "__main__":
+    main()
