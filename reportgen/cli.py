@@ -41,6 +41,14 @@ def _whole(given: str) -> int:
         raise typer.BadParameter(f"{given!r} is no whole number") from error
 
 
+def _number(given: str) -> float:
+    """Return the number that `given` spells."""
+    try:
+        return float(given)
+    except ValueError as error:
+        raise typer.BadParameter(f"{given!r} is no number") from error
+
+
 _ALL_FORMATS = ",".join(FORMATS)
 
 Formats = Annotated[str, typer.Option(help="What to write, with commas between: html, pdf.")]
@@ -85,6 +93,25 @@ def report(
     pixels: Annotated[
         str, typer.Option(help="The range that the model expects: auto, 0-1 or 0-255.")
     ] = _DEFAULTS.pixels,
+    analyse: Annotated[
+        str, typer.Option(help="Whose images the units are judged on: test, train or both.")
+    ] = _DEFAULTS.analyse,
+    memory: Annotated[
+        int, typer.Option(parser=_whole, metavar="MB", help="What the outputs of all layers may take at once.")
+    ] = _DEFAULTS.memory,
+    redundant: Annotated[
+        float, typer.Option(parser=_number, metavar="R", help="The correlation from which on units are redundant.")
+    ] = _DEFAULTS.redundant,
+    always_on: Annotated[
+        float, typer.Option(parser=_number, metavar="S", help="The share above zero that makes a ReLU unit always on.")
+    ] = _DEFAULTS.always_on,
+    weak: Annotated[
+        float,
+        typer.Option(parser=_number, metavar="S", help="The share of the layer's mean up to which a unit is weak."),
+    ] = _DEFAULTS.weak,
+    saturated: Annotated[
+        float, typer.Option(parser=_number, metavar="S", help="The share at one end that makes a unit saturated.")
+    ] = _DEFAULTS.saturated,
     formats: Formats = _ALL_FORMATS,
     debug: Debug = False,
 ) -> None:
@@ -105,6 +132,12 @@ def report(
             seed=seed,
             examples=examples,
             pixels=pixels,  # type: ignore[arg-type]  # checked by Options
+            analyse=analyse,  # type: ignore[arg-type]
+            memory=memory,
+            redundant=redundant,
+            always_on=always_on,
+            weak=weak,
+            saturated=saturated,
             formats=_listed(formats),
             progress=progress,
         )
@@ -131,6 +164,22 @@ def render(
         _say(made, progress)
 
 
+@app.command()
+def selftest(debug: Debug = False) -> None:
+    """Judge a model with planted faults; exit 1 if a verdict is wrong."""
+    with _errors_shown(debug):
+        from reportgen import selftest as planted
+        from reportgen.progress import to_stderr
+
+        wrong = planted.run(to_stderr())
+        for line in wrong:
+            print(line)
+        if wrong:
+            _fail(f"{len(wrong)} verdicts are wrong; do not trust this installation's reports")
+            raise typer.Exit(1)
+        print("All planted faults were found with their causes, and nothing else.")
+
+
 def main() -> NoReturn:
     """Run the command that the shell asked for, and exit with its code."""
     for stream in (sys.stdout, sys.stderr):
@@ -151,6 +200,8 @@ def _errors_shown(debug: bool) -> Iterator[None]:
     """Turn any failure of the block into one line on stderr and an exit code; with `debug` a traceback before it."""
     try:
         yield
+    except typer.Exit:
+        raise
     except (Exception, KeyboardInterrupt) as error:
         if debug:
             traceback.print_exc()

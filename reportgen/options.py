@@ -7,6 +7,7 @@ from typing import Literal, get_args
 from reportgen.errors import InputError
 
 PixelRange = Literal["auto", "0-1", "0-255"]
+Analysed = Literal["test", "train", "both"]
 FORMATS = ("html", "pdf")
 
 _LIMITS = {
@@ -15,7 +16,9 @@ _LIMITS = {
     "patience": (0, 1_000_000),
     "seed": (0, 2**32 - 1),
     "examples": (1, 100),
+    "memory": (1, 1_000_000),
 }
+_SHARES = ("redundant", "always_on", "weak", "saturated")
 
 
 @dataclass(frozen=True)
@@ -23,7 +26,11 @@ class Options:
     """The choices that change a report's figures or pictures.
 
     epochs, batch_size, patience: of the training. seed: of every random generator. examples: how many test images
-    are shown beside the layers' outputs. pixels: the range that the model expects.
+    are shown beside the layers' outputs. pixels: the range that the model expects. analyse: whose images the units
+    are judged on. memory: megabytes that the outputs of all layers may take at once. redundant: the correlation from
+    which on units are redundant. always_on: the share of values above zero from which on a ReLU unit is always on.
+    weak: the mean response, as a share of the layer's, up to which a unit is weak. saturated: the share of values at
+    one end of the range from which on a unit is saturated.
     """
 
     epochs: int = 30
@@ -32,6 +39,12 @@ class Options:
     seed: int = 0
     examples: int = 5
     pixels: PixelRange = "auto"
+    analyse: Analysed = "test"
+    memory: int = 1000
+    redundant: float = 0.95
+    always_on: float = 0.99
+    weak: float = 0.025
+    saturated: float = 0.95
 
     def check(self) -> None:
         """Raise InputError where a value has no sense."""
@@ -40,8 +53,13 @@ class Options:
             if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
                 flag = name.replace("_", "-")
                 raise InputError(f"--{flag} is {value!r}", f"expected a whole number from {low:,} to {high:,}")
-        if self.pixels not in get_args(PixelRange):
-            raise InputError(f"--pixels is {self.pixels!r}", f"expected one of {', '.join(get_args(PixelRange))}")
+        for name in _SHARES:
+            share = getattr(self, name)
+            if not isinstance(share, int | float) or isinstance(share, bool) or not 0 < share <= 1:
+                raise InputError(f"--{name.replace('_', '-')} is {share!r}", "expected a number above 0, at most 1")
+        for name, choices in (("pixels", get_args(PixelRange)), ("analyse", get_args(Analysed))):
+            if (value := getattr(self, name)) not in choices:
+                raise InputError(f"--{name} is {value!r}", f"expected one of {', '.join(choices)}")
 
     def changed(self) -> dict[str, str]:
         """Return the values that are not the defaults, by the name of their flag."""

@@ -11,9 +11,21 @@ import numpy as np
 
 from reportgen import __version__, record_file
 from reportgen.deliver import folder
-from reportgen.options import FORMATS, Options, PixelRange, check_formats
+from reportgen.errors import InputError
+from reportgen.options import FORMATS, Analysed, Options, PixelRange, check_formats
 from reportgen.progress import Progress
-from reportgen.record import SCHEMA, History, ModelFacts, Pictures, Provenance, Record, Scores
+from reportgen.record import (
+    SCHEMA,
+    History,
+    LayerVerdict,
+    ModelFacts,
+    Pictures,
+    Proof,
+    Provenance,
+    Record,
+    Scores,
+    Unit,
+)
 
 if TYPE_CHECKING:
     import keras
@@ -56,6 +68,12 @@ def report(
     seed: int = 0,
     examples: int = 5,
     pixels: PixelRange = "auto",
+    analyse: Analysed = "test",
+    memory: int = 1000,
+    redundant: float = 0.95,
+    always_on: float = 0.99,
+    weak: float = 0.025,
+    saturated: float = 0.95,
     formats: Sequence[str] = FORMATS,
     progress: Progress | None = None,
 ) -> Report:
@@ -65,15 +83,28 @@ def report(
     data: "sample", "mnist", "fashion-mnist", a path, or a mapping with x_train, y_train, x_test, y_test; images
         are (N, H, W) or (N, H, W, C), labels (N,) integers or text or (N, K) one-hot.
     out: the folder to write, by default reports/<data name>. epochs, batch_size, patience: of the training.
-    examples: how many test images are shown beside the layers' outputs. pixels: see the README.
+    examples, pixels, analyse, memory and the thresholds redundant, always_on, weak, saturated: see options.Options.
     Raises reportgen.errors.InputError and SurroundingsError; an earlier report then stays as it was.
     """
     from reportgen.collect import data as data_facts
-    from reportgen.collect import provenance
+    from reportgen.collect import findings, provenance
     from reportgen.train import model_file, samples
 
     progress = progress or Progress()
-    options = Options(epochs, batch_size, patience, seed, examples, pixels)
+    options = Options(
+        epochs=epochs,
+        batch_size=batch_size,
+        patience=patience,
+        seed=seed,
+        examples=examples,
+        pixels=pixels,
+        analyse=analyse,
+        memory=memory,
+        redundant=redundant,
+        always_on=always_on,
+        weak=weak,
+        saturated=saturated,
+    )
     options.check()
     check_formats(formats)
     made_at = provenance.made_at()
@@ -88,10 +119,11 @@ def report(
     _check_pdf(formats)
 
     subject, dataset = _subject(file or model, dataset, options, made_at, progress)
-    facts, evaluation, pictures = _collect(subject, dataset, options, progress)
+    found = _collect(subject, dataset, options, progress)
+    facts = data_facts.facts(dataset, looked_at=["test", "train"] if analyse == "both" else [analyse])
     record = Record(
         schema=SCHEMA,
-        title=title or f"{facts.name} on {dataset.name}",
+        title=title or f"{found.model.name} on {dataset.name}",
         made_at=made_at,
         reportgen=__version__,
         provenance=Provenance(
@@ -104,16 +136,25 @@ def report(
             data_sha256=dataset.sha256,
             model_sha256=subject.sha256,
         ),
-        data=data_facts.facts(dataset),
-        model=facts,
+        data=facts,
+        model=found.model,
         history=provenance.unclocked(subject.history) if subject.history else None,
-        evaluation=evaluation,
-        layers=[],
-        units=[],
-        proof=None,
-        findings=[],
+        evaluation=found.evaluation,
+        layers=found.layers,
+        units=found.units,
+        proof=found.proof,
+        findings=findings.find(
+            history=subject.history,
+            evaluation=found.evaluation,
+            data=facts,
+            checks=data_facts.checks(dataset),
+            model=found.model,
+            layers=found.layers,
+            units=found.units,
+            proof=found.proof,
+        ),
         baseline=None,
-        pictures=pictures,
+        pictures=found.pictures,
     )
     files = record_file.to_bytes(record) | _painted(record, formats, None, progress)
     if subject.archive is not None:
@@ -188,31 +229,67 @@ def _subject(
     return subject, dataset.seen_as(pixels.choose(dataset, options.pixels, model_rescales=rescales))
 
 
-def _collect(
-    subject: Subject, dataset: "Dataset", options: Options, progress: Progress
-) -> tuple[ModelFacts, dict[str, Scores | None], Pictures]:
-    """Return what the model looks like, how well it does on each part, and the arrays for pictures."""
-    from reportgen.collect import forward, layers, pictures, scores
+@dataclass(frozen=True)
+class Found:
+    """What collecting brought, ready for the Record."""
 
-    parts = {"train": dataset.train, "test": dataset.test}
-    there = {name: part for name, part in parts.items() if part is not None}
-    images = sum(len(part) for part in there.values())
-    with progress.stage("predict", f"Predicting {images:,} images ..."):
-        outputs = [
-            forward.predict(subject.model, part, dataset.pixels, f"{name} part", progress)
-            for name, part in there.items()
-        ]
-        found, output = forward.probabilities(np.concatenate(outputs))
-        ends = np.cumsum([len(part) for part in there.values()])[:-1]
-        probabilities = dict(zip(there, np.split(found, ends), strict=True))
-    with progress.stage("collect", "Looking into the layers ..."):
-        evaluation = {
-            name: None if part is None else scores.score(probabilities[name], part.labels, dataset.class_names)
-            for name, part in parts.items()
+    model: ModelFacts
+    evaluation: dict[str, Scores | None]
+    layers: list[LayerVerdict]
+    units: list[Unit]
+    proof: Proof
+    pictures: Pictures
+
+
+def _collect(subject: Subject, dataset: "Dataset", options: Options, progress: Progress) -> Found:
+    """Send every image through the model once, and return what it shows of the model."""
+    from reportgen.collect import facts, forward, graph, inside, layers, pictures, probe, reading, scores
+
+    parts = {"test": dataset.test} | ({"train": dataset.train} if dataset.train is not None else {})
+    looked_at = _looked_at(options.analyse, parts)
+    drawn = graph.Graph(subject.model)
+    readings = reading.readings(drawn)
+    with progress.stage("pass", f"Sending {sum(map(len, parts.values())):,} images through the model ..."):
+        outputs, plans, tallies = probe.all_parts(
+            drawn, readings, parts, looked_at, dataset, memory=options.memory, progress=progress
+        )
+        joined = np.concatenate([outputs[name] for name in parts])
+        forward.check(joined)
+        shares, output = forward.probabilities(joined)
+        ends = np.cumsum([len(part) for part in parts.values()])[:-1]
+        probabilities = dict(zip(parts, np.split(shares, ends), strict=True))
+    with progress.stage("judge", "Judging every unit ..."):
+        evaluation: dict[str, Scores | None] = {"train": None} | {
+            name: scores.score(probabilities[name], part.labels, dataset.class_names) for name, part in parts.items()
         }
-        facts = layers.facts(subject.model, origin=subject.origin, output=output)
-        shown = pictures.collect(subject.model, dataset, probabilities["test"], examples=options.examples)
-    return facts, evaluation, shown
+        predicted = {name: probabilities[name].argmax(axis=1) for name in parts}
+        looked = inside.Looked(
+            readings, plans, tallies, {n: parts[n] for n in looked_at}, {n: predicted[n] for n in looked_at}
+        )
+        thresholds = facts.Thresholds(
+            redundant=options.redundant,
+            always_on=options.always_on,
+            weak=options.weak,
+            saturated=options.saturated,
+        )
+        names = scores.class_labels(dataset.class_names, shares.shape[1])
+        verdicts, units = inside.judge(drawn, looked, dataset, names, thresholds)
+        shown = pictures.collect(drawn, readings, dataset, probabilities["test"], examples=options.examples)
+        shown = pictures.with_units(shown, looked, verdicts, units)
+    with progress.stage("proof", "Checking the model without the units called dead or removable ..."):
+        right = predicted["test"] == dataset.test.labels
+        size = probe.batch_size(readings, dataset.image_shape, options.memory)
+        proof = inside.prove(drawn, looked, units, dataset, right, batch=size, progress=progress)
+    model = layers.facts(drawn, origin=subject.origin, output=output)
+    return Found(model, evaluation, verdicts, units, proof, shown)
+
+
+def _looked_at(analyse: str, parts: Mapping[str, object]) -> list[str]:
+    """Return the parts whose images the units are judged on, in the order in which these are numbered."""
+    wanted = list(parts) if analyse == "both" else [analyse]
+    if missing := [name for name in (["test", "train"] if analyse == "both" else wanted) if name not in parts]:
+        raise InputError(f"--analyse is {analyse!r}, but the data has no {missing[0]} part", "use --analyse test")
+    return wanted
 
 
 def _painted(record: Record, formats: Sequence[str], templates: Path | None, progress: Progress) -> dict[str, bytes]:

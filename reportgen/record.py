@@ -31,7 +31,11 @@ class Provenance:
 
 @dataclass(frozen=True)
 class DataFacts:
-    """The data set in figures. train_size is None where there is no training part; pixels is a sentence."""
+    """The data set in figures.
+
+    train_size: None where there is no training part. pixels: a sentence. looked_at: the parts whose images the units
+    were judged on.
+    """
 
     name: str
     source: str
@@ -41,6 +45,7 @@ class DataFacts:
     class_names: list[str]
     class_counts: dict[str, list[int] | None]
     pixels: str
+    looked_at: list[str]
 
 
 @dataclass(frozen=True)
@@ -196,14 +201,52 @@ class Kernels:
 
 
 @dataclass(frozen=True)
+class Correlations:
+    """How alike the responses of a layer's units are.
+
+    order: (V,) units, alike ones beside each other. r: (V, V) float32 of s_mean over images, in that order.
+    units: how many there are.
+    """
+
+    layer: str
+    units: int
+    order: Array
+    r: Array
+
+
+@dataclass(frozen=True)
+class ClassMap:
+    """What a layer's units answer to each class. values: (K, V) float32 mean of s_mean; units: how many there are."""
+
+    layer: str
+    units: int
+    values: Array
+
+
+@dataclass(frozen=True)
+class Cards:
+    """What the cards of units show. numbers: (M,) image numbers, ascending; images: (M, H, W, C) as stored.
+
+    units: for each layer the units that have a card, problems first.
+    """
+
+    numbers: Array
+    images: Array
+    units: dict[str, list[int]]
+
+
+@dataclass(frozen=True)
 class Pictures:
     """The arrays that pictures are painted from. worst: (M, H, W, C), images of the test part's mistakes."""
 
     examples: Examples
     worst: Array
+    cards: Cards
     maps: list[Maps] = field(default_factory=list)
     strips: list[Strips] = field(default_factory=list)
     kernels: list[Kernels] = field(default_factory=list)
+    correlations: list[Correlations] = field(default_factory=list)
+    class_maps: list[ClassMap] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -236,7 +279,12 @@ class Preferred:
 
 @dataclass(frozen=True)
 class TopImage:
-    """An image that makes a unit fire. row, column: of the maximum in the unit's output, None for a neuron."""
+    """An image that makes a unit fire.
+
+    index: its number among the images looked at, the test part's first. row, column: of the maximum in the unit's
+    output, None for a neuron. patch: [top, left, bottom, right] of the pixels that the maximum can see, clipped to the
+    image, the last two exclusive; None where that is the whole image.
+    """
 
     index: int
     score: float
@@ -244,6 +292,7 @@ class TopImage:
     predicted: str
     row: int | None
     column: int | None
+    patch: list[int] | None = None
 
 
 @dataclass(frozen=True)

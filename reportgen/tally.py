@@ -5,13 +5,19 @@ images. a(x, p) is the value of a unit at position p of image x. s_max and s_mea
 """
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 Counts = NDArray[np.int64]
+
+KEPT = 10_000
+"""M, how many images' pooled responses are kept at most."""
+
+TAIL = 0.05
+"""How near to an end of its range a bounded value counts as in the tail, as a share of the range."""
 
 Family = Literal["relu", "relu6", "bounded", "leaky", "linear", "softmax"]
 """What the nonlinearity that a unit is read behind does to its values.
@@ -94,3 +100,187 @@ class LayerTally:
     top_position: Counts
     kept_images: Counts
     kept: NDArray[np.float32]
+
+
+_ADDED = (
+    *("images", "fired", "zeros", "low_tail", "high_tail", "total", "squares", "absolute", "histogram"),
+    *("map_total", "map_products", "pooled_total", "pooled_products", "class_images", "class_total", "class_peak"),
+)
+"""The fields of a LayerTally that are sums, so that joining is adding."""
+
+
+def kept_rank(numbers: Counts) -> NDArray[np.uint64]:
+    """Return the rank of each image number, (N,) -> (N,): the images with the lowest ranks are kept.
+
+    The rank is the number's splitmix64 hash (Steele et al. 2014), a bijection: the choice is as good as random, has
+    no ties, and is the same however the images are divided between machines.
+    """
+    mixed = np.asarray(numbers).astype(np.uint64) + np.uint64(0x9E3779B97F4A7C15)
+    mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return mixed ^ (mixed >> np.uint64(31))
+
+
+def kept_of(numbers: Counts, keep: int = KEPT) -> NDArray[np.bool_]:
+    """Return which of the (N,) image numbers are kept when these are all the images there are."""
+    chosen = np.zeros(len(numbers), np.bool_)
+    chosen[np.argsort(kept_rank(numbers))[:keep]] = True
+    return chosen
+
+
+def empty(plan: LayerPlan, classes: int, top: int) -> LayerTally:
+    """Return the tally of no image, which merged with another changes nothing. classes: K. top: T."""
+    values = np.empty((0, plan.positions, plan.units), np.float32)
+    nothing = np.empty(0, np.int64)
+    return count(plan, values, nothing, nothing, classes, top)
+
+
+def count(
+    plan: LayerPlan,
+    values: NDArray[Any],
+    labels: Counts,
+    numbers: Counts,
+    classes: int,
+    top: int,
+    *,
+    before: NDArray[Any] | None = None,
+    keep: int = KEPT,
+) -> LayerTally:
+    """Tally raw outputs: the definition of every count in plain numpy, which faster ways are compared with.
+
+    values: (N, P, U). labels: (N,) class indices below `classes`. numbers: (N,) image numbers, no two equal, in any
+    order. top: T. before: (N, P, U) pre-activations of the leaky family; without them the sign of the value is the
+    sign of the pre-activation, as it is for every leaky family with positive slopes.
+    """
+    order = np.argsort(numbers)
+    values, labels, numbers = values[order].astype(np.float64), labels[order], numbers[order]
+    pooled = values.mean(axis=1)
+    kept = kept_of(numbers, keep)
+    return LayerTally(
+        images=len(values),
+        **_firing(plan, values, values if before is None else before[order]),
+        **_moments(plan, values),
+        **_over_positions(plan, values[:, plan.sampled]),
+        **over_images(plan, pooled, labels, classes),
+        **class_peaks(values.max(axis=1), labels, numbers, classes),
+        **_strongest(values.max(axis=1), values.argmax(axis=1), numbers, top),
+        kept_images=numbers[kept].astype(np.int64),
+        kept=pooled[kept].astype(np.float32),
+    )
+
+
+def merge(one: LayerTally, other: LayerTally, keep: int = KEPT) -> LayerTally:
+    """Join the tallies of two disjoint sets of images, both made with the same plan, classes and top.
+
+    Commutative and associative: counts, strongest and kept images exactly, sums up to float64 rounding. Raises
+    ValueError where an image was kept by both, because then it was counted twice.
+    """
+    kept_images = np.concatenate([one.kept_images, other.kept_images])
+    if len(np.unique(kept_images)) < len(kept_images):
+        raise ValueError("the tallies have images in common; each image may be counted once only")
+    added = {name: getattr(one, name) + getattr(other, name) for name in _ADDED}
+    order = np.argsort(kept_images)
+    order = order[kept_of(kept_images[order], keep)]
+    return LayerTally(
+        **added,
+        smallest=np.minimum(one.smallest, other.smallest),
+        largest=np.maximum(one.largest, other.largest),
+        **_better_of(one, other),
+        **_strongest_of_both(one, other),
+        kept_images=kept_images[order],
+        kept=np.concatenate([one.kept, other.kept])[order],
+    )
+
+
+def _firing(plan: LayerPlan, values: Floats, signal: NDArray[Any]) -> dict[str, Any]:
+    """Count what fires and what lies at the ends of the range. signal: (N, P, U), what "fires" is read from."""
+    floor = 0.0 if plan.family == "leaky" else plan.eps
+    low_tail = high_tail = np.zeros(plan.units, np.int64)
+    if plan.family == "bounded":
+        assert plan.low is not None and plan.high is not None
+        shares = (values - plan.low) / (plan.high - plan.low)
+        low_tail, high_tail = (shares < TAIL).sum(axis=(0, 1)), (shares > 1 - TAIL).sum(axis=(0, 1))
+    elif plan.family == "relu6":
+        high_tail = (values >= 6).sum(axis=(0, 1))
+    fires = signal > floor
+    return {
+        "fired": fires.any(axis=1).sum(axis=0),
+        "zeros": (~fires).sum(axis=(0, 1)),
+        "low_tail": low_tail,
+        "high_tail": high_tail,
+    }
+
+
+def _moments(plan: LayerPlan, values: Floats) -> dict[str, Any]:
+    shifted = values - plan.shift
+    return {
+        "total": shifted.sum(axis=(0, 1)),
+        "squares": (shifted**2).sum(axis=(0, 1)),
+        "absolute": np.abs(values).sum(axis=(0, 1)),
+        "smallest": values.min(axis=(0, 1), initial=np.inf),
+        "largest": values.max(axis=(0, 1), initial=-np.inf),
+    }
+
+
+def _over_positions(plan: LayerPlan, values: Floats) -> dict[str, Any]:
+    """Sum over the sampled positions. values: (N, S, U)."""
+    bins, units = len(plan.edges) - 1, plan.units
+    which = np.clip(np.searchsorted(plan.edges, values, side="right") - 1, 0, bins - 1) + bins * np.arange(units)
+    shifted = (values - plan.shift).reshape(-1, units)
+    return {
+        "histogram": np.bincount(which.ravel(), minlength=bins * units).reshape(units, bins),
+        "map_total": shifted.sum(axis=0),
+        "map_products": shifted.T @ shifted,
+    }
+
+
+def over_images(plan: LayerPlan, pooled: Floats, labels: Counts, classes: int) -> dict[str, Any]:
+    """Sum over images and over the images of each class. pooled: (N, U) s_mean."""
+    shifted = pooled - plan.shift
+    return {
+        "pooled_total": shifted.sum(axis=0),
+        "pooled_products": shifted.T @ shifted,
+        "class_images": np.bincount(labels, minlength=classes),
+        "class_total": np.stack([shifted[labels == k].sum(axis=0) for k in range(classes)]),
+    }
+
+
+def class_peaks(peaks: Floats, labels: Counts, numbers: Counts, classes: int) -> dict[str, Any]:
+    """Find the strongest image of each class. peaks: (N, U) s_max, by ascending image number."""
+    units = peaks.shape[1]
+    best, image = np.full((classes, units), -np.inf), np.full((classes, units), -1, np.int64)
+    for k in np.unique(labels):
+        of_class = peaks[labels == k]
+        best[k], image[k] = of_class.max(axis=0), numbers[labels == k][of_class.argmax(axis=0)]
+    peak = np.stack([peaks[labels == k].sum(axis=0) for k in range(classes)])
+    return {"class_peak": peak, "class_best": best, "class_best_image": image}
+
+
+def _strongest(peaks: Floats, positions: Counts, numbers: Counts, top: int) -> dict[str, Any]:
+    """List the strongest images of each unit. peaks: (N, U) s_max, by ascending image number."""
+    first = np.argsort(-peaks, axis=0, kind="stable")[:top]
+    missing = ((0, top - len(first)), (0, 0))
+    return {
+        "top_score": np.pad(np.take_along_axis(peaks, first, axis=0), missing, constant_values=-np.inf),
+        "top_image": np.pad(numbers[first].astype(np.int64), missing, constant_values=-1),
+        "top_position": np.pad(np.take_along_axis(positions, first, axis=0), missing, constant_values=-1),
+    }
+
+
+def _better_of(one: LayerTally, other: LayerTally) -> dict[str, Any]:
+    earlier = (one.class_best == other.class_best) & (one.class_best_image < other.class_best_image)
+    first = (one.class_best > other.class_best) | earlier
+    return {
+        "class_best": np.where(first, one.class_best, other.class_best),
+        "class_best_image": np.where(first, one.class_best_image, other.class_best_image),
+    }
+
+
+def _strongest_of_both(one: LayerTally, other: LayerTally) -> dict[str, Any]:
+    names = ("top_score", "top_image", "top_position")
+    score, image, position = (np.concatenate([getattr(one, name), getattr(other, name)]) for name in names)
+    order = np.lexsort((image, -score), axis=0)[: len(one.top_score)]
+    return {
+        name: np.take_along_axis(both, order, axis=0)
+        for name, both in zip(names, (score, image, position), strict=True)
+    }

@@ -11,6 +11,7 @@ import numpy as np
 from reportgen.errors import ReportgenError
 from reportgen.record import (
     SCHEMA,
+    Cards,
     ClassScore,
     Confused,
     DataFacts,
@@ -62,6 +63,7 @@ def make_record(**changes: Any) -> Record:
             class_names=list(NAMES),
             class_counts={"train": [4, 4, 4], "test": [2, 2, 2]},
             pixels="Pixels were divided by 255, so the model sees 0 to 1.",
+            looked_at=["test"],
         ),
         model=ModelFacts(
             name="sequential",
@@ -137,6 +139,7 @@ def make_pictures(**changes: Any) -> Pictures:
     pictures = Pictures(
         examples=Examples(images, np.array([0, 0]), np.array([0, 1])),
         worst=images[1:],
+        cards=Cards(np.array([0, 1]), images, {"conv": [0, 1]}),
         maps=[Maps("conv", 2, 1, generator.random((2, 2, 2, 2), dtype=np.float32))],
         strips=[Strips("scores", 3, True, probabilities)],
         kernels=[make_kernels(generator.standard_normal((2, 1, 3, 3)))],

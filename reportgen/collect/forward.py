@@ -19,7 +19,6 @@ def predict(model: "keras.Model", part: Part, pixels: Pixels, label: str, progre
     """Return the model's output for every image of `part`: (N, K) float32.
 
     Pixels are converted inside the graph, batch by batch, so the images stay in memory as they are stored.
-    Raises InputError where an output is not a finite number: every figure made from it would be wrong.
     """
     import keras
     import tensorflow as tf
@@ -36,13 +35,16 @@ def predict(model: "keras.Model", part: Part, pixels: Pixels, label: str, progre
         for start in range(0, len(part), BATCH):
             outputs.append(run(part.images[start : start + BATCH]).numpy())
             tick(min(start + BATCH, len(part)), "images")
-    found = np.concatenate(outputs)
-    if bad := int((~np.isfinite(found).all(axis=1)).sum()):
+    return np.concatenate(outputs)
+
+
+def check(outputs: NDArray[np.float32]) -> None:
+    """Raise InputError where an output is not a finite number: every figure made from it would be wrong."""
+    if bad := int((~np.isfinite(outputs).all(axis=1)).sum()):
         raise InputError(
-            f"the model answers {bad:,} of {len(part):,} images with NaN or infinite scores",
+            f"the model answers {bad:,} of {len(outputs):,} images with NaN or infinite scores",
             "look for NaN in its weights; did its training diverge?",
         )
-    return found
 
 
 def layer_outputs(

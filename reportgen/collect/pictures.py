@@ -1,16 +1,29 @@
-"""The arrays that pictures are painted from: layers' outputs for a few examples, and kernels."""
+"""The arrays that pictures are painted from: layers' outputs for a few examples, kernels, and what cards show."""
 
-from typing import TYPE_CHECKING
+import dataclasses
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from reportgen.collect import forward, layers, scores
+from reportgen.collect import forward, moments, scores, states, weights
+from reportgen.collect.graph import Graph, kind
+from reportgen.collect.inside import Looked
+from reportgen.collect.reading import Reading
 from reportgen.dataset import Dataset
-from reportgen.record import Examples, Kernels, Maps, Pictures, Strips
-
-if TYPE_CHECKING:
-    import keras
+from reportgen.record import (
+    Cards,
+    ClassMap,
+    Correlations,
+    Examples,
+    Kernels,
+    LayerVerdict,
+    Maps,
+    Pictures,
+    Strips,
+    Unit,
+)
+from reportgen.tally import LayerPlan, LayerTally
 
 UNITS_SHOWN = 64
 """Most units of one layer that get a picture; the report says "64 of N"."""
@@ -18,58 +31,133 @@ CHANNELS_SHOWN = 8
 """Most input channels of one unit whose kernels get a picture, strongest first."""
 SIDE_SHOWN = 64
 """Longest side of a map in values; of larger maps every n-th row and column is kept."""
+UNITS_COMPARED = 256
+"""Most units in the picture of a layer's correlations and of its answers to each class."""
+CLASSES_COMPARED = 50
+CARDS = 160
+"""Most units of the whole report that get a card; those with a problem come first."""
 
 
-def collect(model: "keras.Model", dataset: Dataset, probabilities: NDArray[np.float64], *, examples: int) -> Pictures:
-    """Return all arrays for pictures. probabilities: (N, K) of the test part; examples: how many test images."""
+def collect(
+    graph: Graph, readings: Sequence[Reading], dataset: Dataset, probabilities: NDArray[np.float64], *, examples: int
+) -> Pictures:
+    """Return the arrays that need the model. probabilities: (N, K) of the test part; examples: how many test images.
+
+    A layer whose outputs are neither pictures of two dimensions nor vectors has none.
+    """
     test, count = dataset.test, min(examples, len(dataset.test))
-    looked_at = layers.analysed(model)
-    values = forward.layer_outputs(model, [output for _, output in looked_at], test, dataset.pixels, count)
-    maps: list[Maps] = []
-    strips: list[Strips] = []
-    kernels: list[Kernels] = []
-    for (layer, symbolic), found in zip(looked_at, values, strict=True):
-        if found.ndim == 2:
-            strips.append(Strips(layer.name, found.shape[-1], symbolic is model.outputs[0], found[:, :UNITS_SHOWN]))
-        else:
-            maps.append(_maps(layer, found))
-            kernels.append(_kernels(layer, dataset, is_first=not kernels))
-    return Pictures(
+    values = forward.layer_outputs(graph.model, [r.tensor for r in readings], test, dataset.pixels, count)
+    pictures = Pictures(
         examples=Examples(test.images[:count], test.labels[:count], probabilities[:count].argmax(axis=1)),
         worst=test.images[scores.worst(probabilities, test.labels)],
-        maps=maps,
-        strips=strips,
-        kernels=kernels,
+        cards=Cards(np.zeros(0, np.int64), test.images[:0], {}),
+    )
+    for reading, found in zip(readings, values, strict=True):
+        name = reading.layer.name
+        if found.ndim == 2:
+            of_output = reading.tensor is graph.output
+            pictures.strips.append(Strips(name, found.shape[-1], of_output, found[:, :UNITS_SHOWN]))
+        elif found.ndim == 4:
+            pictures.maps.append(_maps(reading, found))
+            if (of_units := _kernels(reading, dataset, is_first=not pictures.kernels)) is not None:
+                pictures.kernels.append(of_units)
+    return pictures
+
+
+def with_units(pictures: Pictures, looked: Looked, verdicts: Sequence[LayerVerdict], units: Sequence[Unit]) -> Pictures:
+    """Add what the pass brought: correlations and class maps of every layer, and the images that cards show."""
+    read = list(zip(looked.plans, looked.tallies, verdicts, strict=True))
+    compared = [correlations(plan, tally, verdict) for plan, tally, verdict in read if plan.family != "softmax"]
+    return dataclasses.replace(
+        pictures,
+        correlations=[found for found in compared if found is not None],
+        class_maps=[class_map(plan, tally) for plan, tally, _ in read],
+        cards=cards(units, {name: part.images for name, part in looked.parts.items()}),
     )
 
 
-def _maps(layer: "keras.layers.Layer", values: NDArray[np.float32]) -> Maps:
+def correlations(plan: LayerPlan, tally: LayerTally, verdict: LayerVerdict) -> Correlations | None:
+    """Return how alike a layer's units are; None where fewer than two can be compared."""
+    left_out = {unit for units in verdict.left_out.values() for unit in units}
+    compared = [unit for unit in range(plan.units) if unit not in left_out][:UNITS_COMPARED]
+    if len(compared) < 2:
+        return None
+    r = moments.pooled_correlation(plan, tally)[np.ix_(compared, compared)]
+    order = _clustered(r)
+    return Correlations(plan.layer, plan.units, np.array(compared)[order], r[np.ix_(order, order)].astype(np.float32))
+
+
+def class_map(plan: LayerPlan, tally: LayerTally) -> ClassMap:
+    """Return what a layer's first units answer to the first classes."""
+    means = moments.class_means(plan, tally)[:CLASSES_COMPARED, :UNITS_COMPARED]
+    return ClassMap(plan.layer, plan.units, means.astype(np.float32))
+
+
+def cards(units: Sequence[Unit], images: Mapping[str, NDArray[np.generic]]) -> Cards:
+    """Choose the units that get a card, those with a problem first, and gather the images that these show.
+
+    images: the parts that were looked at, in the order in which their images are numbered.
+    """
+    by_need = sorted(range(len(units)), key=lambda n: (not _is_flagged(units[n]), n))[:CARDS]
+    chosen: dict[str, list[int]] = {}
+    for n in by_need:
+        chosen.setdefault(units[n].layer, []).append(units[n].unit)
+    listed = [top for n in by_need for top in (*units[n].top_images, units[n].other_image)]
+    shown = {top.index for top in listed if top is not None}
+    numbers = np.array(sorted(shown), np.int64)
+    return Cards(numbers, _numbered(numbers, images), chosen)
+
+
+def _is_flagged(unit: Unit) -> bool:
+    problem = unit.state not in (states.HEALTHY, states.OUTPUT)
+    return problem or unit.group is not None or unit.duplicate_of is not None or unit.opposite is not None
+
+
+def _numbered(numbers: NDArray[np.int64], images: Mapping[str, NDArray[np.generic]]) -> NDArray[np.generic]:
+    """Return the images with the given numbers, (M, H, W, C), without joining the parts they come from."""
+    found, start = [], 0
+    for part in images.values():
+        found.append(part[numbers[(numbers >= start) & (numbers < start + len(part))] - start])
+        start += len(part)
+    return np.concatenate(found)
+
+
+def _clustered(r: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Return an order of units in which those with a large r stand beside each other. r: (V, V)."""
+    from scipy.cluster.hierarchy import leaves_list, linkage
+    from scipy.spatial.distance import squareform
+
+    distance = 1 - np.nan_to_num((r + r.T) / 2)
+    np.fill_diagonal(distance, 0)
+    order: NDArray[np.int64] = leaves_list(linkage(squareform(distance, checks=False), "average")).astype(np.int64)
+    return order
+
+
+def _maps(reading: Reading, values: NDArray[np.float32]) -> Maps:
     """Return a layer's outputs, (E, h, w, U) whatever its data_format, thinned to the sizes that are shown."""
-    if layer.data_format == "channels_first":
+    if reading.channels_first:
         values = np.moveaxis(values, 1, -1)
     step = -(-max(values.shape[1:3]) // SIDE_SHOWN)
-    return Maps(layer.name, values.shape[-1], step, values[:, ::step, ::step, :UNITS_SHOWN])
+    return Maps(reading.layer.name, values.shape[-1], step, values[:, ::step, ::step, :UNITS_SHOWN])
 
 
-def _kernels(layer: "keras.layers.Layer", dataset: Dataset, *, is_first: bool) -> Kernels:
-    """Return a layer's kernels, each unit's input channels by falling norm.
-
-    Keras stores (kh, kw, in, out), and (kh, kw, out, in) for a transposed convolution.
-    """
-    stored = np.asarray(layer.kernel, np.float32)
-    order = (2, 3, 0, 1) if "Transpose" in type(layer).__name__ else (3, 2, 0, 1)
-    weights = stored.transpose(order)
-    units, inputs = weights.shape[:2]
-    shown = weights[:UNITS_SHOWN]
+def _kernels(reading: Reading, dataset: Dataset, *, is_first: bool) -> Kernels | None:
+    """Return a layer's kernels of two dimensions, each unit's input channels by falling norm; None without any."""
+    found = weights.kernels(reading.layer)
+    if found is None or found.ndim != 4 or kind(reading.layer).startswith("Separable"):
+        return None
+    of_units = found.astype(np.float32)
+    units, inputs = of_units.shape[:2]
+    shown = of_units[:UNITS_SHOWN]
     on_colour = is_first and inputs == dataset.image_shape[-1] == 3
     norms = np.linalg.norm(shown.reshape(len(shown), inputs, -1), axis=2)
     strongest = np.argsort(-norms, axis=1, kind="stable")
     channels = np.tile(np.arange(inputs), (len(shown), 1)) if on_colour else strongest[:, :CHANNELS_SHOWN]
     return Kernels(
-        layer=layer.name,
+        layer=reading.layer.name,
         units=units,
         inputs=inputs,
-        largest=float(np.abs(weights).max()),
+        largest=float(np.abs(of_units).max()),
         on_colour=on_colour,
         weights=shown[np.arange(len(shown))[:, np.newaxis], channels],
         channels=channels,

@@ -21,7 +21,7 @@ def score(probabilities: NDArray[np.float64], labels: NDArray[np.int64], names: 
     categorical cross-entropy, probabilities clipped at 1e-7. Classes that the model knows and the data does not
     have are called "class k".
     """
-    names = [*names, *(f"class {k}" for k in range(len(names), probabilities.shape[1]))]
+    names = class_labels(names, probabilities.shape[1])
     predicted = probabilities.argmax(axis=1)
     confidence = probabilities[np.arange(len(labels)), predicted]
     of_truth = probabilities[np.arange(len(labels)), labels]
@@ -42,6 +42,11 @@ def score(probabilities: NDArray[np.float64], labels: NDArray[np.int64], names: 
             for i in worst(probabilities, labels)
         ],
     )
+
+
+def class_labels(names: Sequence[str], scores: int) -> list[str]:
+    """Return a name for each of the model's scores; those that the data does not know are called "class k"."""
+    return [*names, *(f"class {k}" for k in range(len(names), scores))]
 
 
 def worst(probabilities: NDArray[np.float64], labels: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -7,36 +7,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import jinja2
-import numpy as np
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from markupsafe import Markup
 
 from reportgen.errors import InputError, SurroundingsError
-from reportgen.record import Array, ClassScore, Kernels, Record
-from reportgen.render import charts, tiles, words
+from reportgen.record import ClassScore, Finding, Record
+from reportgen.render import charts, layer_views, tiles, words
 
 MOST_CLASSES_IN_MATRIX = 20
+MOST_NAMES = 50
 _SHADES = 6
-
-
-@dataclass(frozen=True)
-class LayerView:
-    """All pictures of one layer that has units."""
-
-    name: str
-    kind: str
-    output_shape: list[int | None]
-    params: int
-    units: int
-    shown: int
-    step: int
-    always_silent: list[int]
-    grid: tiles.Grid
-    is_dense: bool
-    is_output: bool
-    kernels: Kernels | None
-    kernels_grid: tiles.Grid | None
-    colour_kernels: tiles.Picture | None
 
 
 @dataclass(frozen=True)
@@ -53,7 +33,9 @@ class View:
     chart_texts: dict[str, str]
     examples: list[tiles.Picture]
     mistakes: list[tiles.Picture]
-    layers: list[LayerView]
+    layers: list[layer_views.LayerView]
+    verdict: str
+    names_of_numbers: str | None
 
 
 def paint(record: Record) -> View:
@@ -69,11 +51,13 @@ def paint(record: Record) -> View:
         matrix=test.confusion if len(test.classes) <= MOST_CLASSES_IN_MATRIX else None,
         confused_pairs=sum(cell > 0 for t, row in enumerate(test.confusion) for p, cell in enumerate(row) if t != p),
         training_seconds=_total(history.seconds) if history else None,
-        charts={name: _data_uri("image/svg+xml", charts.metric(history, name)) for name in names if history},
+        charts={name: _svg_uri(charts.metric(history, name)) for name in names if history},
         chart_texts={name: words.course(history, name) for name in names if history},
         examples=[tiles.image(stored) for stored in pictures.examples.images],
         mistakes=[tiles.image(stored) for stored in pictures.worst],
-        layers=_layers(record),
+        layers=layer_views.build(record),
+        verdict=words.verdict(record.layers, record.units),
+        names_of_numbers=_names_of_numbers([c.label for c in test.classes]),
     )
 
 
@@ -120,7 +104,11 @@ def _environment(templates: Path | None) -> jinja2.Environment:
         lstrip_blocks=True,
     )
     environment.filters |= words.FILTERS
-    environment.filters |= {"uri": _picture_uri, "shade": _shade}
+    environment.filters |= {"uri": _picture_uri, "svg_uri": _svg_uri, "shade": _shade, "place": _place}
+    environment.globals |= {
+        "rows_on_paper": layer_views.ROWS_ON_PAPER,
+        "cells_on_paper": layer_views.CELLS_ON_PAPER,
+    }
     return environment
 
 
@@ -129,43 +117,11 @@ def _source(environment: jinja2.Environment, name: str) -> str:
     return environment.loader.get_source(environment, name)[0]
 
 
-def _layers(record: Record) -> list[LayerView]:
-    """Return the painted layers in the order of the model."""
-    pictures = record.pictures
-    maps = {m.layer: m for m in pictures.maps}
-    strips = {s.layer: s for s in pictures.strips}
-    kernels = {k.layer: k for k in pictures.kernels}
-    views = []
-    for row in record.model.layers:
-        if (found := maps.get(row.name) or strips.get(row.name)) is None:
-            continue
-        own = kernels.get(row.name)
-        strip = strips.get(row.name)
-        inputs = pictures.examples.images
-        views.append(
-            LayerView(
-                name=row.name,
-                kind=row.kind,
-                output_shape=row.output_shape,
-                params=row.params,
-                units=found.units,
-                shown=found.values.shape[-1],
-                step=maps[row.name].step if row.name in maps else 1,
-                always_silent=_silent_units(found.values),
-                grid=tiles.strips_grid(strip, inputs) if strip else tiles.maps_grid(maps[row.name], inputs),
-                is_dense=strip is not None,
-                is_output=strip is not None and strip.is_output,
-                kernels=own,
-                kernels_grid=tiles.kernels_grid(own) if own else None,
-                colour_kernels=tiles.colour_kernels(own) if own and own.on_colour else None,
-            )
-        )
-    return views
-
-
-def _silent_units(values: Array) -> list[int]:
-    """Return the units whose every value for every example is zero. values: (E, ..., U)."""
-    return np.flatnonzero(~values.any(axis=tuple(range(values.ndim - 1)))).tolist()
+def _names_of_numbers(labels: Sequence[str]) -> str | None:
+    """Return "0 circle, 1 square" for pictures that have numbers for classes; None where the names are the numbers."""
+    if list(labels) == [str(number) for number in range(len(labels))]:
+        return None
+    return ", ".join(f"{number} {words.name(label, 24)}" for number, label in enumerate(labels[:MOST_NAMES]))
 
 
 def _total(seconds: Sequence[float | None]) -> float | None:
@@ -177,6 +133,36 @@ def _total(seconds: Sequence[float | None]) -> float | None:
 def _shade(cell: int, row: Sequence[int]) -> int:
     """Return 0 (nothing) to 6 (all of the row), never 0 for what is there: how dark a matrix cell is."""
     return -(-_SHADES * cell // sum(row)) if cell else 0
+
+
+_PLACES = {
+    "loss-not-finite": "training",
+    "overfitting": "training",
+    "still-improving": "training",
+    "proof-failed": "proof",
+    "test-in-train": "about",
+    "conflicting-labels": "about",
+    "class-without-images": "about",
+    "class-imbalance": "about",
+    "constant-images": "about",
+    "repeated-images": "about",
+    "heavy-layer": "model",
+    "most-confused-pair": "confusions",
+    "confident-mistakes": "mistakes",
+}  # a finding of another kind about no layer is about the evaluation
+
+
+def _place(finding: Finding, view: View) -> str:
+    """Return the anchor of the evidence of a finding."""
+    if finding.code not in _PLACES and finding.layer is not None:
+        for number, layer in enumerate(view.layers, 1):
+            if layer.verdict.name == finding.layer:
+                return f"layer-{number}"
+    return _PLACES.get(finding.code, "evaluation")
+
+
+def _svg_uri(content: bytes) -> str:
+    return _data_uri("image/svg+xml", content)
 
 
 def _picture_uri(picture: tiles.Picture) -> str:

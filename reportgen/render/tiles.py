@@ -5,6 +5,7 @@ A painted grid is an array of palette indices. Index 0 is paper, 1 the lines of 
 """
 
 import io
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -29,6 +30,9 @@ _LABEL_SIZE, _LARGE_LABEL_SIZE = 13, 18
 _STRIP_COLUMNS = 16
 
 _LABEL_HEIGHT = 14
+_MAP_ROWS, _MAP_CELL = 32, (14, 22)
+_WIDEST = 860
+_FRAME = (255, 140, 0)
 
 
 @dataclass(frozen=True)
@@ -88,6 +92,12 @@ def kernels_grid(kernels: Kernels) -> Grid:
     return Grid(pictures, _bar(_diverging()), -limit, limit, 0, levels.shape[0] * levels.shape[1])
 
 
+def unit_kernel(weights: NDArray[np.float32], limit: float) -> Picture:
+    """Paint one unit's weights, (C, kh, kw), a tile a channel, on the scale from -limit to limit of its layer."""
+    cells = [_framed(_zoom(tile)) for tile in _levels(weights, -limit, limit)]
+    return _png(_wrap(cells, len(cells)), _diverging())
+
+
 def colour_kernels(kernels: Kernels) -> Picture:
     """Paint a first layer's kernels as small colour pictures: grey is zero, full brightness the largest weight."""
     limit = kernels.largest or 1.0
@@ -102,6 +112,75 @@ def colour_kernels(kernels: Kernels) -> Picture:
         inner = (width - tile.shape[1]) // 2
         sheet[top + _LABEL_HEIGHT : top + height, left + inner : left + inner + tile.shape[1]] = tile
     return _encode(Image.fromarray(sheet))
+
+
+def correlations(r: NDArray[np.float32], order: NDArray[np.integer]) -> Grid:
+    """Paint a matrix of correlations from -1 to 1, zero in the middle of the scale, with the numbers of its units.
+
+    r: (V, V); order: (V,) the units of its rows and columns. Many units get small cells without numbers.
+    """
+    levels = _levels(r, -1, 1)
+    side = next((side for side, most in ((16, 40), (8, 64), (4, 128)) if len(order) <= most), 2)
+    sheet = levels.repeat(side, axis=0).repeat(side, axis=1)
+    if side == 16:
+        sheet = _with_numbers(sheet, [_digits(int(unit), _LABEL_SIZE) for unit in order], side)
+    return Grid([_png(sheet, _diverging())], _bar(_diverging()), -1.0, 1.0, 0, levels.size)
+
+
+def class_map(values: NDArray[np.float32]) -> Grid:
+    """Paint what units answer to classes, a row a unit and a column a class, each row from zero to its own strongest.
+
+    values: (K, V) mean responses, NaN where a class has no images: such a cell stays white.
+    """
+    of_units = values.T
+    largest = np.nan_to_num(np.abs(of_units)).max(axis=1, keepdims=True)
+    shares = np.divide(np.nan_to_num(of_units), largest, out=np.zeros_like(of_units), where=largest > 0)
+    levels = np.where(np.isnan(of_units), PAPER, _levels(np.clip(shares, 0, 1), 0, 1)).astype(np.uint8)
+    columns = [_digits(k, _LABEL_SIZE) for k in range(len(values))]
+    blocks = []
+    for first in range(0, len(levels), _MAP_ROWS):
+        cells = levels[first : first + _MAP_ROWS].repeat(_MAP_CELL[0], axis=0).repeat(_MAP_CELL[1], axis=1)
+        rows = [_digits(unit, _LABEL_SIZE) for unit in range(first, min(first + _MAP_ROWS, len(levels)))]
+        blocks.append(_with_numbers(cells, rows, _MAP_CELL[0], columns, _MAP_CELL[1]))
+    beside = max(1, _WIDEST // (blocks[0].shape[1] + _GAP))
+    pictures = [_png(_wrap(part, min(beside, len(part))), _sequential()) for part in _chunks(blocks, beside)]
+    return Grid(pictures, _bar(_sequential()), 0.0, 1.0, 0, levels.size)
+
+
+def framed_images(shown: Sequence[tuple[NDArray[np.generic], list[int] | None]]) -> Picture:
+    """Paint images (H, W, C) side by side, in each a frame around [top, left, bottom, right] if there is one."""
+    painted = []
+    for stored, patch in shown:
+        pixels = _bytes(stored[np.newaxis])[0]
+        step, factor = _enlargement(max(pixels.shape[:2]))
+        colours = np.broadcast_to(pixels, (*pixels.shape[:2], 3))[::step, ::step]
+        big = colours.repeat(factor, axis=0).repeat(factor, axis=1)
+        if patch is not None:
+            _frame(big, [edge * factor // step for edge in patch])
+        painted.append(np.pad(big, ((0, 0), (0, _GAP), (0, 0)), constant_values=255))
+    sheet = Image.fromarray(np.hstack(painted)[:, :-_GAP])
+    return _encode(sheet.quantize(64, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE))
+
+
+def histogram(counts: Sequence[int], edges: Sequence[float]) -> bytes:
+    """Draw a unit's histogram as a small SVG, with a red line at zero where that is not the lower end.
+
+    The height is the logarithm of the count, or the zeros of a ReLU would hide all the rest.
+    """
+    logs = [math.log1p(count) for count in counts]
+    most, width = max(logs, default=0.0) or 1.0, 120 / len(counts)
+    bars = "".join(
+        f"M{n * width:.1f} 40v{-38 * height / most:.1f}h{width - 0.6:.1f}V40z"
+        for n, height in enumerate(logs)
+        if height
+    )
+    zero = ""
+    if edges[0] < 0 < edges[-1]:
+        zero = f'<path d="M{-edges[0] / (edges[-1] - edges[0]) * 120:.1f} 0V40" stroke="#c1440e"/>'
+    return (
+        '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 120 41" width="120" height="41">'
+        f'<path d="{bars}" fill="#1b5e9c"/>{zero}<path d="M0 40.5H120" stroke="#777"/></svg>'
+    ).encode()
 
 
 def image(stored: NDArray[np.generic]) -> Picture:
@@ -198,6 +277,44 @@ def _kernel_line(unit: int, tiles: Pixels, channels: NDArray[np.integer]) -> Pix
     return np.hstack([part for cell in [head, *tall] for part in (cell, gap)] + [gap] * 3)
 
 
+def _with_numbers(
+    sheet: Pixels, rows: list[Pixels], height: int, columns: list[Pixels] | None = None, width: int | None = None
+) -> Pixels:
+    """Return a sheet of cells with a number before each row and above each column, by default the same ones."""
+    columns, width = rows if columns is None else columns, width or height
+    left = max(number.shape[1] for number in rows) + _GAP
+    made = np.full((_LABEL_HEIGHT + sheet.shape[0], left + sheet.shape[1]), PAPER, np.uint8)
+    made[_LABEL_HEIGHT:, left:] = sheet
+    for n, number in enumerate(rows):
+        top = _LABEL_HEIGHT + n * height + (height - number.shape[0]) // 2
+        made[top : top + number.shape[0], left - _GAP - number.shape[1] : left - _GAP] = number
+    for n, number in enumerate(columns):
+        if number.shape[1] <= width:  # no number is better than half of one
+            start = left + n * width + (width - number.shape[1]) // 2
+            made[1 : 1 + number.shape[0], start : start + number.shape[1]] = number
+    return made
+
+
+def _frame(picture: Pixels, edges: list[int]) -> None:
+    """Draw a frame just outside of a patch, so that nothing of it is hidden, as far as the picture goes."""
+    top, left, bottom, right = edges
+    kept = picture[top:bottom, left:right].copy()
+    picture[max(top - 2, 0) : bottom + 2, max(left - 2, 0) : right + 2] = _FRAME
+    picture[top:bottom, left:right] = kept
+
+
+def _enlargement(longest: int) -> tuple[int, int]:
+    """Return which pixels of an input to keep, every n-th, and how often to repeat them.
+
+    An input is shown about half as large again as a tile.
+    """
+    return -(-longest // (2 * _TILE)), max(1, round(1.5 * _TILE / longest))
+
+
+def _chunks(items: list[Pixels], size: int) -> list[list[Pixels]]:
+    return [items[n : n + size] for n in range(0, len(items), size)]
+
+
 def _wrap(cells: Sequence[Pixels], columns: int) -> Pixels:
     """Return equally large cells as rows of `columns`, with gaps between and around them."""
     height = max(cell.shape[0] for cell in cells)
@@ -211,12 +328,8 @@ def _wrap(cells: Sequence[Pixels], columns: int) -> Pixels:
 
 
 def _line(block: Pixels, picture: Pixels) -> tuple[Pixels, Pixels]:
-    """Return an example's line, its tiles on the right and room for the input on the left, and that input enlarged.
-
-    The input is shown about half as large again as a tile.
-    """
-    longest = max(picture.shape[:2])
-    step, factor = -(-longest // (2 * _TILE)), max(1, round(1.5 * _TILE / longest))
+    """Return an example's line, its tiles on the right and room for the input on the left, and that input enlarged."""
+    step, factor = _enlargement(max(picture.shape[:2]))
     big = picture[::step, ::step].repeat(factor, axis=0).repeat(factor, axis=1)
     left = big.shape[1] + 4 * _GAP
     height = max(block.shape[0], big.shape[0] + _LABEL_HEIGHT + _GAP) + 2 * _GAP

@@ -1,9 +1,11 @@
 """Numbers and dates as people read them; every function is a filter of the templates."""
 
 import math
+from collections import Counter
+from collections.abc import Sequence
 from datetime import datetime
 
-from reportgen.record import History
+from reportgen.record import History, LayerVerdict, Unit
 
 NOT_AVAILABLE = "n/a"
 
@@ -76,6 +78,11 @@ def name(value: object, longest: int = 80) -> str:
     return shown if len(shown) <= longest else f"{shown[:longest]}… ({count(len(shown))} characters)"
 
 
+def capitalize_first(value: str) -> str:
+    """ "fired on CIFAR" -> "Fired on CIFAR": the rest stays as it is."""
+    return value[:1].upper() + value[1:]
+
+
 def plural(value: int, one: str, many: str | None = None) -> str:
     """1, "image" -> "1 image"; 2, "image" -> "2 images"."""
     return f"{count(value)} {one if value == 1 else many or one + 's'}"
@@ -93,6 +100,36 @@ def course(history: History, metric: str) -> str:
     return f"{said[:1].upper()}{said[1:]}."
 
 
+def verdict(layers: Sequence[LayerVerdict], units: Sequence[Unit]) -> str:
+    """Return the report's verdict on the units in a sentence or two."""
+    states: Counter[str] = Counter()
+    for layer in layers:
+        states.update(layer.states)
+    for output in ("output", "never predicted", "always predicted"):
+        states.pop(output, 0)
+    judged, removable = sum(states.values()), sum(unit.removable for unit in units)
+    if not judged:
+        return "The model has no inner units that can be judged."
+    healthy = states.pop("healthy", 0)
+    parts = [f"{count(number)} {'is' if number == 1 else 'are'} {state}" for state, number in states.items()]
+    said = (
+        f"Of {plural(judged, 'unit')} inside the model {count(healthy)} {'fires' if healthy == 1 else 'fire'} properly"
+    )
+    if parts:
+        said += f", {', '.join(parts)}"
+    return f"{said}. " + (
+        f"{count(removable)} could be removed, because another unit says the same."
+        if removable
+        else "None of them says the same as another."
+    )
+
+
+def signed_percent(value: float) -> str:
+    """-0.00123 -> "-0.12 %", 0.0 -> "0.00 %", with a true minus sign, for differences of shares."""
+    text = f"{100 * value:+.2f}"
+    return f"{'0.00' if float(text) == 0 else text}\u00a0%".replace("-", "\N{MINUS SIGN}")
+
+
 def _guarded(value: float, whole: float, decimals: int) -> str:
     """Return `value` with more decimals than asked where it would else be shown as 0 or `whole`."""
     for more in range(decimals, decimals + 4):
@@ -103,4 +140,21 @@ def _guarded(value: float, whole: float, decimals: int) -> str:
     return f"<{step:.{more}f}" if value < whole / 2 else f">{whole - step:.{more}f}"
 
 
-FILTERS = {f.__name__: f for f in (count, share, percent, number, fixed, seconds, size, shape, moment, name, plural)}
+FILTERS = {
+    f.__name__: f
+    for f in (
+        count,
+        share,
+        percent,
+        number,
+        fixed,
+        seconds,
+        size,
+        shape,
+        moment,
+        name,
+        plural,
+        signed_percent,
+        capitalize_first,
+    )
+}

@@ -41,7 +41,15 @@ def from_metrics(
 def of_live(model: object) -> History | None:
     """Return what the last `fit` of a live Keras model wrote down, None where it was not trained here."""
     logged = getattr(getattr(model, "history", None), "history", None)
-    return from_metrics(logged, source="the model's own fit") if isinstance(logged, dict) and logged else None
+    if not isinstance(logged, dict) or not logged:
+        return None
+    epochs = max(len(values) for values in logged.values())
+    whole = {name: values for name, values in logged.items() if len(values) == epochs}
+    missing = sorted(set(logged) - set(whole))  # validation_freq: Keras does not say for which epochs they stand
+    source = "the model's own fit" + (
+        f" (without {', '.join(missing)}, not taken after every epoch)" if missing else ""
+    )
+    return from_metrics(whole, source=source)
 
 
 def beside(model: Path, sha256: str) -> History | None:

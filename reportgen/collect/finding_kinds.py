@@ -1,0 +1,87 @@
+"""The kinds of finding: their codes, how grave they are, and from where on something is one."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from reportgen.record import Finding
+
+
+class Kind(NamedTuple):
+    """How grave a finding is ("error", "warning", "notice"), and what it means in one line."""
+
+    severity: str
+    meaning: str
+
+
+KINDS = {
+    # the report is about a model that does not work
+    "loss-not-finite": Kind("error", "the training loss became infinite or NaN"),
+    "worse-than-majority": Kind("error", "always naming the largest class would be right as often"),
+    "dead-layer": Kind("error", "no unit of a layer ever fires"),
+    # figures of the report that mislead
+    "proof-failed": Kind("warning", "accuracy falls without the units called dead or removable"),
+    "test-in-train": Kind("warning", "test images are exactly in the training part"),
+    "conflicting-labels": Kind("warning", "equal images have different labels"),
+    "class-without-images": Kind("warning", "a part has no image of a class"),
+    # what the model gets wrong
+    "class-always-predicted": Kind("warning", "every image is taken for one class"),
+    "class-never-predicted": Kind("warning", "no image is ever taken for a class that has images"),
+    "overfitting": Kind("warning", "validation loss rose while training loss fell"),
+    "train-test-gap": Kind("warning", "training accuracy is well above test accuracy"),
+    "weakest-class": Kind("warning", "a class is recognised clearly less often than the others"),
+    "poor-calibration": Kind("warning", "probabilities do not match how often answers are right"),
+    "class-imbalance": Kind("warning", "the largest class has many times the images of the smallest"),
+    # units that do no work
+    "dead-units": Kind("warning", "units never fire"),
+    "stuck-units": Kind("warning", "units stay at one end of their activation's range"),
+    "constant-units": Kind("warning", "units give the same value whatever the image"),
+    "weight-duplicates": Kind("warning", "units have the weights of another unit, up to a positive factor"),
+    "redundant-units": Kind("warning", "units say the same as another unit of their layer"),
+    # worth knowing
+    "still-improving": Kind("notice", "the last epoch was the best"),
+    "most-confused-pair": Kind("notice", "a good part of one class is taken for one other class"),
+    "confident-mistakes": Kind("notice", "the model is wrong and very sure; the labels may be wrong"),
+    "constant-images": Kind("notice", "images show one colour only"),
+    "repeated-images": Kind("notice", "images occur more than once in a part"),
+    "few-images": Kind("notice", "too few images to be sure which units are redundant"),
+    "always-on-units": Kind("notice", "units nearly always fire, so their activation does nothing"),
+    "weak-units": Kind("notice", "units fire, but far more weakly than the rest of their layer"),
+    "opposite-units": Kind("notice", "pairs of units are mirror images of each other"),
+    "heavy-layer": Kind("notice", "one layer holds most of the parameters"),
+}
+"""Every kind by its code, in the order of the report: gravest first."""
+
+
+@dataclass(frozen=True)
+class FindingThresholds:
+    """From where on something is a finding. Shares lie between 0 and 1; every value itself is a finding's.
+
+    few_images: below this many, correlations between units are uncertain. improvement: of the validation loss in
+    the last epoch, as a share of the best before. loss_rise: of the validation loss in each of the last
+    `loss_rise_epochs` epochs, as a share of the lowest. accuracy_gap: training accuracy less test accuracy.
+    class_gap: recall of the other classes together less that of the class. pair_share, pair_count: images of a
+    class taken for one other class, as a share of the class and as a number. confidence: the probability at which a
+    mistake is a confident one. calibration: expected calibration error. imbalance: images of the largest class for
+    one of the smallest. repeated: share of a part's images that repeat an earlier one. heavy: share of the
+    parameters, which a layer must exceed.
+    """
+
+    few_images: int = 1000
+    improvement: float = 0.01
+    loss_rise: float = 0.1
+    loss_rise_epochs: int = 2
+    accuracy_gap: float = 0.05
+    class_gap: float = 0.05
+    pair_share: float = 0.05
+    pair_count: int = 10
+    confidence: float = 0.99
+    calibration: float = 0.05
+    imbalance: float = 10.0
+    repeated: float = 0.01
+    heavy: float = 0.8
+
+
+def finding(code: str, message: str, layer: str | None = None, units: Sequence[int] = ()) -> Finding:
+    """Return a finding of a kind in `KINDS`. Raises KeyError for another code."""
+    return Finding(code, KINDS[code].severity, message, layer, list(units))

@@ -1,0 +1,38 @@
+"""One ranked list of what is worth a reader's attention in the whole report."""
+
+from collections.abc import Mapping, Sequence
+
+from reportgen.collect import data_findings, score_findings, training_findings, unit_findings
+from reportgen.collect.data import DataChecks
+from reportgen.collect.finding_kinds import KINDS, FindingThresholds
+from reportgen.record import DataFacts, Finding, History, LayerVerdict, ModelFacts, Proof, Scores, Unit
+
+_DEFAULTS = FindingThresholds()
+
+
+def find(
+    *,
+    history: History | None,
+    evaluation: Mapping[str, Scores | None],
+    data: DataFacts,
+    checks: DataChecks,
+    model: ModelFacts,
+    layers: Sequence[LayerVerdict],
+    units: Sequence[Unit],
+    proof: Proof | None,
+    thresholds: FindingThresholds = _DEFAULTS,
+) -> list[Finding]:
+    """Return all findings, gravest first: in the order of `finding_kinds.KINDS`, those of one kind by layer.
+
+    evaluation: scores by part, "train" and "test". layers: in the order of the model; units: of those layers.
+    A message is one line of plain text: names from outside are shown with their control characters replaced, and
+    may hold anything else, HTML included.
+    """
+    found = [
+        *training_findings.find(history, thresholds),
+        *score_findings.find(evaluation, units, proof, thresholds),
+        *data_findings.find(data, checks, model, thresholds),
+        *unit_findings.find(layers, units, thresholds),
+    ]
+    rank = {code: place for place, code in enumerate(KINDS)}
+    return sorted(found, key=lambda one: rank[one.code])  # stable: layers and parts keep their order

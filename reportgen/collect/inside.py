@@ -1,0 +1,100 @@
+"""What one pass says about every unit: verdicts on layers and units, and the proof that they hold."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reportgen.collect import data, fields, masking, moments, proof, states, units, weights
+from reportgen.collect.facts import ImageFacts, Thresholds
+from reportgen.collect.graph import Graph
+from reportgen.collect.reading import Reading
+from reportgen.dataset import Dataset, Part
+from reportgen.progress import Progress
+from reportgen.record import LayerVerdict, Proof, TopImage, Unit
+from reportgen.tally import Counts, Floats, LayerPlan, LayerTally
+
+
+@dataclass(frozen=True)
+class Looked:
+    """What a pass was made of: one layer plan and one tally for each reading, and the parts whose images went in.
+
+    predicted: by part, (N,) class indices. Images are numbered through the parts in their order.
+    """
+
+    readings: Sequence[Reading]
+    plans: Sequence[LayerPlan]
+    tallies: Sequence[LayerTally]
+    parts: Mapping[str, Part]
+    predicted: Mapping[str, Counts]
+
+
+def judge(
+    graph: Graph, looked: Looked, dataset: Dataset, names: Sequence[str], thresholds: Thresholds
+) -> tuple[list[LayerVerdict], list[Unit]]:
+    """Return the verdicts on all layers that were read and on all their units, in the order of the model.
+
+    names: of the classes, as the scores have them.
+    """
+    images = ImageFacts(
+        labels=np.concatenate([part.labels for part in looked.parts.values()]),
+        predicted=np.concatenate([looked.predicted[name] for name in looked.parts]),
+        names=names,
+        digests=np.concatenate([data.digests(part) for part in looked.parts.values()]),
+    )
+    ranges = weights.input_ranges(graph, looked.readings, looked.tallies, _image_range(looked.parts, dataset))
+    seen = fields.fields(graph)
+    layers: list[LayerVerdict] = []
+    found: list[Unit] = []
+    for reading, plan, tally in zip(looked.readings, looked.plans, looked.tallies, strict=True):
+        facts = weights.facts(reading, graph, ranges)
+        verdict, of_layer = units.judge(plan, tally, facts, images, thresholds)
+        layers.append(verdict)
+        field = None if reading.channels_first else seen.get(id(reading.tensor))
+        found += [_with_patches(unit, field, dataset.image_shape) for unit in of_layer]
+    return layers, found
+
+
+def prove(
+    graph: Graph, looked: Looked, found: Sequence[Unit], dataset: Dataset, right: NDArray[np.bool_],
+    *, batch: int, progress: Progress,
+) -> Proof:  # fmt: skip
+    """Return the accuracy on the test part with every dead and every removable unit held at its mean.
+
+    right: (N,) whether the whole model names each test image rightly.
+    """
+    held = []
+    for reading, plan, tally in zip(looked.readings, looked.plans, looked.tallies, strict=True):
+        mean = moments.mean(plan, tally)
+        idle = [u.unit for u in found if u.layer == plan.layer and (u.state == states.DEAD or u.removable)]
+        held.append((reading, {unit: float(mean[unit]) for unit in idle}))
+    masked = sum(len(values) for _, values in held)
+    before = float(right.mean())
+    if not masked:
+        return Proof(0, before, before, [0.0, 0.0])
+    outputs = masking.outputs(
+        graph, held, dataset.test, dataset.pixels, batch=batch, label="test part", progress=progress
+    )
+    from reportgen.collect import forward
+
+    after = forward.probabilities(outputs)[0].argmax(axis=1) == dataset.test.labels
+    return Proof(masked, before, float(after.mean()), list(proof.interval(right, after)))
+
+
+def _image_range(parts: Mapping[str, Part], dataset: Dataset) -> tuple[Floats, Floats]:
+    """Return the smallest and the largest value of each channel as the model sees them."""
+    axes = tuple(range(len(dataset.image_shape)))
+    low = np.min([part.images.min(axis=axes) for part in parts.values()], axis=0)
+    high = np.max([part.images.max(axis=axes) for part in parts.values()], axis=0)
+    return low * np.float64(dataset.pixels.scale), high * np.float64(dataset.pixels.scale)
+
+
+def _with_patches(unit: Unit, field: fields.Field | None, image_shape: Sequence[int]) -> Unit:
+    def framed(top: TopImage) -> TopImage:
+        if top.row is None or top.column is None:
+            return top
+        return replace(top, patch=fields.patch(field, (top.row, top.column), image_shape[:2]))
+
+    other = None if unit.other_image is None else framed(unit.other_image)
+    return replace(unit, top_images=[framed(top) for top in unit.top_images], other_image=other)

@@ -1,0 +1,209 @@
+"""What is worth a reader's attention about the model's answers, and about the proof."""
+
+import math
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reportgen.collect.finding_kinds import FindingThresholds, finding
+from reportgen.collect.intervals import chance_of_at_most, difference, quantile, wilson
+from reportgen.collect.phrases import PARTS, count, label, listed, numbered, percent, points
+from reportgen.collect.scores import MISTAKES
+from reportgen.record import Finding, Proof, Scores, Unit
+
+_OUTPUT_STATES = ("output", "never predicted", "always predicted")
+
+
+class _Answers:
+    """The confusion matrix of K classes with its sums. hits, images, named: (K,) right answers, images, answers."""
+
+    def __init__(self, scores: Scores) -> None:
+        self.table: NDArray[np.int64] = np.array(scores.confusion)
+        self.names = [label(row.label) for row in scores.classes]
+        self.hits: list[int] = self.table.diagonal().tolist()
+        self.images: list[int] = self.table.sum(axis=1).tolist()
+        self.named: list[int] = self.table.sum(axis=0).tolist()
+        self.total = sum(self.images)
+
+
+def find(
+    evaluation: Mapping[str, Scores | None],
+    units: Sequence[Unit],
+    proof: Proof | None,
+    thresholds: FindingThresholds,
+) -> list[Finding]:
+    """Return the findings about the answers on both parts and about the proof."""
+    train, test = evaluation.get("train"), evaluation.get("test")
+    found = [_proof_failed(proof)]
+    if test:
+        answers = _Answers(test)
+        found += [
+            _no_better_than_majority(answers),
+            _always_predicted(answers, units),
+            _never_predicted(answers, units),
+            _weakest_class(answers, thresholds),
+            _most_confused_pair(answers, thresholds),
+            _poor_calibration(test, thresholds),
+        ]
+    if train and test:
+        found.append(_gap(train, test, thresholds))
+    found += [_confident_mistakes(part, scores, thresholds) for part in PARTS if (scores := evaluation.get(part))]
+    return [one for one in found if one]
+
+
+def _proof_failed(proof: Proof | None) -> Finding | None:
+    if proof is None or proof.interval[1] >= 0:
+        return None
+    low, high = proof.interval
+    message = (
+        f"With {count(proof.masked_units, 'unit')} called dead or removable, each held at its mean, test accuracy falls"
+        f" from {percent(proof.accuracy_before)} to {percent(proof.accuracy_after)} (95 % interval of the fall:"
+        f" {points(high)} to {points(low)} points). Distrust these verdicts: remove units one layer at a time and"
+        " measure each time."
+    )
+    return finding("proof-failed", message)
+
+
+def _no_better_than_majority(test: _Answers) -> Finding | None:
+    right, largest = sum(test.hits), max(test.images)
+    if right > largest or largest == test.total:  # with one class there is nothing to tell apart
+        return None
+    message = (
+        f"The model answers {right:,} of {count(test.total, 'test image')} rightly ({percent(right / test.total)}), no"
+        f" more than by always naming the largest class {test.names[test.images.index(largest)]}"
+        f" ({percent(largest / test.total)}). Check the range of the pixels, the order of the classes and the training."
+    )
+    return finding("worse-than-majority", message)
+
+
+def _always_predicted(test: _Answers, units: Sequence[Unit]) -> Finding | None:
+    always = test.named.index(max(test.named))
+    if test.named[always] < test.total or test.images[always] == test.total:  # or there is no other class to name
+        return None
+    message = (
+        f"The model takes each of {count(test.total, 'test image')} for class {test.names[always]}, whatever it shows."
+        " Check the range of the pixels and the learning rate, and look for dead layers."
+    )
+    return finding("class-always-predicted", message, *_output_units(units, [always]))
+
+
+def _never_predicted(test: _Answers, units: Sequence[Unit]) -> Finding | None:
+    """Leave out classes without test images, and the case of one answer for everything, which is said already."""
+    classes = enumerate(zip(test.images, test.named, strict=True))
+    never = [k for k, (images, named) in classes if images and not named]
+    if not never or max(test.named) == test.total:
+        return None
+    what = listed([f"{test.names[k]} ({count(test.images[k], 'image')})" for k in never])
+    message = (
+        f"No test image is ever taken for {'class' if len(never) == 1 else 'the classes'} {what}. Give the model more"
+        " training images of what it never names, or weight such classes higher."
+    )
+    return finding("class-never-predicted", message, *_output_units(units, never))
+
+
+def _weakest_class(test: _Answers, thresholds: FindingThresholds) -> Finding | None:
+    """Return the class of the lowest recall among those that lie clearly below all other classes together.
+
+    Clearly: by the threshold, and so far that a class at the lower end of what the others' recall may be would
+    hardly do so badly. Both ends of that comparison are 95 % for all K classes at once (Bonferroni: 5 % / K each),
+    since the lowest of many is low by chance already. Classes that are never predicted are a finding of their own.
+    """
+    error = 0.05 / max(sum(images > 0 for images in test.images), 1)
+    clear = []
+    for k, (hits, images) in enumerate(zip(test.hits, test.images, strict=True)):
+        other_hits, others = sum(test.hits) - hits, test.total - images
+        if not (images and others and test.named[k]) or other_hits / others - hits / images < thresholds.class_gap:
+            continue
+        if chance_of_at_most(hits, images, wilson(other_hits, others, level=1 - error)[0]) < error / 2:
+            clear.append((hits / images, k, other_hits / others))
+    if not clear:
+        return None
+    recall, k, rest = min(clear)
+    low, high = wilson(test.hits[k], test.images[k])
+    message = (
+        f"Class {test.names[k]} is recognised in {test.hits[k]:,} of {count(test.images[k], 'test image')}"
+        f" ({percent(recall)}; 95 % interval {percent(low)} to {percent(high)}), the other classes together in"
+        f" {percent(rest)}. Look at its mistakes, and give it more or cleaner training images."
+    )
+    return finding("weakest-class", message)
+
+
+def _most_confused_pair(test: _Answers, thresholds: FindingThresholds) -> Finding | None:
+    """Return the pair with the largest share of its true class, of those with enough images to count."""
+    wrong = test.table.copy()
+    np.fill_diagonal(wrong, 0)
+    share = wrong / np.maximum(test.images, 1)[:, None]
+    share[(wrong < thresholds.pair_count) | (share < thresholds.pair_share)] = 0
+    true, taken = divmod(int(share.argmax()), len(test.names))
+    if not share[true, taken]:
+        return None
+    message = (
+        f"The model takes {wrong[true, taken]:,} of {count(test.images[true], 'test image')} of class"
+        f" {test.names[true]} for class {test.names[taken]} ({percent(share[true, taken])} of the class). Look at them"
+        " side by side: more training images of both, or larger ones, may tell them apart."
+    )
+    return finding("most-confused-pair", message)
+
+
+def _poor_calibration(test: Scores, thresholds: FindingThresholds) -> Finding | None:
+    """Compare the calibration error with the threshold and with what a perfectly calibrated model gets by chance."""
+    if test.ece < thresholds.calibration or test.ece <= _chance_calibration(test):
+        return None
+    total = sum(b.count for b in test.reliability)
+    sure = sum(b.count * b.confidence for b in test.reliability if b.confidence is not None) / total
+    gap = sure - test.accuracy
+    if abs(gap) < test.ece / 2:  # most of the error cancels out between bins
+        verdict = "over-confident for some answers and under-confident for others"
+    else:
+        verdict = "over-confident" if gap > 0 else "under-confident"
+    message = (
+        f"The model is {verdict}: on the test part its mean probability is {percent(sure)}, but"
+        f" {percent(test.accuracy)} of its answers are right (expected calibration error {percent(test.ece)}). Before"
+        " you use its probabilities, scale its logits with a temperature fitted on images kept apart."
+    )
+    return finding("poor-calibration", message)
+
+
+def _chance_calibration(test: Scores) -> float:
+    """Return the calibration error that chance alone exceeds in 2.5 % of cases, each bin's error a folded normal."""
+    filled = [(b.count, b.confidence) for b in test.reliability if b.confidence is not None]
+    total = sum(images for images, _ in filled)
+    variances = [images * sure * (1 - sure) for images, sure in filled]  # of the number of right answers in a bin
+    mean = math.sqrt(2 / math.pi) * sum(math.sqrt(variance) for variance in variances)
+    spread = math.sqrt((1 - 2 / math.pi) * sum(variances))
+    return (mean + quantile(0.95) * spread) / total if total else 0.0
+
+
+def _gap(train: Scores, test: Scores, thresholds: FindingThresholds) -> Finding | None:
+    sizes = [int(np.sum(part.confusion)) for part in (train, test)]
+    low, high = difference((train.correct, sizes[0]), (test.correct, sizes[1]))
+    if train.accuracy - test.accuracy < thresholds.accuracy_gap or low <= 0:
+        return None
+    message = (
+        f"Accuracy is {percent(train.accuracy)} on the training part but {percent(test.accuracy)} on the test part,"
+        f" {points(train.accuracy - test.accuracy)} points less (95 % interval {points(low)} to {points(high)}): the"
+        " model has learnt training images by heart, or the parts differ. Use more images, augmentation or dropout."
+    )
+    return finding("train-test-gap", message)
+
+
+def _confident_mistakes(part: str, scores: Scores, thresholds: FindingThresholds) -> Finding | None:
+    sure = [mistake for mistake in scores.worst if mistake.probability >= thresholds.confidence]
+    if not sure:
+        return None
+    first = sure[0]
+    at_least = "At least " if len(sure) == MISTAKES else ""  # the record lists no more
+    message = (
+        f"{at_least}{count(len(sure), f'{PARTS[part]} image')} got a wrong answer with a probability of"
+        f" {percent(thresholds.confidence)} or more ({numbered('image', [mistake.index for mistake in sure])}; the"
+        f" surest, labelled {label(first.true)}, is taken for {label(first.predicted)} with"
+        f" {percent(first.probability)}). Look at them: the labels may be wrong."
+    )
+    return finding("confident-mistakes", message)
+
+
+def _output_units(units: Sequence[Unit], classes: Sequence[int]) -> tuple[str | None, Sequence[int]]:
+    """Return the softmax layer and the units that stand for classes, (None, []) for another kind of output."""
+    layer = next((unit.layer for unit in units if unit.state in _OUTPUT_STATES), None)
+    return (None, []) if layer is None else (layer, classes)

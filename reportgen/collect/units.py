@@ -1,0 +1,199 @@
+"""The verdict on a layer and each of its units, from what one pass counted and what is known of weights and images."""
+
+from collections import Counter
+
+import numpy as np
+
+from reportgen.collect import moments, redundancy, selectivity, states
+from reportgen.collect.facts import DEFAULTS, ImageFacts, Thresholds, Weights
+from reportgen.collect.phrases import count, number
+from reportgen.record import LayerVerdict, Preferred, TopImage, Unit
+from reportgen.tally import LayerPlan, LayerTally
+
+
+def judge(
+    plan: LayerPlan, tally: LayerTally, weights: Weights, images: ImageFacts, thresholds: Thresholds = DEFAULTS
+) -> tuple[LayerVerdict, list[Unit]]:
+    """Return the verdict on a layer and on each of its units. Raises ValueError where the tally has no images."""
+    if not tally.images:
+        raise ValueError(f"there is nothing to judge layer {plan.layer} by: its tally has no images")
+    if plan.family == "softmax":
+        verdicts = states.judge_outputs(np.bincount(images.predicted, minlength=plan.units), tally.images)
+        alike = redundancy.not_for_softmax(plan)
+    else:
+        verdicts = states.judge(plan, tally, weights, thresholds)
+        alike = redundancy.find(plan, tally, weights, verdicts, thresholds)
+    unresponsive = np.isin([verdict.state for verdict in verdicts], (states.DEAD, states.CONSTANT))
+    responsive = moments.varies(plan, tally) & ~unresponsive
+    chosen = selectivity.measure(plan, tally, images.labels, responsive, thresholds)
+    return (
+        _layer(plan, tally, weights, verdicts, alike, thresholds),
+        _units(plan, tally, images, verdicts, alike, chosen, thresholds),
+    )
+
+
+def _layer(
+    plan: LayerPlan,
+    tally: LayerTally,
+    weights: Weights,
+    verdicts: list[states.Verdict],
+    alike: redundancy.Redundancy,
+    thresholds: Thresholds,
+) -> LayerVerdict:
+    eigenvalues = moments.spectrum(tally, moments.varies(plan, tally))
+    alive = bool(eigenvalues.any())
+    return LayerVerdict(
+        name=plan.layer,
+        units=plan.units,
+        read_after=plan.read_after,
+        n_images=tally.images,
+        effective_rank=moments.effective_rank(eigenvalues) / plan.units if alive else None,
+        participation_ratio=moments.participation_ratio(eigenvalues) / plan.units if alive else None,
+        noise_floor=alike.noise_floor,
+        edges=plan.edges.tolist(),
+        states=dict(Counter(verdict.state for verdict in verdicts)),
+        groups=alike.groups,
+        removable_params=weights.params_per_unit * sum(len(group) - 1 for group in alike.groups),
+        left_out=alike.left_out,
+        reasons=_layer_reasons(tally, alive, alike, thresholds),
+    )
+
+
+def _layer_reasons(
+    tally: LayerTally, alive: bool, alike: redundancy.Redundancy, thresholds: Thresholds
+) -> dict[str, str]:
+    """Return why figures of a layer are undefined, or not to be leaned on."""
+    reasons = {}
+    if not alive:
+        same = "no unit's mean response differs between images"
+        reasons = {"effective_rank": same, "participation_ratio": same}
+    if alike.noise_floor is None:
+        reasons["noise_floor"] = "fewer than two units are compared"
+    elif tally.images < thresholds.few_images:
+        reasons["noise_floor"] = (
+            f"with only {count(tally.images, 'image')}, units that have nothing to do with each other "
+            f"reach |r| = {number(alike.noise_floor)} by chance"
+        )
+    return reasons
+
+
+def _units(
+    plan: LayerPlan,
+    tally: LayerTally,
+    images: ImageFacts,
+    verdicts: list[states.Verdict],
+    alike: redundancy.Redundancy,
+    chosen: selectivity.Selectivity,
+    thresholds: Thresholds,
+) -> list[Unit]:
+    group_of = {unit: number for number, group in enumerate(alike.groups) for unit in group}
+    removable = {unit for group in alike.groups for unit in group[1:]}
+    left_out = {unit: reason for reason, units in alike.left_out.items() for unit in units}
+    firing_rate, zero_share = moments.firing_rate(tally), moments.zero_share(plan, tally)
+    mean, std = moments.mean(plan, tally), moments.std(plan, tally)
+    found = []
+    for u, verdict in enumerate(verdicts):
+        preferred, reasons = _preferred(u, tally, images, chosen, verdict)
+        if u not in alike.nearest:
+            reasons["nearest"] = left_out.get(u, "no other unit of the layer to compare with")
+        other = _other_image(u, plan, tally, images, int(chosen.chosen[u]))
+        found.append(
+            Unit(
+                layer=plan.layer,
+                unit=u,
+                state=verdict.state,
+                evidence=verdict.evidence,
+                cause=verdict.cause,
+                firing_rate=float(firing_rate[u]),
+                zero_share=float(zero_share[u]),
+                mean=float(mean[u]),
+                std=float(std[u]),
+                max=float(tally.largest[u]),
+                histogram=tally.histogram[u].tolist(),
+                nearest=alike.nearest.get(u),
+                group=group_of.get(u),
+                removable=u in removable,
+                opposite=alike.opposite.get(u),
+                duplicate_of=alike.duplicate_of.get(u),
+                preferred_class=preferred,
+                top_images=_top_images(u, plan, tally, images, thresholds.top_images),
+                other_image=other,
+                reasons=reasons,
+            )
+        )
+    return found
+
+
+def _preferred(
+    u: int, tally: LayerTally, images: ImageFacts, chosen: selectivity.Selectivity, verdict: states.Verdict
+) -> tuple[Preferred | None, dict[str, str]]:
+    """Return what class a unit prefers, and why figures of it are undefined."""
+    if chosen.chosen[u] < 0:
+        return None, {"preferred_class": _why_none_preferred(tally, verdict, bool(chosen.responsive[u]))}
+    figures = {"selectivity": chosen.index[u], "selectivity_null": chosen.index_null[u], "eta2": chosen.eta2[u]}
+    known = {name: None if np.isnan(value) else float(value) for name, value in figures.items()}
+    negative = "some of its responses are negative"
+    reasons = {name: negative for name, value in known.items() if value is None}
+    return (
+        Preferred(
+            label=images.names[chosen.chosen[u]],
+            auroc=float(chosen.auroc[u]),
+            hit_rate=float(chosen.hit_rate[u]),
+            false_alarm_rate=float(chosen.false_alarm_rate[u]),
+            **known,
+        ),
+        reasons,
+    )
+
+
+def _why_none_preferred(tally: LayerTally, verdict: states.Verdict, responsive: bool) -> str:
+    if verdict.state == states.DEAD:
+        return "it never fired"
+    if not responsive:
+        return "its mean response does not differ between images"
+    if np.count_nonzero(tally.class_images) < 2:
+        return "the images are of one class only"
+    return "no class has enough images in both halves"
+
+
+def _top_images(u: int, plan: LayerPlan, tally: LayerTally, images: ImageFacts, most: int) -> list[TopImage]:
+    """Return the strongest images that fire the unit, strongest first; of exact copies only the first."""
+    strongest = (tally.top_score, tally.top_image, tally.top_position)
+    found: dict[object, TopImage] = {}
+    for score, image, position in zip(*(each[:, u].tolist() for each in strongest), strict=True):
+        if score > plan.eps and len(found) < most:
+            digest = image if images.digests is None else images.digests[image]
+            found.setdefault(digest, _shown(image, score, position, plan, images))
+    return list(found.values())
+
+
+def _other_image(u: int, plan: LayerPlan, tally: LayerTally, images: ImageFacts, preferred: int) -> TopImage | None:
+    """Return the strongest image that is not of the preferred class and fires the unit.
+
+    Where its maximum lies is known only if it is one of the strongest of all classes too.
+    """
+    if preferred < 0:
+        return None
+    scores = np.delete(tally.class_best[:, u], preferred)
+    numbers = np.delete(tally.class_best_image[:, u], preferred)
+    best = np.lexsort((numbers, -scores))[0]
+    if not scores[best] > plan.eps:
+        return None
+    among_top = np.flatnonzero(tally.top_image[:, u] == numbers[best])
+    position = int(tally.top_position[among_top[0], u]) if among_top.size else None
+    return _shown(int(numbers[best]), float(scores[best]), position, plan, images)
+
+
+def _shown(image: int, score: float, position: int | None, plan: LayerPlan, images: ImageFacts) -> TopImage:
+    """Name an image's classes and the place of the maximum: the last two axes; of one axis it is the column."""
+    row = column = None
+    if position is not None and plan.position_shape:
+        *_, row, column = 0, *(int(at) for at in np.unravel_index(position, plan.position_shape))
+    return TopImage(
+        index=image,
+        score=score,
+        true=images.names[images.labels[image]],
+        predicted=images.names[images.predicted[image]],
+        row=row,
+        column=column,
+    )

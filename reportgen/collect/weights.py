@@ -1,0 +1,122 @@
+"""A layer's weights as facts about its units: kernels, biases, and how far a unit can be driven at most."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reportgen.collect.facts import Weights
+from reportgen.collect.graph import Graph, kind
+from reportgen.collect.reading import Reading
+from reportgen.tally import Floats, LayerTally
+
+if TYPE_CHECKING:
+    import keras
+
+_KEEPS_RANGE = (
+    "Dropout",
+    "MaxPooling",
+    "AveragePooling",
+    "Flatten",
+    "ZeroPadding",
+    "Cropping",
+    "Global",
+    "SpatialDropout",
+)
+"""Layers whose every output lies, in inference, between 0 and the largest or smallest input of its channel."""
+
+
+def kernels(layer: "keras.layers.Layer") -> Floats | None:
+    """Return a layer's kernels as (U, C, *spatial), C the input channels that each unit weighs; None without any.
+
+    A separable convolution's are those of its pointwise half, which mixes what its depthwise half gives.
+    """
+    name = kind(layer)
+    stored = getattr(layer, "pointwise_kernel" if name.startswith("Separable") else "kernel", None)
+    if stored is None:
+        return None
+    values = np.asarray(stored, np.float64)
+    if name.startswith("Depthwise"):  # (*spatial, C, multiplier); unit c * multiplier + m sees channel c alone
+        return np.moveaxis(values.reshape(*values.shape[:-2], -1), -1, 0)[:, np.newaxis]
+    # Keras stores (*spatial, in, out), and (*spatial, out, in) for a transposed convolution
+    out, into = (-2, -1) if name.endswith("Transpose") else (-1, -2)
+    return np.moveaxis(values, (out, into), (0, 1))
+
+
+def facts(reading: Reading, graph: Graph, ranges: dict[int, tuple[Floats, Floats]]) -> Weights:
+    """Return what the weights say about a layer's units.
+
+    ranges: by the id of a symbolic tensor the smallest and largest value of each of its channels over the images,
+    see `input_ranges`.
+    """
+    layer, of_units = reading.layer, kernels(reading.layer)
+    flat = None if of_units is None else of_units.reshape(len(of_units), -1)
+    bias = np.asarray(layer.bias, np.float64) if getattr(layer, "bias", None) is not None else None
+    norm = next((link for link in reading.chain if kind(link) == "BatchNormalization"), None)
+    gamma = np.asarray(norm.gamma, np.float64) if norm is not None and norm.scale else None
+    known = _range_of(graph, reading.node.input_tensors[0], ranges)
+    return Weights(
+        kernel=flat,
+        bias=bias,
+        gamma=gamma,
+        params_per_unit=(0 if flat is None else flat.shape[1]) + (bias is not None),
+        input_is_zero=known is not None and not known[0].any() and not known[1].any(),
+        reach=None if norm is not None else _reach(of_units, bias, known, kind(layer)),
+    )
+
+
+def input_ranges(
+    graph: Graph, readings: Sequence[Reading], tallies: Sequence[LayerTally], image_range: tuple[Floats, Floats]
+) -> dict[int, tuple[Floats, Floats]]:
+    """Return the range of each channel of the tensors that are known from the pass, by the tensor's id.
+
+    image_range: smallest and largest value of each channel of the images as the model sees them.
+    """
+    found = {id(graph.input): image_range}
+    for reading, tally in zip(readings, tallies, strict=True):
+        found[id(reading.tensor)] = (tally.smallest, tally.largest)
+    return found
+
+
+def _range_of(graph: Graph, tensor: Any, ranges: dict[int, tuple[Floats, Floats]]) -> tuple[Floats, Floats] | None:
+    """Return a bound on each channel of `tensor`, None where layers in between could give anything."""
+    between: list[Any] = []
+    while id(tensor) not in ranges:
+        node = graph.producer(tensor)
+        if (
+            node is None
+            or len(node.input_tensors) != 1
+            or not any(part in kind(node.operation) for part in _KEEPS_RANGE)
+        ):
+            return None
+        between.append(node)
+        tensor = node.input_tensors[0]
+    low, high = ranges[id(tensor)]
+    if any("ZeroPadding" in kind(node.operation) for node in between):
+        low, high = np.minimum(low, 0), np.maximum(high, 0)
+    for node in reversed(between):
+        if kind(node.operation) == "Flatten":  # channels last: the channel changes fastest
+            repeats = node.outputs[0].shape[-1]
+            if repeats is None or getattr(node.operation, "data_format", "") == "channels_first":
+                return None
+            low, high = np.resize(low, repeats), np.resize(high, repeats)
+    return low, high
+
+
+def _reach(
+    of_units: Floats | None, bias: Floats | None, known: tuple[Floats, Floats] | None, name: str
+) -> NDArray[np.float64] | None:
+    """Return (U,) the bias plus the largest sum that inputs within the known range can give."""
+    if of_units is None or known is None or name.startswith("Separable"):
+        return None
+    low, high = known
+    if not name.startswith("Dense"):  # padding brings zeros in
+        low, high = np.minimum(low, 0), np.maximum(high, 0)
+    if name.startswith("Depthwise"):
+        multiplier = len(of_units) // len(low)
+        low, high = (np.repeat(edge, multiplier)[:, np.newaxis] for edge in (low, high))
+    spread = (..., *[np.newaxis] * (of_units.ndim - 2))
+    largest = np.maximum(of_units * low[spread], of_units * high[spread])
+    reach: Floats = largest.sum(axis=tuple(range(1, of_units.ndim))) + (0 if bias is None else bias)
+    return reach

@@ -1,0 +1,204 @@
+"""A layer with everything painted that the page shows of it: outputs, kernels, relations, and a card a unit."""
+
+import re
+from dataclasses import dataclass
+
+import numpy as np
+
+from reportgen.record import (
+    Array,
+    Kernels,
+    LayerRow,
+    LayerVerdict,
+    Maps,
+    Pictures,
+    Record,
+    Strips,
+    TopImage,
+    Unit,
+)
+from reportgen.render import tiles
+
+ROWS_ON_PAPER = 50
+"""Most rows of a layer's table of units in the PDF; the page has them all."""
+CELLS_ON_PAPER = 512
+CHANNELS_ON_CARD = 4
+_LETTERS = {
+    "dead": "D",
+    "constant": "C",
+    "saturated": "S",
+    "always-on": "A",
+    "weak": "W",
+    "healthy": "",
+    "never predicted": "N",
+    "always predicted": "P",
+    "output": "",
+}
+
+
+@dataclass(frozen=True)
+class Grids:
+    """A layer's outputs for the examples, and its kernels.
+
+    shown: how many units have a tile. always_silent: the units that are zero throughout for every example.
+    """
+
+    outputs: tiles.Grid
+    shown: int
+    step: int
+    always_silent: list[int]
+    is_dense: bool
+    is_output: bool
+    kernels: Kernels | None
+    kernels_grid: tiles.Grid | None
+    colour_kernels: tiles.Picture | None
+
+
+@dataclass(frozen=True)
+class UnitView:
+    """A unit with its anchor on the page.
+
+    letter: of its state, "R" for one that could be removed, "" for one that nothing is to be said about.
+    card: None where the unit has none.
+    """
+
+    unit: Unit
+    anchor: str
+    letter: str
+    css: str
+    card: "CardView | None"
+
+
+@dataclass(frozen=True)
+class CardView:
+    """The pictures of a card: the strongest images, the strongest of another class, the kernel.
+
+    kernel_of: "4 of 16 input channels" where the kernel is shown in part. histogram: an SVG.
+    """
+
+    tops: tiles.Picture | None
+    other: tiles.Picture | None
+    kernel: tiles.Picture | None
+    kernel_of: str
+    histogram: bytes
+
+
+@dataclass(frozen=True)
+class LayerView:
+    """All that is shown of one layer with units."""
+
+    row: LayerRow
+    verdict: LayerVerdict
+    units: list[UnitView]
+    grids: Grids | None
+    correlations: tiles.Grid | None
+    compared: int
+    class_map: tiles.Grid | None
+    mapped: int
+
+    @property
+    def flagged(self) -> int:
+        """How many units there is something to say about."""
+        return sum(bool(view.letter) for view in self.units)
+
+    @property
+    def cards(self) -> list[UnitView]:
+        """The units that have a card, problems first, as they were chosen."""
+        return [view for view in self.units if view.card is not None]
+
+
+def build(record: Record) -> list[LayerView]:
+    """Paint all layers with units, in the order of the model."""
+    rows = {row.name: row for row in record.model.layers}
+    units: dict[str, list[Unit]] = {}
+    for unit in record.units:
+        units.setdefault(unit.layer, []).append(unit)
+    grids = _grids(record)
+    correlations = {c.layer: c for c in record.pictures.correlations}
+    class_maps = {c.layer: c for c in record.pictures.class_maps}
+    cards = _Cards(record.pictures)
+    views = []
+    for verdict in record.layers:
+        alike, answers = correlations.get(verdict.name), class_maps.get(verdict.name)
+        views.append(
+            LayerView(
+                row=rows[verdict.name],
+                verdict=verdict,
+                units=[_unit_view(unit, cards, verdict) for unit in units.get(verdict.name, [])],
+                grids=grids.get(verdict.name),
+                correlations=tiles.correlations(alike.r, alike.order) if alike else None,
+                compared=len(alike.order) if alike else 0,
+                class_map=tiles.class_map(answers.values) if answers else None,
+                mapped=answers.values.shape[1] if answers else 0,
+            )
+        )
+    return views
+
+
+def anchor(layer: str, unit: int) -> str:
+    """Return the id of a unit on the page, "conv2d/u17"; an id has no white space."""
+    return f"{re.sub(r'[^!-~]', '_', layer)}/u{unit}"
+
+
+def _unit_view(unit: Unit, cards: "_Cards", verdict: LayerVerdict) -> UnitView:
+    letter, css = _LETTERS[unit.state], unit.state.replace(" ", "-")
+    if not letter and (unit.removable or unit.duplicate_of is not None):
+        letter, css = "R", "redundant"
+    return UnitView(unit, anchor(unit.layer, unit.unit), letter, css, cards.view(unit, verdict))
+
+
+class _Cards:
+    """Finds the pictures of a unit's card among the images and kernels that were kept for all of them."""
+
+    def __init__(self, pictures: Pictures) -> None:
+        cards = pictures.cards
+        self._chosen = {layer: set(units) for layer, units in cards.units.items()}
+        self._images = dict(zip(cards.numbers.tolist(), cards.images, strict=True))
+        self._kernels = {kernels.layer: kernels for kernels in pictures.kernels}
+
+    def view(self, unit: Unit, verdict: LayerVerdict) -> CardView | None:
+        if unit.unit not in self._chosen.get(unit.layer, ()):
+            return None
+        other = [unit.other_image] if unit.other_image else []
+        histogram = tiles.histogram(unit.histogram, verdict.edges)
+        kernel, kernel_of = self._kernel(unit)
+        return CardView(self._strip(unit.top_images), self._strip(other), kernel, kernel_of, histogram)
+
+    def _kernel(self, unit: Unit) -> tuple[tiles.Picture | None, str]:
+        kernels = self._kernels.get(unit.layer)
+        if kernels is None or unit.unit >= len(kernels.weights):
+            return None, ""
+        shown = kernels.weights[unit.unit][:CHANNELS_ON_CARD]
+        of_all = f"{len(shown)} of {kernels.inputs:,} input channels" if len(shown) < kernels.inputs else ""
+        return tiles.unit_kernel(shown, kernels.largest), of_all
+
+    def _strip(self, tops: list[TopImage]) -> tiles.Picture | None:
+        return tiles.framed_images([(self._images[top.index], top.patch) for top in tops]) if tops else None
+
+
+def _grids(record: Record) -> dict[str, Grids]:
+    pictures = record.pictures
+    kernels = {k.layer: k for k in pictures.kernels}
+    found: list[Maps | Strips] = [*pictures.maps, *pictures.strips]
+    return {one.layer: _grid(one, kernels.get(one.layer), pictures.examples.images) for one in found}
+
+
+def _grid(found: Maps | Strips, own: Kernels | None, inputs: Array) -> Grids:
+    dense = isinstance(found, Strips)
+    return Grids(
+        outputs=tiles.strips_grid(found, inputs) if isinstance(found, Strips) else tiles.maps_grid(found, inputs),
+        shown=found.values.shape[-1],
+        step=1 if isinstance(found, Strips) else found.step,
+        always_silent=_silent_units(found.values),
+        is_dense=dense,
+        is_output=isinstance(found, Strips) and found.is_output,
+        kernels=own,
+        kernels_grid=tiles.kernels_grid(own) if own else None,
+        colour_kernels=tiles.colour_kernels(own) if own and own.on_colour else None,
+    )
+
+
+def _silent_units(values: Array) -> list[int]:
+    """Return the units whose every value for every example is zero. values: (E, ..., U)."""
+    silent: list[int] = np.flatnonzero(~values.any(axis=tuple(range(values.ndim - 1)))).tolist()
+    return silent

@@ -1,0 +1,277 @@
+"""What a pass counts, against the same counts worked out with plain loops, and joined in any way."""
+
+import dataclasses
+import itertools
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from reportgen import tally
+from reportgen.tally import LayerPlan, LayerTally
+from tests.builders import modules_after
+
+CLASSES, TOP, BINS = 3, 4, 6
+FAMILIES = ["relu", "relu6", "bounded", "leaky", "linear"]
+
+
+def make_plan(family: Any, units: int = 3, shape: tuple[int, ...] = (2, 3), **changes: Any) -> LayerPlan:
+    low, high = (-1.0, 1.0) if family == "bounded" else (None, None)
+    positions = math.prod(shape)
+    plan = LayerPlan(
+        layer="conv",
+        read_after="relu",
+        units=units,
+        position_shape=shape,
+        family=family,
+        low=low,
+        high=high,
+        eps=0.0 if family in ("relu", "relu6") else 1e-6,
+        shift=np.linspace(0.1, 0.4, units),
+        edges=np.linspace(-1.0, 2.0, BINS + 1),
+        sampled=np.arange(0, positions, 2),
+    )
+    return dataclasses.replace(plan, **changes)
+
+
+def random_outputs(plan: LayerPlan, images: int, seed: int) -> tuple[Any, Any, Any, Any]:
+    """Return (N, P, U) outputs with many equal ones, their pre-activations, labels, and numbers in no order."""
+    generator = np.random.default_rng(seed)
+    before = np.round(generator.standard_normal((images, plan.positions, plan.units)) * 4, 1).astype(np.float32)
+    after = {
+        "relu": lambda x: np.maximum(x, 0),
+        "relu6": lambda x: np.clip(x, 0, 6),
+        "bounded": np.tanh,
+        "leaky": lambda x: np.where(x > 0, x, np.float32(0.2) * x),
+        "linear": lambda x: x,
+    }[plan.family]
+    labels = generator.integers(0, CLASSES - 1, images)  # the last class has no image
+    return after(before), before, labels, generator.permutation(images * 3)[:images]
+
+
+def counted(plan: LayerPlan, images: int = 40, seed: int = 0, **options: Any) -> LayerTally:
+    values, before, labels, numbers = random_outputs(plan, images, seed)
+    return tally.count(plan, values, labels, numbers, CLASSES, TOP, before=before, **options)
+
+
+def by_hand(plan: LayerPlan, values: Any, before: Any, labels: Any, numbers: Any, keep: int) -> dict[str, Any]:
+    """Return every field of the tally, worked out value by value without numpy."""
+    units, images = range(plan.units), sorted(range(len(values)), key=lambda n: numbers[n])
+    a = [[[float(v) for v in values[n, :, u]] for n in images] for u in units]  # a[u][image][position]
+    signal = [[[float(v) for v in before[n, :, u]] for n in images] for u in units] if plan.family == "leaky" else a
+    floor = 0.0 if plan.family == "leaky" else plan.eps
+    label, number = [int(labels[n]) for n in images], [int(numbers[n]) for n in images]
+    shift = [float(s) for s in plan.shift]
+    flat = [[v for row in a[u] for v in row] for u in units]
+    peak = [[max(row) for row in a[u]] for u in units]
+    pooled = [[sum(row) / len(row) for row in a[u]] for u in units]
+    sampled = [[row[p] for row in a[u] for p in plan.sampled] for u in units]
+    found: dict[str, Any] = {
+        "images": len(images),
+        "fired": [sum(max(row) > floor for row in signal[u]) for u in units],
+        "zeros": [sum(v <= floor for row in signal[u] for v in row) for u in units],
+        "low_tail": [sum((v + 1) / 2 < 0.05 for v in flat[u]) if plan.family == "bounded" else 0 for u in units],
+        "high_tail": [0 for _ in units],
+        "total": [sum(v - shift[u] for v in flat[u]) for u in units],
+        "squares": [sum((v - shift[u]) ** 2 for v in flat[u]) for u in units],
+        "absolute": [sum(abs(v) for v in flat[u]) for u in units],
+        "smallest": [min(flat[u]) for u in units],
+        "largest": [max(flat[u]) for u in units],
+        "histogram": [histogram(sampled[u], plan.edges.tolist()) for u in units],
+        "map_total": [sum(v - shift[u] for v in sampled[u]) for u in units],
+        "map_products": products(sampled, shift),
+        "pooled_total": [sum(v - shift[u] for v in pooled[u]) for u in units],
+        "pooled_products": products(pooled, shift),
+        "class_images": [label.count(k) for k in range(CLASSES)],
+    }
+    if plan.family == "bounded":
+        found["high_tail"] = [sum((v + 1) / 2 > 0.95 for v in flat[u]) for u in units]
+    if plan.family == "relu6":
+        found["high_tail"] = [sum(v >= 6 for v in flat[u]) for u in units]
+    of_class = [[n for n in range(len(images)) if label[n] == k] for k in range(CLASSES)]
+    best = [
+        [max(((peak[u][n], -number[n]) for n in of_class[k]), default=(-math.inf, 1)) for u in units]
+        for k in range(CLASSES)
+    ]
+    found |= {
+        "class_total": [[sum(pooled[u][n] - shift[u] for n in of_class[k]) for u in units] for k in range(CLASSES)],
+        "class_peak": [[sum(peak[u][n] for n in of_class[k]) for u in units] for k in range(CLASSES)],
+        "class_best": [[score for score, _ in row] for row in best],
+        "class_best_image": [[-image for _, image in row] for row in best],
+    }
+    order = [sorted(range(len(images)), key=lambda n, u=u: (-peak[u][n], number[n]))[:TOP] for u in units]
+    kept = sorted(range(len(images)), key=lambda n: splitmix64(number[n]))[:keep]
+    return found | {
+        "top_score": [[peak[u][order[u][t]] for u in units] for t in range(TOP)],
+        "top_image": [[number[order[u][t]] for u in units] for t in range(TOP)],
+        "top_position": [[a[u][order[u][t]].index(peak[u][order[u][t]]) for u in units] for t in range(TOP)],
+        "kept_images": [number[n] for n in sorted(kept)],
+        "kept": [[pooled[u][n] for u in units] for n in sorted(kept)],
+    }
+
+
+def histogram(values: Sequence[float], edges: Sequence[float]) -> list[int]:
+    counts = [0] * (len(edges) - 1)
+    for value in values:
+        inside = [b for b in range(len(counts)) if edges[b] <= value]
+        counts[max(inside, default=0)] += 1
+    return counts
+
+
+def products(values: Sequence[Sequence[float]], shift: Sequence[float]) -> list[list[float]]:
+    shifted = [[v - s for v in row] for row, s in zip(values, shift, strict=True)]
+    return [[sum(x * y for x, y in zip(one, other, strict=True)) for other in shifted] for one in shifted]
+
+
+def splitmix64(number: int) -> int:
+    full = 2**64 - 1
+    mixed = (number + 0x9E3779B97F4A7C15) & full
+    mixed = ((mixed ^ (mixed >> 30)) * 0xBF58476D1CE4E5B9) & full
+    mixed = ((mixed ^ (mixed >> 27)) * 0x94D049BB133111EB) & full
+    return mixed ^ (mixed >> 31)
+
+
+def assert_same(found: LayerTally, expected: LayerTally | dict[str, Any]) -> None:
+    """Compare two tallies: counts, numbers of images and strongest values exactly, sums up to rounding."""
+    if isinstance(expected, LayerTally):
+        expected = {field.name: getattr(expected, field.name) for field in dataclasses.fields(expected)}
+    for field in dataclasses.fields(found):
+        one, other = np.asarray(getattr(found, field.name)), np.asarray(expected[field.name])
+        exact = one.dtype == np.int64 or field.name in ("smallest", "largest", "class_best", "top_score")
+        assert one.shape == other.shape, field.name
+        np.testing.assert_allclose(
+            one,
+            other,
+            rtol=0 if exact else 1e-6 if field.name == "kept" else 1e-9,
+            atol=0 if exact else 1e-6 if field.name == "kept" else 1e-9,
+            err_msg=field.name,
+        )
+
+
+# Against plain loops
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("shape", [(), (2, 3)], ids=["neurons", "maps"])
+def test_every_field_is_what_plain_loops_give(family: str, shape: tuple[int, ...]) -> None:
+    plan = make_plan(family, shape=shape)
+    case = random_outputs(plan, 40, seed=len(shape))
+    values, before, labels, numbers = case
+    found = tally.count(plan, values, labels, numbers, CLASSES, TOP, before=before, keep=17)
+    assert_same(found, by_hand(plan, *case, keep=17))
+
+
+def test_the_types_are_those_that_are_promised() -> None:
+    found = counted(make_plan("relu"))
+    assert isinstance(found.images, int)
+    for field in dataclasses.fields(found)[1:]:
+        text = str(field.type)
+        wanted = np.float32 if "float32" in text else np.int64 if "int64" in text else np.float64
+        assert getattr(found, field.name).dtype == wanted, field.name
+
+
+def test_a_leaky_unit_without_pre_activations_fires_where_it_is_positive() -> None:
+    plan = make_plan("leaky")
+    values, before, labels, numbers = random_outputs(plan, 40, seed=0)
+    with_them = tally.count(plan, values, labels, numbers, CLASSES, TOP, before=before)
+    assert_same(tally.count(plan, values, labels, numbers, CLASSES, TOP), with_them)
+
+
+def test_a_value_of_exactly_eps_does_not_fire() -> None:
+    plan = make_plan("linear", units=1, shape=(), eps=0.5, sampled=np.array([0]))
+    found = tally.count(plan, np.array([[[0.5]], [[0.6]]]), np.zeros(2, int), np.arange(2), 1, TOP)
+    assert (found.fired.tolist(), found.zeros.tolist()) == ([1], [1])
+
+
+def test_values_outside_the_histogram_are_counted_at_its_ends() -> None:
+    plan = make_plan("linear", units=1, shape=(), sampled=np.array([0]))
+    values = np.array([-99.0, -1.0, 2.0, 99.0]).reshape(-1, 1, 1)
+    found = tally.count(plan, values, np.zeros(4, int), np.arange(4), 1, TOP)
+    assert found.histogram.tolist() == [[2, 0, 0, 0, 0, 2]]
+
+
+def test_of_equal_images_and_positions_the_first_is_named() -> None:
+    plan = make_plan("relu", units=1, shape=(3,))
+    values = np.array([[0, 2, 2], [2, 0, 0], [0, 0, 1]], np.float32)[:, :, None]
+    found = tally.count(plan, values, np.array([1, 1, 0]), np.array([30, 20, 10]), 2, 5)
+    assert found.top_image[:, 0].tolist() == [20, 30, 10, -1, -1]
+    assert found.top_position[:, 0].tolist() == [0, 1, 2, -1, -1]
+    assert found.top_score[:, 0].tolist() == [2, 2, 1, -math.inf, -math.inf]
+    assert found.class_best_image[:, 0].tolist() == [10, 20]
+
+
+# Joining
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("seed", range(6))
+def test_shards_in_any_order_join_to_the_whole(family: str, seed: int) -> None:
+    plan = make_plan(family)
+    values, before, labels, numbers = random_outputs(plan, 60, seed)
+    generator = np.random.default_rng(seed)
+    cuts = np.sort(generator.integers(0, 61, 5))  # some shards may be empty
+    shards = np.split(generator.permutation(60), cuts)
+    parts = [
+        tally.count(plan, values[s], labels[s], numbers[s], CLASSES, TOP, before=before[s], keep=13) for s in shards
+    ]
+    while len(parts) > 1:
+        one, other = (parts.pop(generator.integers(len(parts))) for _ in range(2))
+        parts.append(tally.merge(one, other, keep=13))
+    whole = tally.count(plan, values, labels, numbers, CLASSES, TOP, before=before, keep=13)
+    assert_same(parts[0], whole)
+
+
+def test_joining_is_commutative_and_associative() -> None:
+    plan = make_plan("relu")
+    values, _, labels, numbers = random_outputs(plan, 30, seed=3)
+    a, b, c = (tally.count(plan, values[n::3], labels[n::3], numbers[n::3], CLASSES, TOP, keep=7) for n in range(3))
+    first = tally.merge(tally.merge(a, b, 7), c, 7)
+    for x, y, z in itertools.permutations([a, b, c]):
+        assert_same(tally.merge(x, tally.merge(y, z, 7), 7), first)
+
+
+def test_the_tally_of_nothing_changes_nothing() -> None:
+    plan = make_plan("bounded")
+    found, nothing = counted(plan), tally.empty(plan, CLASSES, TOP)
+    assert nothing.images == 0
+    assert_same(tally.merge(found, nothing), found)
+    assert_same(tally.merge(nothing, found), found)
+
+
+def test_counting_an_image_twice_is_refused() -> None:
+    found = counted(make_plan("relu"))
+    with pytest.raises(ValueError, match="images in common"):
+        tally.merge(found, found)
+
+
+def test_the_order_of_images_does_not_matter() -> None:
+    plan = make_plan("relu")
+    values, _, labels, numbers = random_outputs(plan, 50, seed=1)
+    order = np.random.default_rng(0).permutation(50)
+    shuffled = tally.count(plan, values[order], labels[order], numbers[order], CLASSES, TOP, keep=20)
+    assert_same(shuffled, tally.count(plan, values, labels, numbers, CLASSES, TOP, keep=20))
+
+
+# Which images are kept
+
+
+def test_ranks_are_splitmix64() -> None:
+    numbers = np.array([0, 1, 2, 12345, 2**40])
+    assert tally.kept_rank(numbers).tolist() == [splitmix64(n) for n in numbers.tolist()]
+
+
+def test_all_are_kept_where_there_are_few() -> None:
+    assert tally.kept_of(np.arange(tally.KEPT)).all()
+    assert tally.kept_of(np.arange(tally.KEPT + 5)).sum() == tally.KEPT
+
+
+def test_kept_images_are_spread_over_the_whole() -> None:
+    kept: NDArray[Any] = np.flatnonzero(tally.kept_of(np.arange(60_000)))
+    assert abs(kept.mean() - 30_000) < 4 * 60_000 / math.sqrt(12 * tally.KEPT)
+
+
+def test_counting_needs_numpy_alone() -> None:
+    assert not {"tensorflow", "keras", "sklearn", "scipy"} & modules_after("import reportgen.tally")
