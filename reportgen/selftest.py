@@ -26,8 +26,8 @@ class Planted:
     """What a unit of the planted layer must be called.
 
     what: the unit in words. state and the beginning of cause: as a report has them. duplicate_of: the unit with the
-    same weights. removable: whether another unit that stays says the same. prefers: the class that it alone tells apart;
-    blind: it tells no class apart.
+    same weights. removable: whether another unit that stays says the same. prefers: the class that it alone
+    tells apart. blind: it tells no class apart.
     """
 
     what: str

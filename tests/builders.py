@@ -12,19 +12,24 @@ from reportgen.errors import ReportgenError
 from reportgen.record import (
     SCHEMA,
     Cards,
+    ClassMap,
     ClassScore,
     Confused,
+    Correlations,
     DataFacts,
     Examples,
+    Finding,
     History,
     Kernels,
     LayerRow,
+    LayerVerdict,
     Maps,
     Mistake,
     ModelFacts,
     Nearest,
     Pictures,
     Preferred,
+    Proof,
     Provenance,
     Record,
     ReliabilityBin,
@@ -80,10 +85,17 @@ def make_record(**changes: Any) -> Record:
         ),
         history=make_history(),
         evaluation={"train": make_scores(), "test": make_scores()},
-        layers=[],
-        units=[],
-        proof=None,
-        findings=[],
+        layers=[make_verdict("conv", 2), make_verdict("scores", 3, states={"output": 3})],
+        units=[
+            make_unit(),
+            make_unit(unit=1, removable=True, group=0),
+            *(make_unit(layer="scores", unit=u, state="output", group=None, nearest=None) for u in range(3)),
+        ],
+        proof=Proof(1, 5 / 6, 4 / 6, [-0.5, 0.1]),
+        findings=[
+            Finding("redundant-units", "warning", "In layer conv, 1 unit says the same as the other.", "conv", [1]),
+            Finding("still-improving", "notice", "The last epoch was the best.", None, []),
+        ],
         baseline=None,
         pictures=make_pictures(),
     )
@@ -143,8 +155,30 @@ def make_pictures(**changes: Any) -> Pictures:
         maps=[Maps("conv", 2, 1, generator.random((2, 2, 2, 2), dtype=np.float32))],
         strips=[Strips("scores", 3, True, probabilities)],
         kernels=[make_kernels(generator.standard_normal((2, 1, 3, 3)))],
+        correlations=[Correlations("conv", 2, np.array([1, 0]), np.array([[1, 0.5], [0.5, 1]], np.float32))],
+        class_maps=[ClassMap("conv", 2, np.array([[0, 1], [2, 0.5], [np.nan, np.nan]], np.float32))],
     )
     return dataclasses.replace(pictures, **changes)
+
+
+def make_verdict(name: str, units: int, **changes: Any) -> LayerVerdict:
+    """Return the verdict on a layer whose units are all healthy but for the one that could be removed."""
+    verdict = LayerVerdict(
+        name=name,
+        units=units,
+        read_after=name,
+        n_images=6,
+        effective_rank=0.75,
+        participation_ratio=0.5,
+        noise_floor=0.9,
+        edges=[0.0, 1.0, 2.0, 3.0],
+        states={"healthy": units},
+        groups=[],
+        removable_params=0,
+        left_out={},
+        reasons={"noise_floor": "with only 6 images, units reach |r| = 0.9 by chance"},
+    )
+    return dataclasses.replace(verdict, **changes)
 
 
 def make_unit(**changes: Any) -> Unit:
@@ -167,9 +201,9 @@ def make_unit(**changes: Any) -> Unit:
         opposite=None,
         duplicate_of=None,
         preferred_class=Preferred("circle", 0.9, 0.8, 0.1, None, None, 0.5),
-        top_images=[TopImage(3, 2.0, "circle", "circle", 0, 1)],
+        top_images=[TopImage(1, 2.0, "circle", "circle", 0, 1, [0, 1, 3, 4]), TopImage(0, 1.0, "star", "circle", 0, 0)],
         other_image=None,
-        reasons={"selectivity": "some responses are negative"},
+        reasons={"selectivity": "some responses are negative", "nearest": "n/a", "preferred_class": "n/a"},
     )
     return dataclasses.replace(unit, **changes)
 

@@ -15,7 +15,18 @@ import pytest
 from PIL import Image
 
 from reportgen.errors import InputError
-from reportgen.record import DataFacts, Kernels, LayerRow, Maps, ModelFacts, Pictures, Record
+from reportgen.record import (
+    Cards,
+    DataFacts,
+    Finding,
+    Kernels,
+    LayerRow,
+    Maps,
+    ModelFacts,
+    Pictures,
+    Proof,
+    Record,
+)
 from reportgen.render import page
 from tests.builders import (
     assert_one_line,
@@ -24,9 +35,15 @@ from tests.builders import (
     make_pictures,
     make_record,
     make_scores,
+    make_unit,
+    make_verdict,
     modules_after,
 )
 
+STATES = (
+    "dead", "constant", "saturated", "always-on", "weak", "healthy", "never predicted", "always predicted", "output"
+)  # fmt: skip
+NO_CARDS = Cards(np.zeros(0, np.int64), np.zeros((0, 4, 4, 1), np.uint8), {})
 HOSTILE = "<script>alert(1)</script>{{ 7*7 }}{% raw %}\"'&\x1b[31m\u202e"
 
 
@@ -205,7 +222,7 @@ def test_units_beyond_the_budget_are_counted() -> None:
     values = np.random.default_rng(0).random((2, 4, 4, 64), dtype=np.float32)
     kernels = Kernels("conv", 96, 1, 1.0, False, np.ones((64, 1, 3, 3), np.float32), np.zeros((64, 1), int))
     pictures = make_pictures(maps=[Maps("conv", 96, 1, values)], kernels=[kernels])
-    read = text_of(html(make_record(pictures=pictures)))
+    read = text_of(html(make_record(pictures=pictures, layers=[make_verdict("conv", 96)])))
     assert "64 of 96 units shown beside each input image" in read
     assert "learned (64 of 96 units shown)" in read
 
@@ -243,8 +260,87 @@ def test_kernels_of_a_colour_layer_are_also_shown_in_colour() -> None:
 
 def test_a_model_without_units_gives_a_page_all_the_same() -> None:
     model = ModelFacts("flat", "loaded", "softmax", 0, 0, 0, [LayerRow("f", "Flatten", [None, 8], 0, False, "no")])
-    pictures = Pictures(make_pictures().examples, make_pictures().worst)
-    assert "No layer of this model has units" in text_of(html(make_record(model=model, pictures=pictures)))
+    pictures = Pictures(make_pictures().examples, make_pictures().worst, make_pictures().cards)
+    record = make_record(model=model, pictures=pictures, layers=[], units=[], proof=Proof(0, 0.5, 0.5, [0.0, 0.0]))
+    read = text_of(html(record))
+    assert "No layer of this model has units" in read
+    assert "The model has no inner units that can be judged." in read
+
+
+def test_the_findings_come_first_with_their_weight_and_a_link_to_the_evidence() -> None:
+    found = tree(html(make_record()))
+    items = [
+        (e.get("class"), e.find("a").get("href"), "".join(e.itertext())) for e in found.iter("li") if e.get("class")
+    ]
+    assert [(kind, link) for kind, link, _ in items] == [("warning", "#layer-1"), ("notice", "#training")]
+    assert "Warning. In layer conv, 1 unit says the same as the other." in items[0][2]
+    read = text_of(html(make_record()))
+    assert read.index("Findings") < read.index("The layers of sequential")
+
+
+def test_a_report_without_findings_says_so() -> None:
+    assert "Nothing in this report asks for attention." in text_of(html(make_record(findings=[])))
+
+
+def test_every_unit_has_an_anchor_of_its_own() -> None:
+    ids = [e.get("id") for e in tree(html(make_record())).iter() if "/u" in (e.get("id") or "")]
+    assert sorted(ids) == ["conv/u0", "conv/u1", "scores/u0", "scores/u1", "scores/u2"]
+
+
+def test_the_strip_has_a_cell_a_unit_lettered_by_its_state() -> None:
+    units = [make_unit(unit=n, state=state, group=None) for n, state in enumerate(STATES)]
+    layers = [make_verdict("conv", len(STATES))]
+    found = tree(html(make_record(units=units, layers=layers, pictures=make_pictures(cards=NO_CARDS))))
+    cells = [(e.get("class"), "".join(e.itertext())) for e in found.iter("a") if "cell" in (e.get("class") or "")]
+    assert cells == [
+        ("cell dead", "D"), ("cell constant", "C"), ("cell saturated", "S"), ("cell always-on", "A"),
+        ("cell weak", "W"), ("cell healthy", "5"), ("cell never-predicted", "N"), ("cell always-predicted", "P"), ("cell output", "8"),
+    ]  # fmt: skip
+
+
+def test_a_flagged_unit_has_its_card_in_the_open_and_a_healthy_one_folded() -> None:
+    found = tree(html(make_record()))
+    folded = {e.get("id") for details in found.iter("details") for e in details.iter("article")}
+    assert {e.get("id") for e in found.iter("article")} - folded == {"conv/u1"}
+    assert folded == {"conv/u0"}
+
+
+def test_a_card_has_the_evidence_the_figures_and_the_labels_of_its_images() -> None:
+    unit = make_unit(unit=1, state="dead", evidence="fired on 0 of 6 images", cause="its kernel is zero", nearest=None)
+    unit = dataclasses.replace(unit, reasons=unit.reasons | {"nearest": "dead"})
+    found = tree(html(make_record(units=[make_unit(), unit])))
+    card = next(e for e in found.iter("article") if e.get("id") == "conv/u1")
+    read = " ".join("".join(card.itertext()).split()).replace("\u00a0", " ")
+    for part in (
+        "Fired on 0 of 6 images. Why: its kernel is zero.",
+        "circle, star (answered circle)",
+        "Most like n/a: dead",
+        "circle: AUROC 0.90, 80 % hits at 10 % false alarms",
+        "Selectivity n/a: some responses are negative",
+    ):
+        assert part in read
+
+
+def test_a_unit_that_no_image_fires_says_so_in_the_place_of_pictures() -> None:
+    unit = make_unit(unit=1, state="dead", top_images=[], preferred_class=None)
+    assert "No image makes it fire." in text_of(html(make_record(units=[make_unit(), unit])))
+
+
+def test_the_proof_is_told_with_its_interval() -> None:
+    read = text_of(html(make_record())).replace("\u00a0", " ")
+    assert "With 1 unit called dead or removable held at its mean" in read
+    assert "goes from 83.33 % to 66.67 %; the true difference lies between \u221250.00 % and +10.00 %" in read
+
+
+def test_the_paper_keeps_long_tables_of_units_short_and_says_so() -> None:
+    units = [make_unit(unit=n, group=None) for n in range(60)]
+    record = make_record(units=units, layers=[make_verdict("conv", 60)], pictures=make_pictures(cards=NO_CARDS))
+    assert "50 of 60 shown" in text_of(html(record, on_paper=True))
+    assert "60 in all" in text_of(html(record))
+
+
+def test_classes_with_names_are_told_beside_pictures_that_number_them() -> None:
+    assert "The classes are 0 circle, 1 square, 2 star." in text_of(html(make_record()))
 
 
 def with_data(record: Record, **changes: Any) -> DataFacts:
@@ -265,8 +361,16 @@ def test_text_from_outside_stays_text(on_paper: bool) -> None:
         pictures=make_pictures(maps=[dataclasses.replace(make_pictures().maps[0], layer=HOSTILE)], kernels=[]),
     )
     layers = [dataclasses.replace(row, name=HOSTILE, kind=HOSTILE) for row in record.model.layers[:1]]
+    top = dataclasses.replace(make_unit().top_images[0], true=HOSTILE, predicted=HOSTILE)
+    preferred = dataclasses.replace(make_unit().preferred_class, label=HOSTILE)
+    unit = make_unit(layer=HOSTILE, evidence=HOSTILE, cause=HOSTILE, top_images=[top], preferred_class=preferred)
+    cards = dataclasses.replace(make_pictures().cards, units={HOSTILE: [0]})
     record = dataclasses.replace(
         record,
+        layers=[make_verdict(HOSTILE, 1, read_after=HOSTILE + "x", left_out={HOSTILE: [0]})],
+        units=[dataclasses.replace(unit, removable=True)],
+        findings=[Finding("dead-units", "warning", HOSTILE, HOSTILE, [0])],
+        pictures=dataclasses.replace(record.pictures, cards=cards),
         model=dataclasses.replace(record.model, name=HOSTILE, layers=layers),
         data=with_data(record, source=HOSTILE, name=HOSTILE, class_names=[HOSTILE] * 3),
         provenance=dataclasses.replace(record.provenance, command=HOSTILE, platform=HOSTILE),

@@ -57,13 +57,14 @@ def test_paper_is_a4(read: pypdf.PdfReader) -> None:
 
 def test_bookmarks_name_every_section(read: pypdf.PdfReader) -> None:
     titles = outline(read.outline)
-    assert titles[:4] == ["The model", "Training", "Evaluation", "What is taken for what"]
-    assert titles[-4:] == ["Inside the layers", "conv", "scores", "About this report"]
+    assert titles[:5] == ["Findings", "The model", "Training", "Evaluation", "What is taken for what"]
+    assert titles[-5:] == ["Inside the layers", "conv", "scores", "Glossary", "About this report"]
 
 
 def test_the_contents_give_the_page_of_every_section(read: pypdf.PdfReader) -> None:
     """The number behind each line of the contents is that of the page which the bookmark opens."""
-    contents = read.pages[0].extract_text().partition("Contents")[2]
+    sheet = next(sheet for sheet in read.pages if "Contents" in sheet.extract_text())
+    contents = sheet.extract_text().partition("Contents")[2]
     for entry in [e for e in read.outline if not isinstance(e, list)]:
         number = read.get_destination_page_number(entry) + 1
         line = next(line for line in contents.splitlines() if line.startswith(str(entry.title)))

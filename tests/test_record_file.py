@@ -152,7 +152,14 @@ def test_every_promised_key_is_there(place: str) -> None:
 
 
 def test_a_promised_key_is_there_even_when_nothing_is_known() -> None:
-    record = make_record(history=None, evaluation={"train": None, "test": make_scores()})
+    record = make_record(
+        history=None,
+        evaluation={"train": None, "test": make_scores()},
+        layers=[],
+        units=[],
+        findings=[],
+        proof=None,
+    )
     found = json.loads(record_file.to_bytes(record)[JSON])
     assert found["history"] is found["evaluation"]["train"] is found["proof"] is found["baseline"] is None
     assert found["layers"] == found["units"] == found["findings"] == []
