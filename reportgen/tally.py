@@ -64,7 +64,7 @@ class LayerTally:
     images: N. fired: images with s_max > eps. zeros: (x, p) with a <= eps (leaky: pre-activation <= 0).
     low_tail, high_tail: (x, p) with t < 0.05 and t > 0.95, t = (a - low) / (high - low), of a bounded family;
     of relu6 high_tail counts a >= 6; else zero. total, squares: of shifted values over all (x, p). absolute: of |a|.
-    smallest, largest: of a. histogram: (U, B) of a over the sampled positions.
+    smallest: of a and 0, so 0 behind a ReLU. largest: of a. histogram: (U, B) of a over the sampled positions.
     map_total: of shifted a over the sampled positions; map_products: (U, U) its outer products.
     pooled_total: of shifted s_mean over images; pooled_products: (U, U) its outer products.
     class_images: (K,). class_total: (K, U) sums of shifted s_mean. class_peak: (K, U) sums of s_max.
@@ -123,8 +123,9 @@ def kept_rank(numbers: Counts) -> NDArray[np.uint64]:
 
 def kept_of(numbers: Counts, keep: int = KEPT) -> NDArray[np.bool_]:
     """Return which of the (N,) image numbers are kept when these are all the images there are."""
-    chosen = np.zeros(len(numbers), np.bool_)
-    chosen[np.argsort(kept_rank(numbers))[:keep]] = True
+    chosen = np.full(len(numbers), len(numbers) <= keep)
+    if not chosen.all():
+        chosen[np.argsort(kept_rank(numbers))[:keep]] = True
     return chosen
 
 
@@ -143,14 +144,13 @@ def count(
     classes: int,
     top: int,
     *,
-    before: NDArray[Any] | None = None,
     keep: int = KEPT,
 ) -> LayerTally:
     """Tally raw outputs: the definition of every count in plain numpy, which faster ways are compared with.
 
     values: (N, P, U). labels: (N,) class indices below `classes`. numbers: (N,) image numbers, no two equal, in any
-    order. top: T. before: (N, P, U) pre-activations of the leaky family; without them the sign of the value is the
-    sign of the pre-activation, as it is for every leaky family with positive slopes.
+    order. top: T. Of the leaky family the sign of the value is taken for that of the pre-activation, as it is with
+    every positive slope.
     """
     order = np.argsort(numbers)
     values, labels, numbers = values[order].astype(np.float64), labels[order], numbers[order]
@@ -158,7 +158,7 @@ def count(
     kept = kept_of(numbers, keep)
     return LayerTally(
         images=len(values),
-        **_firing(plan, values, values if before is None else before[order]),
+        **_firing(plan, values),
         **_moments(plan, values),
         **_over_positions(plan, values[:, plan.sampled]),
         **over_images(plan, pooled, labels, classes),
@@ -176,11 +176,11 @@ def merge(one: LayerTally, other: LayerTally, keep: int = KEPT) -> LayerTally:
     ValueError where an image was kept by both, because then it was counted twice.
     """
     kept_images = np.concatenate([one.kept_images, other.kept_images])
-    if len(np.unique(kept_images)) < len(kept_images):
+    order = np.argsort(kept_images, kind="stable")
+    if not np.diff(kept_images[order]).all():
         raise ValueError("the tallies have images in common; each image may be counted once only")
-    added = {name: getattr(one, name) + getattr(other, name) for name in _ADDED}
-    order = np.argsort(kept_images)
     order = order[kept_of(kept_images[order], keep)]
+    added = {name: getattr(one, name) + getattr(other, name) for name in _ADDED}
     return LayerTally(
         **added,
         smallest=np.minimum(one.smallest, other.smallest),
@@ -192,8 +192,8 @@ def merge(one: LayerTally, other: LayerTally, keep: int = KEPT) -> LayerTally:
     )
 
 
-def _firing(plan: LayerPlan, values: Floats, signal: NDArray[Any]) -> dict[str, Any]:
-    """Count what fires and what lies at the ends of the range. signal: (N, P, U), what "fires" is read from."""
+def _firing(plan: LayerPlan, values: Floats) -> dict[str, Any]:
+    """Count what fires and what lies at the ends of the range."""
     floor = 0.0 if plan.family == "leaky" else plan.eps
     low_tail = high_tail = np.zeros(plan.units, np.int64)
     if plan.family == "bounded":
@@ -202,7 +202,7 @@ def _firing(plan: LayerPlan, values: Floats, signal: NDArray[Any]) -> dict[str, 
         low_tail, high_tail = (shares < TAIL).sum(axis=(0, 1)), (shares > 1 - TAIL).sum(axis=(0, 1))
     elif plan.family == "relu6":
         high_tail = (values >= 6).sum(axis=(0, 1))
-    fires = signal > floor
+    fires = values > floor
     return {
         "fired": fires.any(axis=1).sum(axis=0),
         "zeros": (~fires).sum(axis=(0, 1)),
@@ -217,7 +217,7 @@ def _moments(plan: LayerPlan, values: Floats) -> dict[str, Any]:
         "total": shifted.sum(axis=(0, 1)),
         "squares": (shifted**2).sum(axis=(0, 1)),
         "absolute": np.abs(values).sum(axis=(0, 1)),
-        "smallest": values.min(axis=(0, 1), initial=np.inf),
+        "smallest": values.min(axis=(0, 1), initial=0),
         "largest": values.max(axis=(0, 1), initial=-np.inf),
     }
 

@@ -25,7 +25,19 @@ import tensorflow as tf
 model = tf.keras.models.load_model(sys.argv[1], compile=False)
 with np.load(sys.argv[2]) as data:
     for part in ("x_train", "x_test"):
-        model.predict(data[part][..., np.newaxis].astype("float32") / 255, batch_size=500, verbose=0)
+        if part in data.files:
+            images = data[part].astype("float32") / 255
+            images = images[..., np.newaxis] if images.ndim == 3 else images
+            model.predict(images, batch_size=500, verbose=0)
+"""
+
+PASS = """
+import resource, sys
+from tests import bench
+import numpy as np
+drawn, readings, dataset = bench.opened(sys.argv[1], sys.argv[2])
+bench.send(drawn, readings, dataset)
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 """
 
 
@@ -41,6 +53,23 @@ def main() -> None:
             "importing TensorFlow, loading and predicting alone",
             *_processes(home, model, data),
         )
+        _row(
+            "the pass over 10,000 images, built-in network",
+            "model.predict on the same images and batches",
+            *_passes(model, data),
+        )
+        large = _large(home)
+        _row(
+            "the pass over 10,000 images, 700 units on 32x32x3",
+            "model.predict on the same images and batches",
+            *_passes(large, home / "colour.npz"),
+        )
+        _row(
+            "report of 700 units on 10,000 images: HTML, PDF and JSON",
+            "importing TensorFlow, loading and predicting alone",
+            *_processes(home, large, home / "colour.npz"),
+        )
+        _memory(model, home)
         _row(
             "pictures of all 48 convolution units for 5 images",
             "the article's way: predict and imshow for each image and unit",
@@ -65,22 +94,18 @@ def _processes(home: Path, model: Path, data: Path) -> tuple[list[float], list[f
 def _pictures(model: Path) -> tuple[list[float], list[float]]:
     """Return the seconds to see every unit of both convolution layers, imports and loading left out."""
     from reportgen.collect import pictures
-    from reportgen.options import Options
     from reportgen.render import tiles
-    from reportgen.train import load, model_file, pixels, samples
 
-    network = load.load(model_file.read(model))
-    found = samples.load("sample", test_only=False)
-    dataset = found.seen_as(pixels.choose(found, Options().pixels, model_rescales=False))
+    drawn, readings, dataset = opened(model, "sample")
     flat = np.full((len(dataset.test), 10), 0.1)
 
     def ours() -> None:
-        collected = pictures.collect(network, dataset, flat, examples=5)
+        collected = pictures.collect(drawn, readings, dataset, flat, examples=5)
         for maps in collected.maps:
             tiles.maps_grid(maps, collected.examples.images)
 
     images = dataset.test.images[:5].astype(np.float32) / 255
-    return _in_turn(ours, lambda: _article(network, images))
+    return _in_turn(ours, lambda: _article(drawn.model, images))
 
 
 def _article(network: Any, images: Any) -> None:
@@ -101,6 +126,93 @@ def _article(network: Any, images: Any) -> None:
                 row[unit + 1].imshow(upto.predict(image[np.newaxis], verbose=0)[0, :, :, unit])
         figure.savefig(io.BytesIO(), format="png")
         pyplot.close(figure)
+
+
+def opened(model: Path | str, data: Path | str) -> tuple[Any, Any, Any]:
+    """Return the graph of a saved model, its readings, and the data set as this model sees it."""
+    from reportgen.collect import graph, reading
+    from reportgen.train import load, model_file, pixels, samples
+
+    drawn = graph.Graph(load.load(model_file.read(Path(model))))
+    found = samples.load(str(data), test_only=True)
+    dataset = found.seen_as(pixels.choose(found, "auto", model_rescales=False))
+    return drawn, reading.readings(drawn), dataset
+
+
+def send(drawn: Any, readings: Any, dataset: Any) -> None:
+    """Make the pass over the test part."""
+    from reportgen.collect import probe
+    from reportgen.options import Options
+    from reportgen.progress import Progress
+
+    parts = {"test": dataset.test}
+    probe.all_parts(drawn, readings, parts, ["test"], dataset, memory=Options().memory, progress=Progress())
+
+
+def _passes(model: Path, data: Path) -> tuple[list[float], list[float]]:
+    """Return the seconds of the pass and of model.predict; both compile their graph anew in each run."""
+    import keras
+
+    from reportgen.collect import probe
+    from reportgen.options import Options
+
+    drawn, readings, dataset = opened(model, data)
+    images = dataset.test.images.astype(np.float32) * np.float32(dataset.pixels.scale)
+    size = probe.batch_size(readings, dataset.image_shape, Options().memory)
+
+    def predict() -> None:
+        fresh = keras.Model(drawn.input, drawn.output)
+        fresh.predict(images, batch_size=size, verbose=0)
+
+    return _in_turn(lambda: send(drawn, readings, dataset), predict)
+
+
+def _memory(model: Path, home: Path) -> None:
+    """Print the peak memory of a process that makes the pass over 10,000 and over 60,000 images."""
+    peaks = []
+    for times in (10, 60):
+        data = home / f"{times}.npz"
+        _repeated(data, times)
+        done = subprocess.run([sys.executable, "-c", PASS, model, data], capture_output=True, text=True, check=True)
+        peaks.append(int(done.stdout) / 1000)
+    print(f"\npeak memory of the pass: {peaks[0]:.0f} MB over 10,000 images, {peaks[1]:.0f} MB over 60,000")
+    print(f"  ratio: {peaks[1] / peaks[0]:.2f} times as much")
+
+
+def _large(home: Path) -> Path:
+    """Save an untrained network of 700 units for 32x32x3 images, and 10,000 images of noise for it."""
+    from reportgen.train.runtime import keras, make_deterministic
+
+    make_deterministic(0)
+    layers = keras.layers
+    blocks = [
+        layer
+        for filters in (64, 64, 128, 128)
+        for layer in (layers.Conv2D(filters, 3, padding="same", activation="relu"), layers.MaxPooling2D())
+    ]
+    made = keras.Sequential(
+        [
+            layers.Input((32, 32, 3)),
+            *blocks,
+            layers.Flatten(),
+            layers.Dense(256, activation="relu"),
+            layers.Dense(50, activation="relu"),
+            layers.Dense(10, activation="softmax"),
+        ]
+    )
+    made.save(home / "large.keras")
+    generator = np.random.default_rng(0)
+    images = generator.integers(0, 256, (10_000, 32, 32, 3), dtype=np.uint8)
+    np.savez(home / "colour.npz", x_test=images, y_test=np.arange(10_000) % 10)
+    return home / "large.keras"
+
+
+def _repeated(target: Path, times: int) -> None:
+    """Save a test part of the bundled test digits, `times` thousand of them."""
+    from reportgen.train import samples
+
+    with np.load(samples.BUNDLED) as digits:
+        np.savez(target, **{name: np.concatenate([digits[name]] * times) for name in ("x_test", "y_test")})
 
 
 def _in_turn(ours: Callable[[], None], theirs: Callable[[], None]) -> tuple[list[float], list[float]]:

@@ -73,7 +73,6 @@ def judge(
     digests: Any = None,
     predicted: Array | None = None,
     thresholds: Thresholds = DEFAULTS,
-    before: Array | None = None,
     order: Array | None = None,
 ) -> Case:
     """Judge a layer by its outputs, (N, U) or (N, P, U). order: in which the pass comes to the images."""
@@ -82,15 +81,7 @@ def judge(
     labels = np.arange(len(values)) % 2 if labels is None else labels
     plan = make_plan(values, family, shape)
     order = np.arange(len(values)) if order is None else order
-    counted = tally.count(
-        plan,
-        values[order],
-        labels[order],
-        order,
-        int(labels.max()) + 1,
-        TOP,
-        before=None if before is None else before[order],
-    )
+    counted = tally.count(plan, values[order], labels[order], order, int(labels.max()) + 1, TOP)
     facts = ImageFacts(labels, labels if predicted is None else predicted, NAMES, digests)
     layer, found = units.judge(plan, counted, weights or Weights(), facts, thresholds)
     return Case(values, labels, plan, counted, layer, found)
@@ -307,7 +298,7 @@ def test_a_leaky_unit_is_dead_when_its_pre_activation_is_never_positive() -> Non
     before[:5, 1] = 1
     before[::2, 2:] *= -1
     values = np.where(before > 0, before, 0.2 * before)
-    case = judge(values, family="leaky", before=before[:, None])
+    case = judge(values, family="leaky")
     assert case.states() == ["dead", "healthy", "healthy", "healthy"]
     assert case.units[0].evidence.startswith("its pre-activation was above 0 on 0 of 1,000 images")
     assert [unit.firing_rate for unit in case.units] == [0, 0.005, 0.5, 0.5]

@@ -24,6 +24,9 @@ _POINTWISE = {
     "SpatialDropout2D", "SpatialDropout3D",
 }  # fmt: skip
 _MERGING = {"Add", "Average", "Concatenate", "Maximum", "Minimum", "Multiply", "Subtract"}
+_BORDERING = {f"{what}{n}D" for what in ("ZeroPadding", "Cropping") for n in (1, 2, 3)}
+_CONVOLUTIONS = {f"{sort}Conv{n}D" for sort in ("", "Depthwise", "Separable") for n in (1, 2, 3)}
+_POOLING = {f"{sort}Pooling{n}D" for sort in ("Max", "Average") for n in (1, 2, 3)}
 
 
 def fields(graph: Graph) -> dict[int, Field | None]:
@@ -47,13 +50,15 @@ def fields(graph: Graph) -> dict[int, Field | None]:
 def patch(field: Field | None, position: Sequence[int], image: Sequence[int]) -> list[int] | None:
     """Return [top, left, bottom, right] of what a position sees, clipped to the image; None for the whole image.
 
+    None, too, for a position that sees padding alone, since there is nothing to frame.
     position: (row, column) in the unit's output. image: (height, width). bottom and right are exclusive.
     """
     if field is None or len(field) != 2 or len(position) != 2:
         return None
-    starts = [axis.start + p * axis.jump for axis, p in zip(field, position, strict=True)]
-    ends = [start + axis.size for start, axis in zip(starts, field, strict=True)]
-    return [max(start, 0) for start in starts] + [min(end, size) for end, size in zip(ends, image, strict=True)]
+    firsts = [axis.start + p * axis.jump for axis, p in zip(field, position, strict=True)]
+    ends = [min(first + axis.size, size) for first, axis, size in zip(firsts, field, image, strict=True)]
+    starts = [max(first, 0) for first in firsts]
+    return starts + ends if all(start < end for start, end in zip(starts, ends, strict=True)) else None
 
 
 def _after(node: Any, before: list[Field]) -> Field | None:
@@ -64,20 +69,18 @@ def _after(node: Any, before: list[Field]) -> Field | None:
     if name in _POINTWISE:
         return before[0]
     if name in _MERGING:
-        return _union(before)
+        return _union(before) if _keeps_places(node) else None
     if name == "Dense" and len(node.outputs[0].shape) > 2:
         return before[0]
     sizes = [*node.input_tensors[0].shape[1:-1]]
-    if name.startswith("ZeroPadding") or name.startswith("Cropping"):
+    if name in _BORDERING:
         sign = -1 if name.startswith("ZeroPadding") else 1
         edges = layer.padding if sign < 0 else layer.cropping
         first = [edge[0] if isinstance(edge, tuple | list) else edge for edge in _per_axis(edges, len(sizes))]
         return tuple(replace(a, start=a.start + sign * n * a.jump) for a, n in zip(before[0], first, strict=True))
-    if "Transpose" in name:
-        return None
-    if "Conv" in name:
+    if name in _CONVOLUTIONS:
         window, dilation = layer.kernel_size, layer.dilation_rate
-    elif "Pooling" in name and not name.startswith("Global"):
+    elif name in _POOLING:
         window, dilation = layer.pool_size, 1
     else:
         return None
@@ -87,6 +90,15 @@ def _after(node: Any, before: list[Field]) -> Field | None:
     )  # fmt: skip
     moved = [_windowed(axis, n, w, stride, d, layer.padding) for axis, n, w, stride, d in steps]
     return None if None in moved else tuple(axis for axis in moved if axis is not None)
+
+
+def _keeps_places(node: Any) -> bool:
+    """Return whether a position of a merging node's output is made from the same position of each of its inputs."""
+    after = node.outputs[0]
+    along = getattr(node.operation, "axis", None) if kind(node.operation) == "Concatenate" else -1
+    return along in (-1, len(after.shape) - 1) and all(
+        tuple(tensor.shape[1:-1]) == tuple(after.shape[1:-1]) for tensor in node.input_tensors
+    )
 
 
 def _per_axis(value: Any, axes: int) -> list[Any]:

@@ -52,7 +52,8 @@ class Graph:
             if node.is_input:
                 continue
             arguments, options = node.arguments.fill_in(values)
-            # inference mode, as `training=False` sets it for a whole model
+            if "training" in getattr(node.operation, "_call_context_args", ()):
+                options = {**options, "training": False}  # over what the call was made with, as for a whole model
             results = _listed(node.operation(*arguments, **options))
             for symbolic, value in zip(node.outputs, results, strict=True):
                 values[id(symbolic)] = change(symbolic, value)

@@ -43,7 +43,9 @@ def judge(
         names=names,
         digests=np.concatenate([data.digests(part) for part in looked.parts.values()]),
     )
-    ranges = weights.input_ranges(graph, looked.readings, looked.tallies, _image_range(looked.parts, dataset))
+    apart = not any(reading.channels_first for reading in looked.readings)
+    image_range = _image_range(looked.parts, dataset, channels_apart=apart)
+    ranges = weights.input_ranges(graph, looked.readings, looked.tallies, image_range)
     seen = fields.fields(graph)
     layers: list[LayerVerdict] = []
     found: list[Unit] = []
@@ -82,11 +84,13 @@ def prove(
     return Proof(masked, before, float(after.mean()), list(proof.interval(right, after)))
 
 
-def _image_range(parts: Mapping[str, Part], dataset: Dataset) -> tuple[Floats, Floats]:
-    """Return the smallest and the largest value of each channel as the model sees them."""
+def _image_range(parts: Mapping[str, Part], dataset: Dataset, *, channels_apart: bool) -> tuple[Floats, Floats]:
+    """Return the smallest and the largest value as the model sees them: (C,) of each channel, else (1,) of all."""
     axes = tuple(range(len(dataset.image_shape)))
     low = np.min([part.images.min(axis=axes) for part in parts.values()], axis=0)
     high = np.max([part.images.max(axis=axes) for part in parts.values()], axis=0)
+    if not channels_apart:
+        low, high = low.min(keepdims=True), high.max(keepdims=True)
     return low * np.float64(dataset.pixels.scale), high * np.float64(dataset.pixels.scale)
 
 

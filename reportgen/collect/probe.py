@@ -4,8 +4,8 @@ The reductions run inside the compiled graph; a batch leaves arrays of units, ne
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,15 +27,14 @@ from reportgen.tally import (
     over_images,
 )
 
-if TYPE_CHECKING:
-    pass
-
-TOP = 12
+TOP = 8
 """How many of the strongest images are kept for each unit: more than are shown, since equal ones are dropped."""
 BINS = 20
-SAMPLED = 16
+SAMPLED = 8
 """At how many positions of a unit's output the histogram and the correlation of maps look."""
 _LARGEST_BATCH = 500
+_FIRST = 64  # images that fix how the layers are read
+_LEAST_SPREAD = 0.1  # deviation over mean: float32 squares then give the variance to five digits
 _COPIES = 4  # how many times the read outputs are in memory at once, roughly
 
 
@@ -103,71 +102,105 @@ def run(
     """Send every image of `part` through the model once.
 
     classes: K of the labels. first_number: the image number of the first image. plans: how to read the layers, as
-    an earlier pass fixed it, whose tallies can then be merged with these; None to fix it by the first batch.
+    an earlier pass fixed it, whose tallies can then be merged with these; None to fix it by the first images.
     """
     size = batch_size(readings, part.images.shape[1:], memory)
-    model = _Compiled(graph, readings, part, pixels)
-    outputs, tallies, made = [], None, list(plans) if plans is not None else None
+    model = _Model(graph, readings, part, pixels)
+    made = None if plans is None else list(plans)
+    send = None if made is None else model.compiled(made)
+    outputs: list[NDArray[np.float32]] = []
+    tallies: list[LayerTally] | None = None
+    kept = _Kept(first_number + np.arange(len(part)))
     with progress.bar(label, total=len(part)) as tick:
-        for start in range(0, len(part), size):
-            images = part.images[start : start + size]
-            if made is None:
-                scores, *values = model.values(images)
-                made = [_plan(reading, value.numpy()) for reading, value in zip(readings, values, strict=True)]
-                reduced = model.reduce(made)(values)
+        for start, end in _slices(len(part), size, first=_FIRST if send is None else size):
+            if made is None or send is None:
+                made, scores, reduced = model.first(part.images[start:end])
+                send = model.compiled(made)
             else:
-                scores, reduced = model.reduced(made)(images)
-            labels = part.labels[start : start + size]
-            numbers = first_number + np.arange(start, start + len(images))
+                scores, reduced = send(part.images[start:end])
+            labels, numbers = part.labels[start:end], first_number + np.arange(start, end)
             batch = [_tally(p, r, labels, numbers, classes) for p, r in zip(made, reduced, strict=True)]
             tallies = batch if tallies is None else [merge(a, b) for a, b in zip(tallies, batch, strict=True)]
+            kept.add(start, [r["pooled"].numpy() for r in reduced])
             outputs.append(scores.numpy())
-            tick(min(start + size, len(part)), "images")
+            tick(end, "images")
     assert made is not None and tallies is not None
-    return Pass(made, tallies, np.concatenate(outputs))
+    return Pass(made, kept.put_into(tallies), np.concatenate(outputs))
 
 
-class _Compiled:
-    """The model with its reductions, compiled when first used."""
+class _Kept:
+    """Gathers the mean responses of the images that are kept. Merging them batch by batch would copy them each time."""
+
+    def __init__(self, numbers: Counts) -> None:
+        self._chosen = kept_of(numbers)
+        self._numbers = numbers[self._chosen]
+        self._rows: list[NDArray[np.float32]] | None = None
+        self._filled = 0
+
+    def add(self, start: int, pooled: list[NDArray[np.float32]]) -> None:
+        """Take what is kept of a batch that begins at image `start`: (B, U) of each layer."""
+        if self._rows is None:
+            self._rows = [np.empty((len(self._numbers), rows.shape[1]), np.float32) for rows in pooled]
+        for into, rows in zip(self._rows, pooled, strict=True):
+            found = rows[self._chosen[start : start + len(rows)]]
+            into[self._filled : self._filled + len(found)] = found
+        self._filled += int(self._chosen[start : start + len(pooled[0])].sum()) if pooled else 0
+
+    def put_into(self, tallies: list[LayerTally]) -> list[LayerTally]:
+        """Return the tallies with the images that are kept."""
+        rows = self._rows or []
+        return [replace(t, kept_images=self._numbers, kept=k) for t, k in zip(tallies, rows, strict=True)]
+
+
+def _slices(images: int, size: int, *, first: int) -> list[tuple[int, int]]:
+    """Return where the batches begin and end, the first of at most `first` images."""
+    starts = [0, *range(min(first, size), images, size)]
+    return list(zip(starts, [*starts[1:], images], strict=True))
+
+
+class _Model:
+    """The model with all outputs that are read, and the reductions behind them."""
 
     def __init__(self, graph: Graph, readings: Sequence[Reading], part: Part, pixels: Pixels) -> None:
         import keras
         import tensorflow as tf
 
-        whole = keras.Model(graph.input, [graph.output, *(reading.tensor for reading in readings)])
-        given = tf.TensorSpec((None, *part.images.shape[1:]), part.images.dtype)
+        self._readings, self._scale = readings, pixels.scale
+        self._whole = keras.Model(graph.input, [graph.output, *(reading.tensor for reading in readings)])
+        self._given = tf.TensorSpec((None, *part.images.shape[1:]), part.images.dtype)
 
-        def values(images: Any) -> list[Any]:
-            found = keras.tree.flatten(whole(tf.cast(images, tf.float32) * pixels.scale, training=False))
-            scores, *read = (tf.cast(value, tf.float32) for value in found)
-            return [scores, *(_units_last(value, reading) for value, reading in zip(read, readings, strict=True))]
+    def first(self, images: NDArray[np.generic]) -> tuple[list[LayerPlan], Any, list[dict[str, Any]]]:
+        """Fix the plans by some images; return them with the scores and the reduced outputs of these images.
 
-        self._values, self._given = values, given
-        self.values = tf.function(values, input_signature=[given], autograph=False)
-        self._reduced: Callable[..., Any] | None = None
-
-    def reduce(self, plans: Sequence[LayerPlan]) -> Callable[[list[Any]], list[dict[str, Any]]]:
-        """Return what reduces outputs that are there already."""
+        Nothing is compiled for it: the plans are constants of the graph that is.
+        """
         import tensorflow as tf
 
-        def reduce(values: list[Any]) -> list[dict[str, Any]]:
-            return [_reduce(value, plan) for value, plan in zip(values, plans, strict=True)]
+        scores, *values = self._values(tf.convert_to_tensor(images))
+        plans = [_plan(reading, value.numpy()) for reading, value in zip(self._readings, values, strict=True)]
+        return plans, scores, [_reduce(value, plan) for value, plan in zip(values, plans, strict=True)]
 
-        compiled: Callable[[list[Any]], list[dict[str, Any]]] = tf.function(reduce, autograph=False)
-        return compiled
-
-    def reduced(self, plans: Sequence[LayerPlan]) -> Callable[..., Any]:
+    def compiled(self, plans: Sequence[LayerPlan]) -> Callable[..., tuple[Any, list[dict[str, Any]]]]:
         """Return what sends images through the model and reduces each output where it arises."""
         import tensorflow as tf
 
-        if self._reduced is None:
+        def send(images: Any) -> tuple[Any, list[dict[str, Any]]]:
+            scores, *values = self._values(images)
+            return scores, [_reduce(value, plan) for value, plan in zip(values, plans, strict=True)]
 
-            def reduced(images: Any) -> tuple[Any, list[dict[str, Any]]]:
-                scores, *values = self._values(images)
-                return scores, [_reduce(value, plan) for value, plan in zip(values, plans, strict=True)]
+        made: Callable[..., tuple[Any, list[dict[str, Any]]]] = tf.function(
+            send, input_signature=[self._given], autograph=False
+        )
+        return made
 
-            self._reduced = tf.function(reduced, input_signature=[self._given], autograph=False)
-        return self._reduced
+    def _values(self, images: Any) -> list[Any]:
+        """Return the scores and, for each reading, its output with the units last; all float32."""
+        import keras
+        import tensorflow as tf
+
+        found = keras.tree.flatten(self._whole(tf.cast(images, tf.float32) * self._scale, training=False))
+        scores, *read = (tf.cast(value, tf.float32) for value in found)
+        return [scores, *(_units_last(value, reading) for value, reading in zip(read, self._readings, strict=True))]
 
 
 def _units_last(value: Any, reading: Reading) -> Any:
@@ -180,7 +213,7 @@ def _units_last(value: Any, reading: Reading) -> Any:
 
 
 def _plan(reading: Reading, values: NDArray[np.float32]) -> LayerPlan:
-    """Fix how a layer is read by its outputs for the first batch. values: (B, *positions, U)."""
+    """Fix how a layer is read by its outputs for the first images. values: (B, *positions, U)."""
     units, shape = values.shape[-1], values.shape[1:-1]
     positions = int(np.prod(shape, dtype=np.int64))
     flat = values.reshape(-1, units)
@@ -200,10 +233,24 @@ def _plan(reading: Reading, values: NDArray[np.float32]) -> LayerPlan:
         high=reading.high,
         # both are compared in float32 inside the graph, so they are numbers of that kind
         eps=float(np.float32(eps)),
-        shift=flat.mean(axis=0, dtype=np.float64).astype(np.float32).astype(np.float64),
+        shift=_shift(flat),
         edges=_edges(reading, flat),
         sampled=chosen,
     )
+
+
+def _shift(flat: NDArray[np.float32]) -> Floats:
+    """Return what to take off every value before it is squared: nothing, where squares alone are precise enough.
+
+    float32 keeps about seven digits, so a variance needs a shift where the mean is far larger than the deviation.
+    flat: (B P, U).
+    """
+    mean, std = flat.mean(axis=0, dtype=np.float64), flat.std(axis=0, dtype=np.float64)
+    if (std >= _LEAST_SPREAD * np.abs(mean)).all():
+        return np.zeros_like(mean)
+    # a number of float32, so that a constant less its shift is exactly zero
+    near: Floats = mean.astype(np.float32).astype(np.float64)
+    return near
 
 
 def _edges(reading: Reading, flat: NDArray[np.float32]) -> Floats:
@@ -224,18 +271,19 @@ def _reduce(values: Any, plan: LayerPlan) -> dict[str, Any]:
     import tensorflow as tf
 
     a = tf.reshape(values, (-1, plan.positions, plan.units))
-    shift = tf.constant(plan.shift, tf.float32)
+    shifted = a - tf.constant(plan.shift, tf.float32) if plan.shift.any() else a
     peaks = tf.reduce_max(a, 1)
     reduced = {
         "peaks": peaks,
         "pooled": tf.reduce_mean(a, 1),
-        "squares": tf.reduce_sum(tf.square(a - shift), 1),
+        # the root of the squares' sum: an operation that, unlike squaring and summing, writes nothing in between
+        "norms": tf.raw_ops.EuclideanNorm(input=shifted, axis=[1]),
         "above": tf.reduce_sum(tf.cast(a > plan.eps, tf.float32), 1),
-        "smallest": tf.reduce_min(a, (0, 1)),
         **_tops(a, peaks, plan),
-        **_sampled(a if len(plan.sampled) == plan.positions else tf.gather(a, plan.sampled, axis=1), shift, plan),
+        **_sampled(a if len(plan.sampled) == plan.positions else tf.gather(a, plan.sampled, axis=1), plan),
     }
     if plan.family not in ("relu", "relu6"):
+        reduced["smallest"] = tf.minimum(tf.reduce_min(a, (0, 1)), 0)
         reduced["absolute"] = tf.reduce_sum(tf.abs(a), 1)
     if plan.family == "bounded":
         assert plan.low is not None and plan.high is not None
@@ -263,25 +311,31 @@ def _tops(a: Any, peaks: Any, plan: LayerPlan) -> dict[str, Any]:
     return {"top_score": score, "top_place": place, "top_position": tf.argmax(maps, 2, tf.int32)}
 
 
-def _sampled(values: Any, shift: Any, plan: LayerPlan) -> dict[str, Any]:
-    """Count and correlate over the sampled positions. values: (B, S, U)."""
+def _sampled(values: Any, plan: LayerPlan) -> dict[str, Any]:
+    """Count and correlate over the sampled positions. values: (B, S, U).
+
+    Products are of what is left after the batch's own mean is taken off: of values that are all alike, as of a unit
+    that is silent at these positions, float32 would leave rounding that looks like variance.
+    """
     import tensorflow as tf
 
     bins = len(plan.edges) - 1
     inner = [float(edge) for edge in plan.edges[1:-1]]  # what lies outside falls into the first and the last bin
     which = tf.raw_ops.Bucketize(input=values, boundaries=inner) + bins * tf.range(plan.units)
     size = bins * plan.units
-    shifted = values - shift
-    flat = tf.reshape(shifted, (-1, plan.units))
+    middle = tf.reduce_mean(values, (0, 1))
+    centred = values - middle
+    flat = tf.reshape(centred, (-1, plan.units))
     return {
         "histogram": tf.math.bincount(tf.reshape(which, (-1,)), minlength=size, maxlength=size),
-        "map_total": tf.reduce_sum(shifted, 1),
+        "map_middle": middle,
+        "map_total": tf.reduce_sum(centred, 1),
         "map_products": tf.matmul(flat, flat, transpose_a=True),
     }
 
 
 def _tally(plan: LayerPlan, reduced: dict[str, Any], labels: Counts, numbers: Counts, classes: int) -> LayerTally:
-    """Return the tally of one batch. labels, numbers: (B,), numbers ascending."""
+    """Return the tally of one batch, without kept images. labels, numbers: (B,), numbers ascending."""
     found = {name: value.numpy() for name, value in reduced.items()}
     peaks, pooled = (found[name].astype(np.float64) for name in ("peaks", "pooled"))
     nothing = np.zeros(plan.units, np.int64)
@@ -292,8 +346,10 @@ def _tally(plan: LayerPlan, reduced: dict[str, Any], labels: Counts, numbers: Co
     def counted(name: str) -> Counts:
         return added(name).astype(np.int64) if name in found else nothing
 
+    sampled, rest = len(numbers) * len(plan.sampled), added("map_total")
+    off = found["map_middle"].astype(np.float64) - plan.shift
+    crossed = np.outer(rest, off)
     missing = ((0, TOP - found["top_place"].shape[1]), (0, 0))
-    kept = kept_of(numbers)
     return LayerTally(
         images=len(numbers),
         fired=(peaks > plan.eps).sum(axis=0),
@@ -301,18 +357,18 @@ def _tally(plan: LayerPlan, reduced: dict[str, Any], labels: Counts, numbers: Co
         low_tail=counted("low_tail"),
         high_tail=counted("high_tail"),
         total=plan.positions * (pooled - plan.shift).sum(axis=0),
-        squares=added("squares"),
+        squares=np.square(found["norms"], dtype=np.float64).sum(axis=0),
         absolute=added("absolute") if "absolute" in found else plan.positions * pooled.sum(axis=0),
-        smallest=found["smallest"].astype(np.float64),
+        smallest=np.asarray(found.get("smallest", nothing), np.float64),
         largest=peaks.max(axis=0),
         histogram=found["histogram"].reshape(plan.units, -1).astype(np.int64),
-        map_total=added("map_total"),
-        map_products=found["map_products"].astype(np.float64),
+        map_total=rest + sampled * off,
+        map_products=found["map_products"] + crossed + crossed.T + sampled * np.outer(off, off),
         **over_images(plan, pooled, labels, classes),
         **class_peaks(peaks, labels, numbers, classes),
         top_score=np.pad(found["top_score"].T.astype(np.float64), missing, constant_values=-np.inf),
         top_image=np.pad(numbers[found["top_place"].T].astype(np.int64), missing, constant_values=-1),
         top_position=np.pad(found["top_position"].T.astype(np.int64), missing, constant_values=-1),
-        kept_images=numbers[kept].astype(np.int64),
-        kept=found["pooled"][kept],
+        kept_images=np.zeros(0, np.int64),
+        kept=np.zeros((0, plan.units), np.float32),
     )

@@ -18,7 +18,7 @@ _FAMILIES: dict[str, tuple[Family, float | None, float | None]] = {
     "hard_sigmoid": ("bounded", 0.0, 1.0),
     "tanh": ("bounded", -1.0, 1.0),
     "hard_tanh": ("bounded", -1.0, 1.0),
-    "soft_sign": ("bounded", -1.0, 1.0),
+    "softsign": ("bounded", -1.0, 1.0),
     "softmax": ("softmax", 0.0, 1.0),
     **dict.fromkeys(("leaky_relu", "elu", "selu", "celu", "gelu", "silu", "mish", "hard_silu"), ("leaky", None, None)),
 }  # an activation that is not named here counts as linear: nothing is taken for granted about its values
@@ -60,6 +60,8 @@ def _reading(graph: Graph, layer: "keras.layers.Layer", node: Any) -> Reading:
         chain, tensor, family = _follow(graph, own)
     if tensor is graph.output and tensor.shape[-1] != 1:
         family = ("softmax", *family[1:])  # one score a class, however it is brought about
+    elif family[0] == "softmax":
+        family = _FAMILIES["linear"]  # no output: its units name no classes, and small values are what it is for
     return Reading(layer, node, tensor, (chain[-1] if chain else layer).name, chain, *family)
 
 

@@ -21,7 +21,6 @@ _KEEPS_RANGE = (
     "Flatten",
     "ZeroPadding",
     "Cropping",
-    "Global",
     "SpatialDropout",
 )
 """Layers whose every output lies, in inference, between 0 and the largest or smallest input of its channel."""
@@ -54,7 +53,9 @@ def facts(reading: Reading, graph: Graph, ranges: dict[int, tuple[Floats, Floats
     flat = None if of_units is None else of_units.reshape(len(of_units), -1)
     bias = np.asarray(layer.bias, np.float64) if getattr(layer, "bias", None) is not None else None
     norm = next((link for link in reading.chain if kind(link) == "BatchNormalization"), None)
-    gamma = np.asarray(norm.gamma, np.float64) if norm is not None and norm.scale else None
+    gamma = None
+    if norm is not None:  # without one of its own a unit is scaled by its moving variance alone
+        gamma = np.asarray(norm.gamma, np.float64) if norm.scale else np.ones(reading.tensor.shape[norm.axis])
     known = _range_of(graph, reading.node.input_tensors[0], ranges)
     return Weights(
         kernel=flat,
@@ -62,7 +63,7 @@ def facts(reading: Reading, graph: Graph, ranges: dict[int, tuple[Floats, Floats
         gamma=gamma,
         params_per_unit=(0 if flat is None else flat.shape[1]) + (bias is not None),
         input_is_zero=known is not None and not known[0].any() and not known[1].any(),
-        reach=None if norm is not None else _reach(of_units, bias, known, kind(layer)),
+        reach=None if norm is not None else _reach(layer, of_units, bias, known),
     )
 
 
@@ -71,7 +72,7 @@ def input_ranges(
 ) -> dict[int, tuple[Floats, Floats]]:
     """Return the range of each channel of the tensors that are known from the pass, by the tensor's id.
 
-    image_range: smallest and largest value of each channel of the images as the model sees them.
+    image_range: smallest and largest value of each channel of the images as the model sees them, or (1,) of all.
     """
     found = {id(graph.input): image_range}
     for reading, tally in zip(readings, tallies, strict=True):
@@ -105,17 +106,20 @@ def _range_of(graph: Graph, tensor: Any, ranges: dict[int, tuple[Floats, Floats]
 
 
 def _reach(
-    of_units: Floats | None, bias: Floats | None, known: tuple[Floats, Floats] | None, name: str
+    layer: "keras.layers.Layer", of_units: Floats | None, bias: Floats | None, known: tuple[Floats, Floats] | None
 ) -> NDArray[np.float64] | None:
     """Return (U,) the bias plus the largest sum that inputs within the known range can give."""
+    name = kind(layer)
     if of_units is None or known is None or name.startswith("Separable"):
         return None
     low, high = known
     if not name.startswith("Dense"):  # padding brings zeros in
         low, high = np.minimum(low, 0), np.maximum(high, 0)
-    if name.startswith("Depthwise"):
-        multiplier = len(of_units) // len(low)
-        low, high = (np.repeat(edge, multiplier)[:, np.newaxis] for edge in (low, high))
+    # each group of units weighs its own group of channels, (U, C); of a depthwise convolution a group is one channel
+    units, inputs = of_units.shape[:2]
+    groups = units // layer.depth_multiplier if name.startswith("Depthwise") else getattr(layer, "groups", 1)
+    own = np.arange(units) * groups // units
+    low, high = (np.broadcast_to(edge, groups * inputs).reshape(groups, inputs)[own] for edge in (low, high))
     spread = (..., *[np.newaxis] * (of_units.ndim - 2))
     largest = np.maximum(of_units * low[spread], of_units * high[spread])
     reach: Floats = largest.sum(axis=tuple(range(1, of_units.ndim))) + (0 if bias is None else bias)

@@ -1,0 +1,120 @@
+"""One pass over a live model and what is concluded from it, in the shape that tests of both start from."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from reportgen.collect import forward, inside, probe, scores
+from reportgen.collect.facts import DEFAULTS, Thresholds
+from reportgen.collect.graph import Graph
+from reportgen.collect.reading import Reading, readings
+from reportgen.dataset import Dataset, Part, Pixels
+from reportgen.progress import Progress
+from reportgen.record import LayerVerdict, Unit
+from reportgen.tally import LayerPlan, LayerTally
+from reportgen.train import samples
+
+keras = pytest.importorskip("reportgen.train.runtime", reason="TensorFlow is not installed").keras
+Array = NDArray[Any]
+QUIET = Progress()
+
+
+def make_part(shape: Sequence[int], count: int = 40, classes: int = 3, seed: int = 0) -> Part:
+    """Return images of 8 bits, noise of its own brightness for each image, with labels in turn."""
+    generator = np.random.default_rng(seed)
+    noise, brightness = generator.random((count, *shape)), generator.random((count, *[1] * len(shape)))
+    return Part((256 * noise * brightness).astype(np.uint8), np.arange(count) % classes)
+
+
+def make_dataset(test: Part, train: Part | None = None, *, scale: float = 1 / 255) -> Dataset:
+    labels = np.concatenate([part.labels for part in (test, train) if part is not None])
+    names = tuple(str(k) for k in range(labels.max() + 1))
+    return Dataset("made", "arrays", train, test, names, "", Pixels(scale, ""))
+
+
+def black_and_white_digits(count: int) -> Dataset:
+    """Return the first of the bundled test digits with pixels 0 and 1, which reach the model as they are.
+
+    Sums of such pixels with weights that are small whole numbers are exact in float32, in whatever order they are
+    added up. So every count and every maximum can be compared exactly, on every machine.
+    """
+    test = samples.load("sample", test_only=True).test
+    part = Part((test.images[:count] > 127).astype(np.uint8), test.labels[:count])
+    return make_dataset(part, scale=1.0)
+
+
+def randomise(model: Any, seed: int = 0) -> Any:
+    """Give every weight a random value, moving means and variances too, and return the model."""
+    generator = np.random.default_rng(seed)
+    for weight in model.weights:
+        values = generator.standard_normal(weight.shape)
+        if weight.name == "moving_variance":
+            values = 0.5 + values**2
+        elif len(weight.shape) > 1:
+            values *= np.sqrt(2 / np.prod(weight.shape[:-1]))
+        else:
+            values *= 0.3
+        weight.assign(values)
+    return model
+
+
+@dataclass
+class Looked:
+    """A model that was looked at: its graph, the pass and the verdicts."""
+
+    model: Any
+    dataset: Dataset
+    graph: Graph
+    readings: list[Reading]
+    outputs: dict[str, Array]
+    looked: inside.Looked
+    layers: list[LayerVerdict]
+    units: list[Unit]
+
+    @property
+    def plans(self) -> Sequence[LayerPlan]:
+        return self.looked.plans
+
+    @property
+    def tallies(self) -> Sequence[LayerTally]:
+        return self.looked.tallies
+
+    def units_of(self, layer: str) -> list[Unit]:
+        return [unit for unit in self.units if unit.layer == layer]
+
+
+def look(
+    model: Any,
+    dataset: Dataset,
+    *,
+    looked_at: Sequence[str] = ("test",),
+    memory: int = 1000,
+    thresholds: Thresholds = DEFAULTS,
+) -> Looked:
+    """Look at a model the way a report does."""
+    graph = Graph(model)
+    found = readings(graph)
+    parts: Mapping[str, Part] = {"test": dataset.test} | ({"train": dataset.train} if dataset.train else {})
+    outputs, plans, tallies = probe.all_parts(
+        graph, found, parts, list(looked_at), dataset, memory=memory, progress=QUIET
+    )
+    predicted = {name: forward.probabilities(outputs[name])[0].argmax(axis=1) for name in looked_at}
+    looked = inside.Looked(found, plans, tallies, {name: parts[name] for name in looked_at}, predicted)
+    names = scores.class_labels(dataset.class_names, max(outputs["test"].shape[1], 2))
+    layers, units = inside.judge(graph, looked, dataset, names, thresholds)
+    return Looked(model, dataset, graph, found, outputs, looked, layers, units)
+
+
+def predicted(model: Any, images: Array, scale: float = 1 / 255, *, of: str | None = None) -> Array:
+    """Return what Keras alone predicts, (N, ...) float32: of the model, or of a model cut off behind a layer."""
+    cut = model if of is None else keras.Model(model.inputs[0], model.get_layer(of).output)
+    return np.asarray(cut.predict(images.astype(np.float32) * np.float32(scale), batch_size=64, verbose=0))
+
+
+def flat(values: Array) -> Array:
+    """(N, *positions, U) -> (N, P, U)."""
+    return values.reshape(len(values), -1, values.shape[-1])

@@ -1,0 +1,215 @@
+"""Units held at a value: as if their weights had been edited by hand, and what the proof makes of it."""
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import pytest
+
+from reportgen.collect import forward, inside, masking
+from reportgen.collect.graph import Graph
+from reportgen.collect.reading import readings
+from reportgen.dataset import Dataset, Part
+from reportgen.record import Proof, Unit
+from tests.passes import QUIET, Array, Looked, keras, look, make_dataset, make_part, predicted, randomise
+
+pytestmark = pytest.mark.tensorflow
+L = keras.layers
+Model = Any
+SHAPE = (8, 8, 2)
+DATA = make_dataset(make_part(SHAPE, 50))
+
+
+def held(model: Model, values: Mapping[str, Mapping[int, float]], dataset: Dataset = DATA, batch: int = 50) -> Array:
+    """Return the model's outputs with units of some layers held at a value."""
+    graph = Graph(model)
+    chosen = [(reading, values.get(reading.layer.name, {})) for reading in readings(graph)]
+    return masking.outputs(graph, chosen, dataset.test, dataset.pixels, batch=batch, label="", progress=QUIET)
+
+
+def chain(*layers: Any) -> Model:
+    end = [L.Flatten(), L.Dense(3, activation="softmax", name="scores")]
+    return randomise(keras.Sequential([L.Input(SHAPE), *layers, *end]), 5)
+
+
+def plain() -> Model:
+    return chain(
+        L.Conv2D(4, 3, activation="relu", name="conv"), L.Flatten(), L.Dense(6, activation="relu", name="dense")
+    )
+
+
+def normalised() -> Model:
+    return chain(L.Conv2D(4, 3, name="conv"), L.BatchNormalization(name="bn"), L.ReLU(), L.Dropout(0.5))
+
+
+def residual() -> Model:
+    start = keras.Input(SHAPE)
+    body = L.Conv2D(2, 3, padding="same", name="conv")(start)
+    end = L.Flatten()(L.ReLU()(L.Add()([body, start])))
+    return randomise(keras.Model(start, L.Dense(3, activation="softmax", name="scores")(end)), 6)
+
+
+def channels_first() -> Model:
+    first = L.Conv2D(5, 3, padding="same", activation="relu", name="conv", data_format="channels_first")
+    return chain(L.Permute((3, 1, 2)), first)
+
+
+def dropping_out() -> Model:
+    """Return a model that was made to drop units out whenever it is called."""
+    start = keras.Input(SHAPE)
+    end = L.Dropout(0.5)(L.Flatten()(L.Conv2D(4, 3, name="conv")(start)), training=True)
+    return randomise(keras.Model(start, L.Dense(3, activation="softmax", name="scores")(end)), 7)
+
+
+# Against models edited by hand
+
+
+@pytest.mark.parametrize("build", [plain, normalised, residual, channels_first], ids=lambda build: build.__name__)
+@pytest.mark.parametrize("batch", [50, 7])
+def test_with_nothing_held_the_model_answers_as_ever(build: Callable[[], Model], batch: int) -> None:
+    model = build()
+    np.testing.assert_allclose(held(model, {}, batch=batch), predicted(model, DATA.test.images), rtol=1e-5, atol=1e-6)
+
+
+def test_dropout_is_off_however_the_model_was_put_together() -> None:
+    model = dropping_out()
+    usual = forward.predict(model, DATA.test, DATA.pixels, "", QUIET)
+    np.testing.assert_allclose(held(model, {}), usual, rtol=1e-5, atol=1e-6)
+
+
+def with_constant(model: Model, layer: str, values: Mapping[int, float]) -> None:
+    """Edit a layer with kernel and bias so that some units give one value before its nonlinearity."""
+    kernel, bias = model.get_layer(layer).get_weights()
+    for unit, value in values.items():
+        kernel[..., unit], bias[unit] = 0, value
+    model.get_layer(layer).set_weights([kernel, bias])
+
+
+@pytest.mark.parametrize(
+    ("build", "values"),
+    [
+        (plain, {"conv": {2: 0.7}}),
+        (plain, {"dense": {0: 0.0, 5: 1.5}}),
+        (plain, {"conv": {0: 0.5, 3: 2.0}, "dense": {1: 0.25}}),
+        (residual, {"conv": {1: -0.8}}),
+        (channels_first, {"conv": {0: 0.5, 4: 3.0}}),
+    ],
+    ids=["convolution", "dense", "two layers", "own output before a sum", "channels first"],
+)
+def test_holding_units_is_editing_their_weights(
+    build: Callable[[], Model], values: dict[str, dict[int, float]]
+) -> None:
+    found = held(build(), values)
+    edited = build()
+    unchanged = predicted(edited, DATA.test.images)
+    for layer, constants in values.items():
+        with_constant(edited, layer, constants)
+    np.testing.assert_allclose(found, predicted(edited, DATA.test.images), rtol=1e-5, atol=1e-6)
+    assert np.abs(found - unchanged).max() > 1e-3
+
+
+def test_a_unit_behind_a_batch_normalisation_is_held_behind_it() -> None:
+    found, edited = held(normalised(), {"conv": {1: 0.9}}), normalised()
+    gamma, beta, *moving = edited.get_layer("bn").get_weights()
+    gamma[1], beta[1] = 0, 0.9
+    edited.get_layer("bn").set_weights([gamma, beta, *moving])
+    np.testing.assert_allclose(found, predicted(edited, DATA.test.images), rtol=1e-5, atol=1e-6)
+
+
+def test_the_model_itself_stays_as_it_was() -> None:
+    model = plain()
+    before = model.get_weights()
+    held(model, {"conv": {0: 5.0}})
+    for one, other in zip(model.get_weights(), before, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+# The proof
+
+
+def telling() -> tuple[Model, Dataset]:
+    """Return a model that tells two classes apart by one of its four hidden units, and images of both.
+
+    Unit 0 sees how bright an image is and decides; 1 cannot fire; 2 repeats 0 and 3 is plain, and nothing hangs on
+    either of them.
+    """
+    start = keras.Input((2, 2, 1))
+    hidden = L.Dense(4, activation="relu", name="hidden")
+    model = keras.Model(start, L.Dense(2, activation="softmax", name="scores")(hidden(L.Flatten()(start))))
+    kernel = np.zeros((4, 4), np.float32)
+    kernel[:, 0], kernel[:, 1], kernel[:, 2], kernel[0, 3] = 1, -1, 1, 1
+    hidden.set_weights([kernel, np.array([0, -1, 0, 0], np.float32)])
+    head = np.array([[-1, 1], [5, 0], [0, 0], [0, 0]], np.float32)
+    model.get_layer("scores").set_weights([head, np.array([2, -2], np.float32)])
+    labels = np.arange(200) % 2
+    images = np.random.default_rng(0).random((200, 2, 2, 1), np.float32) * 0.5 + 0.5 * labels[:, None, None, None]
+    return model, make_dataset(Part(images, labels), scale=1.0)
+
+
+def proof_of(found: Looked, units: list[Unit]) -> Proof:
+    answers = forward.probabilities(found.outputs["test"])[0].argmax(axis=1)
+    right = answers == found.dataset.test.labels
+    return inside.prove(found.graph, found.looked, units, found.dataset, right, batch=64, progress=QUIET)
+
+
+@pytest.fixture(scope="module")
+def told_apart() -> Looked:
+    return look(*telling())
+
+
+def test_the_planted_units_are_what_they_were_made_to_be(told_apart: Looked) -> None:
+    hidden = told_apart.units_of("hidden")
+    assert [unit.state == "dead" for unit in hidden] == [False, True, False, False]
+    assert [unit.removable for unit in hidden] == [False, False, True, False]
+
+
+def flagged(found: Looked, **changes: dict[str, Any]) -> list[Unit]:
+    """Return the verdicts with no unit called idle but those of `changes`, named unit_0, unit_1 ..."""
+    clean = [dataclasses.replace(unit, state="healthy", removable=False) for unit in found.units]
+    return [
+        dataclasses.replace(unit, **changes.get(f"unit_{unit.unit}", {})) if unit.layer == "hidden" else unit
+        for unit in clean
+    ]
+
+
+def test_without_idle_units_nothing_is_run_again(told_apart: Looked, monkeypatch: pytest.MonkeyPatch) -> None:
+    def must_not_run(*_: Any, **__: Any) -> None:
+        raise AssertionError("the images were sent through the model again")
+
+    monkeypatch.setattr(masking, "outputs", must_not_run)
+    accuracy = proof_of(told_apart, flagged(told_apart)).accuracy_before
+    assert accuracy > 0.9
+    assert proof_of(told_apart, flagged(told_apart)) == Proof(0, accuracy, accuracy, [0.0, 0.0])
+
+
+def test_dead_and_removable_units_are_not_missed(told_apart: Looked) -> None:
+    found = proof_of(told_apart, told_apart.units)
+    assert found.masked_units == 2
+    assert found.accuracy_after == found.accuracy_before
+    low, high = found.interval
+    assert low < 0 < high
+
+
+@pytest.mark.parametrize("wrong", [{"state": "dead"}, {"removable": True}], ids=["dead", "removable"])
+def test_a_useful_unit_that_is_called_idle_shows_in_the_proof(told_apart: Looked, wrong: dict[str, Any]) -> None:
+    found = proof_of(told_apart, flagged(told_apart, unit_0=wrong))
+    assert found.masked_units == 1
+    assert found.accuracy_after < found.accuracy_before - 0.3
+    assert found.interval[1] < 0
+
+
+def test_a_unit_is_held_at_its_mean_over_the_images_looked_at(
+    told_apart: Looked, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given: list[Any] = []
+
+    def listening(_: Graph, held: Any, *rest: Any, **options: Any) -> Array:
+        given.extend(held)
+        return told_apart.outputs["test"]
+
+    monkeypatch.setattr(masking, "outputs", listening)
+    proof_of(told_apart, flagged(told_apart, unit_3={"state": "dead"}))
+    values = {reading.layer.name: dict(units) for reading, units in given}
+    mean = told_apart.dataset.test.images[:, 0, 0, 0].mean()  # what the plain unit sees
+    assert values == {"hidden": {3: pytest.approx(mean, rel=1e-5)}, "scores": {}}
