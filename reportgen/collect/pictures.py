@@ -149,6 +149,7 @@ def _kernels(reading: Reading, dataset: Dataset, *, is_first: bool) -> Kernels |
     of_units = found.astype(np.float32)
     units, inputs = of_units.shape[:2]
     shown = of_units[:UNITS_SHOWN]
+    first = weights.first_channels(reading.layer, units, inputs)
     on_colour = is_first and inputs == dataset.image_shape[-1] == 3
     norms = np.linalg.norm(shown.reshape(len(shown), inputs, -1), axis=2)
     strongest = np.argsort(-norms, axis=1, kind="stable")
@@ -160,5 +161,5 @@ def _kernels(reading: Reading, dataset: Dataset, *, is_first: bool) -> Kernels |
         largest=float(np.abs(of_units).max()),
         on_colour=on_colour,
         weights=shown[np.arange(len(shown))[:, np.newaxis], channels],
-        channels=channels,
+        channels=channels + first[: len(shown), np.newaxis],
     )

@@ -30,7 +30,7 @@ from reportgen.tally import (
 TOP = 8
 """How many of the strongest images are kept for each unit: more than are shown, since equal ones are dropped."""
 BINS = 20
-SAMPLED = 8
+SAMPLED = 16
 """At how many positions of a unit's output the histogram and the correlation of maps look."""
 _LARGEST_BATCH = 500
 _FIRST = 64  # images that fix how the layers are read

@@ -115,6 +115,8 @@ def duplicates(
     for run in _neighbours(directions):
         same = 1 - directions[run] @ directions[run].T <= SAME_DIRECTION
         same &= np.abs(np.subtract.outer(offsets[run], offsets[run])) <= SAME_SIZE * (1 + np.abs(offsets[run]))
+        if weights.sees is not None:  # equal weights over other channels are no copy
+            same &= np.equal.outer(weights.sees[usable[run]], weights.sees[usable[run]])
         if plan.family not in ("relu", "linear"):
             same &= np.abs(np.divide.outer(norms[run], norms[run]) - 1) <= SAME_SIZE
         found |= {int(usable[run[n]]): int(usable[run[f]]) for n, f in enumerate(same.argmax(axis=1)) if f < n}

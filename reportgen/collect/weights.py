@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from reportgen.collect.facts import Weights
 from reportgen.collect.graph import Graph, kind
 from reportgen.collect.reading import Reading
-from reportgen.tally import Floats, LayerTally
+from reportgen.tally import Counts, Floats, LayerTally
 
 if TYPE_CHECKING:
     import keras
@@ -59,12 +59,24 @@ def facts(reading: Reading, graph: Graph, ranges: dict[int, tuple[Floats, Floats
     known = _range_of(graph, reading.node.input_tensors[0], ranges)
     return Weights(
         kernel=flat,
+        sees=None if flat is None or (of_group := _group_of(layer, len(flat)))[0] == 1 else of_group[1],
         bias=bias,
         gamma=gamma,
         params_per_unit=(0 if flat is None else flat.shape[1]) + (bias is not None),
         input_is_zero=known is not None and not known[0].any() and not known[1].any(),
         reach=None if norm is not None else _reach(layer, of_units, bias, known),
     )
+
+
+def first_channels(layer: "keras.layers.Layer", units: int, inputs: int) -> Counts:
+    """Return (U,) the first input channel that each unit weighs. inputs: how many channels it weighs."""
+    return _group_of(layer, units)[1] * inputs
+
+
+def _group_of(layer: "keras.layers.Layer", units: int) -> tuple[int, Counts]:
+    """Return into how many groups a layer divides its input channels, and (U,) which of them each unit weighs."""
+    groups = units // layer.depth_multiplier if kind(layer).startswith("Depthwise") else getattr(layer, "groups", 1)
+    return groups, np.arange(units) * groups // units
 
 
 def input_ranges(
@@ -117,8 +129,7 @@ def _reach(
         low, high = np.minimum(low, 0), np.maximum(high, 0)
     # each group of units weighs its own group of channels, (U, C); of a depthwise convolution a group is one channel
     units, inputs = of_units.shape[:2]
-    groups = units // layer.depth_multiplier if name.startswith("Depthwise") else getattr(layer, "groups", 1)
-    own = np.arange(units) * groups // units
+    groups, own = _group_of(layer, units)
     low, high = (np.broadcast_to(edge, groups * inputs).reshape(groups, inputs)[own] for edge in (low, high))
     spread = (..., *[np.newaxis] * (of_units.ndim - 2))
     largest = np.maximum(of_units * low[spread], of_units * high[spread])
