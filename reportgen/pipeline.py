@@ -7,25 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-import numpy as np
-
 from reportgen import __version__, record_file
 from reportgen.deliver import folder
-from reportgen.errors import InputError
 from reportgen.options import FORMATS, Analysed, Options, PixelRange, check_formats
 from reportgen.progress import Progress
-from reportgen.record import (
-    SCHEMA,
-    History,
-    LayerVerdict,
-    ModelFacts,
-    Pictures,
-    Proof,
-    Provenance,
-    Record,
-    Scores,
-    Unit,
-)
+from reportgen.record import SCHEMA, History, Provenance, Record
 
 if TYPE_CHECKING:
     import keras
@@ -86,8 +72,8 @@ def report(
     examples, pixels, analyse, memory and the thresholds redundant, always_on, weak, saturated: see options.Options.
     Raises reportgen.errors.InputError and SurroundingsError; an earlier report then stays as it was.
     """
+    from reportgen.collect import collected, findings, provenance
     from reportgen.collect import data as data_facts
-    from reportgen.collect import findings, provenance
     from reportgen.train import model_file, samples
 
     progress = progress or Progress()
@@ -115,12 +101,13 @@ def report(
     with progress.stage("data", f"Reading {named} ..."):
         dataset = samples.load(data, test_only=model is not None)
     target = Path(out) if out is not None else Path("reports") / dataset.name
+    collected.looked_at(dataset, analyse)
     folder.check(target)
     _check_pdf(formats)
 
     subject, dataset = _subject(file or model, dataset, options, made_at, progress)
-    found = _collect(subject, dataset, options, progress)
-    facts = data_facts.facts(dataset, looked_at=["test", "train"] if analyse == "both" else [analyse])
+    found = collected.collect(subject.model, subject.origin, dataset, options, progress)
+    facts = data_facts.facts(dataset, looked_at=collected.looked_at(dataset, analyse))
     record = Record(
         schema=SCHEMA,
         title=title or f"{found.model.name} on {dataset.name}",
@@ -227,69 +214,6 @@ def _subject(
     load.check_fit(subject.model, shape, classes)
     rescales = load.begins_with_rescaling(subject.model)
     return subject, dataset.seen_as(pixels.choose(dataset, options.pixels, model_rescales=rescales))
-
-
-@dataclass(frozen=True)
-class Found:
-    """What collecting brought, ready for the Record."""
-
-    model: ModelFacts
-    evaluation: dict[str, Scores | None]
-    layers: list[LayerVerdict]
-    units: list[Unit]
-    proof: Proof
-    pictures: Pictures
-
-
-def _collect(subject: Subject, dataset: "Dataset", options: Options, progress: Progress) -> Found:
-    """Send every image through the model once, and return what it shows of the model."""
-    from reportgen.collect import facts, forward, graph, inside, layers, pictures, probe, reading, scores
-
-    parts = {"test": dataset.test} | ({"train": dataset.train} if dataset.train is not None else {})
-    looked_at = _looked_at(options.analyse, parts)
-    drawn = graph.Graph(subject.model)
-    readings = reading.readings(drawn)
-    with progress.stage("pass", f"Sending {sum(map(len, parts.values())):,} images through the model ..."):
-        outputs, plans, tallies = probe.all_parts(
-            drawn, readings, parts, looked_at, dataset, memory=options.memory, progress=progress
-        )
-        joined = np.concatenate([outputs[name] for name in parts])
-        forward.check(joined)
-        shares, output = forward.probabilities(joined)
-        ends = np.cumsum([len(part) for part in parts.values()])[:-1]
-        probabilities = dict(zip(parts, np.split(shares, ends), strict=True))
-    with progress.stage("judge", "Judging every unit ..."):
-        evaluation: dict[str, Scores | None] = {"train": None} | {
-            name: scores.score(probabilities[name], part.labels, dataset.class_names) for name, part in parts.items()
-        }
-        predicted = {name: probabilities[name].argmax(axis=1) for name in parts}
-        looked = inside.Looked(
-            readings, plans, tallies, {n: parts[n] for n in looked_at}, {n: predicted[n] for n in looked_at}
-        )
-        thresholds = facts.Thresholds(
-            redundant=options.redundant,
-            always_on=options.always_on,
-            weak=options.weak,
-            saturated=options.saturated,
-        )
-        names = scores.class_labels(dataset.class_names, shares.shape[1])
-        verdicts, units = inside.judge(drawn, looked, dataset, names, thresholds)
-        shown = pictures.collect(drawn, readings, dataset, probabilities["test"], examples=options.examples)
-        shown = pictures.with_units(shown, looked, verdicts, units)
-    with progress.stage("proof", "Checking the model without the units called dead or removable ..."):
-        right = predicted["test"] == dataset.test.labels
-        size = probe.batch_size(readings, dataset.image_shape, options.memory)
-        proof = inside.prove(drawn, looked, units, dataset, right, batch=size, progress=progress)
-    model = layers.facts(drawn, origin=subject.origin, output=output)
-    return Found(model, evaluation, verdicts, units, proof, shown)
-
-
-def _looked_at(analyse: str, parts: Mapping[str, object]) -> list[str]:
-    """Return the parts whose images the units are judged on, in the order in which these are numbered."""
-    wanted = list(parts) if analyse == "both" else [analyse]
-    if missing := [name for name in (["test", "train"] if analyse == "both" else wanted) if name not in parts]:
-        raise InputError(f"--analyse is {analyse!r}, but the data has no {missing[0]} part", "use --analyse test")
-    return wanted
 
 
 def _painted(record: Record, formats: Sequence[str], templates: Path | None, progress: Progress) -> dict[str, bytes]:

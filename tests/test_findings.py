@@ -11,7 +11,7 @@ import pytest
 from reportgen.collect import findings, scores
 from reportgen.collect.data import DataChecks, Twins
 from reportgen.collect.finding_kinds import KINDS, FindingThresholds, finding
-from reportgen.collect.phrases import count, label, line, listed, name, number, numbered, percent, points, span
+from reportgen.collect.phrases import label, listed, name, number, numbered, percent, points, span
 from reportgen.record import (
     DataFacts,
     Finding,
@@ -24,6 +24,7 @@ from reportgen.record import (
     Scores,
     Unit,
 )
+from reportgen.wording import plural, visible
 from tests.builders import make_history, make_record, make_scores, make_unit, modules_after
 
 HOSTILE = 'x"<script>alert(1)</script>\n\u202eevil\x1b[31m{{ 7*7 }}'
@@ -863,12 +864,12 @@ def test_a_list_of_the_first_says_how_many_there_are() -> None:
 
 
 def test_counts_and_spans() -> None:
-    assert (count(1, "class", "classes"), count(12345, "image")) == ("1 class", "12,345 images")
+    assert (plural(1, "class", "classes"), plural(12345, "image")) == ("1 class", "12,345 images")
     assert (span([0.5, 0.25]), span([0.5, 0.5001])) == ("0.25 to 0.5", "0.5")
 
 
 def test_names_are_shown_on_one_line_and_cut_visibly() -> None:
-    assert line("a\nb\u202ec") == "a\ufffdb\ufffdc"
+    assert visible("a\nb\u202ec") == "a\ufffdb\ufffdc"
     assert name("x" * 80) == "x" * 80
     assert name("x" * 81) == "x" * 80 + "…"
     assert label("T-shirt/top") == '"T-shirt/top"'

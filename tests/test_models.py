@@ -340,6 +340,21 @@ def test_what_no_report_can_be_made_of_is_refused(
     refused(report, build(), *parts)
 
 
+def test_units_cannot_be_judged_on_a_part_that_is_not_there(report: Callable[..., Any]) -> None:
+    with pytest.raises(InputError) as caught:
+        report(sequential(L.Conv2D(4, 3)), analyse="train")
+    assert_one_line(caught.value, "--analyse", "no train part")
+
+
+def test_units_are_judged_on_the_part_that_is_asked_for(report: Callable[..., Any]) -> None:
+    data = images() | {"x_train": images(count=30)["x_test"], "y_train": images(count=30)["y_test"]}
+    found = {
+        analyse: report(sequential(L.Conv2D(4, 3)), data, analyse=analyse) for analyse in ("test", "train", "both")
+    }
+    assert [one["layers"][0]["n_images"] for one in found.values()] == [24, 30, 54]
+    assert [one["data"]["looked_at"] for one in found.values()] == [["test"], ["train"], ["test", "train"]]
+
+
 def test_a_model_with_broken_weights_is_refused_rather_than_judged(report: Callable[..., Any]) -> None:
     model = sequential(L.Conv2D(4, 3))
     model.get_layer("scores").set_weights([np.full((400, 3), np.nan), np.zeros(3)])

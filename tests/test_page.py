@@ -206,7 +206,8 @@ def test_nothing_is_said_about_an_end_that_nobody_saw() -> None:
 
 def test_without_a_training_part_the_page_says_so() -> None:
     record = make_record(evaluation={"train": None, "test": make_scores()})
-    read = text_of(html(dataclasses.replace(record, data=with_data(record, train_size=None))))
+    model = dataclasses.replace(record.model, origin="loaded")
+    read = text_of(html(dataclasses.replace(record, model=model, data=with_data(record, train_size=None))))
     assert "The data has no training part" in read
     assert "no training part, 6 to test" in read
 

@@ -4,8 +4,9 @@ from collections.abc import Sequence
 
 from reportgen.collect.data import DataChecks, Twins
 from reportgen.collect.finding_kinds import FindingThresholds, finding
-from reportgen.collect.phrases import PARTS, count, label, listed, name, number, numbered, percent
+from reportgen.collect.phrases import PARTS, label, listed, name, number, numbered, percent
 from reportgen.record import DataFacts, Finding, ModelFacts
+from reportgen.wording import plural
 
 
 def find(data: DataFacts, checks: DataChecks, model: ModelFacts, thresholds: FindingThresholds) -> list[Finding]:
@@ -31,7 +32,7 @@ def _test_in_train(data: DataFacts, checks: DataChecks) -> Finding | None:
     images = numbered("image", [twins.first[1] for twins in checks.shared_pairs], checks.shared)
     other = f", {checks.shared_other_label:,} of them under another label" if checks.shared_other_label else ""
     message = (
-        f"The training part also holds {checks.shared:,} of {count(data.test_size, 'test image')}"
+        f"The training part also holds {checks.shared:,} of {plural(data.test_size, 'test image')}"
         f" ({percent(checks.shared / data.test_size)}), pixel for pixel ({images}{other}). Remove them from one part:"
         " as it is, test accuracy also counts what was learnt by heart."
     )
@@ -42,7 +43,7 @@ def _conflicting_labels(checks: DataChecks) -> Finding | None:
     if not checks.conflicting:
         return None
     message = (
-        f"Equal images have different labels ({count(checks.conflicting, 'image')}), such as"
+        f"Equal images have different labels ({plural(checks.conflicting, 'image')}), such as"
         f" {listed(_pairs(checks.conflicting_pairs))}. At most one label of each can be right: look at them, and"
         " correct or remove them."
     )
@@ -63,7 +64,7 @@ def _class_without_images(data: DataFacts, part: str) -> Finding | None:
         "test": "Nothing is known about how well the model recognises it; add images or leave the class out.",
     }[part]
     message = (
-        f"The {PARTS[part]} part has no image of {count(len(empty), 'class', 'classes')} of {len(counts):,}:"
+        f"The {PARTS[part]} part has no image of {plural(len(empty), 'class', 'classes')} of {len(counts):,}:"
         f" {listed(empty)}. {consequence}"
     )
     return finding("class-without-images", message)
@@ -80,8 +81,8 @@ def _imbalance(data: DataFacts, thresholds: FindingThresholds) -> Finding | None
     if most < thresholds.imbalance * least:
         return None
     message = (
-        f"In the {PARTS[part]} part the largest class {label(data.class_names[largest])} has {count(most, 'image')} and"
-        f" the smallest {label(data.class_names[smallest])} {least:,}, a ratio of {number(most / least)} to 1. Read"
+        f"In the {PARTS[part]} part the largest class {label(data.class_names[largest])} has {plural(most, 'image')}"
+        f" and the smallest {label(data.class_names[smallest])} {least:,}, a ratio of {number(most / least)} to 1. Read"
         " recall class by class rather than accuracy; weight small classes higher or add images of them."
     )
     return finding("class-imbalance", message)
@@ -92,7 +93,7 @@ def _constant_images(checks: DataChecks, part: str) -> Finding | None:
     if not found:
         return None
     message = (
-        f"All pixels have the same colour in {count(found, f'{PARTS[part]} image')}"
+        f"All pixels have the same colour in {plural(found, f'{PARTS[part]} image')}"
         f" ({numbered('image', checks.constant_images[part], found)}), so nothing there tells the class. Look whether"
         " something failed when they were made, and remove them if so."
     )
@@ -104,7 +105,7 @@ def _repeated_images(data: DataFacts, checks: DataChecks, part: str, thresholds:
     if not size or not repeated or repeated < thresholds.repeated * size:
         return None
     message = (
-        f"The {PARTS[part]} part repeats earlier images exactly in {repeated:,} of its {count(size, 'image')}"
+        f"The {PARTS[part]} part repeats earlier images exactly in {repeated:,} of its {plural(size, 'image')}"
         f" ({percent(repeated / size)}), so some count more than others. Remove the repeats unless they are meant."
     )
     return finding("repeated-images", message)
@@ -118,7 +119,7 @@ def _heavy_layer(model: ModelFacts, thresholds: FindingThresholds) -> Finding | 
         return None
     message = (
         f"Layer {name(heaviest.name)} holds {heaviest.params:,} of the model's"
-        f" {count(model.total_params, 'parameter')} ({percent(heaviest.params / model.total_params)}). If the model"
+        f" {plural(model.total_params, 'parameter')} ({percent(heaviest.params / model.total_params)}). If the model"
         " should be smaller, begin there: make the layer narrower, or pool its input first."
     )
     return finding("heavy-layer", message, heaviest.name)

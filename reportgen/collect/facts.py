@@ -14,20 +14,20 @@ from reportgen.tally import Counts, Floats
 class Weights:
     """What is known about the weights of a layer's U units; None where it has no such thing.
 
-    kernel: (U, D) each unit's flattened kernel. sees: (U,) which group of input channels each unit weighs, None where
-    all units weigh all of them. bias: (U,). gamma: (U,) of a BatchNormalization between the layer
+    kernel: (U, D) each unit's flattened kernel. bias: (U,). gamma: (U,) of a BatchNormalization between the layer
     and its nonlinearity. params_per_unit: what removing one unit saves. input_is_zero: the layer's input was zero
     for every image. reach: (U,) the largest pre-activation that the range of the layer's input allows: the bias
-    plus the largest reachable positive sum.
+    plus the largest reachable positive sum. sees: (U,) which group of input channels each unit
+    weighs, None where all weigh all.
     """
 
     kernel: Floats | None = None
-    sees: Counts | None = None
     bias: Floats | None = None
     gamma: Floats | None = None
     params_per_unit: int = 0
     input_is_zero: bool = False
     reach: Floats | None = None
+    sees: Counts | None = None
 
 
 @dataclass(frozen=True)

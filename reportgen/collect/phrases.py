@@ -3,6 +3,9 @@
 import math
 from collections.abc import Sequence
 
+from reportgen import wording
+from reportgen.wording import visible
+
 LISTED = 10
 """How many things a sentence lists before it says how many more there are."""
 
@@ -12,18 +15,9 @@ PARTS = {"train": "training", "test": "test"}
 _LONGEST_NAME = 80
 
 
-def count(value: int, one: str, many: str | None = None) -> str:
-    """1, "image" -> "1 image"; 12345, "image" -> "12,345 images"."""
-    return f"{value:,} {one if value == 1 else many or one + 's'}"
-
-
 def percent(value: float) -> str:
     """0.98914 -> "98.9 %"; never 0 % or 100 % for what is only nearly so."""
-    for decimals in range(1, 5):
-        text = f"{100 * value:.{decimals}f}"
-        if (float(text) in (0, 100)) == (value in (0, 1)):
-            return f"{text} %"
-    return "<0.0001 %" if value < 0.5 else ">99.9999 %"
+    return f"{wording.guarded(100 * value, 100.0, 1)} %"
 
 
 def points(difference: float) -> str:
@@ -39,14 +33,9 @@ def number(value: float) -> str:
     return f"{rounded:,.0f}" if 1000 <= abs(rounded) < 1e9 else f"{rounded:.3g}"
 
 
-def line(text: str) -> str:
-    """Return text from outside on one line, its control and direction characters shown as such."""
-    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
-
-
 def name(text: str) -> str:
     """Return the name of a layer on one line, cut visibly where it is very long."""
-    shown = line(text)
+    shown = visible(text)
     return shown if len(shown) <= _LONGEST_NAME else f"{shown[:_LONGEST_NAME]}…"
 
 

@@ -8,9 +8,9 @@ from numpy.typing import NDArray
 
 from reportgen.collect import moments, states
 from reportgen.collect.facts import Thresholds, Weights
-from reportgen.collect.phrases import count
 from reportgen.record import Nearest
 from reportgen.tally import Floats, LayerPlan, LayerTally
+from reportgen.wording import plural
 
 Flags = NDArray[np.bool_]
 
@@ -156,7 +156,7 @@ def _left_out(
     reasons = {
         "dead": state == states.DEAD,
         "constant": state == states.CONSTANT,
-        f"fired on fewer than {count(least, 'image')}": (tally.fired < least) & states.rests_at_zero(plan),
+        f"fired on fewer than {plural(least, 'image')}": (tally.fired < least) & states.rests_at_zero(plan),
         "its mean response does not differ between images": ~moments.varies(plan, tally),
     }
     taken = np.zeros(plan.units, np.bool_)

@@ -8,9 +8,10 @@ from numpy.typing import NDArray
 
 from reportgen.collect.finding_kinds import FindingThresholds, finding
 from reportgen.collect.intervals import chance_of_at_most, difference, quantile, wilson
-from reportgen.collect.phrases import PARTS, count, label, listed, numbered, percent, points
+from reportgen.collect.phrases import PARTS, label, listed, numbered, percent, points
 from reportgen.collect.scores import MISTAKES
 from reportgen.record import Finding, Proof, Scores, Unit
+from reportgen.wording import plural
 
 _OUTPUT_STATES = ("output", "never predicted", "always predicted")
 
@@ -57,8 +58,8 @@ def _proof_failed(proof: Proof | None) -> Finding | None:
         return None
     low, high = proof.interval
     message = (
-        f"With {count(proof.masked_units, 'unit')} called dead or removable, each held at its mean, test accuracy falls"
-        f" from {percent(proof.accuracy_before)} to {percent(proof.accuracy_after)} (95 % interval of the fall:"
+        f"With {plural(proof.masked_units, 'unit')} called dead or removable, each held at its mean, test accuracy"
+        f" falls from {percent(proof.accuracy_before)} to {percent(proof.accuracy_after)} (95 % interval of the fall:"
         f" {points(high)} to {points(low)} points). Distrust these verdicts: remove units one layer at a time and"
         " measure each time."
     )
@@ -70,7 +71,7 @@ def _no_better_than_majority(test: _Answers) -> Finding | None:
     if right > largest or largest == test.total:  # with one class there is nothing to tell apart
         return None
     message = (
-        f"The model answers {right:,} of {count(test.total, 'test image')} rightly ({percent(right / test.total)}), no"
+        f"The model answers {right:,} of {plural(test.total, 'test image')} rightly ({percent(right / test.total)}), no"
         f" more than by always naming the largest class {test.names[test.images.index(largest)]}"
         f" ({percent(largest / test.total)}). Check the range of the pixels, the order of the classes and the training."
     )
@@ -82,7 +83,7 @@ def _always_predicted(test: _Answers, units: Sequence[Unit]) -> Finding | None:
     if test.named[always] < test.total or test.images[always] == test.total:  # or there is no other class to name
         return None
     message = (
-        f"The model takes each of {count(test.total, 'test image')} for class {test.names[always]}, whatever it shows."
+        f"The model takes each of {plural(test.total, 'test image')} for class {test.names[always]}, whatever it shows."
         " Check the range of the pixels and the learning rate, and look for dead layers."
     )
     return finding("class-always-predicted", message, *_output_units(units, [always]))
@@ -94,7 +95,7 @@ def _never_predicted(test: _Answers, units: Sequence[Unit]) -> Finding | None:
     never = [k for k, (images, named) in classes if images and not named]
     if not never or max(test.named) == test.total:
         return None
-    what = listed([f"{test.names[k]} ({count(test.images[k], 'image')})" for k in never])
+    what = listed([f"{test.names[k]} ({plural(test.images[k], 'image')})" for k in never])
     message = (
         f"No test image is ever taken for {'class' if len(never) == 1 else 'the classes'} {what}. Give the model more"
         " training images of what it never names, or weight such classes higher."
@@ -122,7 +123,7 @@ def _weakest_class(test: _Answers, thresholds: FindingThresholds) -> Finding | N
     recall, k, rest = min(clear)
     low, high = wilson(test.hits[k], test.images[k])
     message = (
-        f"Class {test.names[k]} is recognised in {test.hits[k]:,} of {count(test.images[k], 'test image')}"
+        f"Class {test.names[k]} is recognised in {test.hits[k]:,} of {plural(test.images[k], 'test image')}"
         f" ({percent(recall)}; 95 % interval {percent(low)} to {percent(high)}), the other classes together in"
         f" {percent(rest)}. Look at its mistakes, and give it more or cleaner training images."
     )
@@ -139,7 +140,7 @@ def _most_confused_pair(test: _Answers, thresholds: FindingThresholds) -> Findin
     if not share[true, taken]:
         return None
     message = (
-        f"The model takes {wrong[true, taken]:,} of {count(test.images[true], 'test image')} of class"
+        f"The model takes {wrong[true, taken]:,} of {plural(test.images[true], 'test image')} of class"
         f" {test.names[true]} for class {test.names[taken]} ({percent(share[true, taken])} of the class). Look at them"
         " side by side: more training images of both, or larger ones, may tell them apart."
     )
@@ -195,7 +196,7 @@ def _confident_mistakes(part: str, scores: Scores, thresholds: FindingThresholds
     first = sure[0]
     at_least = "At least " if len(sure) == MISTAKES else ""  # the record lists no more
     message = (
-        f"{at_least}{count(len(sure), f'{PARTS[part]} image')} got a wrong answer with a probability of"
+        f"{at_least}{plural(len(sure), f'{PARTS[part]} image')} got a wrong answer with a probability of"
         f" {percent(thresholds.confidence)} or more ({numbered('image', [mistake.index for mistake in sure])}; the"
         f" surest, labelled {label(first.true)}, is taken for {label(first.predicted)} with"
         f" {percent(first.probability)}). Look at them: the labels may be wrong."

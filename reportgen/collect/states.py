@@ -8,8 +8,9 @@ from numpy.typing import NDArray
 
 from reportgen.collect import moments
 from reportgen.collect.facts import Thresholds, Weights
-from reportgen.collect.phrases import count, number, percent
+from reportgen.collect.phrases import number, percent
 from reportgen.tally import Counts, Floats, LayerPlan, LayerTally
+from reportgen.wording import plural
 
 Flags = NDArray[np.bool_]
 
@@ -60,7 +61,7 @@ def judge_outputs(predicted: Counts, images: int) -> list[Verdict]:
     """Return the verdict on each unit of a softmax. predicted: (U,) how often each was the prediction."""
     states = {0: NEVER_PREDICTED, images: ALWAYS_PREDICTED}
     return [
-        Verdict(states.get(int(n), OUTPUT), f"was the prediction for {n:,} of {count(images, 'image')}")
+        Verdict(states.get(int(n), OUTPUT), f"was the prediction for {n:,} of {plural(images, 'image')}")
         for n in predicted
     ]
 
@@ -127,7 +128,7 @@ def _causes(plan: LayerPlan, weights: Weights, thresholds: Thresholds) -> list[t
 def _evidence(plan: LayerPlan, tally: LayerTally) -> dict[str, Callable[[int], str]]:
     """Return for each state what makes the sentence about a unit."""
     total = moments.values_per_unit(plan, tally)
-    images, values = count(tally.images, "image"), count(total, "value")
+    images, values = plural(tally.images, "image"), plural(total, "value")
     mean, std, of_layer = moments.mean(plan, tally), moments.std(plan, tally), _of_layer(plan, tally)
     above_zero, fired = 1 - moments.zero_share(plan, tally), tally.fired
     low, high = tally.low_tail / total, tally.high_tail / total

@@ -4,8 +4,9 @@ from collections import defaultdict
 from collections.abc import Sequence
 
 from reportgen.collect.finding_kinds import FindingThresholds, finding
-from reportgen.collect.phrases import count, line, listed, name, number, numbered, percent, span
+from reportgen.collect.phrases import listed, name, number, numbered, percent, span
 from reportgen.record import Finding, LayerVerdict, Unit
+from reportgen.wording import plural, visible
 
 
 def find(layers: Sequence[LayerVerdict], units: Sequence[Unit], thresholds: FindingThresholds) -> list[Finding]:
@@ -23,7 +24,7 @@ def _dead(layer: LayerVerdict, units: Sequence[Unit]) -> Finding | None:
     silent = [unit for unit in units if unit.state == "dead"]
     causes = defaultdict(list)
     for unit in silent:
-        causes[line(unit.cause or "the cause is not known")].append(unit.unit)
+        causes[visible(unit.cause or "the cause is not known")].append(unit.unit)
     if len(silent) == layer.units:
         return finding("dead-layer", _all_dead(layer, list(causes)), layer.name, [unit.unit for unit in silent])
     if not silent:
@@ -31,7 +32,7 @@ def _dead(layer: LayerVerdict, units: Sequence[Unit]) -> Finding | None:
     why = "; ".join(f"{cause} ({numbered('unit', found)})" for cause, found in causes.items())
     bound = percent(3 / max(layer.n_images, 3))  # rule of three
     message = (
-        f"{_some(layer, silent)} never fired on {count(layer.n_images, 'image')} (at 95 % confidence: on fewer than"
+        f"{_some(layer, silent)} never fired on {plural(layer.n_images, 'image')} (at 95 % confidence: on fewer than"
         f" {bound} of such images): {why}. Remove them, or train with a lower learning rate or a leaky activation."
     )
     return finding("dead-units", message, layer.name, [unit.unit for unit in silent])
@@ -39,8 +40,8 @@ def _dead(layer: LayerVerdict, units: Sequence[Unit]) -> Finding | None:
 
 def _all_dead(layer: LayerVerdict, causes: Sequence[str]) -> str:
     return (
-        f"Layer {name(layer.name)} is dead: none of its {count(layer.units, 'unit')} fired on any of"
-        f" {count(layer.n_images, 'image')} ({listed(causes)}), so nothing of an image gets through it. Train again"
+        f"Layer {name(layer.name)} is dead: none of its {plural(layer.units, 'unit')} fired on any of"
+        f" {plural(layer.n_images, 'image')} ({listed(causes)}), so nothing of an image gets through it. Train again"
         " with a lower learning rate or another initialiser, and check that the pixels have the range that the model"
         " expects."
     )
@@ -61,7 +62,7 @@ def _constant(layer: LayerVerdict, units: Sequence[Unit]) -> Finding | None:
     if not (constant := [unit for unit in units if unit.state == "constant"]):
         return None
     message = (
-        f"{_some(layer, constant)} gave the same value for all of {count(layer.n_images, 'image')}"
+        f"{_some(layer, constant)} gave the same value for all of {plural(layer.n_images, 'image')}"
         f" ({_which(constant)}; output {span([unit.mean for unit in constant])}). A bias in the next layer does the"
         " same; remove them, and look whether their weights are zero."
     )
@@ -95,10 +96,10 @@ def _redundant(layer: LayerVerdict, units: Sequence[Unit]) -> Finding | None:
     if not removable:
         return None
     message = (
-        f"In layer {name(layer.name)}, {len(removable):,} of {count(layer.units, 'unit')} said the same as another one"
-        f" on {count(layer.n_images, 'image')}, also within each class ({count(len(layer.groups), 'group')};"
+        f"In layer {name(layer.name)}, {len(removable):,} of {plural(layer.units, 'unit')} said the same as another one"
+        f" on {plural(layer.n_images, 'image')}, also within each class ({plural(len(layer.groups), 'group')};"
         f" removable: {numbered('unit', removable)}). Make the layer narrower and compare the test accuracy; that saves"
-        f" at least {count(layer.removable_params, 'parameter')}."
+        f" at least {plural(layer.removable_params, 'parameter')}."
     )
     return finding("redundant-units", message, layer.name, removable)
 
@@ -119,7 +120,7 @@ def _opposite(layer: LayerVerdict, units: Sequence[Unit]) -> Finding | None:
     if not pairs:
         return None
     message = (
-        f"In layer {name(layer.name)}, {count(len(pairs), 'pair')} of units rose and fell in opposite directions"
+        f"In layer {name(layer.name)}, {plural(len(pairs), 'pair')} of units rose and fell in opposite directions"
         f" ({listed([f'{one:,} with {other:,}' for one, other in pairs])}). One of a pair may be enough, since the next"
         " layer can turn its sign."
     )
@@ -135,7 +136,7 @@ def _few_images(layers: Sequence[LayerVerdict], thresholds: FindingThresholds) -
     floor, where = max(floors, key=lambda one: one[0], default=(None, ""))
     chance = "" if floor is None else f": up to |r| = {number(floor)} by chance in layer {name(where)}"
     message = (
-        f"Units were judged on {count(seen, 'image')}; below {thresholds.few_images:,} even units that have nothing to"
+        f"Units were judged on {plural(seen, 'image')}; below {thresholds.few_images:,} even units that have nothing to"
         f" do with each other can look alike{chance}. Use more images before you remove units."
     )
     return finding("few-images", message)
@@ -143,7 +144,7 @@ def _few_images(layers: Sequence[LayerVerdict], thresholds: FindingThresholds) -
 
 def _some(layer: LayerVerdict, units: Sequence[Unit]) -> str:
     """Return the beginning of a sentence in the past tense, which fits one unit and many."""
-    return f"In layer {name(layer.name)}, {len(units):,} of {count(layer.units, 'unit')}"
+    return f"In layer {name(layer.name)}, {len(units):,} of {plural(layer.units, 'unit')}"
 
 
 def _which(units: Sequence[Unit]) -> str:

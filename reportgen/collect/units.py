@@ -6,9 +6,10 @@ import numpy as np
 
 from reportgen.collect import moments, redundancy, selectivity, states
 from reportgen.collect.facts import DEFAULTS, ImageFacts, Thresholds, Weights
-from reportgen.collect.phrases import count, number
+from reportgen.collect.phrases import number
 from reportgen.record import LayerVerdict, Preferred, TopImage, Unit
 from reportgen.tally import LayerPlan, LayerTally
+from reportgen.wording import plural
 
 
 def judge(
@@ -71,7 +72,7 @@ def _layer_reasons(
         reasons["noise_floor"] = "fewer than two units are compared"
     elif tally.images < thresholds.few_images:
         reasons["noise_floor"] = (
-            f"with only {count(tally.images, 'image')}, units that have nothing to do with each other "
+            f"with only {plural(tally.images, 'image')}, units that have nothing to do with each other "
             f"reach |r| = {number(alike.noise_floor)} by chance"
         )
     return reasons

@@ -5,7 +5,9 @@ from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
 
+from reportgen import wording
 from reportgen.record import History, LayerVerdict, Unit
+from reportgen.wording import plural
 
 NOT_AVAILABLE = "n/a"
 
@@ -17,12 +19,12 @@ def count(value: int | None) -> str:
 
 def share(value: float | None, decimals: int = 3) -> str:
     """0.98914 -> "0.989"; never "0.000" or "1.000" for what is only nearly so."""
-    return NOT_AVAILABLE if value is None else _guarded(value, 1.0, decimals)
+    return NOT_AVAILABLE if value is None else wording.guarded(value, 1.0, decimals)
 
 
 def percent(value: float | None, decimals: int = 1) -> str:
     """0.98914 -> "98.9 %" with a no-break space; never 0 % or 100 % for what is only nearly so."""
-    return NOT_AVAILABLE if value is None else f"{_guarded(100 * value, 100.0, decimals)}\u00a0%"
+    return NOT_AVAILABLE if value is None else f"{wording.guarded(100 * value, 100.0, decimals)}\u00a0%"
 
 
 def number(value: float | None) -> str:
@@ -74,18 +76,13 @@ def moment(value: str) -> str:
 
 def name(value: object, longest: int = 80) -> str:
     """Return text from outside with its control and direction characters shown, and cut visibly."""
-    shown = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in str(value))
+    shown = wording.visible(str(value))
     return shown if len(shown) <= longest else f"{shown[:longest]}… ({count(len(shown))} characters)"
 
 
 def capitalize_first(value: str) -> str:
     """ "fired on CIFAR" -> "Fired on CIFAR": the rest stays as it is."""
     return value[:1].upper() + value[1:]
-
-
-def plural(value: int, one: str, many: str | None = None) -> str:
-    """1, "image" -> "1 image"; 2, "image" -> "2 images"."""
-    return f"{count(value)} {one if value == 1 else many or one + 's'}"
 
 
 def course(history: History, metric: str) -> str:
@@ -128,16 +125,6 @@ def signed_percent(value: float) -> str:
     """-0.00123 -> "-0.12 %", 0.0 -> "0.00 %", with a true minus sign, for differences of shares."""
     text = f"{100 * value:+.2f}"
     return f"{'0.00' if float(text) == 0 else text}\u00a0%".replace("-", "\N{MINUS SIGN}")
-
-
-def _guarded(value: float, whole: float, decimals: int) -> str:
-    """Return `value` with more decimals than asked where it would else be shown as 0 or `whole`."""
-    for more in range(decimals, decimals + 4):
-        text = f"{value:.{more}f}"
-        if (float(text) != 0 or value == 0) and (float(text) != whole or value == whole):
-            return text
-    step = 10.0**-more
-    return f"<{step:.{more}f}" if value < whole / 2 else f">{whole - step:.{more}f}"
 
 
 FILTERS = {

@@ -1,0 +1,105 @@
+"""Everything that is collected about a live model: what goes into the Record besides where it came from."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reportgen.collect import facts, forward, graph, inside, layers, pictures, probe, reading, scores
+from reportgen.dataset import Dataset, Part
+from reportgen.errors import InputError
+from reportgen.options import Options
+from reportgen.progress import Progress
+from reportgen.record import LayerVerdict, ModelFacts, Pictures, Proof, Scores, Unit
+from reportgen.tally import LayerPlan, LayerTally
+
+if TYPE_CHECKING:
+    import keras
+
+
+@dataclass(frozen=True)
+class Collected:
+    """What collecting brings, ready for the Record. evaluation: by part, "train" None where there is none."""
+
+    model: ModelFacts
+    evaluation: dict[str, Scores | None]
+    layers: list[LayerVerdict]
+    units: list[Unit]
+    proof: Proof
+    pictures: Pictures
+
+
+def collect(model: "keras.Model", origin: str, dataset: Dataset, options: Options, progress: Progress) -> Collected:
+    """Send every image through the model, and return what it shows. Raises InputError where its scores are NaN."""
+    drawn = graph.Graph(model)
+    readings = reading.readings(drawn)
+    parts = _parts(dataset)
+    names = looked_at(dataset, options.analyse)
+    with progress.stage("pass", f"Sending {sum(map(len, parts.values())):,} images through the model ..."):
+        outputs, plans, tallies = probe.all_parts(
+            drawn, readings, parts, names, dataset, memory=options.memory, progress=progress
+        )
+        probabilities, output = _probabilities(outputs, parts)
+    with progress.stage("judge", "Judging every unit ..."):
+        evaluation: dict[str, Scores | None] = {"train": None} | {
+            name: scores.score(probabilities[name], part.labels, dataset.class_names) for name, part in parts.items()
+        }
+        looked = _looked(readings, plans, tallies, parts, probabilities, names)
+        labels = scores.class_labels(dataset.class_names, probabilities["test"].shape[1])
+        verdicts, units = inside.judge(drawn, looked, dataset, labels, _thresholds(options))
+        shown = pictures.collect(drawn, readings, dataset, probabilities["test"], examples=options.examples)
+        shown = pictures.with_units(shown, looked, verdicts, units)
+    with progress.stage("proof", "Checking the model without the units called dead or removable ..."):
+        right = probabilities["test"].argmax(axis=1) == dataset.test.labels
+        size = probe.batch_size(readings, dataset.image_shape, options.memory)
+        proof = inside.prove(drawn, looked, units, dataset, right, batch=size, progress=progress)
+    return Collected(layers.facts(drawn, origin=origin, output=output), evaluation, verdicts, units, proof, shown)
+
+
+def looked_at(dataset: Dataset, analyse: str) -> list[str]:
+    """Return the parts whose images the units are judged on, in the order in which these are numbered.
+
+    Raises InputError where the data lacks a part that is asked for.
+    """
+    wanted = ["test", "train"] if analyse == "both" else [analyse]
+    if missing := [name for name in wanted if name not in _parts(dataset)]:
+        raise InputError(f"--analyse is {analyse!r}, but the data has no {missing[0]} part", "use --analyse test")
+    return wanted
+
+
+def _parts(dataset: Dataset) -> dict[str, Part]:
+    return {"test": dataset.test} | ({"train": dataset.train} if dataset.train is not None else {})
+
+
+def _probabilities(
+    outputs: Mapping[str, NDArray[np.float32]], parts: Mapping[str, Part]
+) -> tuple[dict[str, NDArray[np.float64]], str]:
+    """Return class probabilities by part, and what kind of output they come from, which all parts have in common."""
+    joined = np.concatenate([outputs[name] for name in parts])
+    forward.check(joined)
+    found, output = forward.probabilities(joined)
+    ends = np.cumsum([len(part) for part in parts.values()])[:-1]
+    return dict(zip(parts, np.split(found, ends), strict=True)), output
+
+
+def _looked(
+    readings: list[reading.Reading],
+    plans: list[LayerPlan],
+    tallies: list[LayerTally],
+    parts: Mapping[str, Part],
+    probabilities: Mapping[str, NDArray[np.float64]],
+    names: list[str],
+) -> inside.Looked:
+    predicted = {name: probabilities[name].argmax(axis=1) for name in names}
+    return inside.Looked(readings, plans, tallies, {name: parts[name] for name in names}, predicted)
+
+
+def _thresholds(options: Options) -> facts.Thresholds:
+    return facts.Thresholds(
+        redundant=options.redundant,
+        always_on=options.always_on,
+        weak=options.weak,
+        saturated=options.saturated,
+    )
