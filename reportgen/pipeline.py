@@ -16,6 +16,7 @@ from reportgen.record import SCHEMA, History, Provenance, Record
 if TYPE_CHECKING:
     import keras
 
+    from reportgen.collect.finding_kinds import FindingThresholds
     from reportgen.dataset import Dataset
     from reportgen.train.model_file import ModelFile
 
@@ -60,6 +61,7 @@ def report(
     always_on: float = 0.99,
     weak: float = 0.025,
     saturated: float = 0.95,
+    finding_thresholds: "FindingThresholds | None" = None,
     formats: Sequence[str] = FORMATS,
     progress: Progress | None = None,
 ) -> Report:
@@ -70,6 +72,7 @@ def report(
         are (N, H, W) or (N, H, W, C), labels (N,) integers or text or (N, K) one-hot.
     out: the folder to write, by default reports/<data name>. epochs, batch_size, patience: of the training.
     examples, pixels, analyse, memory and the thresholds redundant, always_on, weak, saturated: see options.Options.
+    finding_thresholds: from where on something is a finding, see collect.finding_kinds.
     Raises reportgen.errors.InputError and SurroundingsError; an earlier report then stays as it was.
     """
     from reportgen.collect import collected, findings, provenance
@@ -139,6 +142,7 @@ def report(
             layers=found.layers,
             units=found.units,
             proof=found.proof,
+            thresholds=finding_thresholds or findings.DEFAULTS,
         ),
         baseline=None,
         pictures=found.pictures,

@@ -43,6 +43,7 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 
 def main() -> None:
     """Print a table of ratios."""
+    _quiet()
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder)
         data = Path(sys.argv[1]).resolve() if len(sys.argv) > 1 else _stand_in(home / "digits.npz")
@@ -75,6 +76,13 @@ def main() -> None:
             "the article's way: predict and imshow for each image and unit",
             *_pictures(model),
         )
+
+
+def _quiet() -> None:
+    """Hold back what TensorFlow says about graphs that a benchmark builds again and again."""
+    from reportgen.train.runtime import tf
+
+    tf.get_logger().setLevel("ERROR")
 
 
 def _row(what: str, rival: str, ours: list[float], theirs: list[float]) -> None:

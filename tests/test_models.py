@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from reportgen.collect.finding_kinds import FindingThresholds
 from reportgen.errors import InputError
 from tests.builders import assert_one_line
 
@@ -353,6 +354,13 @@ def test_units_are_judged_on_the_part_that_is_asked_for(report: Callable[..., An
     }
     assert [one["layers"][0]["n_images"] for one in found.values()] == [24, 30, 54]
     assert [one["data"]["looked_at"] for one in found.values()] == [["test"], ["train"], ["test", "train"]]
+
+
+def test_what_counts_as_a_finding_can_be_set(report: Callable[..., Any]) -> None:
+    model, heavy = sequential(L.Conv2D(4, 3)), "heavy-layer"
+    assert heavy in [finding["code"] for finding in report(model)["findings"]]
+    lenient = FindingThresholds(heavy=1.0)
+    assert heavy not in [finding["code"] for finding in report(model, finding_thresholds=lenient)["findings"]]
 
 
 def test_a_model_with_broken_weights_is_refused_rather_than_judged(report: Callable[..., Any]) -> None:

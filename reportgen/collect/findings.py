@@ -7,7 +7,7 @@ from reportgen.collect.data import DataChecks
 from reportgen.collect.finding_kinds import KINDS, FindingThresholds
 from reportgen.record import DataFacts, Finding, History, LayerVerdict, ModelFacts, Proof, Scores, Unit
 
-_DEFAULTS = FindingThresholds()
+DEFAULTS = FindingThresholds()
 
 
 def find(
@@ -20,7 +20,7 @@ def find(
     layers: Sequence[LayerVerdict],
     units: Sequence[Unit],
     proof: Proof | None,
-    thresholds: FindingThresholds = _DEFAULTS,
+    thresholds: FindingThresholds = DEFAULTS,
 ) -> list[Finding]:
     """Return all findings, gravest first: in the order of `finding_kinds.KINDS`, those of one kind by layer.
 
