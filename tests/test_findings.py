@@ -495,7 +495,7 @@ def test_a_model_must_beat_naming_the_largest_class(right: int, expected: list[s
 def test_worse_than_majority_names_class_and_shares() -> None:
     report = found(**of_test(scored([[60, 20, 20], [20, 19, 21], [5, 15, 20]])))
     assert report[0].severity == "error"
-    assert "answers 99 of 200 test images rightly (49.5 %)" in report[0].message
+    assert "classifies 99 of 200 test images correctly (49.5 %)" in report[0].message
     assert 'class "circle" (50.0 %)' in report[0].message
 
 

@@ -127,7 +127,7 @@ def test_every_picture_says_its_real_size() -> None:
 
 def test_the_first_words_say_what_was_found() -> None:
     read = text_of(html(make_record()))
-    assert "names 83.3 % of 6 test images rightly" in read.replace("\u00a0", " ")
+    assert "classifies 83.3 % of 6 test images correctly" in read.replace("\u00a0", " ")
     assert "trained here on 12 images of 3 classes" in read
     assert "24 November 2026, 16:00 UTC" in read
 
@@ -312,7 +312,7 @@ def test_a_card_has_the_evidence_the_figures_and_the_labels_of_its_images() -> N
     read = " ".join("".join(card.itertext()).split()).replace("\u00a0", " ")
     for part in (
         "Fired on 0 of 6 images. Why: its kernel is zero.",
-        "circle, star (answered circle)",
+        "circle, star (predicted circle)",
         "Most like n/a: dead",
         "circle: AUROC 0.90, 80 % hits at 10 % false alarms",
         "Selectivity n/a: some responses are negative",

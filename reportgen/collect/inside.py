@@ -64,7 +64,7 @@ def prove(
 ) -> Proof:  # fmt: skip
     """Return the accuracy on the test part with every dead and every removable unit held at its mean.
 
-    right: (N,) whether the whole model names each test image rightly.
+    right: (N,) whether the whole model classifies each test image correctly.
     """
     held = []
     for reading, plan, tally in zip(looked.readings, looked.plans, looked.tallies, strict=True):

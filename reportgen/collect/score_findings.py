@@ -71,7 +71,7 @@ def _no_better_than_majority(test: _Answers) -> Finding | None:
     if right > largest or largest == test.total:  # with one class there is nothing to tell apart
         return None
     message = (
-        f"The model answers {right:,} of {plural(test.total, 'test image')} rightly ({percent(right / test.total)}), no"
+        f"The model classifies {right:,} of {plural(test.total, 'test image')} correctly ({percent(right / test.total)}), no"
         f" more than by always naming the largest class {test.names[test.images.index(largest)]}"
         f" ({percent(largest / test.total)}). Check the range of the pixels, the order of the classes and the training."
     )
