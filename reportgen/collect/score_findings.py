@@ -71,8 +71,8 @@ def _no_better_than_majority(test: _Answers) -> Finding | None:
     if right > largest or largest == test.total:  # with one class there is nothing to tell apart
         return None
     message = (
-        f"The model classifies {right:,} of {plural(test.total, 'test image')} correctly ({percent(right / test.total)}), no"
-        f" more than by always naming the largest class {test.names[test.images.index(largest)]}"
+        f"The model classifies {right:,} of {plural(test.total, 'test image')} correctly"
+        f" ({percent(right / test.total)}), no more than by always naming the largest class {test.names[test.images.index(largest)]}"
         f" ({percent(largest / test.total)}). Check the range of the pixels, the order of the classes and the training."
     )
     return finding("worse-than-majority", message)
