@@ -74,7 +74,7 @@ def test_with_nothing_held_the_model_answers_as_ever(build: Callable[[], Model],
 
 def test_dropout_is_off_however_the_model_was_put_together() -> None:
     model = dropping_out()
-    usual = forward.predict(model, DATA.test, DATA.pixels, "", QUIET)
+    usual = forward.predict(forward.whole(model), DATA.test, DATA.pixels, batch=20, label="", progress=QUIET)
     np.testing.assert_allclose(held(model, {}), usual, rtol=1e-5, atol=1e-6)
 
 

@@ -1,5 +1,6 @@
 """Images through the model, compiled once: predictions for all of them, every layer's output for a few."""
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,30 +13,37 @@ from reportgen.progress import Progress
 if TYPE_CHECKING:
     import keras
 
-BATCH = 500
 
+def predict(
+    answer: Callable[[Any], Any], part: Part, pixels: Pixels, *, batch: int, label: str, progress: Progress
+) -> NDArray[np.float32]:
+    """Return what `answer` gives for every image of `part`: (N, K) float32.
 
-def predict(model: "keras.Model", part: Part, pixels: Pixels, label: str, progress: Progress) -> NDArray[np.float32]:
-    """Return the model's output for every image of `part`: (N, K) float32.
-
-    Pixels are converted inside the graph, batch by batch, so the images stay in memory as they are stored.
+    answer: from a batch of images as the model sees them to its output, see `whole`; it is compiled. Pixels are
+    converted inside the graph, batch by batch, so the images stay in memory as they are stored.
     """
-    import keras
     import tensorflow as tf
 
-    flat = keras.Model(model.inputs[0], model.outputs[0])  # however the model packs its input and output
-    shape = (None, *part.images.shape[1:])
+    given = tf.TensorSpec((None, *part.images.shape[1:]), part.images.dtype)
 
-    @tf.function(input_signature=[tf.TensorSpec(shape, part.images.dtype)])  # type: ignore[untyped-decorator]
+    @tf.function(input_signature=[given], autograph=False)  # type: ignore[untyped-decorator]
     def run(images: Any) -> Any:
-        return tf.cast(flat(tf.cast(images, tf.float32) * pixels.scale, training=False), tf.float32)
+        return tf.cast(answer(tf.cast(images, tf.float32) * pixels.scale), tf.float32)
 
     outputs = []
     with progress.bar(label, total=len(part)) as tick:
-        for start in range(0, len(part), BATCH):
-            outputs.append(run(part.images[start : start + BATCH]).numpy())
-            tick(min(start + BATCH, len(part)), "images")
+        for start in range(0, len(part), batch):
+            outputs.append(run(part.images[start : start + batch]).numpy())
+            tick(min(start + batch, len(part)), "images")
     return np.concatenate(outputs)
+
+
+def whole(model: "keras.Model") -> Callable[[Any], Any]:
+    """Return the model as a function of one tensor, in inference mode, however it packs its input and output."""
+    import keras
+
+    flat = keras.Model(model.inputs[0], model.outputs[0])
+    return lambda images: flat(images, training=False)
 
 
 def check(outputs: NDArray[np.float32]) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from reportgen.collect import forward
 from reportgen.collect.graph import Graph
 from reportgen.collect.reading import Reading
 from reportgen.dataset import Part, Pixels
@@ -38,18 +39,9 @@ def outputs(
         free, fixed = (tf.cast(array, value.dtype) for array in mask)
         return value * free + fixed
 
-    @tf.function(  # type: ignore[untyped-decorator]
-        input_signature=[tf.TensorSpec((None, *part.images.shape[1:]), part.images.dtype)], autograph=False
+    return forward.predict(
+        lambda images: graph.run(images, change), part, pixels, batch=batch, label=label, progress=progress
     )
-    def run(images: Any) -> Any:
-        return tf.cast(graph.run(tf.cast(images, tf.float32) * pixels.scale, change), tf.float32)
-
-    found = []
-    with progress.bar(label, total=len(part)) as tick:
-        for start in range(0, len(part), batch):
-            found.append(run(part.images[start : start + batch]).numpy())
-            tick(min(start + batch, len(part)), "images")
-    return np.concatenate(found)
 
 
 def _mask(reading: Reading, values: Mapping[int, float]) -> tuple[Floats, Floats]:

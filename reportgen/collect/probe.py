@@ -82,7 +82,14 @@ def all_parts(
         tallies = [merge(a, b) for a, b in zip(tallies, found.tallies, strict=True)] if tallies else found.tallies
     for name in parts:
         if name not in outputs:
-            outputs[name] = forward.predict(graph.model, parts[name], dataset.pixels, f"{name} part", progress)
+            outputs[name] = forward.predict(
+                forward.whole(graph.model),
+                parts[name],
+                dataset.pixels,
+                batch=batch_size(readings, dataset.image_shape, memory),
+                label=f"{name} part",
+                progress=progress,
+            )
     return outputs, plans or [], tallies
 
 

@@ -72,8 +72,9 @@ def _no_better_than_majority(test: _Answers) -> Finding | None:
         return None
     message = (
         f"The model classifies {right:,} of {plural(test.total, 'test image')} correctly"
-        f" ({percent(right / test.total)}), no more than by always naming the largest class {test.names[test.images.index(largest)]}"
-        f" ({percent(largest / test.total)}). Check the range of the pixels, the order of the classes and the training."
+        f" ({percent(right / test.total)}), no more than by always naming the largest class"
+        f" {test.names[test.images.index(largest)]} ({percent(largest / test.total)}). Check the range of the pixels,"
+        " the order of the classes and the training."
     )
     return finding("worse-than-majority", message)
 
