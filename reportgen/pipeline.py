@@ -104,13 +104,13 @@ def report(
     with progress.stage("data", f"Reading {named} ..."):
         dataset = samples.load(data, test_only=model is not None)
     target = Path(out) if out is not None else Path("reports") / dataset.name
-    collected.looked_at(dataset, analyse)
+    looked_at = collected.looked_at(dataset, analyse)
     folder.check(target)
     _check_pdf(formats)
 
     subject, dataset = _subject(file or model, dataset, options, made_at, progress)
     found = collected.collect(subject.model, subject.origin, dataset, options, progress)
-    facts = data_facts.facts(dataset, looked_at=collected.looked_at(dataset, analyse))
+    facts = data_facts.facts(dataset, looked_at=looked_at)
     record = Record(
         schema=SCHEMA,
         title=title or f"{found.model.name} on {dataset.name}",

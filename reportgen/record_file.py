@@ -45,11 +45,6 @@ def load(folder: Path) -> Record:
         raise InputError(f"{folder} holds no readable record ({type(error).__name__}: {error})", do) from error
 
 
-def to_dict(record: Record) -> dict[str, Any]:
-    """Return what report.json holds, as plain Python values."""
-    return typing.cast(dict[str, Any], json.loads(to_bytes(record)[JSON_NAME]))
-
-
 def _json(value: Any, indent: int | None = None) -> bytes:
     return (json.dumps(value, indent=indent, ensure_ascii=False, allow_nan=False) + "\n").encode(
         "utf-8",

@@ -67,7 +67,7 @@ class LayerTally:
     smallest: of a and 0, so 0 behind a ReLU. largest: of a. histogram: (U, B) of a over the sampled positions.
     map_total: of shifted a over the sampled positions; map_products: (U, U) its outer products.
     pooled_total: of shifted s_mean over images; pooled_products: (U, U) its outer products.
-    class_images: (K,). class_total: (K, U) sums of shifted s_mean. class_peak: (K, U) sums of s_max.
+    class_images: (K,). class_total: (K, U) sums of shifted s_mean.
     class_best, class_best_image: (K, U) the largest s_max of each class and the image that gave it (-inf, -1 where
     the class has no image); of equals the lowest image number.
     top_score, top_image, top_position: (T, U) the largest s_max over images, by (-score, image), the images and the
@@ -92,7 +92,6 @@ class LayerTally:
     pooled_products: Floats
     class_images: Counts
     class_total: Floats
-    class_peak: Floats
     class_best: Floats
     class_best_image: Counts
     top_score: Floats
@@ -104,7 +103,7 @@ class LayerTally:
 
 _ADDED = (
     *("images", "fired", "zeros", "low_tail", "high_tail", "total", "squares", "absolute", "histogram"),
-    *("map_total", "map_products", "pooled_total", "pooled_products", "class_images", "class_total", "class_peak"),
+    *("map_total", "map_products", "pooled_total", "pooled_products", "class_images", "class_total"),
 )
 """The fields of a LayerTally that are sums, so that joining is adding."""
 
@@ -162,7 +161,7 @@ def count(
         **_moments(plan, values),
         **_over_positions(plan, values[:, plan.sampled]),
         **over_images(plan, pooled, labels, classes),
-        **class_peaks(values.max(axis=1), labels, numbers, classes),
+        **class_bests(values.max(axis=1), labels, numbers, classes),
         **_strongest(values.max(axis=1), values.argmax(axis=1), numbers, top),
         kept_images=numbers[kept].astype(np.int64),
         kept=pooled[kept].astype(np.float32),
@@ -245,15 +244,14 @@ def over_images(plan: LayerPlan, pooled: Floats, labels: Counts, classes: int) -
     }
 
 
-def class_peaks(peaks: Floats, labels: Counts, numbers: Counts, classes: int) -> dict[str, Any]:
+def class_bests(peaks: Floats, labels: Counts, numbers: Counts, classes: int) -> dict[str, Any]:
     """Find the strongest image of each class. peaks: (N, U) s_max, by ascending image number."""
     units = peaks.shape[1]
     best, image = np.full((classes, units), -np.inf), np.full((classes, units), -1, np.int64)
     for k in np.unique(labels):
         of_class = peaks[labels == k]
         best[k], image[k] = of_class.max(axis=0), numbers[labels == k][of_class.argmax(axis=0)]
-    peak = np.stack([peaks[labels == k].sum(axis=0) for k in range(classes)])
-    return {"class_peak": peak, "class_best": best, "class_best_image": image}
+    return {"class_best": best, "class_best_image": image}
 
 
 def _strongest(peaks: Floats, positions: Counts, numbers: Counts, top: int) -> dict[str, Any]:

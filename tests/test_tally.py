@@ -97,7 +97,6 @@ def by_hand(plan: LayerPlan, values: Any, labels: Any, numbers: Any, keep: int) 
     ]
     found |= {
         "class_total": [[sum(pooled[u][n] - shift[u] for n in of_class[k]) for u in units] for k in range(CLASSES)],
-        "class_peak": [[sum(peak[u][n] for n in of_class[k]) for u in units] for k in range(CLASSES)],
         "class_best": [[score for score, _ in row] for row in best],
         "class_best_image": [[-image for _, image in row] for row in best],
     }

@@ -21,7 +21,7 @@ from reportgen.tally import (
     Floats,
     LayerPlan,
     LayerTally,
-    class_peaks,
+    class_bests,
     kept_of,
     merge,
     over_images,
@@ -261,7 +261,7 @@ def _shift(flat: NDArray[np.float32]) -> Floats:
 
 
 def _edges(reading: Reading, flat: NDArray[np.float32]) -> Floats:
-    """Return the histogram's edges: the whole range of a bounded family, else a little beyond the first batch's."""
+    """Return the histogram's edges: all of a bounded family's range, else a little beyond what the first images gave."""
     low, high = float(min(flat.min(), 0)), float(max(flat.max(), 0))
     if reading.low is not None and reading.high is not None:
         low, high = reading.low, reading.high
@@ -372,7 +372,7 @@ def _tally(plan: LayerPlan, reduced: dict[str, Any], labels: Counts, numbers: Co
         map_total=rest + sampled * off,
         map_products=found["map_products"] + crossed + crossed.T + sampled * np.outer(off, off),
         **over_images(plan, pooled, labels, classes),
-        **class_peaks(peaks, labels, numbers, classes),
+        **class_bests(peaks, labels, numbers, classes),
         top_score=np.pad(found["top_score"].T.astype(np.float64), missing, constant_values=-np.inf),
         top_image=np.pad(numbers[found["top_place"].T].astype(np.int64), missing, constant_values=-1),
         top_position=np.pad(found["top_position"].T.astype(np.int64), missing, constant_values=-1),
