@@ -261,7 +261,7 @@ def _shift(flat: NDArray[np.float32]) -> Floats:
 
 
 def _edges(reading: Reading, flat: NDArray[np.float32]) -> Floats:
-    """Return the histogram's edges: all of a bounded family's range, else a little beyond what the first images gave."""
+    """Return the histogram's edges: all of a bounded family's range, else somewhat more than the first images gave."""
     low, high = float(min(flat.min(), 0)), float(max(flat.max(), 0))
     if reading.low is not None and reading.high is not None:
         low, high = reading.low, reading.high
