@@ -2,9 +2,6 @@
 
 import signal
 import sys
-import traceback
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
@@ -12,15 +9,13 @@ import typer
 from typer.exceptions import TyperException
 
 from reportgen import __version__
-from reportgen.errors import ReportgenError, one_line
-from reportgen.options import FORMATS, Options
+from reportgen.commands import check, compare, email, index
+from reportgen.options import FORMATS, LANGUAGES, PAPERS, Options
+from reportgen.shell import Debug, errors_shown, fail, listed, number, whole
 
 if TYPE_CHECKING:
     from reportgen.pipeline import Report
     from reportgen.progress import Progress
-
-INTERNAL_FAULT = 70
-"""Exit code of a fault in reportgen itself (EX_SOFTWARE in sysexits.h)."""
 
 _DEFAULTS = Options()
 
@@ -33,26 +28,12 @@ app = typer.Typer(
 )
 
 
-def _whole(given: str) -> int:
-    """Return the number that `given` spells; typer's own message would not say what was given."""
-    try:
-        return int(given)
-    except ValueError as error:
-        raise typer.BadParameter(f"{given!r} is no whole number") from error
-
-
-def _number(given: str) -> float:
-    """Return the number that `given` spells."""
-    try:
-        return float(given)
-    except ValueError as error:
-        raise typer.BadParameter(f"{given!r} is no number") from error
-
-
 _ALL_FORMATS = ",".join(FORMATS)
 
 Formats = Annotated[str, typer.Option(help="What to write, with commas between: html, pdf.")]
-Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
+Split = Annotated[
+    bool, typer.Option("--split", help="Put the page's style, script and pictures into files beside it.")
+]
 
 
 @app.callback(invoke_without_command=True)
@@ -78,17 +59,17 @@ def report(
     out: Annotated[Path | None, typer.Option(help="The folder to write.", show_default="reports/<data name>")] = None,
     title: Annotated[str | None, typer.Option(help="The report's title.", show_default="model on data")] = None,
     epochs: Annotated[
-        int, typer.Option(parser=_whole, metavar="N", help="Train at most so many epochs.")
+        int, typer.Option(parser=whole, metavar="N", help="Train at most so many epochs.")
     ] = _DEFAULTS.epochs,
     batch_size: Annotated[
-        int, typer.Option(parser=_whole, metavar="N", help="Images per training step.")
+        int, typer.Option(parser=whole, metavar="N", help="Images per training step.")
     ] = _DEFAULTS.batch_size,
     patience: Annotated[
-        int, typer.Option(parser=_whole, metavar="N", help="Epochs without a lower validation loss that are forgiven.")
+        int, typer.Option(parser=whole, metavar="N", help="Epochs without a lower validation loss that are forgiven.")
     ] = _DEFAULTS.patience,
-    seed: Annotated[int, typer.Option(parser=_whole, metavar="N", help="Of every random generator.")] = _DEFAULTS.seed,
+    seed: Annotated[int, typer.Option(parser=whole, metavar="N", help="Of every random generator.")] = _DEFAULTS.seed,
     examples: Annotated[
-        int, typer.Option(parser=_whole, metavar="N", help="How many test images to show beside the layers' outputs.")
+        int, typer.Option(parser=whole, metavar="N", help="How many test images to show beside the layers' outputs.")
     ] = _DEFAULTS.examples,
     pixels: Annotated[
         str, typer.Option(help="The range that the model expects: auto, 0-1 or 0-255.")
@@ -97,26 +78,32 @@ def report(
         str, typer.Option(help="Whose images the units are judged on: test, train or both.")
     ] = _DEFAULTS.analyse,
     memory: Annotated[
-        int, typer.Option(parser=_whole, metavar="MB", help="What the outputs of all layers may take at once.")
+        int, typer.Option(parser=whole, metavar="MB", help="What the outputs of all layers may take at once.")
     ] = _DEFAULTS.memory,
     redundant: Annotated[
-        float, typer.Option(parser=_number, metavar="R", help="The correlation from which on units are redundant.")
+        float, typer.Option(parser=number, metavar="R", help="The correlation from which on units are redundant.")
     ] = _DEFAULTS.redundant,
     always_on: Annotated[
-        float, typer.Option(parser=_number, metavar="S", help="The share above zero that makes a ReLU unit always on.")
+        float, typer.Option(parser=number, metavar="S", help="The share above zero that makes a ReLU unit always on.")
     ] = _DEFAULTS.always_on,
     weak: Annotated[
         float,
-        typer.Option(parser=_number, metavar="S", help="The share of the layer's mean up to which a unit is weak."),
+        typer.Option(parser=number, metavar="S", help="The share of the layer's mean up to which a unit is weak."),
     ] = _DEFAULTS.weak,
     saturated: Annotated[
-        float, typer.Option(parser=_number, metavar="S", help="The share at one end that makes a unit saturated.")
+        float, typer.Option(parser=number, metavar="S", help="The share at one end that makes a unit saturated.")
     ] = _DEFAULTS.saturated,
     formats: Formats = _ALL_FORMATS,
+    lang: Annotated[str, typer.Option(help="The language of page and PDF: en or ja.")] = LANGUAGES[0],
+    paper: Annotated[str, typer.Option(help="The PDF's paper: a4 or letter.")] = PAPERS[0],
+    split: Split = False,
+    baseline: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="An earlier report; the new one says what changed.")
+    ] = None,
     debug: Debug = False,
 ) -> None:
     """Train or load a model, look into it, and write the report."""
-    with _errors_shown(debug):
+    with errors_shown(debug):
         from reportgen import pipeline
         from reportgen.progress import to_stderr
 
@@ -138,7 +125,11 @@ def report(
             always_on=always_on,
             weak=weak,
             saturated=saturated,
-            formats=_listed(formats),
+            formats=listed(formats),
+            lang=lang,
+            paper=paper,
+            split=split,
+            baseline=baseline,
             progress=progress,
         )
         _say(made, progress)
@@ -152,22 +143,38 @@ def render(
     templates: Annotated[
         Path | None, typer.Option(help="A folder of Jinja templates that replace those of the same name.")
     ] = None,
+    lang: Annotated[
+        str | None, typer.Option(help="The language of page and PDF: en or ja.", show_default="as it was")
+    ] = None,
+    paper: Annotated[
+        str | None, typer.Option(help="The PDF's paper: a4 or letter.", show_default="as it was")
+    ] = None,
+    split: Split = False,
     debug: Debug = False,
 ) -> None:
     """Paint a report again from what its folder holds, without TensorFlow."""
-    with _errors_shown(debug):
+    with errors_shown(debug):
         from reportgen import pipeline
         from reportgen.progress import to_stderr
 
         progress = to_stderr()
-        made = pipeline.render(folder, out=out, formats=_listed(formats), templates=templates, progress=progress)
+        made = pipeline.render(
+            folder,
+            out=out,
+            formats=listed(formats),
+            templates=templates,
+            lang=lang,
+            paper=paper,
+            split=split,
+            progress=progress,
+        )
         _say(made, progress)
 
 
 @app.command()
 def selftest(debug: Debug = False) -> None:
     """Judge a model with planted faults; exit 1 if a verdict is wrong."""
-    with _errors_shown(debug):
+    with errors_shown(debug):
         from reportgen import selftest as planted
         from reportgen.progress import to_stderr
 
@@ -175,9 +182,13 @@ def selftest(debug: Debug = False) -> None:
         for line in wrong:
             print(line)
         if wrong:
-            _fail(f"{len(wrong)} verdicts are wrong; do not trust this installation's reports")
+            fail(f"{len(wrong)} verdicts are wrong; do not trust this installation's reports")
             raise typer.Exit(1)
         print("All planted faults were found with their causes, and nothing else.")
+
+
+for command in (compare.compare, check.check, index.index, email.email):
+    app.command()(command)
 
 
 def main() -> NoReturn:
@@ -190,55 +201,15 @@ def main() -> NoReturn:
         code = app(prog_name="reportgen", standalone_mode=False)
     except TyperException as error:  # the call itself is wrong
         context = getattr(error, "ctx", None)
-        _fail(f"{error.format_message().rstrip('.')}; see {context.command_path if context else 'reportgen'} --help")
+        fail(f"{error.format_message().rstrip('.')}; see {context.command_path if context else 'reportgen'} --help")
         code = 2
     sys.exit(code or 0)
 
 
-@contextmanager
-def _errors_shown(debug: bool) -> Iterator[None]:
-    """Turn any failure of the block into one line on stderr and an exit code; with `debug` a traceback before it."""
-    try:
-        yield
-    except typer.Exit:
-        raise
-    except (Exception, KeyboardInterrupt) as error:
-        if debug:
-            traceback.print_exc()
-        raise typer.Exit(_explain(error)) from error
-
-
-def _explain(error: BaseException) -> int:
-    """Print the one line about `error` and return its exit code."""
-    if isinstance(error, KeyboardInterrupt):
-        _fail("interrupted; the earlier report, if there was one, is as it was")
-        return 128 + signal.SIGINT
-    if isinstance(error, ReportgenError):
-        _fail(str(error))
-        return error.exit_code
-    if isinstance(error, MemoryError):
-        _fail("the memory is used up; give less data or a smaller model, or a machine with more memory")
-        return 3
-    if isinstance(error, OSError):
-        _fail(f"{one_line(error)}; mend that and run again")
-        return 3
-    what = f"a fault in reportgen ({type(error).__name__}: {error})"
-    _fail(f"{one_line(what)}; run again with --debug and report what it shows")
-    return INTERNAL_FAULT
-
-
-def _fail(line: str) -> None:
-    print(f"reportgen: error: {one_line(line)}", file=sys.stderr)
-
-
 def _terminated(number: int, frame: Any) -> NoReturn:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)  # the clean-up that follows must not be cut short
-    _fail("terminated; the earlier report, if there was one, is as it was")
+    fail("terminated; the earlier report, if there was one, is as it was")
     raise SystemExit(128 + signal.SIGTERM)
-
-
-def _listed(formats: str) -> list[str]:
-    return [part.strip() for part in formats.split(",") if part.strip()]
 
 
 def _say(made: "Report", progress: "Progress") -> None:

@@ -5,6 +5,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from reportgen.texts import Text, text
+
 
 @dataclass(frozen=True)
 class Part:
@@ -29,7 +31,7 @@ class Pixels:
     """
 
     scale: float
-    said: str
+    said: Text
 
 
 @dataclass(frozen=True)
@@ -40,12 +42,12 @@ class Dataset:
     """
 
     name: str
-    source: str
+    source: Text
     train: Part | None
     test: Part
     class_names: tuple[str, ...]
     sha256: str
-    pixels: Pixels = Pixels(1.0, "Pixel values reach the model as they are stored.")
+    pixels: Pixels = Pixels(1.0, text("Pixel values reach the model as they are stored."))
 
     @property
     def image_shape(self) -> tuple[int, ...]:

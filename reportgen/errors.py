@@ -3,6 +3,7 @@
 ReportgenError
 ├── InputError          2   the call or an input cannot be used
 └── SurroundingsError   3   something around us failed: a system library, the network, the disk
+    └── TryLaterError   75  the same call may work later: a mail server is busy (EX_TEMPFAIL in sysexits.h)
 """
 
 import re
@@ -17,7 +18,8 @@ class ReportgenError(Exception):
     exit_code = 1
 
     def __init__(self, what: str, do: str) -> None:
-        super().__init__(f"{one_line(what)}; {one_line(do)}")
+        self.what, self.do = one_line(what), one_line(do)
+        super().__init__(f"{self.what}; {self.do}")
 
 
 class InputError(ReportgenError):
@@ -30,6 +32,12 @@ class SurroundingsError(ReportgenError):
     """The call is fine, but the surroundings failed."""
 
     exit_code = 3
+
+
+class TryLaterError(SurroundingsError):
+    """The surroundings failed, and the same call may work later."""
+
+    exit_code = 75
 
 
 def one_line(text: object) -> str:

@@ -9,6 +9,8 @@ from reportgen.errors import InputError
 PixelRange = Literal["auto", "0-1", "0-255"]
 Analysed = Literal["test", "train", "both"]
 FORMATS = ("html", "pdf")
+LANGUAGES = ("en", "ja")
+PAPERS = ("a4", "letter")
 
 _LIMITS = {
     "epochs": (1, 1_000_000),
@@ -65,6 +67,13 @@ class Options:
         """Return the values that are not the defaults, by the name of their flag."""
         defaults = vars(Options())
         return {name.replace("_", "-"): str(value) for name, value in vars(self).items() if value != defaults[name]}
+
+
+def check_look(lang: str, paper: str) -> None:
+    """Raise InputError unless `lang` is one of LANGUAGES and `paper` one of PAPERS."""
+    for name, value, choices in (("lang", lang, LANGUAGES), ("paper", paper, PAPERS)):
+        if value not in choices:
+            raise InputError(f"--{name} is {value!r}", f"expected one of {', '.join(choices)}")
 
 
 def check_formats(formats: Sequence[str]) -> None:

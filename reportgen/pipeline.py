@@ -3,21 +3,24 @@
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from reportgen import __version__, record_file
 from reportgen.deliver import folder
-from reportgen.options import FORMATS, Analysed, Options, PixelRange, check_formats
+from reportgen.options import FORMATS, Analysed, Options, PixelRange, check_formats, check_look
 from reportgen.progress import Progress
-from reportgen.record import SCHEMA, History, Provenance, Record
+from reportgen.record import SCHEMA, History, Look, Provenance, Record
+from reportgen.texts import Text, literal, text
 
 if TYPE_CHECKING:
     import keras
 
     from reportgen.collect.finding_kinds import FindingThresholds
     from reportgen.dataset import Dataset
+    from reportgen.render.printer import Printer
     from reportgen.train.model_file import ModelFile
 
 MODEL_NAME = "model.keras"
@@ -63,6 +66,10 @@ def report(
     saturated: float = 0.95,
     finding_thresholds: "FindingThresholds | None" = None,
     formats: Sequence[str] = FORMATS,
+    lang: str = "en",
+    paper: str = "a4",
+    split: bool = False,
+    baseline: str | Path | None = None,
     progress: Progress | None = None,
 ) -> Report:
     """Train or load a model, look into it, write the report, and return what report.json holds.
@@ -73,11 +80,14 @@ def report(
     out: the folder to write, by default reports/<data name>. epochs, batch_size, patience: of the training.
     examples, pixels, analyse, memory and the thresholds redundant, always_on, weak, saturated: see options.Options.
     finding_thresholds: from where on something is a finding, see collect.finding_kinds.
+    lang: "en" or "ja", the language of page and PDF. paper: "a4" or "letter". split: the page's style sheet, script
+        and pictures as files beside it. baseline: the folder of an earlier report; the new one says what changed.
     Raises reportgen.errors.InputError and SurroundingsError; an earlier report then stays as it was.
     """
     from reportgen.collect import collected, findings, provenance
     from reportgen.collect import data as data_facts
     from reportgen.train import model_file, samples
+    from reportgen.watch.compare import compare
 
     progress = progress or Progress()
     options = Options(
@@ -96,61 +106,68 @@ def report(
     )
     options.check()
     check_formats(formats)
+    check_look(lang, paper)
     made_at = provenance.made_at()
     if out is not None:
         folder.check(Path(out))
+    earlier = record_file.load(Path(baseline)) if baseline is not None else None
     file = model_file.read(Path(model)) if isinstance(model, str | Path) else None
     named = data if isinstance(data, str | Path) else "the data"
-    with progress.stage("data", f"Reading {named} ..."):
-        dataset = samples.load(data, test_only=model is not None)
-    target = Path(out) if out is not None else Path("reports") / dataset.name
-    looked_at = collected.looked_at(dataset, analyse)
-    folder.check(target)
-    _check_pdf(formats)
+    with _printing(formats) as printer:
+        with progress.stage("data", f"Reading {named} ..."):
+            dataset = samples.load(data, test_only=model is not None)
+        target = Path(out) if out is not None else Path("reports") / dataset.name
+        looked_at = collected.looked_at(dataset, analyse)
+        folder.check(target)
 
-    subject, dataset = _subject(file or model, dataset, options, made_at, progress)
-    found = collected.collect(subject.model, subject.origin, dataset, options, progress)
-    facts = data_facts.facts(dataset, looked_at=looked_at)
-    record = Record(
-        schema=SCHEMA,
-        title=title or f"{found.model.name} on {dataset.name}",
-        made_at=made_at,
-        reportgen=__version__,
-        provenance=Provenance(
-            versions=provenance.versions(),
-            platform=provenance.machine(),
-            seed=seed,
-            command=provenance.command(model, data, options),
-            git_commit=provenance.git_commit(),
-            seconds=provenance.seconds(progress.seconds),
-            data_sha256=dataset.sha256,
-            model_sha256=subject.sha256,
-        ),
-        data=facts,
-        model=found.model,
-        history=provenance.unclocked(subject.history) if subject.history else None,
-        evaluation=found.evaluation,
-        layers=found.layers,
-        units=found.units,
-        proof=found.proof,
-        findings=findings.find(
-            history=subject.history,
-            evaluation=found.evaluation,
+        if printer:
+            printer.check()  # now, not after the long work
+        subject, dataset = _subject(file or model, dataset, options, made_at, progress)
+        found = collected.collect(subject.model, subject.origin, dataset, options, progress)
+        facts = data_facts.facts(dataset, looked_at=looked_at)
+        record = Record(
+            schema=SCHEMA,
+            title=literal(title) if title else _title(found.model.name, dataset.name),
+            made_at=made_at,
+            reportgen=__version__,
+            provenance=Provenance(
+                versions=provenance.versions(),
+                platform=provenance.machine(),
+                seed=seed,
+                command=provenance.command(model, data, options),
+                git_commit=provenance.git_commit(),
+                seconds=provenance.seconds(progress.seconds),
+                data_sha256=dataset.sha256,
+                model_sha256=subject.sha256,
+            ),
             data=facts,
-            checks=data_facts.checks(dataset),
             model=found.model,
+            history=provenance.unclocked(subject.history) if subject.history else None,
+            evaluation=found.evaluation,
             layers=found.layers,
             units=found.units,
             proof=found.proof,
-            thresholds=finding_thresholds or findings.DEFAULTS,
-        ),
-        baseline=None,
-        pictures=found.pictures,
-    )
-    files = record_file.to_bytes(record) | _painted(record, formats, None, progress)
-    if subject.archive is not None:
-        files[MODEL_NAME] = subject.archive
-    return _written(target, files, progress)
+            findings=findings.find(
+                history=subject.history,
+                evaluation=found.evaluation,
+                data=facts,
+                checks=data_facts.checks(dataset),
+                model=found.model,
+                layers=found.layers,
+                units=found.units,
+                proof=found.proof,
+                thresholds=finding_thresholds or findings.DEFAULTS,
+            ),
+            baseline=None,
+            look=Look(lang, paper),
+            pictures=found.pictures,
+        )
+        if earlier is not None:
+            record = replace(record, baseline=compare(earlier, record))
+        files = record_file.to_bytes(record) | _painted(record, formats, None, split, printer, progress)
+        if subject.archive is not None:
+            files[MODEL_NAME] = subject.archive
+        return _written(target, files, progress)
 
 
 def render(
@@ -159,12 +176,16 @@ def render(
     out: str | Path | None = None,
     formats: Sequence[str] = FORMATS,
     templates: str | Path | None = None,
+    lang: str | None = None,
+    paper: str | None = None,
+    split: bool = False,
     progress: Progress | None = None,
 ) -> Report:
     """Paint the report in the folder `source` again, without TensorFlow, and return what its report.json holds.
 
     out: the folder to write, by default `source` itself. formats: what to paint again; a file of another format
-    stays. templates: a folder whose files take the place of reportgen's own templates of the same name.
+    stays. templates: a folder whose files take the place of reportgen's own templates of the same name. lang, paper:
+    by default those that the report has. split: the page's style sheet, script and pictures as files beside it.
     Raises reportgen.errors.InputError and SurroundingsError; an earlier report then stays as it was.
     """
     progress = progress or Progress()
@@ -174,9 +195,17 @@ def render(
     with progress.stage("data", f"Reading {source} ..."):
         record = record_file.load(source)
         kept = folder.read(source)
+    look = Look(lang or record.look.lang, paper or record.look.paper)
+    check_look(look.lang, look.paper)
+    if look != record.look:
+        record = replace(record, look=look)
+        kept |= record_file.to_bytes(record)
+    if "html" in formats:
+        kept = {name: content for name, content in kept.items() if not name.startswith(f"{folder.FILES}/")}
     folder.check(target)
-    _check_pdf(formats)
-    painted = _painted(record, formats, Path(templates) if templates is not None else None, progress)
+    given = Path(templates) if templates is not None else None
+    with _printing(formats) as printer:
+        painted = _painted(record, formats, given, split, printer, progress)
     return _written(target, kept | painted, progress)
 
 
@@ -220,19 +249,41 @@ def _subject(
     return subject, dataset.seen_as(pixels.choose(dataset, options.pixels, model_rescales=rescales))
 
 
-def _painted(record: Record, formats: Sequence[str], templates: Path | None, progress: Progress) -> dict[str, bytes]:
-    """Return report.html and report.pdf, as far as they are asked for."""
-    from reportgen.render import page, pdf
+def _title(model: str, data: str) -> Text:
+    return text("{model} on {data}", model=model, data=data)
+
+
+def _printing(formats: Sequence[str]) -> "AbstractContextManager[Printer | None]":
+    """Return the process that will write the PDF, None where there is none to write; it loads WeasyPrint meanwhile."""
+    from reportgen.render.printer import Printer
+
+    return Printer() if "pdf" in formats else nullcontext()
+
+
+def _painted(
+    record: Record,
+    formats: Sequence[str],
+    templates: Path | None,
+    split: bool,
+    printer: "Printer | None",
+    progress: Progress,
+) -> dict[str, bytes]:
+    """Return report.html, of a split page with the files beside it, and report.pdf, as far as they are asked for."""
+    from reportgen.render import page
 
     with progress.stage("paint", "Painting pictures and charts ..."):
         view = page.paint(record)
-    files = {}
+    files: dict[str, bytes] = {}
     if "html" in formats:
         with progress.stage("html", "Writing the HTML page ..."):
-            files["report.html"] = page.html(view, templates=templates).encode("utf-8")
-    if "pdf" in formats:
+            made = page.html(view, record.look, split=folder.FILES if split else None, templates=templates)
+            files |= {"report.html": made.html.encode("utf-8")} | made.files
+    if printer:
         with progress.stage("pdf", "Writing the PDF ..."):
-            files["report.pdf"] = pdf.write(page.html(view, on_paper=True, templates=templates))
+            printed = printer.write(page.html(view, record.look, on_paper=True, templates=templates).html)
+            files["report.pdf"] = printed.content
+        if printed.without_glyph:
+            progress.say(f"No font here has {', '.join(printed.without_glyph)}; the PDF shows the number instead.")
     return files
 
 
@@ -241,11 +292,3 @@ def _written(target: Path, files: Mapping[str, bytes], progress: Progress) -> Re
         folder.write(target, files)
     content = json.loads(files[record_file.JSON_NAME])
     return Report(content, target, {name: len(files[name]) for name in sorted(files)})
-
-
-def _check_pdf(formats: Sequence[str]) -> None:
-    """Raise SurroundingsError now, not after the long work, where the PDF could not be made."""
-    if "pdf" in formats:
-        from reportgen.render import pdf
-
-        pdf.check()

@@ -1,4 +1,4 @@
-"""The Record: everything one run found out, as numbers and names; no pictures, no sentences for people.
+"""The Record: everything one run found out, as numbers, names and sentences that any language can say.
 
 Fields that appear in report.json are documented as promises in the README's table of keys. Counts are exact
 integers; a figure that is undefined is None. Array shapes: E example images, U units, C channels, K classes.
@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from numpy.typing import NDArray
+
+from reportgen.texts import Text
 
 SCHEMA = "reportgen/1"
 """The format of report.json; it changes when a key changes its meaning or goes away."""
@@ -38,13 +40,13 @@ class DataFacts:
     """
 
     name: str
-    source: str
+    source: Text
     train_size: int | None
     test_size: int
     input_shape: list[int]
     class_names: list[str]
     class_counts: dict[str, list[int] | None]
-    pixels: str
+    pixels: Text
     looked_at: list[str]
 
 
@@ -57,7 +59,7 @@ class LayerRow:
     output_shape: list[int | None]
     params: int
     analysed: bool
-    reason: str | None
+    reason: Text | None
 
 
 @dataclass(frozen=True)
@@ -86,7 +88,7 @@ class History:
     seconds: list[float | None]
     best_epoch: int | None
     stopped_early: bool | None
-    source: str
+    source: Text
 
 
 @dataclass(frozen=True)
@@ -236,8 +238,35 @@ class Cards:
 
 
 @dataclass(frozen=True)
+class Responses:
+    """What a layer's units answer to the images of Answers. values: (M, U) float16.
+
+    Each unit's s_mean is centred and divided by its deviation over these images; 0 of a unit that does not vary.
+    """
+
+    layer: str
+    values: Array
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What a later run is compared with, image by image.
+
+    right: (N,) bool, whether the model is right about each test image. images: (M,) numbers among the images looked
+    at, ascending. responses: of every layer looked into, none where the model has too many units for it.
+    """
+
+    right: Array
+    images: Array
+    responses: list[Responses]
+
+
+@dataclass(frozen=True)
 class Pictures:
-    """The arrays that pictures are painted from. worst: (M, H, W, C), images of the test part's mistakes."""
+    """The arrays of a run: what pictures are painted from, and `answers`, what a later run is compared with.
+
+    worst: (M, H, W, C), images of the test part's mistakes. answers: None in a folder from before there were any.
+    """
 
     examples: Examples
     worst: Array
@@ -247,6 +276,7 @@ class Pictures:
     kernels: list[Kernels] = field(default_factory=list)
     correlations: list[Correlations] = field(default_factory=list)
     class_maps: list[ClassMap] = field(default_factory=list)
+    answers: Answers | None = None
 
 
 @dataclass(frozen=True)
@@ -309,8 +339,8 @@ class Unit:
     layer: str
     unit: int
     state: str
-    evidence: str
-    cause: str | None
+    evidence: Text
+    cause: Text | None
     firing_rate: float
     zero_share: float
     mean: float
@@ -325,7 +355,7 @@ class Unit:
     preferred_class: Preferred | None
     top_images: list[TopImage]
     other_image: TopImage | None
-    reasons: dict[str, str]
+    reasons: dict[str, Text]
 
 
 @dataclass(frozen=True)
@@ -348,8 +378,8 @@ class LayerVerdict:
     states: dict[str, int]
     groups: list[list[int]]
     removable_params: int
-    left_out: dict[str, list[int]]
-    reasons: dict[str, str]
+    left_out: dict[Text, list[int]]
+    reasons: dict[str, Text]
 
 
 @dataclass(frozen=True)
@@ -361,7 +391,7 @@ class Finding:
 
     code: str
     severity: str
-    message: str
+    message: Text
     layer: str | None
     units: list[int]
 
@@ -380,11 +410,147 @@ class Proof:
 
 
 @dataclass(frozen=True)
+class Figure:
+    """A figure before and after; None where it is undefined."""
+
+    before: float | None
+    after: float | None
+
+
+@dataclass(frozen=True)
+class Count:
+    """A whole number before and after; None where it is undefined."""
+
+    before: int | None
+    after: int | None
+
+
+@dataclass(frozen=True)
+class AccuracyChange:
+    """How sure the change of the test accuracy is.
+
+    interval: of the difference after - before, 95 %. paired: both were tested on the same images one by one; if not,
+    the interval is that of two independent samples. gained, lost: images that only the new or only the old model is
+    right about, None where not paired.
+    """
+
+    interval: list[float]
+    paired: bool
+    gained: int | None
+    lost: int | None
+
+
+@dataclass(frozen=True)
+class ClassChange:
+    """A class in the test part before and after; None where there is no such class."""
+
+    label: str
+    before: ClassScore | None
+    after: ClassScore | None
+
+
+@dataclass(frozen=True)
+class LayerChange:
+    """A layer that is not as it was. kind: "added", "gone", "resized" (shape or parameters) or "renamed"."""
+
+    kind: str
+    before: LayerRow | None
+    after: LayerRow | None
+
+
+@dataclass(frozen=True)
+class LayerMatch:
+    """How the units of a layer were matched with those of the baseline's layer.
+
+    layer: its name now, before: in the baseline. by: "index", "correlation", "class", or None where they could not be
+    matched; reason: why so, a sentence. images: how many both answered, 0 where responses played no part. threshold:
+    the correlation that a pair must reach. median_r: of the pairs, None where not known. unmatched_before,
+    unmatched_after: units without a counterpart.
+    """
+
+    layer: str
+    before: str
+    by: str | None
+    reason: Text
+    images: int
+    threshold: float | None
+    median_r: float | None
+    pairs: int
+    unmatched_before: list[int]
+    unmatched_after: list[int]
+
+
+@dataclass(frozen=True)
+class UnitChange:
+    """A unit that is not what its counterpart in the baseline was.
+
+    kind: "dead" (it has become so), "recovered" (from being dead), "state" (any other change of state), "merged" (it
+    says the same as another now), "parted" (it no longer does), "class" (it prefers another one). layer, unit: now;
+    unit_before: in the baseline. before, after: the state, or the label of the class. r: correlation with its
+    counterpart over images, None where not known.
+    """
+
+    kind: str
+    layer: str
+    unit: int
+    unit_before: int
+    before: str
+    after: str
+    r: float | None
+
+
+@dataclass(frozen=True)
+class FindingChanges:
+    """The findings that are new, gone, or still there, by code and layer; the last as they read now."""
+
+    new: list[Finding]
+    gone: list[Finding]
+    still: list[Finding]
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """What changed since an earlier report, the baseline.
+
+    title, made_at, reportgen: of the baseline. caveats: what makes the two not comparable, a sentence each. summary:
+    the change in one line, without a full stop. unchanged: nothing that is compared here changed, and all could be.
+    figures: test_accuracy, test_loss, train_accuracy, ece, and proof (accuracy without idle units less that with).
+    counts: test_correct, test_size, total_params, epochs, units (inside the model), dead, redundant, healthy.
+    history: the baseline's, its losses and accuracies only. layers: those that changed. matches: of each layer that
+    both looked into. units: those that changed.
+    """
+
+    title: Text
+    made_at: str
+    reportgen: str
+    caveats: list[Text]
+    summary: Text
+    unchanged: bool
+    figures: dict[str, Figure]
+    counts: dict[str, Count]
+    accuracy: AccuracyChange
+    classes: list[ClassChange]
+    history: History | None
+    layers: list[LayerChange]
+    matches: list[LayerMatch]
+    units: list[UnitChange]
+    findings: FindingChanges
+
+
+@dataclass(frozen=True)
+class Look:
+    """How the pages are made. lang: "en" or "ja"; paper: of the PDF, "a4" or "letter"."""
+
+    lang: str = "en"
+    paper: str = "a4"
+
+
+@dataclass(frozen=True)
 class Record:
     """One run, whole. The keys of report.json are these fields, `pictures` excepted (record.npz)."""
 
     schema: str
-    title: str
+    title: Text
     made_at: str
     reportgen: str
     provenance: Provenance
@@ -396,5 +562,6 @@ class Record:
     units: list[Unit]
     proof: Proof | None
     findings: list[Finding]
-    baseline: dict[str, Any] | None
+    baseline: Baseline | None
+    look: Look
     pictures: Pictures

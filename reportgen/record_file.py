@@ -1,6 +1,11 @@
-"""A Record on disk and back: report.json for everything but arrays, record.npz for those."""
+"""A Record on disk and back: report.json for everything but arrays, record.npz for those.
+
+report.json has sentences in English. What they were made from stands in record.npz, so that they can be said in
+another language.
+"""
 
 import dataclasses
+import functools
 import io
 import json
 import math
@@ -12,17 +17,26 @@ from typing import Any
 import numpy as np
 
 from reportgen.errors import InputError
-from reportgen.record import SCHEMA, Array, Pictures, Record
+from reportgen.record import SCHEMA, Array, Look, Record
+from reportgen.texts import Text, from_plain, literal
 
 JSON_NAME = "report.json"
 ARRAYS_NAME = "record.npz"
-_OUTLINE = "outline"
+_OUTLINE, _TEXTS = "outline", "texts"
 
 
 def to_bytes(record: Record) -> dict[str, bytes]:
     """Return the two files of a record, by name. The same record gives the same bytes."""
     fields = {f.name: getattr(record, f.name) for f in dataclasses.fields(record) if f.name != "pictures"}
-    return {JSON_NAME: _json(_plain(fields, None), indent=1), ARRAYS_NAME: _npz(record.pictures)}
+    texts: dict[str, Text] = {}
+    arrays: dict[str, Array] = {}
+    facts = _plain(fields, None, texts)
+    outline = _plain(record.pictures, arrays, texts)
+    members = {
+        _OUTLINE: np.frombuffer(_json(outline), np.uint8),
+        _TEXTS: np.frombuffer(_json([text.plain() for text in texts.values()]), np.uint8),
+    }
+    return {JSON_NAME: _json(facts, indent=1), ARRAYS_NAME: _npz(members | arrays)}
 
 
 def load(folder: Path) -> Record:
@@ -36,13 +50,21 @@ def load(folder: Path) -> Record:
         with (folder / ARRAYS_NAME).open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
             arrays = {name: archive[name] for name in archive.files}
         found["pictures"] = json.loads(arrays.pop(_OUTLINE).tobytes())
-        return typing.cast(Record, _build(Record, found, arrays))
+        found["pictures"].setdefault("answers", None)  # a folder from before there were any
+        found.setdefault("look", dataclasses.asdict(Look()))  # as of texts: a folder from before there were languages
+        texts = _read_texts(arrays.pop(_TEXTS, None))
+        return typing.cast(Record, _build(Record, found, arrays, texts))
     except FileNotFoundError as error:
         raise InputError(f"{error.filename} is missing", do) from error
     except InputError:
         raise
     except Exception as error:  # json, zipfile, zlib and numpy raise whatever a damaged file makes of them
         raise InputError(f"{folder} holds no readable record ({type(error).__name__}: {error})", do) from error
+
+
+def _read_texts(stored: Array | None) -> dict[str, Text]:
+    """Return texts by their English, none where none were stored."""
+    return {} if stored is None else {str(text): text for text in map(from_plain, json.loads(stored.tobytes()))}
 
 
 def _json(value: Any, indent: int | None = None) -> bytes:
@@ -52,24 +74,27 @@ def _json(value: Any, indent: int | None = None) -> bytes:
     )
 
 
-def _npz(pictures: Pictures) -> bytes:
-    arrays: dict[str, Array] = {}
-    outline = _json(_plain(pictures, arrays))
+def _npz(members: dict[str, Any]) -> bytes:
     buffer = io.BytesIO()
-    # numpy dates every member 1980-01-01, so equal arrays give equal bytes
-    members: dict[str, Any] = {_OUTLINE: np.frombuffer(outline, np.uint8)} | arrays
-    np.savez_compressed(buffer, **members)
+    np.savez_compressed(buffer, **members)  # dates every member 1980-01-01, so equal arrays give equal bytes
     return buffer.getvalue()
 
 
-def _plain(value: Any, arrays: dict[str, Array] | None) -> Any:
-    """Return `value` as JSON can say it; an array goes to `arrays`, and its name takes its place."""
+def _plain(value: Any, arrays: dict[str, Array] | None, texts: dict[str, Text]) -> Any:
+    """Return `value` as JSON can say it.
+
+    An array goes to `arrays`, and its name takes its place; a Text, unless it is a literal, also goes to `texts`.
+    """
+    if isinstance(value, Text):
+        if value.plain() != ["literal", value]:  # a literal is what `_build` makes of words without a text
+            texts[value] = value
+        return str(value)
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {f.name: _plain(getattr(value, f.name), arrays) for f in dataclasses.fields(value)}
+        return {f.name: _plain(getattr(value, f.name), arrays, texts) for f in dataclasses.fields(value)}
     if isinstance(value, dict):
-        return {key: _plain(item, arrays) for key, item in value.items()}
+        return {_plain(key, arrays, texts): _plain(item, arrays, texts) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(item, arrays) for item in value]
+        return [_plain(item, arrays, texts) for item in value]
     if isinstance(value, np.ndarray):
         if arrays is None:
             raise TypeError("an array cannot go into report.json")
@@ -83,7 +108,7 @@ def _plain(value: Any, arrays: dict[str, Array] | None) -> Any:
     return value
 
 
-def _build(kind: Any, value: Any, arrays: dict[str, Array]) -> Any:
+def _build(kind: Any, value: Any, arrays: dict[str, Array], texts: dict[str, Text]) -> Any:
     """Return `value`, as read from JSON, as an instance of the annotation `kind`. Raises TypeError."""
     origin, args = typing.get_origin(kind), typing.get_args(kind)
     if kind is Any:
@@ -91,23 +116,31 @@ def _build(kind: Any, value: Any, arrays: dict[str, Array]) -> Any:
     if kind == Array:
         return arrays[value]
     if isinstance(kind, type) and dataclasses.is_dataclass(kind):
-        hints = typing.get_type_hints(kind)
-        return kind(**{name: _build(hints[name], value[name], arrays) for name in hints})
+        hints = _hints(kind)
+        return kind(**{name: _build(hints[name], value[name], arrays, texts) for name in hints})
     if origin in (types.UnionType, typing.Union):
         if value is None and type(None) in args:
             return None
         (wanted,) = (arg for arg in args if arg is not type(None))
-        return _build(wanted, value, arrays)
+        return _build(wanted, value, arrays, texts)
     if origin is list:
         _expect(value, list)
-        return [_build(args[0], item, arrays) for item in value]
+        return [_build(args[0], item, arrays, texts) for item in value]
     if origin is dict:
         _expect(value, dict)
-        return {key: _build(args[1], item, arrays) for key, item in value.items()}
+        return {
+            _build(args[0], key, arrays, texts): _build(args[1], item, arrays, texts) for key, item in value.items()
+        }
+    if kind is Text:
+        _expect(value, str)
+        return texts.get(value) or literal(value)
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
     _expect(value, kind)
     return value
+
+
+_hints = functools.cache(typing.get_type_hints)
 
 
 def _expect(value: Any, kind: type) -> None:

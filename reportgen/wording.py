@@ -1,11 +1,6 @@
 """Numbers and names in words, as the sentences of a Record and the pages made from it both need them."""
 
 
-def plural(value: int, one: str, many: str | None = None) -> str:
-    """1, "image" -> "1 image"; 12345, "image" -> "12,345 images"."""
-    return f"{value:,} {one if value == 1 else many or one + 's'}"
-
-
 def guarded(value: float, whole: float, decimals: int) -> str:
     """Return `value` with `decimals`, and up to three more where it would else be shown as 0 or as `whole`.
 

@@ -23,6 +23,7 @@ from reportgen.record import (
     Kernels,
     LayerRow,
     LayerVerdict,
+    Look,
     Maps,
     Mistake,
     ModelFacts,
@@ -38,15 +39,28 @@ from reportgen.record import (
     TopImage,
     Unit,
 )
+from reportgen.texts import Text, literal, ntext, text
 
 NAMES = ["circle", "square", "star"]
+
+
+def worded(given: Any) -> Any:
+    """Return a plain str as the Text that it is in a record, of a dict each value, and anything else as it is."""
+    if isinstance(given, dict):
+        return {key: worded(value) for key, value in given.items()}
+    return literal(given) if isinstance(given, str) and not isinstance(given, Text) else given
+
+
+def replaced(noun: Any, changes: dict[str, Any], *texts: str) -> Any:
+    """Return `noun` with `changes`. texts: the fields in which a plain str becomes a Text."""
+    return dataclasses.replace(noun, **{k: worded(value) if k in texts else value for k, value in changes.items()})
 
 
 def make_record(**changes: Any) -> Record:
     """Return a small, complete record: two filters, three classes, six test images. `changes` replace."""
     record = Record(
         schema=SCHEMA,
-        title="Shapes",
+        title=literal("Shapes"),
         made_at="2026-11-24T16:00:00Z",
         reportgen="0.1.0",
         provenance=Provenance(
@@ -61,13 +75,13 @@ def make_record(**changes: Any) -> Record:
         ),
         data=DataFacts(
             name="shapes",
-            source="the file shapes.npz",
+            source=text("the file {file}", file="shapes.npz"),
             train_size=12,
             test_size=6,
             input_shape=[4, 4, 1],
             class_names=list(NAMES),
             class_counts={"train": [4, 4, 4], "test": [2, 2, 2]},
-            pixels="Pixels were divided by 255, so the model sees 0 to 1.",
+            pixels=text("Pixels were divided by {divisor}, so the model sees 0 to 1.", divisor="255"),
             looked_at=["test"],
         ),
         model=ModelFacts(
@@ -79,7 +93,7 @@ def make_record(**changes: Any) -> Record:
             non_trainable_params=0,
             layers=[
                 LayerRow("conv", "Conv2D", [None, 2, 2, 2], 20, True, None),
-                LayerRow("flatten", "Flatten", [None, 8], 0, False, "no units (reshaping)"),
+                LayerRow("flatten", "Flatten", [None, 8], 0, False, text("no units (reshaping)")),
                 LayerRow("scores", "Dense", [None, 3], 27, True, None),
             ],
         ),
@@ -93,13 +107,27 @@ def make_record(**changes: Any) -> Record:
         ],
         proof=Proof(1, 5 / 6, 4 / 6, [-0.5, 0.1]),
         findings=[
-            Finding("redundant-units", "warning", "In layer conv, 1 unit says the same as the other.", "conv", [1]),
-            Finding("still-improving", "notice", "The last epoch was the best.", None, []),
+            make_finding(
+                code="redundant-units",
+                severity="warning",
+                message="In layer conv, 1 unit says the same as the other.",
+                layer="conv",
+                units=[1],
+            ),
+            make_finding(),
         ],
         baseline=None,
+        look=Look(),
         pictures=make_pictures(),
     )
-    return dataclasses.replace(record, **changes)
+    return replaced(record, changes, "title")
+
+
+def make_finding(**changes: Any) -> Finding:
+    """Return the notice that training might have gone on."""
+    return replaced(
+        Finding("still-improving", "notice", literal("The last epoch was the best."), None, []), changes, "message"
+    )
 
 
 def make_history(**changes: Any) -> History:
@@ -115,9 +143,9 @@ def make_history(**changes: Any) -> History:
         seconds=[4.5, 4.0, 4.0],
         best_epoch=2,
         stopped_early=True,
-        source="this run",
+        source=text("this run"),
     )
-    return dataclasses.replace(history, **changes)
+    return replaced(history, changes, "source")
 
 
 def make_scores(**changes: Any) -> Scores:
@@ -176,9 +204,11 @@ def make_verdict(name: str, units: int, **changes: Any) -> LayerVerdict:
         groups=[],
         removable_params=0,
         left_out={},
-        reasons={"noise_floor": "with only 6 images, units reach |r| = 0.9 by chance"},
+        reasons=worded({"noise_floor": "with only 6 images, units reach |r| = 0.9 by chance"}),
     )
-    return dataclasses.replace(verdict, **changes)
+    if "left_out" in changes:
+        changes["left_out"] = {worded(reason): units for reason, units in changes["left_out"].items()}
+    return replaced(verdict, changes, "reasons")
 
 
 def make_unit(**changes: Any) -> Unit:
@@ -187,7 +217,7 @@ def make_unit(**changes: Any) -> Unit:
         layer="conv",
         unit=0,
         state="healthy",
-        evidence="fired on 5 of 6 images",
+        evidence=text("fired on {some} of {images}", some="5", images=ntext(6, "{n} image", "{n} images")),
         cause=None,
         firing_rate=5 / 6,
         zero_share=0.5,
@@ -203,9 +233,9 @@ def make_unit(**changes: Any) -> Unit:
         preferred_class=Preferred("circle", 0.9, 0.8, 0.1, None, None, 0.5),
         top_images=[TopImage(1, 2.0, "circle", "circle", 0, 1, [0, 1, 3, 4]), TopImage(0, 1.0, "star", "circle", 0, 0)],
         other_image=None,
-        reasons={"selectivity": "some responses are negative", "nearest": "n/a", "preferred_class": "n/a"},
+        reasons=worded({"selectivity": "some responses are negative", "nearest": "n/a", "preferred_class": "n/a"}),
     )
-    return dataclasses.replace(unit, **changes)
+    return replaced(unit, changes, "evidence", "cause", "reasons")
 
 
 def make_kernels(weights: Any, *, on_colour: bool = False, channels: Any = None) -> Kernels:

@@ -16,6 +16,7 @@ from reportgen.dataset import Dataset, Part, Pixels
 from reportgen.progress import Progress
 from reportgen.record import LayerVerdict, Unit
 from reportgen.tally import LayerPlan, LayerTally
+from reportgen.texts import literal
 from reportgen.train import samples
 
 keras = pytest.importorskip("reportgen.train.runtime", reason="TensorFlow is not installed").keras
@@ -33,7 +34,7 @@ def make_part(shape: Sequence[int], count: int = 40, classes: int = 3, seed: int
 def make_dataset(test: Part, train: Part | None = None, *, scale: float = 1 / 255) -> Dataset:
     labels = np.concatenate([part.labels for part in (test, train) if part is not None])
     names = tuple(str(k) for k in range(labels.max() + 1))
-    return Dataset("made", "arrays", train, test, names, "", Pixels(scale, ""))
+    return Dataset("made", literal("arrays"), train, test, names, "", Pixels(scale, literal("")))
 
 
 def black_and_white_digits(count: int) -> Dataset:

@@ -11,7 +11,18 @@ import pytest
 from reportgen.collect import findings, scores
 from reportgen.collect.data import DataChecks, Twins
 from reportgen.collect.finding_kinds import KINDS, FindingThresholds, finding
-from reportgen.collect.phrases import label, listed, name, number, numbered, percent, points, span
+from reportgen.collect.phrases import (
+    counted_images,
+    label,
+    listed,
+    name,
+    number,
+    numbered_images,
+    numbered_units,
+    percent,
+    points,
+    span,
+)
 from reportgen.record import (
     DataFacts,
     Finding,
@@ -24,7 +35,7 @@ from reportgen.record import (
     Scores,
     Unit,
 )
-from reportgen.wording import plural, visible
+from reportgen.wording import visible
 from tests.builders import make_history, make_record, make_scores, make_unit, modules_after
 
 HOSTILE = 'x"<script>alert(1)</script>\n\u202eevil\x1b[31m{{ 7*7 }}'
@@ -191,7 +202,7 @@ def broken(text: str = "shape") -> list[Finding]:
         make_layer(f"{text}2", 2, groups=[[1, 0]], n_images=50),
     ]
     units = [
-        *make_units(0, layer=text, state="dead", cause=text),
+        *make_units(0, layer=text, state="dead", cause=visible(text)),
         *make_units(1, layer=text, state="saturated"),
         *make_units(2, layer=text, state="constant"),
         *make_units(3, layer=text, state="weak"),
@@ -859,12 +870,13 @@ def test_a_list_reads_as_a_sentence_and_is_cut_after_ten(items: str, text: str) 
 
 
 def test_a_list_of_the_first_says_how_many_there_are() -> None:
-    assert numbered("image", [1234, 5], 1500) == "images 1,234, 5 and 1,498 more"
-    assert (numbered("unit", [3]), numbered("unit", [3, 7])) == ("unit 3", "units 3 and 7")
+    assert numbered_images([1234, 5], 1500) == "images 1,234, 5 and 1,498 more"
+    assert numbered_images([5], 1) == "image 5"
+    assert (numbered_units([3]), numbered_units([3, 7])) == ("unit 3", "units 3 and 7")
 
 
 def test_counts_and_spans() -> None:
-    assert (plural(1, "class", "classes"), plural(12345, "image")) == ("1 class", "12,345 images")
+    assert (counted_images(1, "train"), counted_images(12345)) == ("1 training image", "12,345 images")
     assert (span([0.5, 0.25]), span([0.5, 0.5001])) == ("0.25 to 0.5", "0.5")
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import html5lib
+import matplotlib
 import numpy as np
 import pytest
 from PIL import Image
@@ -21,6 +22,7 @@ from reportgen.record import (
     Finding,
     Kernels,
     LayerRow,
+    Look,
     Maps,
     ModelFacts,
     Pictures,
@@ -28,6 +30,7 @@ from reportgen.record import (
     Record,
 )
 from reportgen.render import page
+from reportgen.texts import literal
 from tests.builders import (
     assert_one_line,
     make_history,
@@ -47,8 +50,8 @@ NO_CARDS = Cards(np.zeros(0, np.int64), np.zeros((0, 4, 4, 1), np.uint8), {})
 HOSTILE = "<script>alert(1)</script>{{ 7*7 }}{% raw %}\"'&\x1b[31m\u202e"
 
 
-def html(record: Record, **options: Any) -> str:
-    return page.html(page.paint(record), **options)
+def html(record: Record, look: Look | None = None, **options: Any) -> str:
+    return page.html(page.paint(record), look or record.look, **options).html
 
 
 def tree(text: str) -> Any:
@@ -59,6 +62,9 @@ def tree(text: str) -> Any:
 def text_of(text: str) -> str:
     """Return what a reader reads, every run of white space as one blank."""
     body = tree(text).find("body")
+    for parent in list(body.iter()):
+        for script in parent.findall("script"):
+            parent.remove(script)
     return " ".join("".join(body.itertext()).split())
 
 
@@ -80,17 +86,28 @@ def test_the_page_asks_for_nothing_from_anywhere(on_paper: bool) -> None:
             value = element.get(name, "#")
             assert value.startswith(("#", "data:")), f"{element.tag} {name}={value[:60]}"
     style = "".join(found.find("head/style").itertext())
-    assert "url(" not in style and "@import" not in style
-    assert found.find(".//script") is None, "the page is complete without scripts"
+    assert "@import" not in style
+    assert all(address.startswith("data:font/woff2;") for address in re.findall(r'url\("?([^")]*)', style))
 
 
-def test_the_policy_allows_the_page_its_own_style_and_nothing_else() -> None:
+def policy_of(found: Any) -> str:
+    metas = [m for m in found.iter("meta") if m.get("http-equiv") == "Content-Security-Policy"]
+    assert len(metas) == 1
+    return str(metas[0].get("content"))
+
+
+def sha256(element: Any) -> str:
+    content = "".join(element.itertext()).encode()
+    return "sha256-" + base64.b64encode(hashlib.sha256(content).digest()).decode()
+
+
+def test_the_policy_allows_the_page_its_own_style_and_script_and_nothing_else() -> None:
     found = tree(html(make_record()))
-    policy = next(m.get("content") for m in found.iter("meta") if m.get("http-equiv") == "Content-Security-Policy")
-    style = "".join(found.find("head/style").itertext())
-    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
-    assert f"style-src 'sha256-{digest}'" in policy
-    assert policy.startswith("default-src 'none'; img-src data:;")
+    (style,), (script,) = list(found.iter("style")), list(found.iter("script"))
+    assert policy_of(found) == (
+        f"default-src 'none'; img-src data:; font-src data:; style-src '{sha256(style)}'; "
+        f"script-src '{sha256(script)}'; base-uri 'none'; form-action 'none'"
+    )
     assert not [e.tag for e in found.iter() if e.get("style")], "a style attribute would be blocked by the policy"
 
 
@@ -103,6 +120,39 @@ def test_every_link_has_its_target_and_every_id_is_there_once(on_paper: bool) ->
     assert links <= set(ids)
     named = {i for e in found.iter() for i in (e.get("aria-labelledby") or "").split()}
     assert named <= set(ids)
+
+
+def test_paper_needs_no_script_and_shows_nothing_that_only_a_screen_can() -> None:
+    found = tree(html(make_record(), on_paper=True))
+    tags = {e.tag for e in found.iter() if isinstance(e.tag, str)}
+    assert not tags & {"script", "dialog", "form", "button", "select"}
+
+
+def test_a_split_page_holds_neither_style_nor_script_nor_picture_itself() -> None:
+    made = page.html(page.paint(make_record()), Look(), split="beside")
+    found = tree(made.html)
+    assert "data:" not in made.html
+    assert not list(found.iter("style"))
+    assert all(not "".join(script.itertext()).strip() for script in found.iter("script"))
+    assert policy_of(found) == (
+        "default-src 'none'; img-src 'self'; font-src 'self'; style-src 'self'; script-src 'self'; "
+        "base-uri 'none'; form-action 'none'"
+    )
+    named = {e.get(name) for e in found.iter() for name in ("src", "href") if e.get(name, "#")[0] != "#"}
+    style = made.files["beside/style.css"].decode()
+    fonts = {f"beside/{name}" for name in re.findall(r'url\("?([^")]*)', style)}
+    assert fonts
+    assert named | fonts == set(made.files), "a file is missing or too many"
+
+
+def test_a_split_page_shows_the_same_as_a_whole_one() -> None:
+    view = page.paint(make_record())
+    assert text_of(page.html(view, Look(), split="beside").html) == text_of(page.html(view, Look()).html)
+
+
+@pytest.mark.parametrize("paper", ["a4", "letter"])
+def test_the_paper_has_the_size_that_was_asked_for(paper: str) -> None:
+    assert f"size: {paper};" in html(make_record(), Look(paper=paper), on_paper=True)
 
 
 def test_headings_step_down_one_level_at_a_time() -> None:
@@ -128,7 +178,7 @@ def test_every_picture_says_its_real_size() -> None:
 def test_the_first_words_say_what_was_found() -> None:
     read = text_of(html(make_record()))
     assert "classifies 83.3 % of 6 test images correctly" in read.replace("\u00a0", " ")
-    assert "trained here on 12 images of 3 classes" in read
+    assert "It was trained here on 12 images of 3 classes." in read
     assert "24 November 2026, 16:00 UTC" in read
 
 
@@ -163,11 +213,11 @@ def test_an_undefined_figure_is_not_available_rather_than_zero() -> None:
     ]  # fmt: skip
 
 
-def test_the_confusion_matrix_shows_counts() -> None:
+def test_the_confusion_matrix_shows_counts_and_shares_of_the_true_class() -> None:
     assert table_rows(make_record(), "matrix")[1:] == [
-        ["circle", "1", "1", "·"],
-        ["square", "·", "2", "·"],
-        ["star", "·", "·", "2"],
+        ["circle", "1 50.0\u00a0%", "1 50.0\u00a0%", "·"],
+        ["square", "·", "2 100.0\u00a0%", "·"],
+        ["star", "·", "·", "2 100.0\u00a0%"],
     ]
 
 
@@ -201,7 +251,7 @@ def test_how_the_training_ended_is_said(stopped: bool, best: int, said: str) -> 
 def test_nothing_is_said_about_an_end_that_nobody_saw() -> None:
     read = text_of(html(make_record(history=make_history(stopped_early=None, seconds=[None] * 3))))
     assert "stopped early" not in read and "all the epochs" not in read
-    assert "3 epochs, as told by this run" in read
+    assert "The model was trained for 3 epochs, as told by this run." in read
 
 
 def test_without_a_training_part_the_page_says_so() -> None:
@@ -224,7 +274,7 @@ def test_units_beyond_the_budget_are_counted() -> None:
     kernels = Kernels("conv", 96, 1, 1.0, False, np.ones((64, 1, 3, 3), np.float32), np.zeros((64, 1), int))
     pictures = make_pictures(maps=[Maps("conv", 96, 1, values)], kernels=[kernels])
     read = text_of(html(make_record(pictures=pictures, layers=[make_verdict("conv", 96)])))
-    assert "64 of 96 units shown beside each input image" in read
+    assert "one picture a unit, numbered from 0 (64 of 96 shown)" in read
     assert "learned (64 of 96 units shown)" in read
 
 
@@ -232,13 +282,13 @@ def test_input_channels_beyond_the_budget_are_counted() -> None:
     weights = np.random.default_rng(0).standard_normal((2, 8, 3, 3))
     kernels = dataclasses.replace(make_kernels(weights), inputs=32)
     read = text_of(html(make_record(pictures=make_pictures(kernels=[kernels]))))
-    assert "strongest first: 8 of 32 shown" in read
+    assert "strongest first (8 of 32 shown)" in read
 
 
 def test_thinned_maps_say_so() -> None:
     maps = dataclasses.replace(make_pictures().maps[0], step=4)
     read = text_of(html(make_record(pictures=make_pictures(maps=[maps]))))
-    assert "every 4th row and column is shown" in read
+    assert "one row and column in 4 is shown" in read
 
 
 def test_units_that_are_silent_on_every_example_are_named() -> None:
@@ -247,7 +297,7 @@ def test_units_that_are_silent_on_every_example_are_named() -> None:
     values[0, :, :, 2] = 0
     read = text_of(html(make_record(pictures=make_pictures(maps=[Maps("conv", 3, 1, values)]))))
     assert "Here that are 3 of 6 tiles." in read
-    assert "Hatched for every image shown: unit 1." in read
+    assert "Hatched for every image shown: 1." in read
 
 
 def test_kernels_of_a_colour_layer_are_also_shown_in_colour() -> None:
@@ -260,7 +310,7 @@ def test_kernels_of_a_colour_layer_are_also_shown_in_colour() -> None:
 
 
 def test_a_model_without_units_gives_a_page_all_the_same() -> None:
-    model = ModelFacts("flat", "loaded", "softmax", 0, 0, 0, [LayerRow("f", "Flatten", [None, 8], 0, False, "no")])
+    model = ModelFacts("flat", "loaded", "softmax", 0, 0, 0, [LayerRow("f", "Flatten", [None, 8], 0, False, literal("no"))])
     pictures = Pictures(make_pictures().examples, make_pictures().worst, make_pictures().cards)
     record = make_record(model=model, pictures=pictures, layers=[], units=[], proof=Proof(0, 0.5, 0.5, [0.0, 0.0]))
     read = text_of(html(record))
@@ -271,10 +321,15 @@ def test_a_model_without_units_gives_a_page_all_the_same() -> None:
 def test_the_findings_come_first_with_their_weight_and_a_link_to_the_evidence() -> None:
     found = tree(html(make_record()))
     items = [
-        (e.get("class"), e.find("a").get("href"), "".join(e.itertext())) for e in found.iter("li") if e.get("class")
+        (e.get("id"), e.get("class"), e.find("a").get("href"), "".join(e.itertext()))
+        for e in found.iter("li")
+        if e.get("class")
     ]
-    assert [(kind, link) for kind, link, _ in items] == [("warning", "#layer-1"), ("notice", "#training")]
-    assert "Warning. In layer conv, 1 unit says the same as the other." in items[0][2]
+    assert [item[:3] for item in items] == [
+        ("finding-1", "warning", "#layer-1"),
+        ("finding-2", "notice", "#training"),
+    ]
+    assert "Warning. In layer conv, 1 unit says the same as the other." in items[0][3]
     read = text_of(html(make_record()))
     assert read.index("Findings") < read.index("The layers of sequential")
 
@@ -297,24 +352,44 @@ def test_the_strip_has_a_cell_a_unit_lettered_by_its_state() -> None:
     assert cells == [(f"cell {state.replace(' ', '-')}", letter) for state, letter in zip(STATES, letters, strict=True)]
 
 
-def test_a_flagged_unit_has_its_card_in_the_open_and_a_healthy_one_folded() -> None:
-    found = tree(html(make_record()))
-    folded = {e.get("id") for details in found.iter("details") for e in details.iter("article")}
-    assert {e.get("id") for e in found.iter("article")} - folded == {"conv/u1"}
-    assert folded == {"conv/u0"}
+def cards(found: Any) -> dict[str, Any]:
+    """Return the cards by their anchor, which lies inside of them so that a link to it opens them."""
+    made = [e for e in found.iter("details") if "card" in (e.get("class") or "").split()]
+    return {e.find("div").get("id"): e for e in made}
+
+
+def test_a_flagged_unit_has_its_card_opened_and_a_healthy_one_folded() -> None:
+    found = cards(tree(html(make_record())))
+    assert {anchor: card.get("open") is not None for anchor, card in found.items()} == {
+        "conv/u1": True,
+        "conv/u0": False,
+    }
+
+
+def test_a_folded_card_still_shows_its_unit_state_and_strongest_images() -> None:
+    summary = cards(tree(html(make_record())))["conv/u0"].find("summary")
+    assert " ".join("".join(summary.itertext()).split()) == "Unit 0 healthy"
+    assert summary.find("img").get("alt") == "Strongest images: circle, star (predicted circle)"
+
+
+def test_paper_has_no_card_of_a_healthy_unit_but_its_row() -> None:
+    found = tree(html(make_record(), on_paper=True))
+    assert list(cards(found)) == ["conv/u1"]
+    assert [e.tag for e in found.iter() if e.get("id") == "conv/u0"] == ["tr"]
 
 
 def test_a_card_has_the_evidence_the_figures_and_the_labels_of_its_images() -> None:
     unit = make_unit(unit=1, state="dead", evidence="fired on 0 of 6 images", cause="its kernel is zero", nearest=None)
     unit = dataclasses.replace(unit, reasons=unit.reasons | {"nearest": "dead"})
     found = tree(html(make_record(units=[make_unit(), unit])))
-    card = next(e for e in found.iter("article") if e.get("id") == "conv/u1")
+    card = cards(found)["conv/u1"]
     read = " ".join("".join(card.itertext()).split()).replace("\u00a0", " ")
     for part in (
         "Fired on 0 of 6 images. Why: its kernel is zero.",
         "circle, star (predicted circle)",
         "Most like n/a: dead",
-        "circle: AUROC 0.90, 80 % hits at 10 % false alarms",
+        "Prefers circle, 80 % hits at 10 % false alarms",
+        "AUROC 0.90",
         "Selectivity n/a: some responses are negative",
     ):
         assert part in read
@@ -327,7 +402,7 @@ def test_a_unit_that_no_image_fires_says_so_in_the_place_of_pictures() -> None:
 
 def test_the_proof_is_told_with_its_interval() -> None:
     read = text_of(html(make_record())).replace("\u00a0", " ")
-    assert "With 1 unit called dead or removable held at its mean" in read
+    assert "With every unit called dead or removable (1 unit) held at its mean" in read
     assert "goes from 83.33 % to 66.67 %; the true difference lies between \u221250.00 % and +10.00 %" in read
 
 
@@ -335,7 +410,7 @@ def test_the_paper_keeps_long_tables_of_units_short_and_says_so() -> None:
     units = [make_unit(unit=n, group=None) for n in range(60)]
     record = make_record(units=units, layers=[make_verdict("conv", 60)], pictures=make_pictures(cards=NO_CARDS))
     assert "50 of 60 shown" in text_of(html(record, on_paper=True))
-    assert "60 in all" in text_of(html(record))
+    assert "60 of 60 shown" in text_of(html(record))
 
 
 def test_classes_with_names_are_told_beside_pictures_that_number_them() -> None:
@@ -354,24 +429,24 @@ def test_text_from_outside_stays_text(on_paper: bool) -> None:
     confused = [dataclasses.replace(c, true=HOSTILE, predicted=HOSTILE) for c in make_scores().most_confused]
     scores = make_scores(classes=classes, worst=worst, most_confused=confused)
     record = make_record(
-        title=HOSTILE,
+        title=literal(HOSTILE),
         evaluation={"train": scores, "test": scores},
-        history=make_history(metrics={HOSTILE: [1.0, 2.0, 3.0]}, source=HOSTILE),
+        history=make_history(metrics={HOSTILE: [1.0, 2.0, 3.0]}, source=literal(HOSTILE)),
         pictures=make_pictures(maps=[dataclasses.replace(make_pictures().maps[0], layer=HOSTILE)], kernels=[]),
     )
     layers = [dataclasses.replace(row, name=HOSTILE, kind=HOSTILE) for row in record.model.layers[:1]]
     top = dataclasses.replace(make_unit().top_images[0], true=HOSTILE, predicted=HOSTILE)
     preferred = dataclasses.replace(make_unit().preferred_class, label=HOSTILE)
-    unit = make_unit(layer=HOSTILE, evidence=HOSTILE, cause=HOSTILE, top_images=[top], preferred_class=preferred)
+    unit = make_unit(layer=HOSTILE, evidence=literal(HOSTILE), cause=literal(HOSTILE), top_images=[top], preferred_class=preferred)
     cards = dataclasses.replace(make_pictures().cards, units={HOSTILE: [0]})
     record = dataclasses.replace(
         record,
-        layers=[make_verdict(HOSTILE, 1, read_after=HOSTILE + "x", left_out={HOSTILE: [0]})],
+        layers=[make_verdict(HOSTILE, 1, read_after=HOSTILE + "x", left_out={literal(HOSTILE): [0]})],
         units=[dataclasses.replace(unit, removable=True)],
-        findings=[Finding("dead-units", "warning", HOSTILE, HOSTILE, [0])],
+        findings=[Finding("dead-units", "warning", literal(HOSTILE), HOSTILE, [0])],
         pictures=dataclasses.replace(record.pictures, cards=cards),
         model=dataclasses.replace(record.model, name=HOSTILE, layers=layers),
-        data=with_data(record, source=HOSTILE, name=HOSTILE, class_names=[HOSTILE] * 3),
+        data=with_data(record, source=literal(HOSTILE), name=HOSTILE, class_names=[HOSTILE] * 3),
         provenance=dataclasses.replace(record.provenance, command=HOSTILE, platform=HOSTILE),
     )
     made = html(record, on_paper=on_paper)
@@ -383,7 +458,7 @@ def test_text_from_outside_stays_text(on_paper: bool) -> None:
 
 
 def test_a_name_of_ten_thousand_characters_is_cut_visibly() -> None:
-    assert "(10,000 characters)" in text_of(html(make_record(title="x" * 10_000)))
+    assert "(10,000 characters)" in text_of(html(make_record(title=literal("x" * 10_000))))
 
 
 def test_the_same_record_gives_the_same_page() -> None:
@@ -417,5 +492,13 @@ def test_templates_that_are_no_folder_are_an_input_error(tmp_path: Path) -> None
 
 def test_painting_needs_neither_tensorflow_nor_scikit_learn() -> None:
     loaded = modules_after("from reportgen.render import page\nfrom tests.builders import make_record\n"
-                           "page.html(page.paint(make_record()))")  # fmt: skip
+                           "page.html(page.paint(make_record()), make_record().look)")  # fmt: skip
     assert not {name.split(".")[0] for name in loaded} & {"tensorflow", "keras", "sklearn"}
+
+
+@pytest.mark.parametrize(("kind", "name"), [("sequential", "viridis"), ("diverging", "RdBu_r")])
+def test_the_colour_ramps_are_those_of_the_pictures(kind: str, name: str) -> None:
+    style = (page.templating.locate_templates() / "style.css").read_text()
+    stops = re.search(rf"\.{kind} \{{ background: linear-gradient\(to right, ([^)]*)\)", style)[1].split(", ")
+    expected = matplotlib.colormaps[name](np.linspace(0, 1, len(stops)))
+    assert [matplotlib.colors.to_rgb(stop) for stop in stops] == pytest.approx(expected[:, :3], abs=1 / 255)

@@ -1,18 +1,24 @@
 """The PDF: what a reader finds on paper."""
 
+import dataclasses
 import io
 import logging
+import re
 import sys
 from pathlib import Path
 from typing import Any
 
+import page as validation
+import pikepdf
 import pypdf
 import pytest
 
 from reportgen.errors import InputError, SurroundingsError
-from reportgen.record import Record
+from reportgen.record import Confused, Record
 from reportgen.render import page, pdf
-from tests.builders import assert_one_line, make_record
+from tests.builders import NAMES, assert_one_line, make_record, make_scores
+
+RARE = "\U00012f90"  # Cypro-Minoan: printable, and in no font that a machine comes with
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -23,13 +29,50 @@ def _pango() -> None:
         pytest.skip(str(error))
 
 
-def made(record: Record, **options: Any) -> bytes:
-    return pdf.write(page.html(page.paint(record), on_paper=True, **options))
+def made(record: Record, **options: Any) -> pdf.Pdf:
+    return pdf.write(page.html(page.paint(record), record.look, on_paper=True, **options).html)
+
+
+def named(*names: str) -> Record:
+    """Return the small record with other names of its classes."""
+    labels = dict(zip(NAMES, names, strict=True))
+    scores = make_scores(
+        classes=[dataclasses.replace(c, label=labels[c.label]) for c in make_scores().classes],
+        most_confused=[Confused(labels[c.true], labels[c.predicted], c.count) for c in make_scores().most_confused],
+        worst=[dataclasses.replace(m, true=labels[m.true], predicted=labels[m.predicted]) for m in make_scores().worst],
+    )
+    data = dataclasses.replace(make_record().data, class_names=list(names))
+    return make_record(evaluation={"train": scores, "test": scores}, data=data)
+
+
+def assert_well_made(content: bytes) -> None:
+    """Check what holds for every PDF: PDF/UA-1, sound syntax, our fonts alone, and what a screen reader goes by."""
+    report = validation.validate_pdf_bytes(content, profile="ua1")
+    assert report.is_compliant, [(failure.rule_id, failure.message) for failure in report.failures]
+    with pikepdf.open(io.BytesIO(content)) as document:
+        assert document.check_pdf_syntax() == []
+        for sheet in document.pages:
+            fonts = {str(font.BaseFont).partition("+")[2] for font in sheet.Resources.Font.values()}
+            assert fonts and all(font.startswith("Reportgen-") for font in fonts), fonts
+            for annotation in sheet.get("/Annots", []):
+                assert str(annotation.Contents).strip() and int(annotation.F) & 4
+            margins = re.findall(rb"/Artifact\s*<<\s*/Type\s*/Pagination\s*>>\s*BDC", sheet.Contents.read_bytes())
+            assert margins, "the page number, at least"
+            width, height = map(float, sheet.MediaBox[2:])
+        for thing in document.objects:
+            if not isinstance(thing, pikepdf.Dictionary):
+                continue
+            if thing.get("/S") == "/TH":
+                assert str(thing.A.Scope) in {"/Row", "/Column"}
+            if thing.get("/S") == "/Figure":
+                assert str(thing.Alt).strip()
+                left, bottom, right, top = map(float, thing.A.BBox)
+                assert 0 <= left < right <= width and 0 <= bottom < top <= height, str(thing.Alt)
 
 
 @pytest.fixture(scope="module")
 def written() -> bytes:
-    return made(make_record())
+    return made(make_record()).content
 
 
 @pytest.fixture(scope="module")
@@ -108,13 +151,47 @@ def test_headings_tables_and_figures_are_tagged(read: pypdf.PdfReader) -> None:
 
 
 def test_the_same_page_gives_the_same_bytes(written: bytes) -> None:
-    assert made(make_record()) == written
+    assert made(make_record()).content == written
+
+
+def test_the_small_report_is_pdf_ua(written: bytes) -> None:
+    assert_well_made(written)
+
+
+def test_the_real_report_is_pdf_ua(made_report: Path) -> None:
+    assert_well_made((made_report / "report.pdf").read_bytes())
+
+
+def test_japanese_names_are_set_in_the_bundled_font() -> None:
+    written = made(named("円", "四角形", "ラーメン")).content
+    assert_well_made(written)
+    shown = words(pypdf.PdfReader(io.BytesIO(written)))
+    for name in ("円", "四角形", "ラーメン"):
+        assert name in shown
+    with pikepdf.open(io.BytesIO(written)) as document:
+        fonts = {str(font.BaseFont) for sheet in document.pages for font in sheet.Resources.Font.values()}
+    assert any("Reportgen-Japanese" in font for font in fonts)
+
+
+def test_a_japanese_report_is_pdf_ua() -> None:
+    record = make_record(look=dataclasses.replace(make_record().look, lang="ja"))
+    written = made(record)
+    assert written.without_glyph == []
+    assert_well_made(written.content)
+    assert pypdf.PdfReader(io.BytesIO(written.content)).root_object["/Lang"] == "ja"
+
+
+def test_names_that_no_font_has_are_shown_by_number() -> None:
+    written = made(named("circle", f"{RARE} square", "star"))
+    assert_well_made(written.content)
+    assert written.without_glyph == [RARE]
+    assert f"U+{ord(RARE):X} square" in words(pypdf.PdfReader(io.BytesIO(written.content)))
 
 
 def test_weasyprint_has_nothing_to_complain_about(caplog: pytest.LogCaptureFixture) -> None:
-    with caplog.at_level(logging.WARNING, logger="weasyprint"):
+    with caplog.at_level(logging.DEBUG, logger=pdf.__name__):
         made(make_record())
-    assert [record.getMessage() for record in caplog.records] == []
+    assert [record.getMessage() for record in caplog.records if record.name == pdf.__name__] == []
 
 
 @pytest.mark.parametrize("address", ["file:///etc/hostname", "http://127.0.0.1:9/x.png"])

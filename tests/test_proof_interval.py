@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from reportgen.collect import intervals, proof
+from reportgen import intervals
+from reportgen.collect import proof
 
 
 def answers(*, lost: int = 0, gained: int = 0, images: int) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:

@@ -4,6 +4,7 @@ import dataclasses
 import io
 from typing import Any
 
+import matplotlib
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -17,6 +18,7 @@ Pixels = NDArray[np.uint8]
 WHITE, BLACK, GREY = (255, 255, 255), (0, 0, 0), (128, 128, 128)
 LINE = (184, 184, 184)
 A4 = 1.45  # height by width of a sheet, a little more than 297 by 210
+STEPS = 205  # of 256 palette entries, 51 are paper, lines and greys
 GREY_INPUTS = np.full((8, 8, 8, 1), 255, np.uint8)
 
 
@@ -37,8 +39,10 @@ def is_colour(pixels: Pixels, colour: tuple[int, ...]) -> NDArray[np.bool_]:
 
 
 def scale_colours(grid: tiles.Grid) -> list[tuple[int, ...]]:
-    """Return the colours of the scale, lowest value first."""
-    return [tuple(map(int, colour)) for colour in decoded(grid.scale)[0]]
+    """Return the colours of the scale, lowest value first: around zero for kernels, else upwards."""
+    name = "RdBu_r" if grid.low == -grid.high else "viridis"
+    shades = matplotlib.colormaps[name](np.linspace(0, 1, STEPS))[:, :3]
+    return [tuple(map(int, colour)) for colour in np.round(shades * 255)]
 
 
 def boxes(mask: NDArray[np.bool_], reach: int = 1) -> list[tuple[slice, slice]]:
@@ -63,7 +67,7 @@ def _runs(flags: NDArray[np.bool_], reach: int) -> list[tuple[int, int]]:
 
 def shows_values(pixels: Pixels, grid: tiles.Grid) -> NDArray[np.bool_]:
     """Tell which pixels have a colour of the grid's scale."""
-    return np.isin(_as_numbers(pixels), _as_numbers(decoded(grid.scale)))
+    return np.isin(_as_numbers(pixels), _as_numbers(np.array(scale_colours(grid), np.uint8)))
 
 
 def _as_numbers(pixels: Pixels) -> NDArray[np.int64]:
@@ -304,7 +308,8 @@ def test_a_weight_of_zero_has_the_middle_colour_of_the_scale(limit: float, input
 
 
 def test_the_scale_of_kernels_is_lightest_at_zero_and_darker_to_both_sides() -> None:
-    light = decoded(tiles.kernels_grid(make_kernels(np.ones((1, 1, 3, 3)))).scale)[0].sum(axis=1, dtype=int)
+    grid = tiles.kernels_grid(make_kernels(np.ones((1, 1, 3, 3))))
+    light = np.array(scale_colours(grid)).sum(axis=1)
     middle = len(light) // 2
     assert light.argmax() in range(middle - 1, middle + 2)
     assert (np.diff(light[: middle + 1 : 17]) > 0).all()

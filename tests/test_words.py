@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from reportgen.render import words
-from tests.builders import make_history
+from reportgen.render import insights, languages, words
+from tests.builders import make_history, make_unit, make_verdict
 
 SPACE = "\u00a0"
 TOTALS = [1, 2, 3, 7, 16, 99, 100, 199, 201, 999, 1000, 1001, 10_000]
@@ -196,7 +196,7 @@ def test_a_shape_leaves_out_the_batch_and_calls_an_open_size_any(value: list[int
     ],
 )
 def test_a_moment_is_a_date_and_a_time_in_utc(value: str, text: str) -> None:
-    assert words.moment(value) == text
+    assert words.moment(value, languages.catalogue("en"), "en") == text
 
 
 @pytest.mark.parametrize("hidden", ["\n", "\x00", "\x1b", "\u202e", "\u200f", "\u2066", "\udcff"], ids=ascii)
@@ -220,24 +220,19 @@ def test_a_name_may_be_a_number() -> None:
     assert words.name(7) == "7"
 
 
-@pytest.mark.parametrize(("value", "text"), [(0, "0 images"), (1, "1 image"), (2, "2 images"), (1500, "1,500 images")])
-def test_a_plural_is_used_for_all_but_one(value: int, text: str) -> None:
-    assert words.plural(value, "image") == text
-
-
-@pytest.mark.parametrize(("value", "text"), [(1, "1 class"), (3, "3 classes")])
-def test_an_irregular_plural_can_be_given(value: int, text: str) -> None:
-    assert words.plural(value, "class", "classes") == text
-
-
 @pytest.mark.parametrize(
     ("metric", "said"),
     [
-        ("loss", "Loss went from 1.10 to 0.500 and validation loss went from 1.00 to 0.750."),
-        ("top_5", "Top 5 went from 0.100 to n/a."),
+        (
+            "loss",
+            "On the training images loss went from 1.10 to 0.500, on the validation images from 1.00 to 0.750.",
+        ),
+        ("top_5", "top 5 went from 0.100 to 0.200."),
+        ("nothing", "No epoch has a value of nothing."),
     ],
 )
 def test_the_course_of_a_metric_is_one_sentence(metric: str, said: str) -> None:
     history = make_history()
     history.metrics["top_5"] = [0.1, 0.2, None]
-    assert words.course(history, metric) == said
+    history.metrics["nothing"] = [None, None, None]
+    assert insights.course(history, metric) == said

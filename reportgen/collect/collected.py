@@ -1,13 +1,13 @@
 """Everything that is collected about a live model: what goes into the Record besides where it came from."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from reportgen.collect import facts, forward, graph, inside, layers, pictures, probe, reading, scores
+from reportgen.collect import answers, facts, forward, graph, inside, layers, pictures, probe, reading, scores
 from reportgen.dataset import Dataset, Part
 from reportgen.errors import InputError
 from reportgen.options import Options
@@ -51,8 +51,9 @@ def collect(model: "keras.Model", origin: str, dataset: Dataset, options: Option
         verdicts, units = inside.judge(drawn, looked, dataset, labels, _thresholds(options))
         shown = pictures.collect(drawn, readings, dataset, probabilities["test"], examples=options.examples)
         shown = pictures.with_units(shown, looked, verdicts, units)
-    with progress.stage("proof", "Checking the model without the units called dead or removable ..."):
         right = probabilities["test"].argmax(axis=1) == dataset.test.labels
+        shown = replace(shown, answers=answers.collect(plans, tallies, right))
+    with progress.stage("proof", "Checking the model without the units called dead or removable ..."):
         size = probe.batch_size(readings, dataset.image_shape, options.memory)
         proof = inside.prove(drawn, looked, units, dataset, right, batch=size, progress=progress)
     return Collected(layers.facts(drawn, origin=origin, output=output), evaluation, verdicts, units, proof, shown)

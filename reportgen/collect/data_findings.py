@@ -1,12 +1,21 @@
 """What is worth a reader's attention about the data set and the sizes of the layers."""
 
-from collections.abc import Sequence
-
 from reportgen.collect.data import DataChecks, Twins
 from reportgen.collect.finding_kinds import FindingThresholds, finding
-from reportgen.collect.phrases import PARTS, label, listed, name, number, numbered, percent
+from reportgen.collect.phrases import (
+    PARTS,
+    counted_images,
+    counted_parameters,
+    image_of,
+    label,
+    listed,
+    name,
+    number,
+    numbered_images,
+    percent,
+)
 from reportgen.record import DataFacts, Finding, ModelFacts
-from reportgen.wording import plural
+from reportgen.texts import Text, ntext, text
 
 
 def find(data: DataFacts, checks: DataChecks, model: ModelFacts, thresholds: FindingThresholds) -> list[Finding]:
@@ -29,12 +38,17 @@ def find(data: DataFacts, checks: DataChecks, model: ModelFacts, thresholds: Fin
 def _test_in_train(data: DataFacts, checks: DataChecks) -> Finding | None:
     if not checks.shared:
         return None
-    images = numbered("image", [twins.first[1] for twins in checks.shared_pairs], checks.shared)
-    other = f", {checks.shared_other_label:,} of them under another label" if checks.shared_other_label else ""
-    message = (
-        f"The training part also holds {checks.shared:,} of {plural(data.test_size, 'test image')}"
-        f" ({percent(checks.shared / data.test_size)}), pixel for pixel ({images}{other}). Remove them from one part:"
-        " as it is, test accuracy also counts what was learnt by heart."
+    numbers = numbered_images([twins.first[1] for twins in checks.shared_pairs], checks.shared)
+    if checks.shared_other_label:
+        others = f"{checks.shared_other_label:,}"
+        numbers = text("{images}, {others} of them under another label", images=numbers, others=others)
+    message = text(
+        "The training part also holds {shared} of {images} ({share}), pixel for pixel ({numbers}). Remove them from one"
+        " part: as it is, test accuracy also counts what was learnt by heart.",
+        shared=f"{checks.shared:,}",
+        images=counted_images(data.test_size, "test"),
+        share=percent(checks.shared / data.test_size),
+        numbers=numbers,
     )
     return finding("test-in-train", message)
 
@@ -42,16 +56,17 @@ def _test_in_train(data: DataFacts, checks: DataChecks) -> Finding | None:
 def _conflicting_labels(checks: DataChecks) -> Finding | None:
     if not checks.conflicting:
         return None
-    message = (
-        f"Equal images have different labels ({plural(checks.conflicting, 'image')}), such as"
-        f" {listed(_pairs(checks.conflicting_pairs))}. At most one label of each can be right: look at them, and"
-        " correct or remove them."
+    message = text(
+        "Equal images have different labels ({images}), such as {pairs}. At most one label of each can be right: look"
+        " at them, and correct or remove them.",
+        images=counted_images(checks.conflicting),
+        pairs=listed([_pair(twins) for twins in checks.conflicting_pairs]),
     )
     return finding("conflicting-labels", message)
 
 
-def _pairs(pairs: Sequence[Twins]) -> list[str]:
-    return [" and ".join(f"{PARTS[part]} image {index:,}" for part, index in (t.first, t.second)) for t in pairs]
+def _pair(twins: Twins) -> Text:
+    return text("{one} and {other}", one=image_of(*twins.first), other=image_of(*twins.second))
 
 
 def _class_without_images(data: DataFacts, part: str) -> Finding | None:
@@ -59,14 +74,23 @@ def _class_without_images(data: DataFacts, part: str) -> Finding | None:
     empty = [label(one) for one, images in zip(data.class_names, counts, strict=False) if images == 0]
     if not empty:
         return None
-    consequence = {
-        "train": "The model cannot learn to name what it never saw; add images or leave the class out.",
-        "test": "Nothing is known about how well the model recognises it; add images or leave the class out.",
-    }[part]
-    message = (
-        f"The {PARTS[part]} part has no image of {plural(len(empty), 'class', 'classes')} of {len(counts):,}:"
-        f" {listed(empty)}. {consequence}"
-    )
+    figures = {
+        "classes": ntext(len(empty), "{n} class", "{n} classes"),
+        "total": f"{len(counts):,}",
+        "names": listed(empty),
+    }
+    if part == "train":
+        message = text(
+            "The training part has no image of {classes} of {total}: {names}. The model cannot learn to name what it"
+            " never saw; add images or leave the class out.",
+            **figures,
+        )
+    else:
+        message = text(
+            "The test part has no image of {classes} of {total}: {names}. Nothing is known about how well the model"
+            " recognises it; add images or leave the class out.",
+            **figures,
+        )
     return finding("class-without-images", message)
 
 
@@ -80,10 +104,16 @@ def _imbalance(data: DataFacts, thresholds: FindingThresholds) -> Finding | None
     (most, largest), (least, smallest) = max(there, key=lambda one: one[0]), min(there)
     if most < thresholds.imbalance * least:
         return None
-    message = (
-        f"In the {PARTS[part]} part the largest class {label(data.class_names[largest])} has {plural(most, 'image')}"
-        f" and the smallest {label(data.class_names[smallest])} {least:,}, a ratio of {number(most / least)} to 1. Read"
-        " recall class by class rather than accuracy; weight small classes higher or add images of them."
+    message = text(
+        "In the {part} the largest class {largest} has {images} and the smallest {smallest} {fewest}, a ratio of"
+        " {ratio} to 1. Read recall class by class rather than accuracy; weight small classes higher or add images of"
+        " them.",
+        part=PARTS[part],
+        largest=label(data.class_names[largest]),
+        images=counted_images(most),
+        smallest=label(data.class_names[smallest]),
+        fewest=f"{least:,}",
+        ratio=number(most / least),
     )
     return finding("class-imbalance", message)
 
@@ -92,10 +122,11 @@ def _constant_images(checks: DataChecks, part: str) -> Finding | None:
     found = checks.constant.get(part, 0)
     if not found:
         return None
-    message = (
-        f"All pixels have the same colour in {plural(found, f'{PARTS[part]} image')}"
-        f" ({numbered('image', checks.constant_images[part], found)}), so nothing there tells the class. Look whether"
-        " something failed when they were made, and remove them if so."
+    message = text(
+        "All pixels have the same colour in {images} ({numbers}), so nothing there tells the class. Look whether"
+        " something failed when they were made, and remove them if so.",
+        images=counted_images(found, part),
+        numbers=numbered_images(checks.constant_images[part], found),
     )
     return finding("constant-images", message)
 
@@ -104,9 +135,13 @@ def _repeated_images(data: DataFacts, checks: DataChecks, part: str, thresholds:
     size, repeated = data.train_size if part == "train" else data.test_size, checks.repeated.get(part, 0)
     if not size or not repeated or repeated < thresholds.repeated * size:
         return None
-    message = (
-        f"The {PARTS[part]} part repeats earlier images exactly in {repeated:,} of its {plural(size, 'image')}"
-        f" ({percent(repeated / size)}), so some count more than others. Remove the repeats unless they are meant."
+    message = text(
+        "The {part} repeats earlier images exactly in {repeated} of its {images} ({share}), so some count more than"
+        " others. Remove the repeats unless they are meant.",
+        part=PARTS[part],
+        repeated=f"{repeated:,}",
+        images=counted_images(size),
+        share=percent(repeated / size),
     )
     return finding("repeated-images", message)
 
@@ -117,9 +152,12 @@ def _heavy_layer(model: ModelFacts, thresholds: FindingThresholds) -> Finding | 
     heaviest = max(weighty, key=lambda row: row.params, default=None)
     if heaviest is None or len(weighty) < 2 or heaviest.params <= thresholds.heavy * model.total_params:
         return None
-    message = (
-        f"Layer {name(heaviest.name)} holds {heaviest.params:,} of the model's"
-        f" {plural(model.total_params, 'parameter')} ({percent(heaviest.params / model.total_params)}). If the model"
-        " should be smaller, begin there: make the layer narrower, or pool its input first."
+    message = text(
+        "Layer {layer} holds {held} of the model's {parameters} ({share}). If the model should be smaller, begin there:"
+        " make the layer narrower, or pool its input first.",
+        layer=name(heaviest.name),
+        held=f"{heaviest.params:,}",
+        parameters=counted_parameters(model.total_params),
+        share=percent(heaviest.params / model.total_params),
     )
     return finding("heavy-layer", message, heaviest.name)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from reportgen.record import Finding
+from reportgen.texts import Text
 
 
 class Kind(NamedTuple):
@@ -82,6 +83,6 @@ class FindingThresholds:
     heavy: float = 0.8
 
 
-def finding(code: str, message: str, layer: str | None = None, units: Sequence[int] = ()) -> Finding:
+def finding(code: str, message: Text, layer: str | None = None, units: Sequence[int] = ()) -> Finding:
     """Return a finding of a kind in `KINDS`. Raises KeyError for another code."""
     return Finding(code, KINDS[code].severity, message, layer, list(units))

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from reportgen.collect.graph import Graph, kind
 from reportgen.record import LayerRow, ModelFacts
+from reportgen.texts import Text, ntext, text
 
 if TYPE_CHECKING:
     import keras
@@ -13,14 +14,21 @@ _CONVOLUTIONS = {
     f"{sort}Conv{n}D{end}" for sort in ("", "Depthwise", "Separable") for n in (1, 2, 3) for end in ("", "Transpose")
 }
 _WITHOUT_UNITS = {
-    "pooling": ("Pooling",),
-    "dropout": ("Dropout",),
-    "normalisation": ("Normalization",),
-    "reshaping": ("Flatten", "Reshape", "Permute", "RepeatVector", "Cropping", "ZeroPadding", "UpSampling"),
-    "merging": ("Add", "Subtract", "Multiply", "Average", "Maximum", "Minimum", "Concatenate", "Dot"),
-    "preprocessing": ("Rescaling", "Resizing", "Random", "CenterCrop", "AutoContrast"),
-    "activation": ("Activation", "ReLU", "LeakyReLU", "PReLU", "ELU", "Softmax"),
-}
+    text("no units (pooling)"): ("Pooling",),
+    text("no units (dropout)"): ("Dropout",),
+    text("no units (normalisation)"): ("Normalization",),
+    text("no units (reshaping)"): (
+        "Flatten", "Reshape", "Permute", "RepeatVector", "Cropping", "ZeroPadding", "UpSampling",
+    ),
+    text("no units (merging)"): (
+        "Add", "Subtract", "Multiply", "Average", "Maximum", "Minimum", "Concatenate", "Dot",
+    ),
+    text("no units (preprocessing)"): ("Rescaling", "Resizing", "Random", "CenterCrop", "AutoContrast"),
+    text("no units (activation)"): ("Activation", "ReLU", "LeakyReLU", "PReLU", "ELU", "Softmax"),
+}  # fmt: skip
+"""Why layers have no units, with what the names of such layers' kinds begin with, or hold if in _ANYWHERE."""
+
+_ANYWHERE = ("Pooling", "Normalization")
 
 
 def facts(graph: Graph, *, origin: str, output: str) -> ModelFacts:
@@ -54,19 +62,23 @@ def looked_into(graph: Graph) -> list[tuple["keras.layers.Layer", list[Any]]]:
     return [(layer, calls) for layer, calls in graph.calls().items() if why_not(layer, calls) is None]
 
 
-def why_not(layer: "keras.layers.Layer", calls: list[Any]) -> str | None:
+def why_not(layer: "keras.layers.Layer", calls: list[Any]) -> Text | None:
     """Return why a layer has no units to look at, None where it has. calls: its nodes in the model."""
     name = kind(layer)
     if name == "Dense" or name in _CONVOLUTIONS:
         if len(calls) == 1:
             return None
-        return f"the model calls it {len(calls)} times; only layers that are called once are looked into"
+        return ntext(
+            len(calls),
+            "the model calls it {n} time; only layers that are called once are looked into",
+            "the model calls it {n} times; only layers that are called once are looked into",
+        )
     if hasattr(layer, "layers"):
-        return "a model inside the model; its own layers are not opened"
-    for what, starts in _WITHOUT_UNITS.items():
-        if any(start in name if what in ("pooling", "normalisation") else name.startswith(start) for start in starts):
-            return f"no units ({what})"
-    return f"reportgen does not look into layers of the kind {name}"
+        return text("a model inside the model; its own layers are not opened")
+    for reason, starts in _WITHOUT_UNITS.items():
+        if any(start in name if start in _ANYWHERE else name.startswith(start) for start in starts):
+            return reason
+    return text("reportgen does not look into layers of the kind {kind}", kind=name)
 
 
 def _shape(output: Any) -> list[int | None]:

@@ -8,9 +8,10 @@ from numpy.typing import NDArray
 
 from reportgen.collect import moments, states
 from reportgen.collect.facts import Thresholds, Weights
+from reportgen.collect.phrases import counted_images
 from reportgen.record import Nearest
 from reportgen.tally import Floats, LayerPlan, LayerTally
-from reportgen.wording import plural
+from reportgen.texts import Text, text
 
 Flags = NDArray[np.bool_]
 
@@ -37,7 +38,7 @@ class Redundancy:
     groups: list[list[int]]
     opposite: dict[int, int]
     duplicate_of: dict[int, int]
-    left_out: dict[str, list[int]]
+    left_out: dict[Text, list[int]]
     noise_floor: float | None
 
 
@@ -71,7 +72,7 @@ def find(
 
 def not_for_softmax(plan: LayerPlan) -> Redundancy:
     """Return what stands for a softmax, which is not looked at."""
-    left_out = {"softmax outputs are anti-correlated by construction": list(range(plan.units))}
+    left_out = {text("softmax outputs are anti-correlated by construction"): list(range(plan.units))}
     return Redundancy({}, [], {}, {}, left_out, None)
 
 
@@ -149,15 +150,17 @@ def noise_floor(kept: NDArray[np.float32], seed: int = 0) -> float | None:
 
 def _left_out(
     plan: LayerPlan, tally: LayerTally, verdicts: Sequence[states.Verdict], thresholds: Thresholds
-) -> dict[str, list[int]]:
+) -> dict[Text, list[int]]:
     """Return the units that correlations leave out, by the reason; without any unit that a reason has already."""
     state = np.array([verdict.state for verdict in verdicts])
     least = thresholds.least_firing(tally.images)
     reasons = {
-        "dead": state == states.DEAD,
-        "constant": state == states.CONSTANT,
-        f"fired on fewer than {plural(least, 'image')}": (tally.fired < least) & states.rests_at_zero(plan),
-        "its mean response does not differ between images": ~moments.varies(plan, tally),
+        text("dead"): state == states.DEAD,
+        text("constant"): state == states.CONSTANT,
+        text("fired on fewer than {images}", images=counted_images(least)): (
+            (tally.fired < least) & states.rests_at_zero(plan)
+        ),
+        text("its mean response does not differ between images"): ~moments.varies(plan, tally),
     }
     taken = np.zeros(plan.units, np.bool_)
     found = {}

@@ -7,11 +7,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reportgen.collect.finding_kinds import FindingThresholds, finding
-from reportgen.collect.intervals import chance_of_at_most, difference, quantile, wilson
-from reportgen.collect.phrases import PARTS, label, listed, numbered, percent, points
+from reportgen.collect.phrases import (
+    LEVEL,
+    PARTS,
+    counted_images,
+    counted_units,
+    label,
+    listed,
+    numbered_images,
+    percent,
+    points,
+)
 from reportgen.collect.scores import MISTAKES
+from reportgen.intervals import chance_of_at_most, difference, quantile, wilson
 from reportgen.record import Finding, Proof, Scores, Unit
-from reportgen.wording import plural
+from reportgen.texts import Text, ntext, text
 
 _OUTPUT_STATES = ("output", "never predicted", "always predicted")
 
@@ -57,11 +67,16 @@ def _proof_failed(proof: Proof | None) -> Finding | None:
     if proof is None or proof.interval[1] >= 0:
         return None
     low, high = proof.interval
-    message = (
-        f"With {plural(proof.masked_units, 'unit')} called dead or removable, each held at its mean, test accuracy"
-        f" falls from {percent(proof.accuracy_before)} to {percent(proof.accuracy_after)} (95 % interval of the fall:"
-        f" {points(high)} to {points(low)} points). Distrust these verdicts: remove units one layer at a time and"
-        " measure each time."
+    message = text(
+        "With {units} called dead or removable, each held at its mean, test accuracy falls from {before} to {after}"
+        " ({level} interval of the fall: {least} to {most} points). Distrust these verdicts: remove units one layer at"
+        " a time and measure each time.",
+        units=counted_units(proof.masked_units),
+        before=percent(proof.accuracy_before),
+        after=percent(proof.accuracy_after),
+        level=LEVEL,
+        least=points(high),
+        most=points(low),
     )
     return finding("proof-failed", message)
 
@@ -70,11 +85,14 @@ def _no_better_than_majority(test: _Answers) -> Finding | None:
     right, largest = sum(test.hits), max(test.images)
     if right > largest or largest == test.total:  # with one class there is nothing to tell apart
         return None
-    message = (
-        f"The model classifies {right:,} of {plural(test.total, 'test image')} correctly"
-        f" ({percent(right / test.total)}), no more than by always naming the largest class"
-        f" {test.names[test.images.index(largest)]} ({percent(largest / test.total)}). Check the range of the pixels,"
-        " the order of the classes and the training."
+    message = text(
+        "The model classifies {right} of {images} correctly ({accuracy}), no more than by always naming the largest"
+        " class {name} ({share}). Check the range of the pixels, the order of the classes and the training.",
+        right=f"{right:,}",
+        images=counted_images(test.total, "test"),
+        accuracy=percent(right / test.total),
+        name=test.names[test.images.index(largest)],
+        share=percent(largest / test.total),
     )
     return finding("worse-than-majority", message)
 
@@ -83,9 +101,11 @@ def _always_predicted(test: _Answers, units: Sequence[Unit]) -> Finding | None:
     always = test.named.index(max(test.named))
     if test.named[always] < test.total or test.images[always] == test.total:  # or there is no other class to name
         return None
-    message = (
-        f"The model takes each of {plural(test.total, 'test image')} for class {test.names[always]}, whatever it shows."
-        " Check the range of the pixels and the learning rate, and look for dead layers."
+    message = text(
+        "The model takes each of {images} for class {name}, whatever it shows. Check the range of the pixels and the"
+        " learning rate, and look for dead layers.",
+        images=counted_images(test.total, "test"),
+        name=test.names[always],
     )
     return finding("class-always-predicted", message, *_output_units(units, [always]))
 
@@ -96,10 +116,14 @@ def _never_predicted(test: _Answers, units: Sequence[Unit]) -> Finding | None:
     never = [k for k, (images, named) in classes if images and not named]
     if not never or max(test.named) == test.total:
         return None
-    what = listed([f"{test.names[k]} ({plural(test.images[k], 'image')})" for k in never])
-    message = (
-        f"No test image is ever taken for {'class' if len(never) == 1 else 'the classes'} {what}. Give the model more"
-        " training images of what it never names, or weight such classes higher."
+    said = [text("{name} ({images})", name=test.names[k], images=counted_images(test.images[k])) for k in never]
+    message = ntext(
+        len(never),
+        "No test image is ever taken for class {classes}. Give the model more training images of what it never names,"
+        " or weight such classes higher.",
+        "No test image is ever taken for the classes {classes}. Give the model more training images of what it never"
+        " names, or weight such classes higher.",
+        classes=listed(said),
     )
     return finding("class-never-predicted", message, *_output_units(units, never))
 
@@ -123,10 +147,17 @@ def _weakest_class(test: _Answers, thresholds: FindingThresholds) -> Finding | N
         return None
     recall, k, rest = min(clear)
     low, high = wilson(test.hits[k], test.images[k])
-    message = (
-        f"Class {test.names[k]} is recognised in {test.hits[k]:,} of {plural(test.images[k], 'test image')}"
-        f" ({percent(recall)}; 95 % interval {percent(low)} to {percent(high)}), the other classes together in"
-        f" {percent(rest)}. Look at its mistakes, and give it more or cleaner training images."
+    message = text(
+        "Class {name} is recognised in {hits} of {images} ({recall}; {level} interval {low} to {high}), the other"
+        " classes together in {others}. Look at its mistakes, and give it more or cleaner training images.",
+        name=test.names[k],
+        hits=f"{test.hits[k]:,}",
+        images=counted_images(test.images[k], "test"),
+        recall=percent(recall),
+        level=LEVEL,
+        low=percent(low),
+        high=percent(high),
+        others=percent(rest),
     )
     return finding("weakest-class", message)
 
@@ -140,10 +171,14 @@ def _most_confused_pair(test: _Answers, thresholds: FindingThresholds) -> Findin
     true, taken = divmod(int(share.argmax()), len(test.names))
     if not share[true, taken]:
         return None
-    message = (
-        f"The model takes {wrong[true, taken]:,} of {plural(test.images[true], 'test image')} of class"
-        f" {test.names[true]} for class {test.names[taken]} ({percent(share[true, taken])} of the class). Look at them"
-        " side by side: more training images of both, or larger ones, may tell them apart."
+    message = text(
+        "The model takes {wrong} of {images} of class {true} for class {taken} ({share} of the class). Look at them"
+        " side by side: more training images of both, or larger ones, may tell them apart.",
+        wrong=f"{wrong[true, taken]:,}",
+        images=counted_images(test.images[true], "test"),
+        true=test.names[true],
+        taken=test.names[taken],
+        share=percent(share[true, taken]),
     )
     return finding("most-confused-pair", message)
 
@@ -154,17 +189,23 @@ def _poor_calibration(test: Scores, thresholds: FindingThresholds) -> Finding | 
         return None
     total = sum(b.count for b in test.reliability)
     sure = sum(b.count * b.confidence for b in test.reliability if b.confidence is not None) / total
-    gap = sure - test.accuracy
-    if abs(gap) < test.ece / 2:  # most of the error cancels out between bins
-        verdict = "over-confident for some answers and under-confident for others"
-    else:
-        verdict = "over-confident" if gap > 0 else "under-confident"
-    message = (
-        f"The model is {verdict}: on the test part its mean probability is {percent(sure)}, but"
-        f" {percent(test.accuracy)} of its answers are right (expected calibration error {percent(test.ece)}). Before"
-        " you use its probabilities, scale its logits with a temperature fitted on images kept apart."
+    message = text(
+        "{verdict}: on the test part its mean probability is {confidence}, but {accuracy} of its answers are right"
+        " (expected calibration error {error}). Before you use its probabilities, scale its logits with a temperature"
+        " fitted on images kept apart.",
+        verdict=_calibration_verdict(sure - test.accuracy, test.ece),
+        confidence=percent(sure),
+        accuracy=percent(test.accuracy),
+        error=percent(test.ece),
     )
     return finding("poor-calibration", message)
+
+
+def _calibration_verdict(gap: float, error: float) -> Text:
+    """Say in which direction the model errs. gap: mean probability less accuracy."""
+    if abs(gap) < error / 2:  # most of the error cancels out between bins
+        return text("The model is over-confident for some answers and under-confident for others")
+    return text("The model is over-confident") if gap > 0 else text("The model is under-confident")
 
 
 def _chance_calibration(test: Scores) -> float:
@@ -182,10 +223,16 @@ def _gap(train: Scores, test: Scores, thresholds: FindingThresholds) -> Finding 
     low, high = difference((train.correct, sizes[0]), (test.correct, sizes[1]))
     if train.accuracy - test.accuracy < thresholds.accuracy_gap or low <= 0:
         return None
-    message = (
-        f"Accuracy is {percent(train.accuracy)} on the training part but {percent(test.accuracy)} on the test part,"
-        f" {points(train.accuracy - test.accuracy)} points less (95 % interval {points(low)} to {points(high)}): the"
-        " model has learnt training images by heart, or the parts differ. Use more images, augmentation or dropout."
+    message = text(
+        "Accuracy is {train} on the training part but {test} on the test part, {gap} points less ({level} interval"
+        " {low} to {high}): the model has learnt training images by heart, or the parts differ. Use more images,"
+        " augmentation or dropout.",
+        train=percent(train.accuracy),
+        test=percent(test.accuracy),
+        gap=points(train.accuracy - test.accuracy),
+        level=LEVEL,
+        low=points(low),
+        high=points(high),
     )
     return finding("train-test-gap", message)
 
@@ -194,13 +241,18 @@ def _confident_mistakes(part: str, scores: Scores, thresholds: FindingThresholds
     sure = [mistake for mistake in scores.worst if mistake.probability >= thresholds.confidence]
     if not sure:
         return None
-    first = sure[0]
-    at_least = "At least " if len(sure) == MISTAKES else ""  # the record lists no more
-    message = (
-        f"{at_least}{plural(len(sure), f'{PARTS[part]} image')} got a wrong answer with a probability of"
-        f" {percent(thresholds.confidence)} or more ({numbered('image', [mistake.index for mistake in sure])}; the"
-        f" surest, labelled {label(first.true)}, is taken for {label(first.predicted)} with"
-        f" {percent(first.probability)}). Look at them: the labels may be wrong."
+    first, count = sure[0], counted_images(len(sure), part)
+    if len(sure) == MISTAKES:  # the record lists no more
+        count = text("At least {images}", images=count)
+    message = text(
+        "{images} got a wrong answer with a probability of {confidence} or more ({numbers}; the surest, labelled"
+        " {true}, is taken for {predicted} with {probability}). Look at them: the labels may be wrong.",
+        images=count,
+        confidence=percent(thresholds.confidence),
+        numbers=numbered_images([mistake.index for mistake in sure]),
+        true=label(first.true),
+        predicted=label(first.predicted),
+        probability=percent(first.probability),
     )
     return finding("confident-mistakes", message)
 

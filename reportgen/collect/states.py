@@ -8,9 +8,9 @@ from numpy.typing import NDArray
 
 from reportgen.collect import moments
 from reportgen.collect.facts import Thresholds, Weights
-from reportgen.collect.phrases import number, percent
+from reportgen.collect.phrases import LEVEL, counted_images, counted_values, number, percent
 from reportgen.tally import Counts, Floats, LayerPlan, LayerTally
-from reportgen.wording import plural
+from reportgen.texts import Text, text
 
 Flags = NDArray[np.bool_]
 
@@ -27,14 +27,20 @@ DEAD, CONSTANT, SATURATED, ALWAYS_ON, WEAK, HEALTHY = PRECEDENCE = (
 )
 NEVER_PREDICTED, ALWAYS_PREDICTED, OUTPUT = "never predicted", "always predicted", "output"
 
+_INPUT_IS_ZERO = text("the layer's input is all zero")
+_KERNEL_IS_ZERO = text("its kernel is zero")
+_GAMMA_IS_ZERO = text("the gamma of its batch normalisation is zero")
+_OUT_OF_REACH = text("it cannot fire on this input range: its bias outweighs every sum that its weights can reach")
+_ONLY_SILENT = text("it did not fire on these images")
+
 
 @dataclass(frozen=True)
 class Verdict:
     """The state of one unit, the sentence with its figures, and why it is dead."""
 
     state: str
-    evidence: str
-    cause: str | None = None
+    evidence: Text
+    cause: Text | None = None
 
 
 def judge(plan: LayerPlan, tally: LayerTally, weights: Weights, thresholds: Thresholds) -> list[Verdict]:
@@ -49,21 +55,22 @@ def judge(plan: LayerPlan, tally: LayerTally, weights: Weights, thresholds: Thre
     }
     states = [next(state for state in PRECEDENCE if applies[state][u]) for u in range(plan.units)]
     causes = _causes(plan, weights, thresholds)
-    evidence = _evidence(plan, tally)
+    said = _Evidence(plan, tally)
 
-    def cause(unit: int) -> str:
+    def cause(unit: int) -> Text:
         return next(name for name, holds in causes if holds[unit])
 
-    return [Verdict(state, evidence[state](u), cause(u) if state == DEAD else None) for u, state in enumerate(states)]
+    return [Verdict(state, said.of(u, state), cause(u) if state == DEAD else None) for u, state in enumerate(states)]
 
 
 def judge_outputs(predicted: Counts, images: int) -> list[Verdict]:
     """Return the verdict on each unit of a softmax. predicted: (U,) how often each was the prediction."""
-    states = {0: NEVER_PREDICTED, images: ALWAYS_PREDICTED}
-    return [
-        Verdict(states.get(int(n), OUTPUT), f"was the prediction for {n:,} of {plural(images, 'image')}")
-        for n in predicted
-    ]
+    states, total = {0: NEVER_PREDICTED, images: ALWAYS_PREDICTED}, counted_images(images)
+
+    def evidence(n: int) -> Text:
+        return text("was the prediction for {some} of {images}", some=f"{n:,}", images=total)
+
+    return [Verdict(states.get(n, OUTPUT), evidence(n)) for n in predicted.tolist()]
 
 
 def rests_at_zero(plan: LayerPlan) -> bool:
@@ -106,7 +113,7 @@ def _of_layer(plan: LayerPlan, tally: LayerTally) -> Floats:
     return sizes / (sizes.mean() or 1)
 
 
-def _causes(plan: LayerPlan, weights: Weights, thresholds: Thresholds) -> list[tuple[str, Flags]]:
+def _causes(plan: LayerPlan, weights: Weights, thresholds: Thresholds) -> list[tuple[Text, Flags]]:
     """Return what would explain a dead unit, the first to be named first, and the (U,) units that it holds for."""
 
     def vanishing(sizes: Floats) -> Flags:
@@ -114,40 +121,88 @@ def _causes(plan: LayerPlan, weights: Weights, thresholds: Thresholds) -> list[t
         return none
 
     everywhere = np.ones(plan.units, np.bool_)
-    causes = [("the layer's input is all zero", everywhere & weights.input_is_zero)]
+    causes = [(_INPUT_IS_ZERO, everywhere & weights.input_is_zero)]
     if weights.kernel is not None:
-        causes.append(("its kernel is zero", vanishing(np.linalg.norm(weights.kernel, axis=1))))
+        causes.append((_KERNEL_IS_ZERO, vanishing(np.linalg.norm(weights.kernel, axis=1))))
     if weights.gamma is not None:
-        causes.append(("the gamma of its batch normalisation is zero", vanishing(np.abs(weights.gamma))))
+        causes.append((_GAMMA_IS_ZERO, vanishing(np.abs(weights.gamma))))
     if weights.reach is not None and plan.family in RELU_FAMILY:
-        cannot = "it cannot fire on this input range: its bias outweighs every sum that its weights can reach"
-        causes.append((cannot, weights.reach <= 0))
-    return [*causes, ("it did not fire on these images", everywhere)]
+        causes.append((_OUT_OF_REACH, weights.reach <= 0))
+    return [*causes, (_ONLY_SILENT, everywhere)]
 
 
-def _evidence(plan: LayerPlan, tally: LayerTally) -> dict[str, Callable[[int], str]]:
-    """Return for each state what makes the sentence about a unit."""
-    total = moments.values_per_unit(plan, tally)
-    images, values = plural(tally.images, "image"), plural(total, "value")
-    mean, std, of_layer = moments.mean(plan, tally), moments.std(plan, tally), _of_layer(plan, tally)
-    above_zero, fired = 1 - moments.zero_share(plan, tally), tally.fired
-    low, high = tally.low_tail / total, tally.high_tail / total
-    fires = "its pre-activation was above 0" if plan.family == "leaky" else "fired"
-    bound = percent(min(3 / tally.images, 1))
+class _Evidence:
+    """The sentences about a layer's units, each with its figures."""
 
-    def saturated(u: int) -> str:
-        if plan.family == "relu6":
-            return f"{percent(high[u])} of {values} are at the ceiling of 6"
-        side, share, end = ("upper", high[u], plan.high) if high[u] >= low[u] else ("lower", low[u], plan.low)
-        return f"{percent(share)} of {values} are stuck at the {side} end of its range, {number(end or 0)}"
+    def __init__(self, plan: LayerPlan, tally: LayerTally) -> None:
+        total = moments.values_per_unit(plan, tally)
+        self.plan, self.fired = plan, tally.fired
+        self.images, self.values = counted_images(tally.images), counted_values(total)
+        self.mean, self.std = moments.mean(plan, tally), moments.std(plan, tally)
+        self.of_layer, self.above_zero = _of_layer(plan, tally), 1 - moments.zero_share(plan, tally)
+        self.low, self.high = tally.low_tail / total, tally.high_tail / total
+        self.bound = percent(min(3 / tally.images, 1))  # rule of three
 
-    return {
-        DEAD: lambda u: f"{fires} on 0 of {images}; the true rate is below {bound} with 95 % confidence",
-        CONSTANT: lambda u: (
-            f"gave {number(mean[u])} for every image: the standard deviation of {values} is {number(std[u])}"
-        ),
-        SATURATED: saturated,
-        ALWAYS_ON: lambda u: f"{percent(above_zero[u])} of {values} are above 0, so it is linear on this data",
-        WEAK: lambda u: f"{fires} on {fired[u]:,} of {images}, but its mean is {percent(of_layer[u])} of the layer's",
-        HEALTHY: lambda u: f"{fires} on {fired[u]:,} of {images}; {percent(above_zero[u])} of {values} are above 0",
-    }
+    def of(self, unit: int, state: str) -> Text:
+        """Return the sentence about a unit in that state."""
+        by_state: dict[str, Callable[[int], Text]] = {
+            DEAD: self._dead,
+            CONSTANT: self._constant,
+            SATURATED: self._saturated,
+            ALWAYS_ON: self._always_on,
+            WEAK: self._weak,
+            HEALTHY: self._healthy,
+        }
+        return by_state[state](unit)
+
+    def _fires(self, u: int) -> Text:
+        some = f"{self.fired[u]:,}"
+        if self.plan.family == "leaky":
+            return text("its pre-activation was above 0 on {some} of {images}", some=some, images=self.images)
+        return text("fired on {some} of {images}", some=some, images=self.images)
+
+    def _dead(self, u: int) -> Text:
+        return text(
+            "{fires}; the true rate is below {bound} with {level} confidence",
+            fires=self._fires(u),
+            bound=self.bound,
+            level=LEVEL,
+        )
+
+    def _constant(self, u: int) -> Text:
+        return text(
+            "gave {value} for every image: the standard deviation of {values} is {deviation}",
+            value=number(self.mean[u]),
+            values=self.values,
+            deviation=number(self.std[u]),
+        )
+
+    def _saturated(self, u: int) -> Text:
+        low, high = self.low[u], self.high[u]
+        if self.plan.family == "relu6":
+            return text("{share} of {values} are at the ceiling of 6", share=percent(high), values=self.values)
+        if high >= low:
+            return text(
+                "{share} of {values} are stuck at the upper end of its range, {end}",
+                share=percent(high),
+                values=self.values,
+                end=number(self.plan.high or 0),
+            )
+        return text(
+            "{share} of {values} are stuck at the lower end of its range, {end}",
+            share=percent(low),
+            values=self.values,
+            end=number(self.plan.low or 0),
+        )
+
+    def _always_on(self, u: int) -> Text:
+        share = percent(self.above_zero[u])
+        return text("{share} of {values} are above 0, so it is linear on this data", share=share, values=self.values)
+
+    def _weak(self, u: int) -> Text:
+        share = percent(self.of_layer[u])
+        return text("{fires}, but its mean is {share} of the layer's", fires=self._fires(u), share=share)
+
+    def _healthy(self, u: int) -> Text:
+        share = percent(self.above_zero[u])
+        return text("{fires}; {share} of {values} are above 0", fires=self._fires(u), share=share, values=self.values)

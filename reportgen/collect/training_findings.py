@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from reportgen.collect.finding_kinds import FindingThresholds, finding
 from reportgen.collect.phrases import number
 from reportgen.record import Finding, History
+from reportgen.texts import text
 
 Values = Sequence[float | None]
 
@@ -33,9 +34,12 @@ def _not_finite(epochs: Sequence[int], loss: Values) -> Finding | None:
     broken = [epoch for epoch, value in zip(epochs, loss, strict=False) if value is None]
     if not broken:
         return None
-    message = (
-        f"The training loss was infinite or not a number in {len(broken):,} of {len(epochs):,} epochs, first in epoch"
-        f" {broken[0]:,}: the training diverged. Lower the learning rate, clip gradients, and look for NaN in the data."
+    message = text(
+        "The training loss was infinite or not a number in {broken} of {epochs} epochs, first in epoch {first}: the"
+        " training diverged. Lower the learning rate, clip gradients, and look for NaN in the data.",
+        broken=f"{len(broken):,}",
+        epochs=f"{len(epochs):,}",
+        first=f"{broken[0]:,}",
     )
     return finding("loss-not-finite", message)
 
@@ -48,9 +52,12 @@ def _still_improving(history: History, validation: Values, thresholds: FindingTh
     before = min(earlier)
     if before - last < thresholds.improvement * abs(before):
         return None
-    message = (
-        f"The last of {len(history.epochs):,} epochs was the best: validation loss still fell, from {number(before)}"
-        f" to {number(last)}. Train for more epochs."
+    message = text(
+        "The last of {epochs} epochs was the best: validation loss still fell, from {before} to {last}. Train for more"
+        " epochs.",
+        epochs=f"{len(history.epochs):,}",
+        before=number(before),
+        last=number(last),
     )
     return finding("still-improving", message)
 
@@ -67,9 +74,14 @@ def _overfitting(history: History, loss: Values, validation: Values, thresholds:
     rise = min(recent) - lowest
     if end >= fitted or rise <= 0 or rise < thresholds.loss_rise * abs(lowest):
         return None
-    message = (
-        f"Since epoch {history.best_epoch:,} validation loss rose from {number(lowest)} to {number(recent[-1])} while"
-        f" training loss fell from {number(fitted)} to {number(end)}: the model learns its training images by heart."
-        f" Stop at about epoch {history.best_epoch:,}, or add dropout, augmentation or more images."
+    message = text(
+        "Since epoch {epoch} validation loss rose from {lowest} to {risen} while training loss fell from {fitted} to"
+        " {end}: the model learns its training images by heart. Stop at about epoch {epoch}, or add dropout,"
+        " augmentation or more images.",
+        epoch=f"{history.best_epoch:,}",
+        lowest=number(lowest),
+        risen=number(recent[-1]),
+        fitted=number(fitted),
+        end=number(end),
     )
     return finding("overfitting", message)

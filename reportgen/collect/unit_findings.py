@@ -4,9 +4,22 @@ from collections import defaultdict
 from collections.abc import Sequence
 
 from reportgen.collect.finding_kinds import FindingThresholds, finding
-from reportgen.collect.phrases import listed, name, number, numbered, percent, span
+from reportgen.collect.phrases import (
+    LEVEL,
+    counted_images,
+    counted_parameters,
+    counted_units,
+    listed,
+    name,
+    number,
+    numbered_units,
+    percent,
+    span,
+)
 from reportgen.record import Finding, LayerVerdict, Unit
-from reportgen.wording import plural, visible
+from reportgen.texts import Text, joined, ntext, text
+
+_NO_CAUSE = text("the cause is not known")
 
 
 def find(layers: Sequence[LayerVerdict], units: Sequence[Unit], thresholds: FindingThresholds) -> list[Finding]:
@@ -24,36 +37,46 @@ def _dead(layer: LayerVerdict, units: Sequence[Unit]) -> Finding | None:
     silent = [unit for unit in units if unit.state == "dead"]
     causes = defaultdict(list)
     for unit in silent:
-        causes[visible(unit.cause or "the cause is not known")].append(unit.unit)
+        causes[unit.cause or _NO_CAUSE].append(unit.unit)
     if len(silent) == layer.units:
         return finding("dead-layer", _all_dead(layer, list(causes)), layer.name, [unit.unit for unit in silent])
     if not silent:
         return None
-    why = "; ".join(f"{cause} ({numbered('unit', found)})" for cause, found in causes.items())
-    bound = percent(3 / max(layer.n_images, 3))  # rule of three
-    message = (
-        f"{_some(layer, silent)} never fired on {plural(layer.n_images, 'image')} (at 95 % confidence: on fewer than"
-        f" {bound} of such images): {why}. Remove them, or train with a lower learning rate or a leaky activation."
+    why = [text("{cause} ({units})", cause=cause, units=numbered_units(found)) for cause, found in causes.items()]
+    message = text(
+        "In layer {layer}, {some} of {units} never fired on {images} (at {level} confidence: on fewer than {bound} of"
+        " such images): {causes}. Remove them, or train with a lower learning rate or a leaky activation.",
+        **_some(layer, silent),
+        images=counted_images(layer.n_images),
+        level=LEVEL,
+        bound=percent(3 / max(layer.n_images, 3)),  # rule of three
+        causes=joined("; ", why),
     )
     return finding("dead-units", message, layer.name, [unit.unit for unit in silent])
 
 
-def _all_dead(layer: LayerVerdict, causes: Sequence[str]) -> str:
-    return (
-        f"Layer {name(layer.name)} is dead: none of its {plural(layer.units, 'unit')} fired on any of"
-        f" {plural(layer.n_images, 'image')} ({listed(causes)}), so nothing of an image gets through it. Train again"
-        " with a lower learning rate or another initialiser, and check that the pixels have the range that the model"
-        " expects."
+def _all_dead(layer: LayerVerdict, causes: Sequence[Text]) -> Text:
+    return text(
+        "Layer {layer} is dead: none of its {units} fired on any of {images} ({causes}), so nothing of an image gets"
+        " through it. Train again with a lower learning rate or another initialiser, and check that the pixels have the"
+        " range that the model expects.",
+        layer=name(layer.name),
+        units=counted_units(layer.units),
+        images=counted_images(layer.n_images),
+        causes=listed(causes),
     )
 
 
 def _stuck(layer: LayerVerdict, units: Sequence[Unit]) -> Finding | None:
     if not (stuck := [unit for unit in units if unit.state == "saturated"]):
         return None
-    message = (
-        f"{_some(layer, stuck)} stayed at one end of the activation's range ({_which(stuck)}; mean output"
-        f" {span([unit.mean for unit in stuck])}), where almost no gradient reaches the weights. Normalise the"
-        " layer's input, start with smaller weights, or use ReLU."
+    message = text(
+        "In layer {layer}, {some} of {units} stayed at one end of the activation's range ({numbers}; mean output"
+        " {outputs}), where almost no gradient reaches the weights. Normalise the layer's input, start with smaller"
+        " weights, or use ReLU.",
+        **_some(layer, stuck),
+        numbers=_which(stuck),
+        outputs=_outputs(stuck),
     )
     return finding("stuck-units", message, layer.name, [unit.unit for unit in stuck])
 
@@ -61,10 +84,13 @@ def _stuck(layer: LayerVerdict, units: Sequence[Unit]) -> Finding | None:
 def _constant(layer: LayerVerdict, units: Sequence[Unit]) -> Finding | None:
     if not (constant := [unit for unit in units if unit.state == "constant"]):
         return None
-    message = (
-        f"{_some(layer, constant)} gave the same value for all of {plural(layer.n_images, 'image')}"
-        f" ({_which(constant)}; output {span([unit.mean for unit in constant])}). A bias in the next layer does the"
-        " same; remove them, and look whether their weights are zero."
+    message = text(
+        "In layer {layer}, {some} of {units} gave the same value for all of {images} ({numbers}; output {outputs}). A"
+        " bias in the next layer does the same; remove them, and look whether their weights are zero.",
+        **_some(layer, constant),
+        images=counted_images(layer.n_images),
+        numbers=_which(constant),
+        outputs=_outputs(constant),
     )
     return finding("constant-units", message, layer.name, [unit.unit for unit in constant])
 
@@ -72,10 +98,13 @@ def _constant(layer: LayerVerdict, units: Sequence[Unit]) -> Finding | None:
 def _always_on(layer: LayerVerdict, units: Sequence[Unit]) -> Finding | None:
     if not (on := [unit for unit in units if unit.state == "always-on"]):
         return None
-    message = (
-        f"{_some(layer, on)} fired almost everywhere ({_which(on)}; at most"
-        f" {percent(max(unit.zero_share for unit in on))} of the values are zero), so the activation has no effect"
-        " there. This is harmless in a few units; in most of a layer it makes the layer linear, and lower biases help."
+    message = text(
+        "In layer {layer}, {some} of {units} fired almost everywhere ({numbers}; at most {share} of the values are"
+        " zero), so the activation has no effect there. This is harmless in a few units; in most of a layer it makes"
+        " the layer linear, and lower biases help.",
+        **_some(layer, on),
+        numbers=_which(on),
+        share=percent(max(unit.zero_share for unit in on)),
     )
     return finding("always-on-units", message, layer.name, [unit.unit for unit in on])
 
@@ -83,9 +112,12 @@ def _always_on(layer: LayerVerdict, units: Sequence[Unit]) -> Finding | None:
 def _weak(layer: LayerVerdict, units: Sequence[Unit]) -> Finding | None:
     if not (weak := [unit for unit in units if unit.state == "weak"]):
         return None
-    message = (
-        f"{_some(layer, weak)} fired, but far more weakly than the rest of the layer ({_which(weak)}; mean output"
-        f" {span([unit.mean for unit in weak])}). Look at their top images before you remove them: rare is not useless."
+    message = text(
+        "In layer {layer}, {some} of {units} fired, but far more weakly than the rest of the layer ({numbers}; mean"
+        " output {outputs}). Look at their top images before you remove them: rare is not useless.",
+        **_some(layer, weak),
+        numbers=_which(weak),
+        outputs=_outputs(weak),
     )
     return finding("weak-units", message, layer.name, [unit.unit for unit in weak])
 
@@ -95,11 +127,15 @@ def _redundant(layer: LayerVerdict, units: Sequence[Unit]) -> Finding | None:
     removable = sorted(unit for group in layer.groups for unit in group[1:])
     if not removable:
         return None
-    message = (
-        f"In layer {name(layer.name)}, {len(removable):,} of {plural(layer.units, 'unit')} said the same as another one"
-        f" on {plural(layer.n_images, 'image')}, also within each class ({plural(len(layer.groups), 'group')};"
-        f" removable: {numbered('unit', removable)}). Make the layer narrower and compare the test accuracy; that saves"
-        f" at least {plural(layer.removable_params, 'parameter')}."
+    message = text(
+        "In layer {layer}, {some} of {units} said the same as another one on {images}, also within each class"
+        " ({groups}; removable: {numbers}). Make the layer narrower and compare the test accuracy; that saves at least"
+        " {parameters}.",
+        **_some(layer, removable),
+        images=counted_images(layer.n_images),
+        groups=ntext(len(layer.groups), "{n} group", "{n} groups"),
+        numbers=numbered_units(removable),
+        parameters=counted_parameters(layer.removable_params),
     )
     return finding("redundant-units", message, layer.name, removable)
 
@@ -107,10 +143,12 @@ def _redundant(layer: LayerVerdict, units: Sequence[Unit]) -> Finding | None:
 def _duplicates(layer: LayerVerdict, units: Sequence[Unit]) -> Finding | None:
     if not (copies := [unit for unit in units if unit.duplicate_of is not None]):
         return None
-    pairs = listed([f"{unit.unit:,} repeats {unit.duplicate_of:,}" for unit in copies])
-    message = (
-        f"{_some(layer, copies)} had the weights of another unit, up to a positive factor ({pairs}). Units that"
-        " start equal stay equal: use a random initialiser, or remove the copies."
+    pairs = [text("{unit} repeats {other}", unit=f"{u.unit:,}", other=f"{u.duplicate_of:,}") for u in copies]
+    message = text(
+        "In layer {layer}, {some} of {units} had the weights of another unit, up to a positive factor ({pairs}). Units"
+        " that start equal stay equal: use a random initialiser, or remove the copies.",
+        **_some(layer, copies),
+        pairs=listed(pairs),
     )
     return finding("weight-duplicates", message, layer.name, [unit.unit for unit in copies])
 
@@ -119,10 +157,12 @@ def _opposite(layer: LayerVerdict, units: Sequence[Unit]) -> Finding | None:
     pairs = sorted({tuple(sorted((unit.unit, unit.opposite))) for unit in units if unit.opposite is not None})
     if not pairs:
         return None
-    message = (
-        f"In layer {name(layer.name)}, {plural(len(pairs), 'pair')} of units rose and fell in opposite directions"
-        f" ({listed([f'{one:,} with {other:,}' for one, other in pairs])}). One of a pair may be enough, since the next"
-        " layer can turn its sign."
+    message = text(
+        "In layer {layer}, {pairs} rose and fell in opposite directions ({numbers}). One of a pair may be enough, since"
+        " the next layer can turn its sign.",
+        layer=name(layer.name),
+        pairs=ntext(len(pairs), "{n} pair of units", "{n} pairs of units"),
+        numbers=listed([text("{one} with {other}", one=f"{one:,}", other=f"{other:,}") for one, other in pairs]),
     )
     return finding("opposite-units", message, layer.name, sorted({unit for pair in pairs for unit in pair}))
 
@@ -133,19 +173,33 @@ def _few_images(layers: Sequence[LayerVerdict], thresholds: FindingThresholds) -
     if seen >= thresholds.few_images:
         return None
     floors = [(layer.noise_floor, layer.name) for layer in layers if layer.noise_floor is not None]
-    floor, where = max(floors, key=lambda one: one[0], default=(None, ""))
-    chance = "" if floor is None else f": up to |r| = {number(floor)} by chance in layer {name(where)}"
-    message = (
-        f"Units were judged on {plural(seen, 'image')}; below {thresholds.few_images:,} even units that have nothing to"
-        f" do with each other can look alike{chance}. Use more images before you remove units."
+    figures = {"images": counted_images(seen), "enough": f"{thresholds.few_images:,}"}
+    if not floors:
+        message = text(
+            "Units were judged on {images}; below {enough} even units that have nothing to do with each other can look"
+            " alike. Use more images before you remove units.",
+            **figures,
+        )
+        return finding("few-images", message)
+    floor, where = max(floors, key=lambda one: one[0])
+    message = text(
+        "Units were judged on {images}; below {enough} even units that have nothing to do with each other can look"
+        " alike: up to |r| = {floor} by chance in layer {layer}. Use more images before you remove units.",
+        **figures,
+        floor=number(floor),
+        layer=name(where),
     )
     return finding("few-images", message)
 
 
-def _some(layer: LayerVerdict, units: Sequence[Unit]) -> str:
-    """Return the beginning of a sentence in the past tense, which fits one unit and many."""
-    return f"In layer {name(layer.name)}, {len(units):,} of {plural(layer.units, 'unit')}"
+def _some(layer: LayerVerdict, units: Sequence[object]) -> dict[str, str]:
+    """Return what fills "In layer {layer}, {some} of {units}", which a past tense fits for one unit and for many."""
+    return {"layer": name(layer.name), "some": f"{len(units):,}", "units": counted_units(layer.units)}
 
 
-def _which(units: Sequence[Unit]) -> str:
-    return numbered("unit", [unit.unit for unit in units])
+def _which(units: Sequence[Unit]) -> Text:
+    return numbered_units([unit.unit for unit in units])
+
+
+def _outputs(units: Sequence[Unit]) -> Text:
+    return span([unit.mean for unit in units])

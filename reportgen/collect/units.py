@@ -6,10 +6,10 @@ import numpy as np
 
 from reportgen.collect import moments, redundancy, selectivity, states
 from reportgen.collect.facts import DEFAULTS, ImageFacts, Thresholds, Weights
-from reportgen.collect.phrases import number
+from reportgen.collect.phrases import counted_images, number
 from reportgen.record import LayerVerdict, Preferred, TopImage, Unit
 from reportgen.tally import LayerPlan, LayerTally
-from reportgen.wording import plural
+from reportgen.texts import Text, text
 
 
 def judge(
@@ -62,18 +62,19 @@ def _layer(
 
 def _layer_reasons(
     tally: LayerTally, alive: bool, alike: redundancy.Redundancy, thresholds: Thresholds
-) -> dict[str, str]:
+) -> dict[str, Text]:
     """Return why figures of a layer are undefined, or not to be leaned on."""
     reasons = {}
     if not alive:
-        same = "no unit's mean response differs between images"
+        same = text("no unit's mean response differs between images")
         reasons = {"effective_rank": same, "participation_ratio": same}
     if alike.noise_floor is None:
-        reasons["noise_floor"] = "fewer than two units are compared"
+        reasons["noise_floor"] = text("fewer than two units are compared")
     elif tally.images < thresholds.few_images:
-        reasons["noise_floor"] = (
-            f"with only {plural(tally.images, 'image')}, units that have nothing to do with each other "
-            f"reach |r| = {number(alike.noise_floor)} by chance"
+        reasons["noise_floor"] = text(
+            "with only {images}, units that have nothing to do with each other reach |r| = {floor} by chance",
+            images=counted_images(tally.images),
+            floor=number(alike.noise_floor),
         )
     return reasons
 
@@ -92,11 +93,12 @@ def _units(
     left_out = {unit: reason for reason, units in alike.left_out.items() for unit in units}
     firing_rate, zero_share = moments.firing_rate(tally), moments.zero_share(plan, tally)
     mean, std = moments.mean(plan, tally), moments.std(plan, tally)
+    alone = text("no other unit of the layer to compare with")
     found = []
     for u, verdict in enumerate(verdicts):
         preferred, reasons = _preferred(u, tally, images, chosen, verdict)
         if u not in alike.nearest:
-            reasons["nearest"] = left_out.get(u, "no other unit of the layer to compare with")
+            reasons["nearest"] = left_out.get(u, alone)
         other = _other_image(u, plan, tally, images, int(chosen.chosen[u]))
         found.append(
             Unit(
@@ -127,13 +129,13 @@ def _units(
 
 def _preferred(
     u: int, tally: LayerTally, images: ImageFacts, chosen: selectivity.Selectivity, verdict: states.Verdict
-) -> tuple[Preferred | None, dict[str, str]]:
+) -> tuple[Preferred | None, dict[str, Text]]:
     """Return what class a unit prefers, and why figures of it are undefined."""
     if chosen.chosen[u] < 0:
         return None, {"preferred_class": _why_none_preferred(tally, verdict, bool(chosen.responsive[u]))}
     figures = {"selectivity": chosen.index[u], "selectivity_null": chosen.index_null[u], "eta2": chosen.eta2[u]}
     known = {name: None if np.isnan(value) else float(value) for name, value in figures.items()}
-    negative = "some of its responses are negative"
+    negative = text("some of its responses are negative")
     reasons = {name: negative for name, value in known.items() if value is None}
     return (
         Preferred(
@@ -147,14 +149,14 @@ def _preferred(
     )
 
 
-def _why_none_preferred(tally: LayerTally, verdict: states.Verdict, responsive: bool) -> str:
+def _why_none_preferred(tally: LayerTally, verdict: states.Verdict, responsive: bool) -> Text:
     if verdict.state == states.DEAD:
-        return "it never fired"
+        return text("it never fired")
     if not responsive:
-        return "its mean response does not differ between images"
+        return text("its mean response does not differ between images")
     if np.count_nonzero(tally.class_images) < 2:
-        return "the images are of one class only"
-    return "no class has enough images in both halves"
+        return text("the images are of one class only")
+    return text("no class has enough images in both halves")
 
 
 def _top_images(u: int, plan: LayerPlan, tally: LayerTally, images: ImageFacts, most: int) -> list[TopImage]:

@@ -12,6 +12,10 @@ from pathlib import Path
 from reportgen.errors import InputError, SurroundingsError
 
 NAMES = frozenset({"report.html", "report.pdf", "report.json", "record.npz", "model.keras"})
+FILES = "report_files"
+"""The folder of what a split page has beside it."""
+
+_BESIDE = (".css", ".js", ".png", ".woff2")
 _AT_FDCWD, _EXCHANGE = -100, 2
 
 
@@ -33,7 +37,8 @@ def check(target: Path) -> None:
 def read(source: Path) -> dict[str, bytes]:
     """Return the files of the report in `source`, by name. Raises InputError where one cannot be read."""
     try:
-        return {name: (source / name).read_bytes() for name in sorted(NAMES) if (source / name).is_file()}
+        beside = sorted(f"{FILES}/{path.name}" for path in (source / FILES).glob("*") if path.suffix in _BESIDE)
+        return {name: (source / name).read_bytes() for name in [*sorted(NAMES), *beside] if (source / name).is_file()}
     except OSError as error:
         raise InputError(f"{error.filename} cannot be read ({error.strerror})", "mend that") from error
 
@@ -46,6 +51,7 @@ def write(target: Path, files: Mapping[str, bytes]) -> None:
         staged = Path(tempfile.mkdtemp(prefix=_prefix(target), dir=target.parent))
         try:
             for name, content in files.items():
+                (staged / name).parent.mkdir(exist_ok=True)
                 _write_through(staged / name, content)
             staged.chmod(0o777 & ~_umask())
             _refuse_foreign(target)  # again: a run can take hours
@@ -61,11 +67,17 @@ def write(target: Path, files: Mapping[str, bytes]) -> None:
 def _refuse_foreign(target: Path) -> None:
     """Raise InputError where `target` is no folder or holds anything that is not a report's."""
     if target.is_dir():
-        if foreign := sorted(entry.name for entry in target.iterdir() if entry.name not in NAMES):
+        if foreign := sorted(entry.name for entry in target.iterdir() if not _is_ours(entry)):
             found = ", ".join(foreign[:3]) + (", ..." if len(foreign) > 3 else "")
             raise InputError(f"{target} holds files that are no report ({found})", "choose another --out")
     elif target.exists():
         raise InputError(f"{target} is a file", "give --out a folder")
+
+
+def _is_ours(entry: Path) -> bool:
+    if entry.name == FILES and entry.is_dir() and not entry.is_symlink():
+        return all(path.suffix in _BESIDE and path.is_file() for path in entry.iterdir())
+    return entry.name in NAMES
 
 
 def _prefix(target: Path) -> str:

@@ -1,46 +1,118 @@
-"""Line charts of the training, as SVG by matplotlib."""
+"""The geometry of the charts: where lines, bars and ticks lie; templates/charts.html draws them as SVG.
 
-import io
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+Positions are in the units of an SVG's viewBox, y downwards. SVG by hand rather than matplotlib's: its text is the
+page's font in the page's language, its colours follow the page's scheme, and a chart is 2 kB instead of 20.
+"""
 
-from reportgen.record import History
+import math
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
+from reportgen.record import ClassScore, History, ReliabilityBin, Scores
+from reportgen.render import words
 
-TRAINING, VALIDATION = "#1b5e9c", "#c1440e"
-_STYLE: dict[Any, Any] = {
-    "font.size": 9,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.grid": True,
-    "grid.color": "#dddddd",
-    "axes.axisbelow": True,
-    "legend.frameon": False,
-    "svg.fonttype": "path",  # an SVG used as an image has no access to the page's fonts
-    "svg.hashsalt": "reportgen",  # else identifiers, and with them the bytes, differ on every run
-}
+MOST_CLASSES = 25
+"""How many classes have bars; of more the ones with the lowest F1 are shown."""
+
+_LINES = {"width": 360, "height": 230, "left": 52, "right": 350, "top": 12, "bottom": 192}
+_SQUARE = {"width": 360, "height": 330, "left": 52, "right": 350, "top": 12, "bottom": 250}
+_STRIP_TOP, _STRIP_BOTTOM = 258, 290
+_BAR, _ROW, _BARS_RIGHT = 8, 24, 300
+_LABEL_LETTERS = 15
 
 
-def metric(history: History, name: str) -> bytes:
-    """Return the chart of one metric over the epochs, its validation counterpart beside it where there is one."""
-    from matplotlib.ticker import MaxNLocator
+@dataclass(frozen=True)
+class Tick:
+    """A place on an axis and what is written there."""
 
-    with _figure(width=4.4, height=2.6) as (axes, chart):
-        _line(axes, history.epochs, history.metrics[name], TRAINING, "o", "training")
-        if (values := history.metrics.get(f"val_{name}")) is not None:
-            _line(axes, history.epochs, values, VALIDATION, "s", "validation")
-        if history.best_epoch is not None:
-            axes.axvline(history.best_epoch, color="#555555", linewidth=1, linestyle=(0, (4, 3)), label="best epoch")
-        axes.set_xlabel("epoch")
-        if name.isascii() and name.isprintable():  # else the font has no signs for it; the caption names it too
-            axes.set_ylabel(name.replace("_", " "), parse_math=False)
-        axes.set_xlim(history.epochs[0] - 0.5, history.epochs[-1] + 0.5)
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
-        axes.legend(loc="best")
-    return chart.getvalue()
+    at: float
+    label: str
+
+
+@dataclass(frozen=True)
+class Frame:
+    """The size of a chart, the rectangle that its axes enclose, and their ticks."""
+
+    width: int
+    height: int
+    left: int
+    right: int
+    top: int
+    bottom: int
+    x: list[Tick]
+    y: list[Tick]
+
+
+@dataclass(frozen=True)
+class Line:
+    """A line over the epochs. path: of an SVG, broken where a value is missing. points: (x, y) of its markers."""
+
+    path: str
+    points: list[tuple[float, float]]
+
+
+@dataclass(frozen=True)
+class LineChart:
+    """One metric over the epochs. validation: None where there is none; best: x of the best epoch."""
+
+    frame: Frame
+    training: Line
+    validation: Line | None
+    best: float | None
+
+
+@dataclass(frozen=True)
+class Bin:
+    """A bin of the reliability diagram: a bar from x to x + width, and its share of the images below."""
+
+    x: float
+    width: float
+    accuracy_top: float
+    point: tuple[float, float]
+    share_top: float
+
+
+@dataclass(frozen=True)
+class ReliabilityChart:
+    """Accuracy over confidence, and under it how many images have which confidence."""
+
+    frame: Frame
+    strip_top: int
+    strip_bottom: int
+    bins: list[Bin]
+
+
+@dataclass(frozen=True)
+class ClassBars:
+    """The two kinds of mistake of one class as bars. missed, false: 1 - recall, 1 - precision, None where undefined."""
+
+    label: str
+    number: int
+    y: float
+    missed: float | None
+    false: float | None
+    missed_width: float
+    false_width: float
+
+
+@dataclass(frozen=True)
+class ClassChart:
+    """The mistakes by class, a row a class. letters: as many as a label has room for. classes: how many there are."""
+
+    frame: Frame
+    rows: list[ClassBars]
+    bar: int
+    letters: int
+    classes: int
+
+
+@dataclass(frozen=True)
+class Histogram:
+    """A unit's values. bars: the path of an SVG, 120 wide and 40 high; zero: where zero lies, None at the lower end."""
+
+    bars: str
+    zero: float | None
 
 
 def names(history: History) -> list[str]:
@@ -49,26 +121,168 @@ def names(history: History) -> list[str]:
     return sorted(own, key=lambda name: ({"loss": 0, "accuracy": 1}.get(name, 2), name))
 
 
-def _line(
-    axes: "Axes", epochs: Sequence[int], values: Sequence[float | None], colour: str, marker: str, label: str
-) -> None:
-    points = [float("nan") if value is None else value for value in values]
-    axes.plot(epochs, points, color=colour, marker=marker, markersize=3.5, linewidth=1.6, label=label)
+def metric(history: History, name: str) -> LineChart:
+    """Return the chart of one metric over the epochs, its validation counterpart beside it where there is one."""
+    own, other = history.metrics[name], history.metrics.get(f"val_{name}")
+    values = [value for value in [*own, *(other or [])] if value is not None and math.isfinite(value)]
+    low, high = (min(values), max(values)) if values else (0.0, 1.0)
+    first, last = history.epochs[0], history.epochs[-1]
+    y = _Scale(*_widened(low, high), _LINES["bottom"], _LINES["top"])
+    x = _Scale(first - 0.3, last + 0.3, _LINES["left"], _LINES["right"])
+    epochs = [tick for tick in _ticks(first, last, 7, whole=True) if first <= tick <= last]
+    heights = [tick for tick in _ticks(y.low, y.high, 6) if y.low <= tick <= y.high]
+    frame = Frame(
+        **_LINES,
+        x=[Tick(x.at(tick), f"{tick:.0f}") for tick in epochs],
+        y=[Tick(y.at(tick), label) for tick, label in zip(heights, _labels(heights), strict=True)],
+    )
+    return LineChart(
+        frame,
+        training=_line(history.epochs, own, x, y),
+        validation=None if other is None else _line(history.epochs, other, x, y),
+        best=None if history.best_epoch is None else x.at(history.best_epoch),
+    )
 
 
-@contextmanager
-def _figure(width: float, height: float) -> Iterator[tuple["Axes", io.BytesIO]]:
-    """Yield axes to draw on; the SVG is in the buffer when the block ends. Sizes are in inches.
+def reliability(bins: Sequence[ReliabilityBin]) -> ReliabilityChart:
+    """Return the reliability diagram: for each range of confidence the share of right answers."""
+    x = _Scale(0, 1, _SQUARE["left"], _SQUARE["right"])
+    y = _Scale(0, 1, _SQUARE["bottom"], _SQUARE["top"])
+    most = max((one.count for one in bins), default=0) or 1
+    shown = [
+        Bin(
+            x=x.at(one.low) + 1,
+            width=x.at(one.high) - x.at(one.low) - 2,
+            accuracy_top=y.at(one.accuracy),
+            point=(x.at(one.confidence), y.at(one.accuracy)),
+            # a bin with a single image keeps a line that can be seen
+            share_top=min(_STRIP_BOTTOM - (_STRIP_BOTTOM - _STRIP_TOP) * one.count / most, _STRIP_BOTTOM - 1),
+        )
+        for one in bins
+        if one.accuracy is not None and one.confidence is not None
+    ]
+    fifths = [n / 5 for n in range(6)]
+    frame = Frame(
+        **_SQUARE,
+        x=[Tick(x.at(value), f"{100 * value:.0f}") for value in fifths],
+        y=[Tick(y.at(value), f"{100 * value:.0f}") for value in fifths],
+    )
+    return ReliabilityChart(frame, _STRIP_TOP, _STRIP_BOTTOM, shown)
 
-    The user's own matplotlib settings are left out, so that a report looks the same everywhere.
+
+def classes(scores: Scores) -> ClassChart:
+    """Return the mistakes by class as bars; of more than MOST_CLASSES the classes with the lowest F1, worst first."""
+    numbered = list(enumerate(scores.classes))
+    if len(numbered) > MOST_CLASSES:
+        numbered = sorted(numbered, key=lambda one: _f1(one[1]))[:MOST_CLASSES]
+    shares = [(_rest(one.recall), _rest(one.precision)) for _, one in numbered]
+    most = max((share for pair in shares for share in pair if share is not None), default=0.0)
+    ticks = _ticks(0, most or 1, 4)
+    left = 18 + max((_width(one.label[:_LABEL_LETTERS]) for _, one in numbered), default=0)
+    x = _Scale(0, max(ticks[-1], most) or 1, left, _BARS_RIGHT)
+    rows = [
+        ClassBars(
+            label=one.label,
+            number=number,
+            y=_LINES["top"] + n * _ROW,
+            missed=missed,
+            false=false,
+            missed_width=x.at(missed or 0) - left,
+            false_width=x.at(false or 0) - left,
+        )
+        for n, ((number, one), (missed, false)) in enumerate(zip(numbered, shares, strict=True))
+    ]
+    bottom = _LINES["top"] + len(rows) * _ROW
+    frame = Frame(
+        width=360,
+        height=bottom + 38,
+        left=left,
+        right=_BARS_RIGHT,
+        top=_LINES["top"],
+        bottom=bottom,
+        x=[Tick(x.at(tick), label) for tick, label in zip(ticks, _labels([100 * t for t in ticks]), strict=True)],
+        y=[],
+    )
+    return ClassChart(frame, rows, _BAR, _LABEL_LETTERS, len(scores.classes))
+
+
+def histogram(counts: Sequence[int], edges: Sequence[float]) -> Histogram:
+    """Return a unit's histogram as bars, 120 wide and 40 high.
+
+    The height is the logarithm of the count, or the zeros of a ReLU would hide all the rest.
     """
-    import matplotlib
-    from matplotlib.figure import Figure
+    logs = [math.log1p(count) for count in counts]
+    most, width = max(logs, default=0.0) or 1.0, 120 / len(counts)
+    bars = "".join(
+        f"M{n * width:.1f} 40v{-38 * height / most:.1f}h{width - 0.6:.1f}V40z"
+        for n, height in enumerate(logs)
+        if height
+    )
+    zero = round(-edges[0] / (edges[-1] - edges[0]) * 120, 1) if edges[0] < 0 < edges[-1] else None
+    return Histogram(bars, zero)
 
-    buffer = io.BytesIO()
-    with matplotlib.rc_context():
-        matplotlib.rcdefaults()
-        matplotlib.rcParams.update(_STYLE)
-        figure = Figure(figsize=(width, height), layout="constrained")
-        yield figure.subplots(), buffer
-        figure.savefig(buffer, format="svg", metadata={"Date": None})
+
+@dataclass(frozen=True)
+class _Scale:
+    """Maps low..high to start..end."""
+
+    low: float
+    high: float
+    start: float
+    end: float
+
+    def at(self, value: float) -> float:
+        return round(self.start + (value - self.low) / (self.high - self.low) * (self.end - self.start), 1)
+
+
+def _line(epochs: Sequence[int], values: Sequence[float | None], x: _Scale, y: _Scale) -> Line:
+    path, points, drawing = [], [], False
+    for epoch, value in zip(epochs, values, strict=True):
+        if value is None or not math.isfinite(value):
+            drawing = False
+            continue
+        point = x.at(epoch), y.at(value)
+        path.append(f"{'L' if drawing else 'M'}{point[0]:g} {point[1]:g}")
+        points.append(point)
+        drawing = True
+    return Line("".join(path), points)
+
+
+def _widened(low: float, high: float) -> tuple[float, float]:
+    """Return ends a little beyond the values, so that no marker is cut; where all are equal, room around them."""
+    room = (high - low) * 0.06 or abs(high) * 0.1 or 1.0
+    return low - room, high + room
+
+
+def _ticks(low: float, high: float, most: int, whole: bool = False) -> list[float]:
+    """Return round numbers from low to high, about `most` of them."""
+    from matplotlib.ticker import MaxNLocator
+
+    found = MaxNLocator(nbins=most, steps=[1, 2, 2.5, 5, 10], integer=whole, min_n_ticks=1).tick_values(low, high)
+    return [0.0 if abs(value) < 1e-12 * (high - low) else float(value) for value in found]
+
+
+def _labels(ticks: Sequence[float]) -> list[str]:
+    """Return the numbers with as many decimals as they need, in powers of ten where they are very large or small."""
+    if not ticks:
+        return []
+    largest = max(abs(tick) for tick in ticks)
+    if largest and not 1e-3 <= largest < 1e6:
+        return [words.number(tick) for tick in ticks]
+    decimals = next(
+        n for n in range(10) if n == 9 or all(abs(round(t, n) - t) <= 1e-9 * (largest or 1) for t in ticks)
+    )
+    return [f"{tick:,.{decimals}f}" for tick in ticks]
+
+
+def _width(label: str) -> int:
+    """Return about how wide a label is in the font of the charts; Japanese letters are square."""
+    return sum(12 if unicodedata.east_asian_width(letter) in "WF" else 7 for letter in label)
+
+
+def _rest(share: float | None) -> float | None:
+    return None if share is None else 1 - share
+
+
+def _f1(score: ClassScore) -> float:
+    return -1.0 if score.f1 is None else score.f1

@@ -17,7 +17,8 @@ from reportgen.record import (
     TopImage,
     Unit,
 )
-from reportgen.render import tiles
+from reportgen.render import charts, insights, tiles
+from reportgen.texts import Text, text
 
 ROWS_ON_PAPER = 50
 """Most rows of a layer's table of units in the PDF; the page has them all."""
@@ -58,8 +59,9 @@ class Grids:
 class UnitView:
     """A unit with its anchor on the page.
 
-    letter: of its state, "R" for one that could be removed, "" for one that nothing is to be said about.
-    card: None where the unit has none.
+    letter: of its state, "R" for one that could be removed, "" for one that nothing is to be said about. css: its
+    state as the style sheet and the filter of units know it. card: None where the unit has none. has_row_on_paper:
+    whether it is among the first rows of the table, which paper has room for.
     """
 
     unit: Unit
@@ -67,25 +69,34 @@ class UnitView:
     letter: str
     css: str
     card: "CardView | None"
+    has_row_on_paper: bool
+
+    def has_card(self, on_paper: bool) -> bool:
+        """Return whether its card is shown; on paper healthy units are rows of the table alone."""
+        return self.card is not None and (not on_paper or bool(self.letter))
+
+    def is_shown(self, on_paper: bool) -> bool:
+        """Return whether a link to the unit leads anywhere."""
+        return not on_paper or self.has_card(on_paper) or self.has_row_on_paper
 
 
 @dataclass(frozen=True)
 class CardView:
     """The pictures of a card: the strongest images, the strongest of another class, the kernel.
 
-    kernel_of: "4 of 16 input channels" where the kernel is shown in part. histogram: an SVG.
+    kernel_of: "4 of 16 input channels" where the kernel is shown in part.
     """
 
     tops: tiles.Picture | None
     other: tiles.Picture | None
     kernel: tiles.Picture | None
-    kernel_of: str
-    histogram: bytes
+    kernel_of: Text | None
+    histogram: charts.Histogram
 
 
 @dataclass(frozen=True)
 class LayerView:
-    """All that is shown of one layer with units."""
+    """All that is shown of one layer with units. shows: what each of its figures shows here, by its id's beginning."""
 
     row: LayerRow
     verdict: LayerVerdict
@@ -95,6 +106,7 @@ class LayerView:
     compared: int
     class_map: tiles.Grid | None
     mapped: int
+    shows: dict[str, Text]
 
     @property
     def flagged(self) -> int:
@@ -117,19 +129,30 @@ def build(record: Record) -> list[LayerView]:
     correlations = {c.layer: c for c in record.pictures.correlations}
     class_maps = {c.layer: c for c in record.pictures.class_maps}
     cards = _Cards(record.pictures)
+    test = record.evaluation["test"]
+    labels = [one.label for one in test.classes] if test else []
     views = []
     for verdict in record.layers:
         alike, answers = correlations.get(verdict.name), class_maps.get(verdict.name)
+        own, kernels = units.get(verdict.name, []), _kernels_of(grids.get(verdict.name))
+        shows = {"units": insights.units(verdict, own)}
+        if alike:
+            shows["alike"] = insights.correlations(alike)
+        if answers:
+            shows["classes"] = insights.class_map(answers, labels)
+        if kernels:
+            shows["kernels"] = insights.kernels(kernels)
         views.append(
             LayerView(
                 row=rows[verdict.name],
                 verdict=verdict,
-                units=[_unit_view(unit, cards, verdict) for unit in units.get(verdict.name, [])],
+                units=[_unit_view(n, unit, cards, verdict) for n, unit in enumerate(own)],
                 grids=grids.get(verdict.name),
                 correlations=tiles.correlations(alike.r, alike.order) if alike else None,
                 compared=len(alike.order) if alike else 0,
                 class_map=tiles.class_map(answers.values) if answers else None,
                 mapped=answers.values.shape[1] if answers else 0,
+                shows=shows,
             )
         )
     return views
@@ -140,11 +163,16 @@ def anchor(layer: str, unit: int) -> str:
     return f"{re.sub(r'[^!-~]', '_', layer)}/u{unit}"
 
 
-def _unit_view(unit: Unit, cards: "_Cards", verdict: LayerVerdict) -> UnitView:
+def _kernels_of(grids: Grids | None) -> Kernels | None:
+    return grids.kernels if grids else None
+
+
+def _unit_view(row: int, unit: Unit, cards: "_Cards", verdict: LayerVerdict) -> UnitView:
     letter, css = _LETTERS[unit.state], unit.state.replace(" ", "-")
     if not letter and (unit.removable or unit.duplicate_of is not None):
         letter, css = "R", "redundant"
-    return UnitView(unit, anchor(unit.layer, unit.unit), letter, css, cards.view(unit, verdict))
+    card = cards.view(unit, verdict)
+    return UnitView(unit, anchor(unit.layer, unit.unit), letter, css, card, row < ROWS_ON_PAPER)
 
 
 class _Cards:
@@ -160,17 +188,17 @@ class _Cards:
         if unit.unit not in self._chosen.get(unit.layer, ()):
             return None
         other = [unit.other_image] if unit.other_image else []
-        histogram = tiles.histogram(unit.histogram, verdict.edges)
+        histogram = charts.histogram(unit.histogram, verdict.edges)
         kernel, kernel_of = self._kernel(unit)
         return CardView(self._strip(unit.top_images), self._strip(other), kernel, kernel_of, histogram)
 
-    def _kernel(self, unit: Unit) -> tuple[tiles.Picture | None, str]:
+    def _kernel(self, unit: Unit) -> tuple[tiles.Picture | None, Text | None]:
         kernels = self._kernels.get(unit.layer)
         if kernels is None or unit.unit >= len(kernels.weights):
-            return None, ""
+            return None, None
         shown = kernels.weights[unit.unit][:CHANNELS_ON_CARD]
-        of_all = f"{len(shown)} of {kernels.inputs:,} input channels" if len(shown) < kernels.inputs else ""
-        return tiles.unit_kernel(shown, kernels.largest), of_all
+        of_all = text("{shown} of {inputs} input channels", shown=f"{len(shown)}", inputs=f"{kernels.inputs:,}")
+        return tiles.unit_kernel(shown, kernels.largest), of_all if len(shown) < kernels.inputs else None
 
     def _strip(self, tops: list[TopImage]) -> tiles.Picture | None:
         return tiles.framed_images([(self._images[top.index], top.patch) for top in tops]) if tops else None

@@ -2,17 +2,20 @@
 
 import base64
 import hashlib
+import html as markup
+import json
+import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import jinja2
-from jinja2.sandbox import ImmutableSandboxedEnvironment
 from markupsafe import Markup
 
-from reportgen.errors import InputError, SurroundingsError
-from reportgen.record import ClassScore, Finding, Record
-from reportgen.render import charts, layer_views, tiles, words
+from reportgen.errors import InputError
+from reportgen.record import ClassScore, Finding, Look, Record
+from reportgen.render import charts, compare, fonts, insights, languages, layer_views, templating, tiles, words
+from reportgen.texts import Catalogue, Text
 
 MOST_CLASSES_IN_MATRIX = 20
 MOST_NAMES = 50
@@ -21,7 +24,11 @@ _SHADES = 6
 
 @dataclass(frozen=True)
 class View:
-    """A Record with everything painted that its pages show, so that HTML and PDF paint nothing twice."""
+    """A Record with everything painted that its pages show, so that HTML and PDF paint nothing twice.
+
+    states: those that units are in, gravest first. shows: what each chart and table shows here, in a sentence, by
+    its id.
+    """
 
     record: Record
     labels: list[str]
@@ -29,13 +36,25 @@ class View:
     matrix: list[list[int]] | None
     confused_pairs: int
     training_seconds: float | None
-    charts: dict[str, str]
-    chart_texts: dict[str, str]
+    history_charts: dict[str, charts.LineChart]
+    reliability: charts.ReliabilityChart
+    class_chart: charts.ClassChart
     examples: list[tiles.Picture]
     mistakes: list[tiles.Picture]
     layers: list[layer_views.LayerView]
-    verdict: str
+    states: list[str]
+    verdict: Text
     names_of_numbers: str | None
+    shows: dict[str, Text]
+    changes: compare.Changes | None
+
+
+@dataclass(frozen=True)
+class Page:
+    """A page and, of a split one, the files beside it by name."""
+
+    html: str
+    files: dict[str, bytes] = field(default_factory=dict)
 
 
 def paint(record: Record) -> View:
@@ -43,7 +62,8 @@ def paint(record: Record) -> View:
     pictures, history, test = record.pictures, record.history, record.evaluation["test"]
     assert test is not None
     judged = [c for c in test.classes if c.f1 is not None]
-    names = charts.names(history) if history else []
+    layers = layer_views.build(record)
+    found = {unit.css for layer in layers for unit in layer.units}
     return View(
         record=record,
         labels=[c.label for c in test.classes],
@@ -51,32 +71,34 @@ def paint(record: Record) -> View:
         matrix=test.confusion if len(test.classes) <= MOST_CLASSES_IN_MATRIX else None,
         confused_pairs=sum(cell > 0 for t, row in enumerate(test.confusion) for p, cell in enumerate(row) if t != p),
         training_seconds=_total(history.seconds) if history else None,
-        charts={name: _svg_uri(charts.metric(history, name)) for name in names if history},
-        chart_texts={name: words.course(history, name) for name in names if history},
+        history_charts={name: charts.metric(history, name) for name in charts.names(history)} if history else {},
+        reliability=charts.reliability(test.reliability),
+        class_chart=charts.classes(test),
         examples=[tiles.image(stored) for stored in pictures.examples.images],
         mistakes=[tiles.image(stored) for stored in pictures.worst],
-        layers=layer_views.build(record),
+        layers=layers,
+        states=[state for state in words.STATES if state in found],
         verdict=words.verdict(record.layers, record.units),
         names_of_numbers=_names_of_numbers([c.label for c in test.classes]),
+        shows=_shows(record),
+        changes=compare.paint(record, has_cards=True),
     )
 
 
-def html(view: View, *, on_paper: bool = False, templates: Path | None = None) -> str:
-    """Return the whole page. on_paper: leave out what only a screen can show, add what only paper needs.
+def html(
+    view: View, look: Look, *, on_paper: bool = False, split: str | None = None, templates: Path | None = None
+) -> Page:
+    """Return the whole page.
 
-    templates: a folder whose files take the place of reportgen's own of the same name.
+    look: its language, and the paper of a page for paper. on_paper: leave out what only a screen can show, add what
+    only paper needs. split: the name of a folder beside the page into which style sheet, script, fonts and pictures
+    go, for hosts that allow nothing inline; None keeps all in the page. templates: a folder whose files take the place
+    of reportgen's own of the same name.
     Raises InputError where a template of the user's is at fault.
     """
-    environment = _environment(templates)
+    environment = templating.environment(look.lang, templates)
     try:
-        style = "\n".join(_source(environment, name) for name in ("style.css", *(["print.css"] if on_paper else [])))
-        return environment.get_template("report.html").render(
-            view=view,
-            r=view.record,
-            on_paper=on_paper,
-            style=Markup(style),
-            csp=f"default-src 'none'; img-src data:; style-src '{_sha256(style)}'; base-uri 'none'; form-action 'none'",
-        )
+        return _Writer(environment, view, look, on_paper=on_paper, split=split).page()
     except jinja2.TemplateError as error:
         if templates is None:
             raise
@@ -84,37 +106,115 @@ def html(view: View, *, on_paper: bool = False, templates: Path | None = None) -
         raise InputError(f"{where} in {templates} fails ({error})", "mend the template") from error
 
 
-def locate_templates() -> Path:
-    """Return the folder of reportgen's own templates: inside an installed package, beside it in a checkout."""
-    package = Path(__file__).resolve().parent.parent
-    for folder in (package / "templates", package.parent / "templates"):
-        if (folder / "report.html").is_file():
-            return folder
-    raise SurroundingsError(f"the templates of reportgen are missing from {package}", "install reportgen again")
+class _Writer:
+    """Puts one page together: its body, then the style sheet with the fonts that the body's characters need."""
+
+    def __init__(
+        self, environment: jinja2.Environment, view: View, look: Look, *, on_paper: bool, split: str | None
+    ) -> None:
+        self._environment, self._view, self._look = environment, view, look
+        self._on_paper, self._split = on_paper, split
+        self._files: dict[str, bytes] = {}
+        environment.filters |= {"address": self._address, "shade": _shade, "place": _place}
+        environment.globals |= {
+            "rows_on_paper": layer_views.ROWS_ON_PAPER,
+            "cells_on_paper": layer_views.CELLS_ON_PAPER,
+            "font_stack": fonts.STACK,
+        }
+
+    def page(self) -> Page:
+        values = {"view": self._view, "r": self._view.record, "on_paper": self._on_paper, "split": self._split}
+        body = self._environment.get_template("body.html").render(values)
+        style, script = self._style(_words(body)), "" if self._on_paper else self._source("script.js")
+        if self._split:
+            self._files |= {"style.css": style.encode(), "script.js": script.encode()}
+        whole = self._environment.get_template("report.html").render(
+            values,
+            body=Markup(body),
+            style=Markup(style),
+            script=Markup(script),
+            csp=self._policy(style, script),
+            icon=tiles.icon(),
+        )
+        return Page(whole, {f"{self._split}/{name}": content for name, content in self._files.items()})
+
+    def _style(self, characters: str) -> str:
+        faces = fonts.rules(fonts.faces(characters), lambda face: self._resource(face.file, "font/woff2", face.woff2))
+        messages = languages.catalogue(self._look.lang)
+        sheets = [faces, self._source("style.css"), _caption_words(messages)]
+        if self._on_paper:
+            sheets += [f"@page {{ size: {self._look.paper}; }}", self._source("print.css"), _paper_words(messages)]
+        return "\n".join(sheets)
+
+    def _source(self, name: str) -> str:
+        return templating.source(self._environment, name)
+
+    def _policy(self, style: str, script: str) -> str:
+        """Return a Content-Security-Policy that allows what the page brings and nothing else."""
+        own = {"img": "'self'", "font": "'self'", "style": "'self'", "script": "'self'"}
+        if not self._split:
+            own = {"img": "data:", "font": "data:", "style": f"'{_sha256(style)}'", "script": f"'{_sha256(script)}'"}
+        allowed = "; ".join(f"{kind}-src {source}" for kind, source in own.items())
+        return f"default-src 'none'; {allowed}; base-uri 'none'; form-action 'none'"
+
+    def _address(self, picture: tiles.Picture) -> str:
+        """Return where a page finds a picture: in itself, or in a file named after its content."""
+        name = f"{hashlib.sha256(picture.png).hexdigest()[:16]}.png"
+        return self._resource(name, "image/png", picture.png)
+
+    def _resource(self, name: str, kind: str, content: bytes) -> str:
+        if not self._split:
+            return f"data:{kind};base64,{base64.b64encode(content).decode('ascii')}"
+        self._files[name] = content
+        # a style sheet's addresses are relative to itself
+        return name if kind.startswith("font") else f"{self._split}/{name}"
 
 
-def _environment(templates: Path | None) -> jinja2.Environment:
-    if templates is not None and not templates.is_dir():
-        raise InputError(f"--templates {templates} is not a folder", "give a folder of Jinja templates")
-    folders = [*([templates] if templates else []), locate_templates()]
-    environment = ImmutableSandboxedEnvironment(
-        loader=jinja2.FileSystemLoader(folders),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        lstrip_blocks=True,
-    )
-    environment.filters |= words.FILTERS
-    environment.filters |= {"uri": _picture_uri, "svg_uri": _svg_uri, "shade": _shade, "place": _place}
-    environment.globals |= {
-        "rows_on_paper": layer_views.ROWS_ON_PAPER,
-        "cells_on_paper": layer_views.CELLS_ON_PAPER,
+def _shows(record: Record) -> dict[str, Text]:
+    test, train, history = record.evaluation["test"], record.evaluation["train"], record.history
+    assert test is not None
+    shown = {
+        "summary": insights.summary(record.model),
+        "scores-test": insights.scores(test),
+        "classes": insights.classes(test),
+        "matrix": insights.matrix(test),
+        "reliability": insights.reliability(test),
+        "provenance": insights.provenance(record.provenance),
     }
-    return environment
+    if train:
+        shown["scores-train"] = insights.scores(train)
+    if test.most_confused:
+        shown["confused"] = insights.confused(test)
+    if history:
+        shown["epochs"] = insights.epochs(history)
+        shown |= {f"history-{name}": insights.course(history, name) for name in charts.names(history)}
+    return shown
 
 
-def _source(environment: jinja2.Environment, name: str) -> str:
-    assert environment.loader is not None
-    return environment.loader.get_source(environment, name)[0]
+def _caption_words(messages: Catalogue) -> str:
+    """Return the style sheet that numbers figures and tables, in words that a plain style sheet could not translate."""
+    figure = _content(messages.gettext("Figure {number}. "), {"number": "counter(figure)"})
+    table = _content(messages.gettext("Table {number}. "), {"number": "counter(table)"})
+    return f"figcaption::before {{ content: {figure}; }}\n.table figcaption::before {{ content: {table}; }}"
+
+
+def _paper_words(messages: Catalogue) -> str:
+    """Return the style sheet with the words of the page margins and of links on paper."""
+    numbers = {"page": "counter(page)", "pages": "counter(pages)"}
+    footer = _content(messages.gettext("page {page} of {pages}"), numbers)
+    link = _content(messages.gettext(" (page {page})"), {"page": "target-counter(attr(href), page)"})
+    return f"@page {{ @bottom-right {{ content: {footer}; }} }}\n.findings a::after {{ content: {link}; }}"
+
+
+def _content(message: str, counters: dict[str, str]) -> str:
+    """Return a message as CSS content: "Figure {number}." -> '"Figure " counter(figure) "."'."""
+    parts = enumerate(re.split(r"\{(\w+)\}", message))
+    return " ".join(counters[part] if n % 2 else json.dumps(part, ensure_ascii=False) for n, part in parts if part)
+
+
+def _words(body: str) -> str:
+    """Return the characters that a reader sees of a page's body, alternative texts and titles included."""
+    return markup.unescape(re.sub(r"data:[^\"')]*", "", body))
 
 
 def _names_of_numbers(labels: Sequence[str]) -> str | None:
@@ -159,18 +259,6 @@ def _place(finding: Finding, view: View) -> str:
             if layer.verdict.name == finding.layer:
                 return f"layer-{number}"
     return _PLACES.get(finding.code, "evaluation")
-
-
-def _svg_uri(content: bytes) -> str:
-    return _data_uri("image/svg+xml", content)
-
-
-def _picture_uri(picture: tiles.Picture) -> str:
-    return _data_uri("image/png", picture.png)
-
-
-def _data_uri(kind: str, content: bytes) -> str:
-    return f"data:{kind};base64,{base64.b64encode(content).decode('ascii')}"
 
 
 def _sha256(text: str) -> str:

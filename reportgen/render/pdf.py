@@ -1,10 +1,27 @@
 """The printed report: HTML for paper to PDF, by WeasyPrint, reaching nothing but data: URIs."""
 
+import logging
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 from reportgen.errors import InputError, SurroundingsError
+from reportgen.render import finish
 
 LIBRARIES = "libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0"
+
+_NO_GLYPH = re.compile(r"\.notdef glyph .*\(U\+([0-9A-F]+)\)$", re.DOTALL)
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Pdf:
+    """A PDF/UA-1, and the characters that are named in it by number ("U+1F600"), because no font here has a glyph."""
+
+    content: bytes
+    without_glyph: list[str]
 
 
 def check() -> None:
@@ -12,23 +29,72 @@ def check() -> None:
     _weasyprint()
 
 
-def write(page: str) -> bytes:
-    """Return the PDF of a page made for paper.
+def write(page: str) -> Pdf:
+    """Return the PDF of a page made for paper; the same page gives the same bytes on machines with the same fonts.
 
+    A character that neither the page's fonts nor those of this machine have would be an empty box: such a page is
+    written again, which takes as long once more, with the number of the character in its place.
     Raises SurroundingsError where WeasyPrint cannot work, InputError where the page asks for a file or an address.
     """
     weasyprint = _weasyprint()
     from weasyprint.urls import FatalURLFetchingError, URLFetcher
 
     fetcher = URLFetcher(allowed_protocols={"data"}, allow_redirects=False, fail_on_errors=True)
+    parsed = weasyprint.HTML(string=page, url_fetcher=fetcher)
+    numbered: set[str] = set()
     try:
-        # tags make headings, tables and figures known to screen readers
-        made: bytes = weasyprint.HTML(string=page, url_fetcher=fetcher).write_pdf(pdf_tags=True)
+        while True:
+            with _heard() as messages:
+                made: bytes = parsed.write_pdf(pdf_variant="pdf/ua-1", finisher=finish.finish)
+            missing = {chr(int(m[1], 16)) for m in map(_NO_GLYPH.match, messages) if m} - numbered
+            missing = {letter for letter in missing if not letter.isspace()}  # a space looks right without a glyph
+            if not missing:
+                break
+            _name_by_number(parsed.etree_element, missing)
+            numbered |= missing
     except FatalURLFetchingError as error:  # a BaseException, so that WeasyPrint itself lets it through
         raise InputError(
             f"a template asks for something outside the page ({error})", "put it into the page as a data: URI"
         ) from error
-    return made
+    return Pdf(made, sorted(numbered))
+
+
+def _name_by_number(page: Any, letters: set[str]) -> None:
+    """Write "U+1F600" for each of these characters wherever the page draws text.
+
+    Titles and alternative texts keep them: they are not drawn, but read out.
+    """
+    numbers = str.maketrans({letter: f"U+{ord(letter):04X}" for letter in letters})
+    for element in page.iter():
+        if element.text and not str(element.tag).endswith("title"):
+            element.text = element.text.translate(numbers)
+        if element.tail:
+            element.tail = element.tail.translate(numbers)
+        for name, value in element.items():
+            if name.startswith("data-"):  # the style sheet may draw it, by attr()
+                element.set(name, value.translate(numbers))
+
+
+@contextmanager
+def _heard() -> Iterator[list[str]]:
+    """Collect what WeasyPrint has to complain about, which then reaches no terminal; a log at level DEBUG keeps it."""
+    logger, messages = logging.getLogger("weasyprint"), list[str]()
+
+    class Ear(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            messages.append(record.getMessage())
+            _log.debug("WeasyPrint: %s", messages[-1])
+
+    ear, before = Ear(logging.WARNING), (logger.propagate, logger.level)
+    logger.addHandler(ear)
+    logger.propagate = False
+    logger.setLevel(logging.WARNING)
+    try:
+        yield messages
+    finally:
+        logger.removeHandler(ear)
+        logger.propagate, level = before
+        logger.setLevel(level)
 
 
 def _weasyprint() -> Any:

@@ -52,7 +52,6 @@ class Grid:
     """
 
     pictures: list[Picture]
-    scale: Picture
     low: float
     high: float
     silent: int
@@ -89,7 +88,7 @@ def kernels_grid(kernels: Kernels) -> Grid:
         cells = [_kernel_line(u, tiles, kernels.channels[u]) for u, tiles in enumerate(levels)]
         columns = 2
     pictures = [_png(_wrap(part, columns), _diverging()) for part in _pages(cells, columns)]
-    return Grid(pictures, _bar(_diverging()), -limit, limit, 0, levels.shape[0] * levels.shape[1])
+    return Grid(pictures, -limit, limit, 0, levels.shape[0] * levels.shape[1])
 
 
 def unit_kernel(weights: NDArray[np.float32], limit: float) -> Picture:
@@ -124,7 +123,7 @@ def correlations(r: NDArray[np.float32], order: NDArray[np.integer]) -> Grid:
     sheet = levels.repeat(side, axis=0).repeat(side, axis=1)
     if side == 16:
         sheet = _with_numbers(sheet, [_digits(int(unit), _LABEL_SIZE) for unit in order], side)
-    return Grid([_png(sheet, _diverging())], _bar(_diverging()), -1.0, 1.0, 0, levels.size)
+    return Grid([_png(sheet, _diverging())], -1.0, 1.0, 0, levels.size)
 
 
 def class_map(values: NDArray[np.float32]) -> Grid:
@@ -144,7 +143,7 @@ def class_map(values: NDArray[np.float32]) -> Grid:
         blocks.append(_with_numbers(cells, rows, _MAP_CELL[0], columns, _MAP_CELL[1]))
     beside = max(1, _WIDEST // (blocks[0].shape[1] + _GAP))
     pictures = [_png(_wrap(part, min(beside, len(part))), _sequential()) for part in _chunks(blocks, beside)]
-    return Grid(pictures, _bar(_sequential()), 0.0, 1.0, 0, levels.size)
+    return Grid(pictures, 0.0, 1.0, 0, levels.size)
 
 
 def framed_images(shown: Sequence[tuple[NDArray[np.generic], list[int] | None]]) -> Picture:
@@ -162,31 +161,17 @@ def framed_images(shown: Sequence[tuple[NDArray[np.generic], list[int] | None]])
     return _encode(sheet.quantize(64, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE))
 
 
-def histogram(counts: Sequence[int], edges: Sequence[float]) -> bytes:
-    """Draw a unit's histogram as a small SVG, with a red line at zero where that is not the lower end.
-
-    The height is the logarithm of the count, or the zeros of a ReLU would hide all the rest.
-    """
-    logs = [math.log1p(count) for count in counts]
-    most, width = max(logs, default=0.0) or 1.0, 120 / len(counts)
-    bars = "".join(
-        f"M{n * width:.1f} 40v{-38 * height / most:.1f}h{width - 0.6:.1f}V40z"
-        for n, height in enumerate(logs)
-        if height
-    )
-    zero = ""
-    if edges[0] < 0 < edges[-1]:
-        zero = f'<path d="M{-edges[0] / (edges[-1] - edges[0]) * 120:.1f} 0V40" stroke="#c1440e"/>'
-    return (
-        '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 120 41" width="120" height="41">'
-        f'<path d="{bars}" fill="#1b5e9c"/>{zero}<path d="M0 40.5H120" stroke="#777"/></svg>'
-    ).encode()
-
-
 def image(stored: NDArray[np.generic]) -> Picture:
     """Return one image (H, W, C) as a PNG of its own size, from its darkest to its brightest value."""
     pixels = _bytes(stored[np.newaxis])[0]
     return _encode(Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels))
+
+
+def icon() -> Picture:
+    """Paint the mark of a report, for the tab of a browser: the outputs of nine units."""
+    outputs = np.array([[0.1, 0.5, 0.9], [0.3, 0.95, 0.4], [0.8, 0.2, 0.6]], np.float32)
+    tiles = [_zoom(tile, (9, 9)) for tile in _levels(outputs, 0, 1).reshape(9, 1, 1)]
+    return _png(_wrap(tiles, 3), _sequential())
 
 
 def _outputs_grid(
@@ -204,7 +189,7 @@ def _outputs_grid(
             cells.append(_numbered(_hatched(tile.shape) if silent[e, u] else tile, u))
         lines.append(_line(_wrap(cells, columns), pictures_in[e]))
     pictures = [_stack(group) for group in _groups(lines)]
-    return Grid(pictures, _bar(_sequential()), low, high, int(silent.sum()), silent.size)
+    return Grid(pictures, low, high, int(silent.sum()), silent.size)
 
 
 def _levels(values: NDArray[np.float32], low: float, high: float) -> Pixels:
@@ -404,11 +389,6 @@ def _palette(colormap: str) -> Pixels:
     greys = np.repeat(np.linspace(0, 1, _GREYS)[:, np.newaxis], 3, axis=1)
     fixed = np.array([[1, 1, 1], [0.72, 0.72, 0.72]])
     return np.round(np.vstack([fixed, greys, scale]) * 255).astype(np.uint8)
-
-
-def _bar(palette: Pixels) -> Picture:
-    """Return the colour scale as a line of pixels, lowest value left."""
-    return _png(np.arange(_FIRST_COLOUR, 256, dtype=np.uint8)[np.newaxis], palette)
 
 
 def _png(indices: Pixels, palette: Pixels) -> Picture:

@@ -6,10 +6,38 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from reportgen import wording
-from reportgen.record import History, LayerVerdict, Unit
-from reportgen.wording import plural
+from reportgen.record import LayerVerdict, Unit
+from reportgen.texts import Catalogue, Text, joined, literal, ntext, text
 
-NOT_AVAILABLE = "n/a"
+NOT_AVAILABLE = text("n/a")
+
+STATES = {
+    "dead": text("dead"),
+    "constant": text("constant"),
+    "saturated": text("saturated"),
+    "always-on": text("always on"),
+    "weak": text("weak"),
+    "healthy": text("healthy"),
+    "redundant": text("redundant"),
+    "never-predicted": text("never predicted"),
+    "always-predicted": text("always predicted"),
+    "output": text("output"),
+}
+"""What the states of units are called, in the order of gravity."""
+
+PARTS = {"train": text("training part"), "test": text("test part")}
+
+STAGES = {
+    "data": text("reading the data"),
+    "tensorflow": text("starting TensorFlow"),
+    "train": text("training"),
+    "load": text("loading the model"),
+    "pass": text("the pass over the images"),
+    "judge": text("judging the units"),
+    "proof": text("the model without the units called dead or removable"),
+}
+
+_MOMENT = text("d MMMM y, HH:mm 'UTC'")  # a pattern of Babel's, so that each language has its own order
 
 
 def count(value: int | None) -> str:
@@ -50,9 +78,11 @@ def seconds(value: float | None) -> str:
     if value is None:
         return NOT_AVAILABLE
     if value < 9.95:
-        return f"{value:.1f}\u00a0s"
+        return text("{seconds}\u00a0s", seconds=f"{value:.1f}")
     whole = round(value)
-    return f"{whole}\u00a0s" if whole < 60 else f"{whole // 60}\u00a0min {whole % 60:02d}\u00a0s"
+    if whole < 60:
+        return text("{seconds}\u00a0s", seconds=f"{whole}")
+    return text("{minutes}\u00a0min {seconds}\u00a0s", minutes=f"{whole // 60}", seconds=f"{whole % 60:02d}")
 
 
 def size(value: int) -> str:
@@ -65,19 +95,58 @@ def size(value: int) -> str:
 def shape(value: list[int | None]) -> str:
     """[None, 26, 26, 16] -> "26 x 26 x 16"; the batch is left out, another open size is "any"."""
     sizes = value[1:] if value and value[0] is None else value
-    return " × ".join("any" if s is None else count(s) for s in sizes)
+    return joined(" × ", [text("any") if s is None else count(s) for s in sizes])
 
 
-def moment(value: str) -> str:
+def moment(value: str, messages: Catalogue, lang: str) -> str:
     """2026-11-24T16:00:00Z -> "24 November 2026, 16:00 UTC"."""
-    when = datetime.fromisoformat(value)
-    return f"{when.day} {when:%B %Y, %H:%M} UTC"
+    from babel.dates import format_datetime
+
+    return format_datetime(datetime.fromisoformat(value), _MOMENT.said(messages), locale=lang)
 
 
-def name(value: object, longest: int = 80) -> str:
-    """Return text from outside with its control and direction characters shown, and cut visibly."""
+def name(value: object, longest: int = 80, short: bool = False) -> str:
+    """Return text from outside with its control and direction characters shown, and cut visibly.
+
+    short: leave out how long it was, where there is no room to say so.
+    """
     shown = wording.visible(str(value))
-    return shown if len(shown) <= longest else f"{shown[:longest]}… ({count(len(shown))} characters)"
+    if len(shown) <= longest:
+        return shown
+    if short:
+        return f"{shown[: longest - 1]}…"
+    return text("{beginning}… ({length} characters)", beginning=shown[:longest], length=count(len(shown)))
+
+
+def state(value: str) -> Text:
+    """Return what a unit's state is called."""
+    return STATES.get(value.replace(" ", "-")) or literal(value)
+
+
+def stage(value: str) -> Text:
+    """Return what a stage of the run is called."""
+    return STAGES.get(value) or literal(value)
+
+
+def parts(values: Sequence[str]) -> Text:
+    """["train", "test"] -> "training part and test part"."""
+    return joined(" and ", [PARTS[value] for value in values])
+
+
+def say(value: object) -> object:
+    """Return `value`; as a filter it has been said in the page's language by then."""
+    return value
+
+
+def signed(value: str) -> str:
+    """ "-0.5" -> "−0.5", with a true minus sign."""
+    return value.replace("-", "\N{MINUS SIGN}")
+
+
+def correlation(value: float) -> str:
+    """-0.264 -> "−0.26"; never 0, 1 or −1 for what is only nearly so."""
+    shown = wording.guarded(abs(value), 1.0, 2)
+    return f"\N{MINUS SIGN}{shown}" if value < 0 else shown
 
 
 def capitalize_first(value: str) -> str:
@@ -85,19 +154,7 @@ def capitalize_first(value: str) -> str:
     return value[:1].upper() + value[1:]
 
 
-def course(history: History, metric: str) -> str:
-    """Return one sentence on where a metric began and ended, on training and on validation images."""
-    names = {"": metric, "validation ": f"val_{metric}"}
-    parts = [
-        f"{who}{name(metric.replace('_', ' '))} went from {number(values[0])} to {number(values[-1])}"
-        for who, key in names.items()
-        if (values := history.metrics.get(key))
-    ]
-    said = " and ".join(parts)
-    return f"{said[:1].upper()}{said[1:]}."
-
-
-def verdict(layers: Sequence[LayerVerdict], units: Sequence[Unit]) -> str:
+def verdict(layers: Sequence[LayerVerdict], units: Sequence[Unit]) -> Text:
     """Return the report's verdict on the units in a sentence or two."""
     states: Counter[str] = Counter()
     for layer in layers:
@@ -106,19 +163,29 @@ def verdict(layers: Sequence[LayerVerdict], units: Sequence[Unit]) -> str:
         states.pop(output, 0)
     judged, removable = sum(states.values()), sum(unit.removable for unit in units)
     if not judged:
-        return "The model has no inner units that can be judged."
+        return text("The model has no inner units that can be judged.")
     healthy = states.pop("healthy", 0)
-    parts = [f"{count(number)} {'is' if number == 1 else 'are'} {state}" for state, number in states.items()]
-    said = (
-        f"Of {plural(judged, 'unit')} inside the model {count(healthy)} {'fires' if healthy == 1 else 'fire'} properly"
-    )
-    if parts:
-        said += f", {', '.join(parts)}"
-    return f"{said}. " + (
-        f"{count(removable)} could be removed, because another unit says the same."
+    others = [ntext(n, "{n} is {state}", "{n} are {state}", state=state(which)) for which, n in states.items()]
+    inner = ntext(judged, "{n} unit inside the model", "{n} units inside the model")
+    if others:
+        found = text(
+            "Of {units} {healthy} fire properly, {others}.",
+            units=inner,
+            healthy=count(healthy),
+            others=joined(", ", others),
+        )
+    else:
+        found = text("All of {units} fire properly.", units=inner)
+    alike = (
+        ntext(
+            removable,
+            "{n} unit could be removed, because another one says the same.",
+            "{n} units could be removed, because another one says the same.",
+        )
         if removable
-        else "None of them says the same as another."
+        else text("None says the same as another.")
     )
+    return text("{states} {redundancy}", states=found, redundancy=alike)
 
 
 def signed_percent(value: float) -> str:
@@ -138,9 +205,13 @@ FILTERS = {
         seconds,
         size,
         shape,
-        moment,
         name,
-        plural,
+        state,
+        stage,
+        parts,
+        say,
+        signed,
+        correlation,
         signed_percent,
         capitalize_first,
     )

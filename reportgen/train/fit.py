@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from reportgen.dataset import Dataset, Part
 from reportgen.progress import Progress, Tick
 from reportgen.record import History
+from reportgen.texts import text
 from reportgen.train.history import from_metrics
 from reportgen.train.runtime import keras
 
@@ -40,7 +41,7 @@ def fit(
             verbose=0,
         )
     return from_metrics(
-        found.history, source="this run", seconds=watch.seconds, stopped_early=len(watch.seconds) < epochs
+        found.history, source=text("this run"), seconds=watch.seconds, stopped_early=len(watch.seconds) < epochs
     )
 
 

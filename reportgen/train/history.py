@@ -9,6 +9,7 @@ from typing import Any
 
 from reportgen.errors import InputError
 from reportgen.record import History
+from reportgen.texts import Text, joined, literal, text
 
 _DO = "mend or move it; expected {name: [a number per epoch]} as JSON, or a table by keras.callbacks.CSVLogger"
 
@@ -16,7 +17,7 @@ _DO = "mend or move it; expected {name: [a number per epoch]} as JSON, or a tabl
 def from_metrics(
     metrics: Mapping[str, Sequence[float | None]],
     *,
-    source: str,
+    source: Text,
     seconds: Sequence[float] | None = None,
     stopped_early: bool | None = None,
 ) -> History:
@@ -46,9 +47,10 @@ def of_live(model: object) -> History | None:
     epochs = max(len(values) for values in logged.values())
     whole = {name: values for name, values in logged.items() if len(values) == epochs}
     missing = sorted(set(logged) - set(whole))  # validation_freq: Keras does not say for which epochs they stand
-    source = "the model's own fit" + (
-        f" (without {', '.join(missing)}, not taken after every epoch)" if missing else ""
-    )
+    source = text("the model's own fit")
+    if missing:
+        metrics = joined(", ", missing)
+        source = text("the model's own fit (without {metrics}, not taken after every epoch)", metrics=metrics)
     return from_metrics(whole, source=source)
 
 
@@ -63,10 +65,10 @@ def beside(model: Path, sha256: str) -> History | None:
         return history
     for name in (f"{model.stem}.history.json", "history.json"):
         if (path := model.with_name(name)).is_file():
-            return from_metrics(_equal(_read_json(path), path), source=name)
+            return from_metrics(_equal(_read_json(path), path), source=literal(name))
     for name in (f"{model.stem}.csv", "history.csv", "training.csv", "training.log"):
         if (path := model.with_name(name)).is_file():
-            return from_metrics(_equal(_read_csv(path), path), source=name)
+            return from_metrics(_equal(_read_csv(path), path), source=literal(name))
     return None
 
 
@@ -77,7 +79,7 @@ def _from_report(path: Path, sha256: str) -> History | None:
         if found["provenance"]["model_sha256"] != sha256 or not (history := found["history"]):
             return None
         metrics = _equal(history["metrics"], path)
-        source = f"the report on this model made at {found['made_at']}"
+        source = text("the report on this model made at {time}", time=f"{found['made_at']}")
         return from_metrics(metrics, source=source, stopped_early=history["stopped_early"])
     except Exception:  # what json and the look-ups raise, down to RecursionError
         return None  # some other tool's report.json, or none: not a promise that was broken

@@ -3,6 +3,7 @@
 from reportgen.dataset import Dataset, Part, Pixels
 from reportgen.errors import InputError
 from reportgen.options import PixelRange
+from reportgen.texts import text
 
 
 def choose(dataset: Dataset, choice: PixelRange, *, model_rescales: bool) -> Pixels:
@@ -15,14 +16,18 @@ def choose(dataset: Dataset, choice: PixelRange, *, model_rescales: bool) -> Pix
     dtype = dataset.test.images.dtype
     if choice == "auto":
         if dtype.kind == "f":
-            return Pixels(1.0, "The images are stored as floats and reach the model as they are.")
+            return Pixels(1.0, text("The images are stored as floats and reach the model as they are."))
         if model_rescales:
-            return Pixels(1.0, "The model begins with its own rescaling, so integer pixels reach it unchanged.")
+            said = text("The model begins with its own rescaling, so integer pixels reach it unchanged.")
+            return Pixels(1.0, said)
         choice = "0-1"
     top = _top(dataset)
     if choice == "0-1":
-        return Pixels(1.0 / top, f"Pixels were divided by {top:g}, so the model sees 0 to 1.")
-    return Pixels(255.0 / top, f"Pixels were multiplied by {255.0 / top:g}, so the model sees 0 to 255.")
+        said = text("Pixels were divided by {divisor}, so the model sees 0 to 1.", divisor=f"{top:g}")
+        return Pixels(1.0 / top, said)
+    factor = 255.0 / top
+    said = text("Pixels were multiplied by {factor}, so the model sees 0 to 255.", factor=f"{factor:g}")
+    return Pixels(factor, said)
 
 
 def _top(dataset: Dataset) -> float:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from reportgen.dataset import Dataset, Part
 from reportgen.errors import InputError, SurroundingsError
+from reportgen.texts import Text, text
 from reportgen.train import idx
 
 Array = NDArray[Any]
@@ -31,18 +32,20 @@ def load(data: str | Path | Mapping[str, Any], *, test_only: bool) -> Dataset:
     Raises InputError for data that cannot be used, SurroundingsError where a download fails.
     """
     if isinstance(data, Mapping):
-        return _checked(dict(data), "arrays", "arrays handed over in Python", test_only)
+        return _checked(dict(data), "arrays", text("arrays handed over in Python"), test_only)
     name = str(data)
     if name == "sample":
-        source = "5,000 of the MNIST handwritten digits, bundled with reportgen"
+        source = text("5,000 of the MNIST handwritten digits, bundled with reportgen")
         return _checked(_read_npz(BUNDLED), "sample", source, test_only)
     if name in ("mnist", "fashion-mnist"):
-        return _checked(_from_keras(name), name, f"the data set {name} of keras.datasets", test_only)
+        source = text("the data set {name} of keras.datasets", name=name)
+        return _checked(_from_keras(name), name, source, test_only)
     path = Path(data)
     if path.is_dir():
-        return _checked(idx.read_folder(path), path.resolve().name, f"IDX files in {name}", test_only)
+        source = text("IDX files in {folder}", folder=name)
+        return _checked(idx.read_folder(path), path.resolve().name, source, test_only)
     if path.is_file():
-        return _checked(_read_npz(path), path.stem, f"the file {name}", test_only)
+        return _checked(_read_npz(path), path.stem, text("the file {file}", file=name), test_only)
     what = "is neither a file nor a folder" if path.exists() else "does not exist"
     raise InputError(
         f"--data {name!r} {what}",
@@ -95,7 +98,7 @@ def _read_npz(path: Path) -> dict[str, Array]:
         raise InputError(f"{path} cannot be read ({str(error) or type(error).__name__})", do) from error
 
 
-def _checked(arrays: dict[str, Array], name: str, source: str, test_only: bool) -> Dataset:
+def _checked(arrays: dict[str, Array], name: str, source: Text, test_only: bool) -> Dataset:
     """Return the arrays as a Dataset. Raises InputError that names the first thing that does not fit."""
     arrays = {key: _array(arrays[key], f"{key} of {source}") for key in _KEYS if key in arrays}
     needed = ["x_test", "y_test"] if test_only else ["x_train", "y_train", "x_test", "y_test"]

@@ -1,0 +1,88 @@
+"""`reportgen index`: one page over all reports below a folder, and an Atom feed."""
+
+import os
+from pathlib import Path
+from typing import Annotated
+from urllib.parse import quote
+
+import typer
+
+from reportgen.errors import InputError
+from reportgen.shell import Debug, errors_shown
+
+FEED = "feed.xml"
+_MARK, _BEGINNING = b"reportgen", 4000
+
+
+def index(
+    folder: Annotated[Path, typer.Argument(help="The folder that your reports lie in, at any depth.", metavar="DIR")],
+    out: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="The page to write.", show_default="DIR/index.html")
+    ] = None,
+    title: Annotated[str | None, typer.Option(help="The page's title.", show_default="Model reports")] = None,
+    lang: Annotated[
+        str | None, typer.Option(help="The page's language: en or ja.", show_default="the newest report's")
+    ] = None,
+    url: Annotated[
+        str | None,
+        typer.Option(metavar="URL", help="Where the page's folder is published; makes the feed's links whole."),
+    ] = None,
+    debug: Debug = False,
+) -> None:
+    """Write a page over all reports below a folder, newest first, and an Atom feed beside it."""
+    with errors_shown(debug):
+        from reportgen import __version__
+        from reportgen.collect.finding_kinds import KINDS
+        from reportgen.collect.provenance import made_at
+        from reportgen.deliver import file, shelf
+        from reportgen.options import LANGUAGES, check_look
+        from reportgen.record import Look
+        from reportgen.render import feed
+        from reportgen.render import index as page
+
+        _check_url(url)
+        target = out or folder / "index.html"
+        if target.name == FEED:
+            raise InputError(f"--out is {target}", f"give the page another name: {FEED} is the feed's")
+        beside = target.with_name(FEED)
+        for path in (target, beside):
+            _refuse_foreign(path)
+        found = shelf.find(folder)
+        newest = found.reports[0].headline.lang if found.reports else ""
+        spoken = lang or (newest if newest in LANGUAGES else Look().lang)
+        check_look(spoken, Look().paper)
+        view = page.paint(
+            found,
+            target.resolve().parent,
+            title=title,
+            meanings={code: kind.meaning for code, kind in KINDS.items()},
+        )
+        now = made_at()
+        html = page.html(view, lang=spoken, made_at=now, version=__version__, feed=FEED)
+        atom = feed.xml(
+            view,
+            lang=spoken,
+            made_at=now,
+            version=__version__,
+            shelf=f"{found.root.name}/{target.name}",
+            page=quote(os.fsencode(target.name)),
+            url=url,
+        )
+        for path, content in ((target, html), (beside, atom)):
+            file.write(path, content.encode("utf-8"))
+            print(path)
+
+
+def _check_url(url: str | None) -> None:
+    if url is not None and not (url.startswith(("https://", "http://")) and url.isprintable() and " " not in url):
+        raise InputError(f"--url is {url!r}", "expected an address that begins with https:// or http://")
+
+
+def _refuse_foreign(path: Path) -> None:
+    """Raise InputError where writing `path` would take the place of something that is not ours."""
+    if path.parent.joinpath("report.json").exists():
+        raise InputError(f"{path.parent} is itself a report", "give the folder above it, or another --out")
+    if path.is_file():
+        with path.open("rb") as stream:
+            if _MARK not in stream.read(_BEGINNING):
+                raise InputError(f"{path} is there and was not made by reportgen", "move it, or give another --out")

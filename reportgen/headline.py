@@ -1,0 +1,168 @@
+"""The few figures of a report that stand for it in a list of reports, and that a later one is compared with."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from reportgen.record import SCHEMA
+from reportgen.texts import Text, text
+from reportgen.wording import visible
+
+OUTPUT_STATES = frozenset({"output", "never predicted", "always predicted"})
+"""The states of the units of a softmax: those are the classes, not units inside the model."""
+
+# report.json is written with one blank of indentation a level, and no line break stands inside a string of JSON: these
+# are where the list of all units begins and ends. It is nearly all of the file, and nothing here needs it.
+_UNITS, _END = b'\n "units": [\n', b"\n ]"
+
+
+class Unreadable(Exception):
+    """A report.json that is none; `reason` says why, in a sentence without a full stop."""
+
+    def __init__(self, reason: Text) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+@dataclass(frozen=True)
+class Headline:
+    """What one report.json says, in brief.
+
+    made_at: ISO 8601 in UTC, to the second, so that later is greater. accuracy: of the test part, of `images` test
+    images. units: inside the model, as far as they were judged; dead and redundant are some of them. worst: code and
+    severity of the gravest finding with its sentence in English. lang: of the report's pages.
+    """
+
+    title: str
+    made_at: str
+    lang: str
+    command: str
+    data_name: str
+    data_sha256: str
+    model_name: str
+    model_sha256: str | None
+    accuracy: float
+    images: int
+    units: int
+    dead: int
+    redundant: int
+    worst: tuple[str, str, str] | None
+
+
+@dataclass(frozen=True)
+class Shelved:
+    """A report that lies in `folder`. files: what a reader can open there, the best first."""
+
+    headline: Headline
+    folder: Path
+    files: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Broken:
+    """A folder that looks like a report's and is none that can be read, with the reason."""
+
+    folder: Path
+    reason: Text
+
+
+@dataclass(frozen=True)
+class Shelf:
+    """All reports below the folder `root`, newest first, and what could not be read there."""
+
+    root: Path
+    reports: list[Shelved]
+    broken: list[Broken]
+
+
+def judged_units(states: Mapping[str, int]) -> int:
+    """Return how many units inside the model a layer has that were judged. states: how many units are in each."""
+    return sum(count for state, count in states.items() if state not in OUTPUT_STATES)
+
+
+def read(report_json: bytes) -> Headline:
+    """Return the headline of a report.json. Raises Unreadable where it is none."""
+    try:
+        found = json.loads(_without_units(report_json))
+    except (ValueError, RecursionError) as error:
+        raise Unreadable(text("report.json is no JSON ({error})", error=type(error).__name__)) from error
+    schema = found.get("schema") if isinstance(found, dict) else None
+    if schema != SCHEMA:
+        message = "report.json has the schema {found}, not {wanted}"
+        raise Unreadable(text(message, found=_short(schema), wanted=SCHEMA))
+    layers = _get(found, list, "layers")
+    states = [{state: _get(layer, int, "states", state) for state in _get(layer, dict, "states")} for layer in layers]
+    groups = [group for layer in layers for group in _get(layer, list, "groups")]
+    if not all(isinstance(group, list) for group in groups):
+        raise _wrong(groups, "groups")
+    look = found.get("look")
+    return Headline(
+        title=_get(found, str, "title"),
+        made_at=_moment(_get(found, str, "made_at")),
+        lang=str(look.get("lang")) if isinstance(look, dict) else "",
+        command=_get(found, str, "provenance", "command"),
+        data_name=_get(found, str, "data", "name"),
+        data_sha256=_get(found, str, "provenance", "data_sha256"),
+        model_name=_get(found, str, "model", "name"),
+        model_sha256=_get(found, str | None, "provenance", "model_sha256"),
+        accuracy=_share(_get(found, float | int, "evaluation", "test", "accuracy")),
+        images=_get(found, int, "data", "test_size"),
+        units=sum(map(judged_units, states)),
+        dead=sum(counts.get("dead", 0) for counts in states),
+        redundant=sum(len(group) - 1 for group in groups),
+        worst=_worst(_get(found, list, "findings")),
+    )
+
+
+def _without_units(report_json: bytes) -> bytes:
+    begin = report_json.find(_UNITS)
+    end = report_json.find(_END, begin)
+    if begin < 0 or end < 0:
+        return report_json
+    return report_json[: begin + len(_UNITS)] + report_json[end:]
+
+
+def _get(found: Any, kind: Any, *keys: str) -> Any:
+    """Return what stands under the keys, one inside the other."""
+    for key in keys:
+        if not isinstance(found, dict) or key not in found:
+            raise Unreadable(text("report.json lacks {key}", key=".".join(keys)))
+        found = found[key]
+    if not isinstance(found, kind) or isinstance(found, bool):
+        raise _wrong(found, *keys)
+    return found
+
+
+def _worst(findings: list[Any]) -> tuple[str, str, str] | None:
+    if not findings:
+        return None
+    code, severity, message = (_get(findings[0], str, key) for key in ("code", "severity", "message"))
+    return code, severity, message
+
+
+def _moment(given: str) -> str:
+    try:
+        when = datetime.fromisoformat(given)
+    except ValueError as error:
+        raise _wrong(given, "made_at") from error
+    when = when.replace(tzinfo=UTC) if when.tzinfo is None else when.astimezone(UTC)
+    return when.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _share(value: float) -> float:
+    if not 0 <= value <= 1:
+        raise _wrong(value, "evaluation", "test", "accuracy")
+    return float(value)
+
+
+def _wrong(value: Any, *keys: str) -> Unreadable:
+    return Unreadable(text("report.json has {value} as {key}", value=_short(value), key=".".join(keys)))
+
+
+def _short(value: Any) -> str:
+    """Return a value from outside as it is written, in one line and cut."""
+    shown = visible(repr(value))
+    return shown if len(shown) <= 80 else f"{shown[:80]}…"

@@ -1,0 +1,210 @@
+"""A report in brief as a mail: a subject with the verdict, and the same in plain text and in HTML."""
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import jinja2
+
+from reportgen import wording
+from reportgen.errors import InputError
+from reportgen.record import Baseline, Record, Scores
+from reportgen.render import templating, words
+from reportgen.render.languages import catalogue
+from reportgen.texts import Text, joined, ntext, text
+
+TAG = "[reportgen]"
+"""What every subject begins with, so that a mail program can sort by it."""
+
+LONGEST_SUBJECT = 77
+MOST_FINDINGS = 40
+
+MINUS = "\N{MINUS SIGN}"
+
+_SHORTEST_TITLE = 12
+
+
+@dataclass(frozen=True)
+class Mail:
+    """What a mail says. text and html say the same."""
+
+    subject: str
+    text: str
+    html: str
+
+
+@dataclass(frozen=True)
+class Attached:
+    """What a mail says of the PDF. size: in bytes. left_out: the mail server has no room for it."""
+
+    name: str
+    size: int
+    left_out: bool
+
+
+@dataclass(frozen=True)
+class Row:
+    """One headline figure. of: what it is a part of, or its unit. before: what it was in the baseline."""
+
+    label: Text
+    value: str
+    of: str
+    before: str
+
+
+def write(record: Record, lang: str, *, url: str | None, pdf: Attached) -> Mail:
+    """Return the mail about a report in the language `lang`. url: of the published page."""
+    environment = _environment(lang)
+    test, changes = _test(record), record.baseline.findings if record.baseline else None
+    values = {
+        "r": record,
+        "headline": _headline(record, test),
+        "verdict": words.verdict(record.layers, record.units),
+        "rows": _rows(record, test),
+        "new": changes.new if changes else [],
+        "gone": changes.gone[:MOST_FINDINGS] if changes else [],
+        "findings": record.findings[:MOST_FINDINGS],
+        "more": len(record.findings[MOST_FINDINGS:]),
+        "gravest": record.findings[0].severity if record.findings else "none",
+        "url": url,
+        "pdf": pdf,
+    }
+    return Mail(
+        subject=subject(record, lang),
+        text=environment.get_template("mail.txt").render(values).strip() + "\n",
+        html=environment.get_template("mail.html").render(values),
+    )
+
+
+def subject(record: Record, lang: str) -> str:
+    """Return "[reportgen] NAME: accuracy 97.1 % (−0.4) – 2 warnings", the name cut so that it fits into a line."""
+    messages = catalogue(lang)
+    title = record.title.said(messages)
+
+    def around(name: str) -> str:
+        said = _subject(record, name).said(messages)
+        return " ".join(f"{TAG} {said}".split())  # no-break spaces become plain ones
+
+    room = max(LONGEST_SUBJECT - len(around("")), _SHORTEST_TITLE)
+    return around(words.name(title, room, short=True))
+
+
+@cache
+def _environment(lang: str) -> jinja2.Environment:
+    return templating.environment(lang).overlay(trim_blocks=True)  # plain text shows every line break
+
+
+def _test(record: Record) -> Scores:
+    found = record.evaluation.get("test")
+    if found is None:
+        raise InputError("the report has no figures of a test part", "give a folder that `reportgen report` wrote")
+    return found
+
+
+def _subject(record: Record, title: str) -> Text:
+    accuracy, findings = words.percent(_test(record).accuracy), _counted(record)
+    if change := _change(record.baseline):
+        return text(
+            "{title}: accuracy {accuracy} ({change}) – {findings}",
+            title=title,
+            accuracy=accuracy,
+            change=change,
+            findings=findings,
+        )
+    return text("{title}: accuracy {accuracy} – {findings}", title=title, accuracy=accuracy, findings=findings)
+
+
+def _headline(record: Record, test: Scores) -> Text:
+    """Return the verdict in one sentence: the first line that is read."""
+    accuracy, findings = words.percent(test.accuracy), _counted(record)
+    if change := _change(record.baseline):
+        return ntext(
+            record.data.test_size,
+            "{accuracy} of {n} test image is classified correctly ({change} points); {findings}.",
+            "{accuracy} of {n} test images are classified correctly ({change} points); {findings}.",
+            accuracy=accuracy,
+            change=change,
+            findings=findings,
+        )
+    return ntext(
+        record.data.test_size,
+        "{accuracy} of {n} test image is classified correctly; {findings}.",
+        "{accuracy} of {n} test images are classified correctly; {findings}.",
+        accuracy=accuracy,
+        findings=findings,
+    )
+
+
+def _change(baseline: Baseline | None) -> str | None:
+    """Return the change of the test accuracy in points: "−0.4"; None unless both were tested on the same images."""
+    if baseline is None or not baseline.accuracy.paired:
+        return None
+    accuracy = baseline.figures["test_accuracy"]
+    if accuracy.before is None or accuracy.after is None:
+        return None
+    change = accuracy.after - accuracy.before
+    if change == 0:
+        return "±0"
+    return f"{'+' if change > 0 else MINUS}{wording.guarded(100 * abs(change), 100.0, 1)}"
+
+
+def _counted(record: Record) -> Text:
+    """Return how many errors and warnings were found; notices only where there is nothing graver."""
+    found = Counter(finding.severity for finding in record.findings)
+    grave = [
+        *([ntext(found["error"], "{n} error", "{n} errors")] if found["error"] else []),
+        *([ntext(found["warning"], "{n} warning", "{n} warnings")] if found["warning"] else []),
+    ]
+    if grave:
+        return joined(", ", grave)
+    return ntext(found["notice"], "{n} notice", "{n} notices") if found["notice"] else text("no findings")
+
+
+def _rows(record: Record, test: Scores) -> list[Row]:
+    data, train = record.data, record.evaluation.get("train")
+    rows = [
+        _row(record, "test_accuracy", text("Test accuracy"), test.accuracy, words.percent, _of(test, data.test_size)),
+        _row(record, "test_loss", text("Test loss"), test.loss, words.number, text("nats per image")),
+    ]
+    if train and data.train_size is not None:
+        right = _of(train, data.train_size)
+        rows.append(_row(record, "train_accuracy", text("Training accuracy"), train.accuracy, words.percent, right))
+    rows += _weakest(test)
+    dead = sum(layer.states.get("dead", 0) for layer in record.layers)
+    redundant = sum(unit.removable for unit in record.units)
+    params = record.model.total_params
+    trainable = text("{n} trainable", n=words.count(record.model.trainable_params))
+    return [
+        *rows,
+        _row(record, "ece", text("Calibration error"), test.ece, words.share),
+        _row(record, "dead", text("Dead units"), dead, words.count),
+        _row(record, "redundant", text("Redundant units"), redundant, words.count),
+        _row(record, "total_params", text("Parameters"), params, words.count, trainable),
+    ]
+
+
+def _row(record: Record, key: str, label: Text, value: Any, shown: Callable[[Any], str], of: str = "") -> Row:
+    """Return a figure and what it was. key: its name in the baseline; shown: writes it out."""
+    baseline = record.baseline
+    earlier = (baseline.figures.get(key) or baseline.counts.get(key)) if baseline else None
+    return Row(label, shown(value), of, shown(earlier.before) if earlier else "")
+
+
+def _weakest(test: Scores) -> list[Row]:
+    """Return the class with the lowest F1, if any has one."""
+    judged = [score for score in test.classes if score.f1 is not None]
+    return [
+        Row(
+            text("Weakest class"),
+            words.name(score.label, 24, short=True),
+            text("F1 {f1}", f1=words.share(score.f1)),
+            "",
+        )
+        for score in sorted(judged, key=lambda score: score.f1 or 0.0)[:1]
+    ]
+
+
+def _of(scores: Scores, images: int) -> Text:
+    return text("{part} of {whole}", part=words.count(scores.correct), whole=words.count(images))

@@ -1,0 +1,1 @@
+"""What changed between reports, and whether it is good enough; pure, without TensorFlow."""
