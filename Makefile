@@ -5,7 +5,7 @@ BIN := .venv/bin
 LIBRARIES := libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0
 
 .DEFAULT_GOAL := help
-.PHONY: help report test lint bench lock clean system chromium
+.PHONY: help report check index email test lint bench messages lock clean system chromium
 
 help: ## Show this help
 	@echo "reportgen: see what went on inside a Keras model, as one HTML page and one PDF."
@@ -14,8 +14,21 @@ help: ## Show this help
 	@echo
 	@echo "  make report DATA=images.npz MODEL=model.keras OUT=reports/mine ARGS='--examples 3'"
 
-report: .venv/ready ## Make a report; DATA=, MODEL=, OUT= and ARGS= are optional
-	@$(BIN)/reportgen report $(if $(DATA),--data "$(DATA)") $(if $(MODEL),--model "$(MODEL)") $(if $(OUT),--out "$(OUT)") $(ARGS)
+report: .venv/ready ## Make a report; DATA=, MODEL=, OUT=, BASELINE= and ARGS= are optional
+	@$(BIN)/reportgen report $(if $(DATA),--data "$(DATA)") $(if $(MODEL),--model "$(MODEL)") $(if $(OUT),--out "$(OUT)") \
+	  $(if $(BASELINE),--baseline "$(BASELINE)") $(ARGS)
+
+# the folder that `make report` writes with the same variables
+MADE = $(or $(OUT),reports/$(basename $(notdir $(or $(DATA),sample))))
+
+check: .venv/ready ## Hold a report against the limits in pyproject.toml; OUT=, BASELINE= and ARGS= are optional
+	@$(BIN)/reportgen check "$(MADE)" $(if $(BASELINE),--baseline "$(BASELINE)") $(ARGS)
+
+index: .venv/ready ## Write a page and a feed over all reports below OUT=, by default reports
+	@$(BIN)/reportgen index "$(or $(OUT),reports)" $(ARGS)
+
+email: .venv/ready ## Send a report's PDF to TO=a@example.org; REPORTGEN_SMTP_* name the server
+	@$(BIN)/reportgen email "$(MADE)" --to "$(TO)" $(ARGS)
 
 test: .venv/ready-dev chromium ## Run the tests
 	$(BIN)/python -m pytest $(ARGS)

@@ -16,4 +16,4 @@ def guarded(value: float, whole: float, decimals: int) -> str:
 
 def visible(text: str) -> str:
     """Return text from outside with each control and direction character replaced by a sign for one."""
-    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
+    return "".join(c if c.isprintable() or c == "\N{NO-BREAK SPACE}" else "\N{REPLACEMENT CHARACTER}" for c in text)

@@ -139,7 +139,7 @@ def test_a_header_that_is_repeated_on_every_page_has_its_scope_on_each() -> None
 
 def test_a_link_says_where_it_leads_by_title_or_text() -> None:
     document = written(
-        '<h1 id="top">Top</h1><p><a href="#top">back  to\n the top</a> <a href="#top" title="The top">up</a>'
+        '<h1 id="top">Top</h1><p><a href="#top">back  to\n<!-- no --> the top</a> <a href="#top" title="The top">up</a>'
         ' <a href="https://example.org/">elsewhere</a></p>'
     )
     found = annotations(document)
@@ -292,6 +292,15 @@ def test_only_the_bundled_fonts_are_in_the_pdf() -> None:
     names = {str(font.BaseFont).partition("+")[2] for font in document.pages[0].Resources.Font.values()}
     assert names and all(name.startswith("Reportgen-") for name in names)
     assert {name for name in names if "Japanese" in name} and {name for name in names if "More" in name}
+
+
+def test_the_text_of_drawings_is_in_the_bundled_fonts() -> None:
+    document = written(
+        f'<h1>x</h1><svg xmlns="http://www.w3.org/2000/svg" width="296" height="48" font-family="{fonts.SVG_STACK}">'
+        '<title>a chart</title><text x="3" y="20">text 犬 Привет <tspan font-weight="600">bold 猫</tspan></text></svg>'
+    )
+    names = {str(font.BaseFont).partition("+")[2] for font in document.pages[0].Resources.Font.values()}
+    assert len(names) == 5 and all(name.startswith("Reportgen-") for name in names)
 
 
 def test_japanese_can_be_read_out_of_the_pdf() -> None:

@@ -1,6 +1,8 @@
 """Every word of pages, mails and comparisons goes through the catalogue, and the catalogue has it in Japanese."""
 
+import base64
 import dataclasses
+import io
 import json
 import re
 import tomllib
@@ -17,6 +19,7 @@ from babel.messages.catalog import Catalog, Message
 from babel.messages.extract import DEFAULT_KEYWORDS, extract_from_dir
 from babel.messages.pofile import read_po, write_po
 from babel.util import pathmatch
+from fontTools.ttLib import TTFont
 
 from reportgen import record_file
 from reportgen.checks import Limits
@@ -100,7 +103,7 @@ def test_every_message_is_translated_and_none_is_in_doubt(lang: str) -> None:
         assert not message.fuzzy, f"marked as fuzzy: {message.id}"
 
 
-@pytest.mark.parametrize("pattern", ["reportgen/**.py", "templates/*"])
+@pytest.mark.parametrize("pattern", ["reportgen/**/*.py", "templates/*"])
 def test_every_file_that_says_something_is_read_for_messages(pattern: str) -> None:
     for path in ROOT.glob(pattern):
         name = path.relative_to(ROOT).as_posix()
@@ -214,8 +217,8 @@ def pieces(content: str) -> list[Piece]:
     parser.feed(content)
     parser.close()
     for style in parser.styles:
-        for content in re.findall(r"content:([^;}]*)", re.sub(r'url\("[^"]*"\)', "", style)):
-            parser.found += [("style sheet", json.loads(string)) for string in re.findall(r'"[^"\\]*"', content)]
+        for value in re.findall(r"content:([^;}]*)", re.sub(r'url\("[^"]*"\)', "", style)):
+            parser.found += [("style", json.loads(string)) for string in re.findall(r'"[^"\\]*"', value)]
     return [(where, " ".join(piece.split())) for where, piece in parser.found if piece.strip()]
 
 
@@ -448,6 +451,15 @@ def test_no_english_is_left_in_japanese(made_report: Path, tmp_path: Path, kind:
     known = outside(record) | set(ANY_LANGUAGE) | quoted | glossed
     for where, piece in found:
         assert not re.search(r"[A-Za-z]+['’]?[a-z]* +[a-z]+", without(piece, known)), f"{where}: {piece}"
+
+
+@pytest.mark.parametrize("kind", ["page", "paper", "list", "comparison"])
+def test_the_fonts_of_a_japanese_page_have_all_its_signs(tmp_path: Path, kind: str) -> None:
+    content = PAGES[kind](with_baseline(make_record()), "ja", tmp_path)
+    fonts = re.findall(r"data:font/woff2;base64,([\w+/=]+)", content)
+    drawn = {code for font in fonts for code in TTFont(io.BytesIO(base64.b64decode(font))).getBestCmap()}
+    signs = {sign for where, piece in pieces(content) for sign in piece if " " not in where and sign.isprintable()}
+    assert {sign for sign in signs - {" ", "\u3000"} if ord(sign) not in drawn} == set()
 
 
 @pytest.mark.parametrize("kind", ["page", "paper", "mail in HTML", "list", "comparison"])

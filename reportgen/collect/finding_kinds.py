@@ -5,51 +5,51 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from reportgen.record import Finding
-from reportgen.texts import Text
+from reportgen.texts import Text, text
 
 
 class Kind(NamedTuple):
     """How grave a finding is ("error", "warning", "notice"), and what it means in one line."""
 
     severity: str
-    meaning: str
+    meaning: Text
 
 
 KINDS = {
     # the report is about a model that does not work
-    "loss-not-finite": Kind("error", "the training loss became infinite or NaN"),
-    "worse-than-majority": Kind("error", "always naming the largest class would be right as often"),
-    "dead-layer": Kind("error", "no unit of a layer ever fires"),
+    "loss-not-finite": Kind("error", text("the training loss became infinite or NaN")),
+    "worse-than-majority": Kind("error", text("always naming the largest class would be right as often")),
+    "dead-layer": Kind("error", text("no unit of a layer ever fires")),
     # figures of the report that mislead
-    "proof-failed": Kind("warning", "accuracy falls without the units called dead or removable"),
-    "test-in-train": Kind("warning", "test images are exactly in the training part"),
-    "conflicting-labels": Kind("warning", "equal images have different labels"),
-    "class-without-images": Kind("warning", "a part has no image of a class"),
+    "proof-failed": Kind("warning", text("accuracy falls without the units called dead or removable")),
+    "test-in-train": Kind("warning", text("test images are exactly in the training part")),
+    "conflicting-labels": Kind("warning", text("equal images have different labels")),
+    "class-without-images": Kind("warning", text("a part has no image of a class")),
     # what the model gets wrong
-    "class-always-predicted": Kind("warning", "every image is taken for one class"),
-    "class-never-predicted": Kind("warning", "no image is ever taken for a class that has images"),
-    "overfitting": Kind("warning", "validation loss rose while training loss fell"),
-    "train-test-gap": Kind("warning", "training accuracy is well above test accuracy"),
-    "weakest-class": Kind("warning", "a class is recognised clearly less often than the others"),
-    "poor-calibration": Kind("warning", "probabilities do not match how often answers are right"),
-    "class-imbalance": Kind("warning", "the largest class has many times the images of the smallest"),
+    "class-always-predicted": Kind("warning", text("every image is taken for one class")),
+    "class-never-predicted": Kind("warning", text("no image is ever taken for a class that has images")),
+    "overfitting": Kind("warning", text("validation loss rose while training loss fell")),
+    "train-test-gap": Kind("warning", text("training accuracy is well above test accuracy")),
+    "weakest-class": Kind("warning", text("a class is recognised clearly less often than the others")),
+    "poor-calibration": Kind("warning", text("probabilities do not match how often answers are right")),
+    "class-imbalance": Kind("warning", text("the largest class has many times the images of the smallest")),
     # units that do no work
-    "dead-units": Kind("warning", "units never fire"),
-    "stuck-units": Kind("warning", "units stay at one end of their activation's range"),
-    "constant-units": Kind("warning", "units give the same value whatever the image"),
-    "weight-duplicates": Kind("warning", "units have the weights of another unit, up to a positive factor"),
-    "redundant-units": Kind("warning", "units say the same as another unit of their layer"),
+    "dead-units": Kind("warning", text("units never fire")),
+    "stuck-units": Kind("warning", text("units stay at one end of their activation's range")),
+    "constant-units": Kind("warning", text("units give the same value whatever the image")),
+    "weight-duplicates": Kind("warning", text("units have the weights of another unit, up to a positive factor")),
+    "redundant-units": Kind("warning", text("units say the same as another unit of their layer")),
     # worth knowing
-    "still-improving": Kind("notice", "the last epoch was the best"),
-    "most-confused-pair": Kind("notice", "a good part of one class is taken for one other class"),
-    "confident-mistakes": Kind("notice", "the model is wrong and very sure; the labels may be wrong"),
-    "constant-images": Kind("notice", "images show one colour only"),
-    "repeated-images": Kind("notice", "images occur more than once in a part"),
-    "few-images": Kind("notice", "too few images to be sure which units are redundant"),
-    "always-on-units": Kind("notice", "units nearly always fire, so their activation does nothing"),
-    "weak-units": Kind("notice", "units fire, but far more weakly than the rest of their layer"),
-    "opposite-units": Kind("notice", "pairs of units are mirror images of each other"),
-    "heavy-layer": Kind("notice", "one layer holds most of the parameters"),
+    "still-improving": Kind("notice", text("the last epoch was the best")),
+    "most-confused-pair": Kind("notice", text("a good part of one class is taken for one other class")),
+    "confident-mistakes": Kind("notice", text("the model is wrong and very sure; the labels may be wrong")),
+    "constant-images": Kind("notice", text("images show one colour only")),
+    "repeated-images": Kind("notice", text("images occur more than once in a part")),
+    "few-images": Kind("notice", text("too few images to be sure which units are redundant")),
+    "always-on-units": Kind("notice", text("units nearly always fire, so their activation does nothing")),
+    "weak-units": Kind("notice", text("units fire, but far more weakly than the rest of their layer")),
+    "opposite-units": Kind("notice", text("pairs of units are mirror images of each other")),
+    "heavy-layer": Kind("notice", text("one layer holds most of the parameters")),
 }
 """Every kind by its code, in the order of the report: gravest first."""
 

@@ -1,7 +1,8 @@
 """Repairs to the PDF of WeasyPrint 70, made after its last page and before the bytes are written.
 
-WeasyPrint's tags pass PDF/UA-1, but leave out some of what a screen reader goes by. Every step reaches into the objects
-of WeasyPrint and pydyf, which is why the version is pinned, and leaves alone what it does not find as it expects it.
+WeasyPrint's tags come close to PDF/UA-1, but break it in places and leave out some of what a screen reader goes by.
+Every step reaches into the objects of WeasyPrint and pydyf, which is why the version is pinned, and leaves alone what
+it does not find as it expects it.
 """
 
 import io
@@ -264,5 +265,7 @@ def _around(one: list[float], other: list[float]) -> tuple[float, float, float, 
 
 def _text(element: Any) -> str:
     """Return what an HTML element says, with the alternative texts of its pictures."""
+    if not isinstance(element.tag, str):  # a comment
+        return ""
     own = element.get("alt") if element.tag == "img" else element.text
     return (own or "") + "".join(_text(child) + (child.tail or "") for child in element)

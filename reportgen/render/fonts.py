@@ -18,6 +18,7 @@ SANS, JAPANESE, MONO = "Reportgen Sans", "Reportgen Japanese", "Reportgen Mono"
 MORE = "Reportgen Sans More"  # a family of its own: WeasyPrint mixes up two files of one family and weight
 STACK = f'"{SANS}", "{MORE}", "{JAPANESE}", system-ui, sans-serif'
 MONO_STACK = f'"{MONO}", "{SANS}", "{MORE}", "{JAPANESE}", ui-monospace, monospace'  # paths hold any character
+SVG_STACK = f"{SANS},{MORE},{JAPANESE},sans-serif"  # for an attribute: WeasyPrint's SVG stumbles over quotes and spaces
 SPACES = {0x20, 0xA0}  # in every file: Pango draws a space in the font of the letter before it
 FOLDER = Path(__file__).resolve().parent.parent / "fonts"
 

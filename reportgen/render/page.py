@@ -139,12 +139,14 @@ class _Writer:
         return Page(whole, {f"{self._split}/{name}": content for name, content in self._files.items()})
 
     def _style(self, characters: str) -> str:
-        faces = fonts.rules(fonts.faces(characters), lambda face: self._resource(face.file, "font/woff2", face.woff2))
         messages = languages.catalogue(self._look.lang)
-        sheets = [faces, self._source("style.css"), _caption_words(messages)]
+        sheets, own_words = [self._source("style.css")], _caption_words(messages)
         if self._on_paper:
-            sheets += [f"@page {{ size: {self._look.paper}; }}", self._source("print.css"), _paper_words(messages)]
-        return "\n".join(sheets)
+            sheets += [f"@page {{ size: {self._look.paper}; }}", self._source("print.css")]
+            own_words += _paper_words(messages)
+        faces = fonts.faces(characters + own_words)
+        rules = fonts.rules(faces, lambda face: self._resource(face.file, "font/woff2", face.woff2))
+        return "\n".join([rules, *sheets, own_words])
 
     def _source(self, name: str) -> str:
         return templating.source(self._environment, name)
@@ -195,7 +197,7 @@ def _caption_words(messages: Catalogue) -> str:
     """Return the style sheet that numbers figures and tables, in words that a plain style sheet could not translate."""
     figure = _content(messages.gettext("Figure {number}. "), {"number": "counter(figure)"})
     table = _content(messages.gettext("Table {number}. "), {"number": "counter(table)"})
-    return f"figcaption::before {{ content: {figure}; }}\n.table figcaption::before {{ content: {table}; }}"
+    return f"figcaption::before {{ content: {figure}; }}\n.table figcaption::before {{ content: {table}; }}\n"
 
 
 def _paper_words(messages: Catalogue) -> str:
