@@ -41,6 +41,11 @@ lint: .venv/ready-dev ## Check style, types and the layers of the architecture
 bench: .venv/ready-dev ## Measure the speed against what one would do without reportgen
 	$(BIN)/python -m tests.bench $(ARGS)
 
+messages: .venv/ready ## Bring the catalogues of translations up to date with the sources
+	@mkdir -p build
+	$(BIN)/pybabel -q extract -F pyproject.toml -k text -k ntext:2,3 -k joined --sort-by-file --add-location=file --no-wrap -o build/messages.pot .
+	$(BIN)/pybabel -q update -i build/messages.pot -d reportgen/locale -D reportgen --no-wrap --no-fuzzy-matching --ignore-obsolete --ignore-pot-creation-date
+
 lock: ## Pin the newest versions that pyproject.toml allows (needs uv)
 	uv pip compile $(LOCK) --group build pyproject.toml -o requirements.txt
 	uv pip compile $(LOCK) --group test --group lint --constraint requirements.txt -o requirements-dev.txt

@@ -91,8 +91,8 @@ def read(report_json: bytes) -> Headline:
         raise Unreadable(text("report.json is no JSON ({error})", error=type(error).__name__)) from error
     schema = found.get("schema") if isinstance(found, dict) else None
     if schema != SCHEMA:
-        message = "report.json has the schema {found}, not {wanted}"
-        raise Unreadable(text(message, found=_short(schema), wanted=SCHEMA))
+        found_schema = text("report.json has the schema {found}, not {wanted}", found=_short(schema), wanted=SCHEMA)
+        raise Unreadable(found_schema)
     layers = _get(found, list, "layers")
     states = [{state: _get(layer, int, "states", state) for state in _get(layer, dict, "states")} for layer in layers]
     groups = [group for layer in layers for group in _get(layer, list, "groups")]

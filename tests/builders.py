@@ -11,14 +11,19 @@ import numpy as np
 from reportgen.errors import ReportgenError
 from reportgen.record import (
     SCHEMA,
+    AccuracyChange,
+    Baseline,
     Cards,
     ClassMap,
     ClassScore,
     Confused,
     Correlations,
+    Count,
     DataFacts,
     Examples,
+    Figure,
     Finding,
+    FindingChanges,
     History,
     Kernels,
     LayerRow,
@@ -121,6 +126,30 @@ def make_record(**changes: Any) -> Record:
         pictures=make_pictures(),
     )
     return replaced(record, changes, "title")
+
+
+def changed_from(record: Record, **changes: Any) -> Baseline:
+    """Return a baseline of which the first finding of `record` is new and the second is gone."""
+    figures = ("test_accuracy", "test_loss", "train_accuracy", "ece", "proof")
+    counts = ("test_correct", "test_size", "total_params", "epochs", "units", "dead", "redundant", "healthy")
+    baseline = Baseline(
+        title=literal("Before"),
+        made_at="2026-11-23T16:00:00Z",
+        reportgen="0.1.0",
+        caveats=[literal("The seed is another.")],
+        summary=literal("accuracy rose, one unit died"),
+        unchanged=False,
+        figures={name: Figure(0.5, 0.6) for name in figures},
+        counts={name: Count(5, 6) for name in counts},
+        accuracy=AccuracyChange([0.0, 1.0], True, 1, 0),
+        classes=[],
+        history=None,
+        layers=[],
+        matches=[],
+        units=[],
+        findings=FindingChanges(record.findings[:1], record.findings[1:], []),
+    )
+    return dataclasses.replace(baseline, **changes)
 
 
 def make_finding(**changes: Any) -> Finding:

@@ -2,6 +2,7 @@
 
 import functools
 import http.server
+import itertools
 import json
 import shutil
 import threading
@@ -174,7 +175,7 @@ def test_a_table_is_sorted_by_keyboard_and_says_so(desk: Page, facts: dict[str, 
         numbers = [int(words) for words in desk.locator("#units-1 tbody th").all_inner_texts()]
         means = [units[number]["mean"] for number in numbers]
         # what is shown has three digits, so that nearly equal ones may change places
-        assert all(sign * (after - before) >= -0.01 * abs(before) for before, after in zip(means, means[1:], strict=False))
+        assert all(sign * (after - before) >= -0.01 * abs(before) for before, after in itertools.pairwise(means))
     assert desk.locator("#units-1 thead th[aria-sort]").count() == 1
 
 
@@ -206,7 +207,8 @@ def test_the_units_are_narrowed_down_by_keyboard(desk: Page, facts: dict[str, An
     assert desk.locator(".card:visible").count() == len(fitting)
 
     desk.locator(".filter button").press("Enter")
-    desk.wait_for_function("n => document.querySelectorAll('.card:not([hidden])').length === n", arg=len(facts["units"]))
+    all_shown = "n => document.querySelectorAll('.card:not([hidden])').length === n"
+    desk.wait_for_function(all_shown, arg=len(facts["units"]))
     assert shown(desk, ".layer h3") == layers
 
 

@@ -15,20 +15,23 @@ from reportgen.deliver import file, shelf
 from reportgen.errors import InputError, SurroundingsError
 from reportgen.headline import Headline
 from reportgen.record import (
-    AccuracyChange,
-    Baseline,
     ClassScore,
-    Count,
-    Figure,
     Finding,
-    FindingChanges,
     Record,
 )
 from reportgen.render.junit import xml
 from reportgen.render.summary import markdown
 from reportgen.texts import literal
 from reportgen.watch.check import check
-from tests.builders import assert_one_line, make_record, make_scores, make_unit, make_verdict, modules_after
+from tests.builders import (
+    assert_one_line,
+    changed_from,
+    make_record,
+    make_scores,
+    make_unit,
+    make_verdict,
+    modules_after,
+)
 from tests.conftest import Run
 
 HOSTILE = "<b>*x*</b>|`y`\n# @me #1 [a](https://evil.example) $x$ \x00\x1b[31m\u202e&lt;"
@@ -372,29 +375,6 @@ def test_the_summary_survives_text_from_outside() -> None:
     assert [row.count("<td>") for row in rows] == [3]
     assert html.count("&lt;b&gt;*x*&lt;/b&gt;|`y`\N{REPLACEMENT CHARACTER}# @me #1 [a](https://evil.example) $x$") == 6
     assert "\x1b" not in html
-
-
-def changed_from(record: Record) -> Baseline:
-    """Return a baseline of which the first finding of `record` is new and the second is gone."""
-    figures = ("test_accuracy", "test_loss", "train_accuracy", "ece", "proof")
-    counts = ("test_correct", "test_size", "total_params", "epochs", "units", "dead", "redundant", "healthy")
-    return Baseline(
-        title=literal("Before"),
-        made_at="2026-11-23T16:00:00Z",
-        reportgen="0.1.0",
-        caveats=[literal("The seed is another.")],
-        summary=literal("accuracy rose, one unit died"),
-        unchanged=False,
-        figures={name: Figure(0.5, 0.6) for name in figures},
-        counts={name: Count(5, 6) for name in counts},
-        accuracy=AccuracyChange([0.0, 1.0], True, 1, 0),
-        classes=[],
-        history=None,
-        layers=[],
-        matches=[],
-        units=[],
-        findings=FindingChanges(record.findings[:1], record.findings[1:], []),
-    )
 
 
 def text_of(content: str) -> str:

@@ -20,7 +20,7 @@ from reportgen import record_file
 from reportgen.commands.email import email
 from reportgen.record import Record
 from tests import postfix
-from tests.builders import make_record
+from tests.builders import changed_from, make_record
 from tests.conftest import Run
 from tests.smtp_server import make_certificate, tls_context
 
@@ -301,3 +301,17 @@ def test_a_file_that_cannot_be_written(call: Call, folder: Path, tmp_path: Path)
     done = call(folder, "--to", "a@example.org", "--dry-run", tmp_path / "file" / "mail.eml")
     assert done.exit_code == 3
     assert "cannot be written" in done.stderr
+
+
+@pytest.mark.parametrize(("unchanged", "is_sent"), [(True, False), (False, True), (None, True)])
+def test_silence_means_that_nothing_changed(
+    call: Call, tmp_path: Path, unchanged: bool | None, is_sent: bool
+) -> None:
+    record = make_record()
+    if unchanged is not None:
+        record = dataclasses.replace(record, baseline=changed_from(record, unchanged=unchanged))
+    folder = write_report(tmp_path / "shapes", record)
+    done = call(folder, "--to", "a@example.org", "--dry-run", tmp_path / "mail.eml", "--if-changed")
+    assert done.exit_code == 0, done.stderr
+    assert (tmp_path / "mail.eml").exists() == is_sent
+    assert ("Nothing changed since the report of 2026-11-23T16:00:00Z" in done.stderr) == (not is_sent)

@@ -16,7 +16,7 @@ def plain(text: str) -> str:
 
 def test_the_layer_with_most_parameters_is_named_with_its_share() -> None:
     said = plain(insights.summary(make_record().model))
-    assert said == "Most of the 47 parameters are in scores: 27, or 57.4 %."
+    assert said == "The layer with most of the 47 parameters is scores: 27, or 57.4 %."
 
 
 def test_a_model_without_parameters_says_so() -> None:

@@ -310,7 +310,8 @@ def test_kernels_of_a_colour_layer_are_also_shown_in_colour() -> None:
 
 
 def test_a_model_without_units_gives_a_page_all_the_same() -> None:
-    model = ModelFacts("flat", "loaded", "softmax", 0, 0, 0, [LayerRow("f", "Flatten", [None, 8], 0, False, literal("no"))])
+    row = LayerRow("f", "Flatten", [None, 8], 0, False, literal("no"))
+    model = ModelFacts("flat", "loaded", "softmax", 0, 0, 0, [row])
     pictures = Pictures(make_pictures().examples, make_pictures().worst, make_pictures().cards)
     record = make_record(model=model, pictures=pictures, layers=[], units=[], proof=Proof(0, 0.5, 0.5, [0.0, 0.0]))
     read = text_of(html(record))
@@ -437,7 +438,7 @@ def test_text_from_outside_stays_text(on_paper: bool) -> None:
     layers = [dataclasses.replace(row, name=HOSTILE, kind=HOSTILE) for row in record.model.layers[:1]]
     top = dataclasses.replace(make_unit().top_images[0], true=HOSTILE, predicted=HOSTILE)
     preferred = dataclasses.replace(make_unit().preferred_class, label=HOSTILE)
-    unit = make_unit(layer=HOSTILE, evidence=literal(HOSTILE), cause=literal(HOSTILE), top_images=[top], preferred_class=preferred)
+    unit = make_unit(layer=HOSTILE, evidence=HOSTILE, cause=HOSTILE, top_images=[top], preferred_class=preferred)
     cards = dataclasses.replace(make_pictures().cards, units={HOSTILE: [0]})
     record = dataclasses.replace(
         record,

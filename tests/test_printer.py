@@ -59,7 +59,9 @@ def test_what_the_page_may_not_ask_for_is_told_as_in_a_call(paper: str) -> None:
     [("kill -SEGV $$", "by signal 11"), ("echo 'no fonts' >&2; exit 7", "with exit code 7")],
     ids=["crash", "end"],
 )
-def test_a_process_that_ends_is_one_line(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, script: str, how: str) -> None:
+def test_a_process_that_ends_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, script: str, how: str
+) -> None:
     monkeypatch.setattr(sys, "executable", stand_in(tmp_path, script))
     with Printer() as printer, pytest.raises(SurroundingsError) as caught:
         printer.check()

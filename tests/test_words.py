@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from reportgen.render import insights, languages, words
-from tests.builders import make_history, make_unit, make_verdict
+from tests.builders import make_history
 
 SPACE = "\u00a0"
 TOTALS = [1, 2, 3, 7, 16, 99, 100, 199, 201, 999, 1000, 1001, 10_000]

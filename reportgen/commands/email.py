@@ -37,6 +37,9 @@ def email(
     lang: Annotated[
         str | None, typer.Option(help="The mail's language: en or ja.", show_default="the report's")
     ] = None,
+    if_changed: Annotated[
+        bool, typer.Option("--if-changed", help="Send nothing where nothing changed since the report's baseline.")
+    ] = False,
     dry_run: Annotated[
         Path | None, typer.Option(metavar="FILE.eml", help="Write the mail into a file and send nothing.")
     ] = None,
@@ -75,6 +78,9 @@ def email(
         lang = lang or record.look.lang
         check_look(lang, record.look.paper)
         pdf = _pdf(folder)
+        if if_changed and record.baseline is not None and record.baseline.unchanged:
+            progress.say(f"Nothing changed since the report of {record.baseline.made_at}, so nothing is sent.")
+            return
         identity, mails = _mails(record, pdf, lang, url, addresses)
         if server is None:
             assert dry_run is not None

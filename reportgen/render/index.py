@@ -1,19 +1,14 @@
 """A shelf of reports as one HTML page, with the trend of each series."""
 
-import base64
-import hashlib
-import html as markup
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
-from markupsafe import Markup
-
 from reportgen.headline import Headline, Shelf, Shelved
-from reportgen.render import fonts, templating, words
-from reportgen.texts import Text, literal, ntext, text
+from reportgen.render import single, templating, words
+from reportgen.texts import Text, literal, text
 
 TREND_WIDTH, TREND_HEIGHT = 240, 56
 _MARGIN = 6
@@ -101,17 +96,8 @@ def html(view: View, *, lang: str, made_at: str, version: str, feed: str) -> str
     environment = templating.environment(lang)
     values = {"view": view, "made_at": made_at, "version": version, "feed": feed}
     values |= {"trend_width": TREND_WIDTH, "trend_height": TREND_HEIGHT}
-    body = environment.get_template("shelf.html").render(values)
-    style = "\n".join(
-        [
-            fonts.rules(fonts.faces(markup.unescape(body)), _font_uri),
-            templating.source(environment, "style.css"),
-            templating.source(environment, "index.css"),
-        ]
-    )
-    allowed = f"img-src data:; font-src data:; style-src '{_sha256(style)}'"
-    csp = f"default-src 'none'; {allowed}; base-uri 'none'; form-action 'none'"
-    return environment.get_template("index.html").render(values, body=Markup(body), style=Markup(style), csp=csp)
+    styles = ("style.css", "index.css")
+    return single.page(environment, "shelf.html", values, title=view.title, version=version, styles=styles, feed=feed)
 
 
 def _rows(shelf: Shelf, base: Path, meanings: Mapping[str, str]) -> list[Row]:
@@ -184,10 +170,9 @@ def _trend(accuracies: list[float]) -> Trend:
         )
         for number, value in enumerate(accuracies)
     ]
-    says = ntext(
-        len(accuracies),
-        "Test accuracy of {n} report: {first}",
+    says = text(
         "Test accuracy of {n} reports, oldest to newest: from {first} to {last}, lowest {low}, highest {high}",
+        n=f"{len(accuracies):,}",
         first=words.percent(accuracies[0]),
         last=words.percent(accuracies[-1]),
         low=words.percent(low),
@@ -204,11 +189,3 @@ def _place(folder: Path, root: Path) -> str:
 def _href(file: Path, base: Path) -> str:
     """Return the address of a file for a page in the folder `base`, wherever both are published."""
     return quote(os.fsencode(os.path.relpath(file, base)))
-
-
-def _font_uri(face: fonts.Face) -> str:
-    return f"data:font/woff2;base64,{base64.b64encode(face.woff2).decode('ascii')}"
-
-
-def _sha256(content: str) -> str:
-    return "sha256-" + base64.b64encode(hashlib.sha256(content.encode("utf-8")).digest()).decode("ascii")

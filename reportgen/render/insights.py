@@ -27,7 +27,7 @@ def summary(model: ModelFacts) -> Text:
     if heaviest is None or not heaviest.params:
         return text("No layer of this model has parameters.")
     return text(
-        "Most of the {total} parameters are in {layer}: {params}, or {share}.",
+        "The layer with most of the {total} parameters is {layer}: {params}, or {share}.",
         total=count(model.total_params),
         layer=name(heaviest.name),
         params=count(heaviest.params),

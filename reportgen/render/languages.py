@@ -1,5 +1,6 @@
 """The languages that pages and messages can be in: a gettext catalogue for each but English, read by Babel."""
 
+import re
 from collections.abc import Callable
 from functools import cache
 from gettext import NullTranslations
@@ -10,6 +11,8 @@ from reportgen.texts import Catalogue, Text
 
 SOURCE = "en"
 """The language that messages are written in."""
+
+_GAP = re.compile(r"(?<=[。、：）」])\s+(?=(?:<span[^>]*>\s*)?[\u3040-\u30ff\u4e00-\u9fff「（])")
 
 LOCALE = Path(__file__).resolve().parent.parent / "locale"
 
@@ -32,6 +35,11 @@ def bound(function: Callable[..., Any], messages: Catalogue) -> Callable[..., An
 def said(value: Any, messages: Catalogue) -> Any:
     """Return a Text in the language of `messages`, and anything else as it is."""
     return value.said(messages) if isinstance(value, Text) else value
+
+
+def tightened(page: str, lang: str) -> str:
+    """Return HTML without the spaces that templates leave between two sentences, where the language writes none."""
+    return _GAP.sub("", page) if lang == "ja" else page
 
 
 @cache

@@ -1,10 +1,6 @@
 """A Record as one HTML page, for the screen or for paper."""
 
-import base64
 import hashlib
-import html as markup
-import json
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,8 +10,8 @@ from markupsafe import Markup
 
 from reportgen.errors import InputError
 from reportgen.record import ClassScore, Finding, Look, Record
-from reportgen.render import charts, compare, fonts, insights, languages, layer_views, templating, tiles, words
-from reportgen.texts import Catalogue, Text
+from reportgen.render import charts, compare, fonts, insights, languages, layer_views, sheets, templating, tiles, words
+from reportgen.texts import Text
 
 MOST_CLASSES_IN_MATRIX = 20
 MOST_NAMES = 50
@@ -119,13 +115,13 @@ class _Writer:
         environment.globals |= {
             "rows_on_paper": layer_views.ROWS_ON_PAPER,
             "cells_on_paper": layer_views.CELLS_ON_PAPER,
-            "font_stack": fonts.STACK,
+            "font_stack": fonts.SVG_STACK,
         }
 
     def page(self) -> Page:
         values = {"view": self._view, "r": self._view.record, "on_paper": self._on_paper, "split": self._split}
-        body = self._environment.get_template("body.html").render(values)
-        style, script = self._style(_words(body)), "" if self._on_paper else self._source("script.js")
+        body = languages.tightened(self._environment.get_template("body.html").render(values), self._look.lang)
+        style, script = self._style(body), "" if self._on_paper else self._source("script.js")
         if self._split:
             self._files |= {"style.css": style.encode(), "script.js": script.encode()}
         whole = self._environment.get_template("report.html").render(
@@ -138,26 +134,23 @@ class _Writer:
         )
         return Page(whole, {f"{self._split}/{name}": content for name, content in self._files.items()})
 
-    def _style(self, characters: str) -> str:
+    def _style(self, body: str) -> str:
         messages = languages.catalogue(self._look.lang)
-        sheets, own_words = [self._source("style.css")], _caption_words(messages)
+        styles, own_words = [self._source("style.css")], sheets.caption_words(messages)
         if self._on_paper:
-            sheets += [f"@page {{ size: {self._look.paper}; }}", self._source("print.css")]
-            own_words += _paper_words(messages)
-        faces = fonts.faces(characters + own_words)
-        rules = fonts.rules(faces, lambda face: self._resource(face.file, "font/woff2", face.woff2))
-        return "\n".join([rules, *sheets, own_words])
+            styles += [f"@page {{ size: {self._look.paper}; }}", self._source("print.css")]
+            own_words += sheets.paper_words(messages)
+        return sheets.with_fonts(
+            styles, own_words, body, lambda face: self._resource(face.file, "font/woff2", face.woff2)
+        )
 
     def _source(self, name: str) -> str:
         return templating.source(self._environment, name)
 
     def _policy(self, style: str, script: str) -> str:
-        """Return a Content-Security-Policy that allows what the page brings and nothing else."""
-        own = {"img": "'self'", "font": "'self'", "style": "'self'", "script": "'self'"}
-        if not self._split:
-            own = {"img": "data:", "font": "data:", "style": f"'{_sha256(style)}'", "script": f"'{_sha256(script)}'"}
-        allowed = "; ".join(f"{kind}-src {source}" for kind, source in own.items())
-        return f"default-src 'none'; {allowed}; base-uri 'none'; form-action 'none'"
+        if self._split:
+            return sheets.policy("'self'", "'self'", "'self'", "'self'")
+        return sheets.policy("data:", "data:", sheets.digest(style), sheets.digest(script))
 
     def _address(self, picture: tiles.Picture) -> str:
         """Return where a page finds a picture: in itself, or in a file named after its content."""
@@ -166,7 +159,7 @@ class _Writer:
 
     def _resource(self, name: str, kind: str, content: bytes) -> str:
         if not self._split:
-            return f"data:{kind};base64,{base64.b64encode(content).decode('ascii')}"
+            return sheets.data_uri(kind, content)
         self._files[name] = content
         # a style sheet's addresses are relative to itself
         return name if kind.startswith("font") else f"{self._split}/{name}"
@@ -191,32 +184,6 @@ def _shows(record: Record) -> dict[str, Text]:
         shown["epochs"] = insights.epochs(history)
         shown |= {f"history-{name}": insights.course(history, name) for name in charts.names(history)}
     return shown
-
-
-def _caption_words(messages: Catalogue) -> str:
-    """Return the style sheet that numbers figures and tables, in words that a plain style sheet could not translate."""
-    figure = _content(messages.gettext("Figure {number}. "), {"number": "counter(figure)"})
-    table = _content(messages.gettext("Table {number}. "), {"number": "counter(table)"})
-    return f"figcaption::before {{ content: {figure}; }}\n.table figcaption::before {{ content: {table}; }}\n"
-
-
-def _paper_words(messages: Catalogue) -> str:
-    """Return the style sheet with the words of the page margins and of links on paper."""
-    numbers = {"page": "counter(page)", "pages": "counter(pages)"}
-    footer = _content(messages.gettext("page {page} of {pages}"), numbers)
-    link = _content(messages.gettext(" (page {page})"), {"page": "target-counter(attr(href), page)"})
-    return f"@page {{ @bottom-right {{ content: {footer}; }} }}\n.findings a::after {{ content: {link}; }}"
-
-
-def _content(message: str, counters: dict[str, str]) -> str:
-    """Return a message as CSS content: "Figure {number}." -> '"Figure " counter(figure) "."'."""
-    parts = enumerate(re.split(r"\{(\w+)\}", message))
-    return " ".join(counters[part] if n % 2 else json.dumps(part, ensure_ascii=False) for n, part in parts if part)
-
-
-def _words(body: str) -> str:
-    """Return the characters that a reader sees of a page's body, alternative texts and titles included."""
-    return markup.unescape(re.sub(r"data:[^\"')]*", "", body))
 
 
 def _names_of_numbers(labels: Sequence[str]) -> str | None:
@@ -261,7 +228,3 @@ def _place(finding: Finding, view: View) -> str:
             if layer.verdict.name == finding.layer:
                 return f"layer-{number}"
     return _PLACES.get(finding.code, "evaluation")
-
-
-def _sha256(text: str) -> str:
-    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode("utf-8")).digest()).decode("ascii")

@@ -5,7 +5,6 @@ A painted grid is an array of palette indices. Index 0 is paper, 1 the lines of 
 """
 
 import io
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache

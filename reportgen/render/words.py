@@ -133,6 +133,11 @@ def parts(values: Sequence[str]) -> Text:
     return joined(" and ", [PARTS[value] for value in values])
 
 
+def groups(values: Sequence[Sequence[int]]) -> Text:
+    """[[1, 4], [7, 15]] -> "1, 4; 7, 15"."""
+    return joined("; ", [joined(", ", [str(number) for number in group]) for group in values])
+
+
 def say(value: object) -> object:
     """Return `value`; as a filter it has been said in the page's language by then."""
     return value
@@ -209,6 +214,7 @@ FILTERS = {
         state,
         stage,
         parts,
+        groups,
         say,
         signed,
         correlation,

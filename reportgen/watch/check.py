@@ -49,8 +49,11 @@ def _accuracy(test: Scores, images: int, least: float) -> Verdict:
 def _recall(test: Scores, least: float) -> Verdict:
     for row in test.classes:
         if row.recall is None:
-            message = 'Class "{label}" has no test image, so its recall is undefined; at least {limit} is wanted.'
-            return False, text(message, label=_label(row.label), limit=f"{least:g}")
+            return False, text(
+                'Class "{label}" has no test image, so its recall is undefined; at least {limit} is wanted.',
+                label=_label(row.label),
+                limit=f"{least:g}",
+            )
     recall, label = min((row.recall, row.label) for row in test.classes if row.recall is not None)
     below = sum(row.recall is not None and row.recall < least - _ROUNDING for row in test.classes)
     named = {"value": _figure(recall, least), "label": _label(label), "limit": f"{least:g}"}
