@@ -22,7 +22,7 @@ class Provenance:
     """Where the figures come from. seconds: per stage, None where the clock was fixed by SOURCE_DATE_EPOCH."""
 
     versions: dict[str, str]
-    platform: str
+    platform: Text
     seed: int
     command: str
     git_commit: str | None

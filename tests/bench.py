@@ -5,6 +5,7 @@ images stand in for it, which takes the same time.
 """
 
 import io
+import shutil
 import statistics
 import subprocess
 import sys
@@ -30,6 +31,14 @@ with np.load(sys.argv[2]) as data:
             images = images[..., np.newaxis] if images.ndim == 3 else images
             model.predict(images, batch_size=500, verbose=0)
 """
+
+WEASYPRINT = """
+import sys
+import weasyprint
+weasyprint.HTML(sys.argv[1]).write_pdf(sys.argv[2], pdf_variant="pdf/ua-1")
+"""
+
+CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
 
 PASS = """
 import resource, sys
@@ -72,6 +81,17 @@ def main() -> None:
         )
         _memory(model, home)
         _row(
+            "reportgen render: HTML and PDF from record.npz",
+            "WeasyPrint alone, making this PDF from its finished page",
+            *_rendering(home, home / "trained"),
+        )
+        if chromium := next(filter(None, map(shutil.which, CHROMIUM)), None):
+            _row(
+                "reportgen render: HTML and PDF from record.npz",
+                "reportgen render: the HTML alone, then printed by Chromium",
+                *_printing(home, home / "trained", chromium),
+            )
+        _row(
             "pictures of all 48 convolution units for 5 images",
             "the article's way: predict and imshow for each image and unit",
             *_pictures(model),
@@ -97,6 +117,33 @@ def _processes(home: Path, model: Path, data: Path) -> tuple[list[float], list[f
     report = [*command, "--out", str(home / "report")]
     floor = [sys.executable, "-c", FLOOR, str(model), str(data)]
     return _in_turn(lambda: _run(report), lambda: _run(floor))
+
+
+def _rendering(home: Path, report: Path) -> tuple[list[float], list[float]]:
+    """Return the seconds of painting a report again, and of a process that only makes the PDF of its page."""
+    from reportgen import record_file
+    from reportgen.render import page
+
+    record = record_file.load(report)
+    paper = home / "paper.html"
+    paper.write_text(page.html(page.paint(record), record.look, on_paper=True).html)
+    ours = [sys.executable, "-m", "reportgen", "render", str(report), "--out", str(home / "rendered")]
+    theirs = [sys.executable, "-c", WEASYPRINT, str(paper), str(home / "paper.pdf")]
+    return _in_turn(lambda: _run(ours), lambda: _run(theirs))
+
+
+def _printing(home: Path, report: Path, chromium: str) -> tuple[list[float], list[float]]:
+    """Return the seconds from a record to page and PDF, with our PDF and with Chromium's."""
+    ours = [sys.executable, "-m", "reportgen", "render", str(report), "--out", str(home / "rendered")]
+    html = [sys.executable, "-m", "reportgen", "render", str(report), "--out", str(home / "html"), "--formats", "html"]
+    flags = ["--headless", "--no-sandbox", "--disable-gpu", "--no-pdf-header-footer"]
+    printed = [chromium, *flags, f"--print-to-pdf={home / 'chromium.pdf'}", (home / "html" / "report.html").as_uri()]
+
+    def theirs() -> None:
+        _run(html)
+        _run(printed)
+
+    return _in_turn(lambda: _run(ours), theirs)
 
 
 def _pictures(model: Path) -> tuple[list[float], list[float]]:

@@ -70,7 +70,9 @@ def make_record(**changes: Any) -> Record:
         reportgen="0.1.0",
         provenance=Provenance(
             versions={"python": "3.11.7", "tensorflow": "2.21.0", "keras": "3.15.1", "numpy": "2.4.6"},
-            platform="Linux x86_64, 2 cores",
+            platform=ntext(
+                2, "{system} {machine}, {n} core", "{system} {machine}, {n} cores", system="Linux", machine="x86_64"
+            ),
             seed=0,
             command="reportgen report --data shapes.npz",
             git_commit=None,

@@ -344,7 +344,6 @@ def outside(record: Record) -> set[str]:
         record.data.name,
         record.model.name,
         record.provenance.command,
-        record.provenance.platform,
         record.provenance.data_sha256,
         record.provenance.model_sha256 or "",
         record.provenance.git_commit or "",

@@ -448,7 +448,7 @@ def test_text_from_outside_stays_text(on_paper: bool) -> None:
         pictures=dataclasses.replace(record.pictures, cards=cards),
         model=dataclasses.replace(record.model, name=HOSTILE, layers=layers),
         data=with_data(record, source=literal(HOSTILE), name=HOSTILE, class_names=[HOSTILE] * 3),
-        provenance=dataclasses.replace(record.provenance, command=HOSTILE, platform=HOSTILE),
+        provenance=dataclasses.replace(record.provenance, command=HOSTILE, platform=literal(HOSTILE)),
     )
     made = html(record, on_paper=on_paper)
     plain = html(make_record(), on_paper=on_paper)

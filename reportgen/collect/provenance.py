@@ -12,6 +12,7 @@ from pathlib import Path
 from reportgen.errors import InputError
 from reportgen.options import Options
 from reportgen.record import History
+from reportgen.texts import Text, ntext
 
 
 def fixed_clock() -> datetime | None:
@@ -51,9 +52,11 @@ def versions() -> dict[str, str]:
     return {"python": platform.python_version()} | {name: version(name) for name in ("tensorflow", "keras", "numpy")}
 
 
-def machine() -> str:
+def machine() -> Text:
     """Return operating system and processor in words, without the machine's name."""
-    return f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores"
+    cores = os.cpu_count() or 1
+    named = {"system": platform.system(), "machine": platform.machine()}
+    return ntext(cores, "{system} {machine}, {n} core", "{system} {machine}, {n} cores", **named)
 
 
 def command(model: object, data: object, options: Options) -> str:

@@ -101,7 +101,7 @@ def figure_boxes(document: Any, pdf: Any) -> None:
 def group_lists(document: Any, pdf: Any) -> None:
     """Make one item of each <div> in a <dl>, with its <dt> as the label of its <dd>, and leave only items in lists.
 
-    WeasyPrint hangs a Div into the list, and the spaces between inline blocks; PDF/UA-1 forbids both. It makes an item
+    WeasyPrint hangs a Div into the list, and the spaces between inline boxes; PDF/UA-1 forbids both. It makes an item
     of its own of every <dt> and <dd>.
     """
     spaces = []
@@ -110,8 +110,11 @@ def group_lists(document: Any, pdf: Any) -> None:
             continue
         if group["S"] == "/Span":
             spaces.append(group)
-        if group["S"] == "/Div" and group["K"] and all(_target(pdf, kid, "S") == "/LI" for kid in group["K"]):
-            items = [_target(pdf, kid) for kid in group["K"]]
+        kids = [_target(pdf, kid) for kid in group["K"]] if group["S"] == "/Div" else []
+        items = [kid for kid in kids if kid and kid.get("S") == "/LI"]
+        between = [kid for kid in kids if kid and kid.get("S") == "/Span"]
+        if items and len(items) + len(between) == len(kids):
+            spaces += between
             group["S"], group["K"][:] = "/LI", [kid for item in items for kid in item["K"]]
             bodies = [_target(pdf, kid) for kid in group["K"]]
             for body in bodies:
