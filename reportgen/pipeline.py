@@ -274,13 +274,16 @@ def _painted(
     with progress.stage("paint", "Painting pictures and charts ..."):
         view = page.paint(record)
     files: dict[str, bytes] = {}
+    if printer:
+        with progress.stage("paper", "Setting the pages of the PDF ..."):
+            printer.send(page.html(view, record.look, on_paper=True, templates=templates).html)
     if "html" in formats:
         with progress.stage("html", "Writing the HTML page ..."):
             made = page.html(view, record.look, split=folder.FILES if split else None, templates=templates)
             files |= {"report.html": made.html.encode("utf-8")} | made.files
     if printer:
         with progress.stage("pdf", "Writing the PDF ..."):
-            printed = printer.write(page.html(view, record.look, on_paper=True, templates=templates).html)
+            printed = printer.receive()
             files["report.pdf"] = printed.content
         if printed.without_glyph:
             progress.say(f"No font here has {', '.join(printed.without_glyph)}; the PDF shows the number instead.")

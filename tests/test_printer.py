@@ -27,6 +27,11 @@ def paper() -> str:
     return page.html(page.paint(make_record()), Look(), on_paper=True).html
 
 
+def printed(printer: Printer, paper: str) -> pdf.Pdf:
+    printer.send(paper)
+    return printer.receive()
+
+
 def stand_in(folder: Path, script: str) -> str:
     """Write an executable that takes the place of Python."""
     path = folder / "python"
@@ -38,19 +43,19 @@ def stand_in(folder: Path, script: str) -> str:
 def test_the_process_gives_the_same_bytes_as_a_call(paper: str) -> None:
     with Printer() as printer:
         printer.check()
-        assert printer.write(paper).content == pdf.write(paper).content
+        assert printed(printer, paper).content == pdf.write(paper).content
 
 
 def test_characters_without_a_glyph_are_told(paper: str) -> None:
     with Printer() as printer:
-        made = printer.write(paper.replace("Findings</h2>", "Findings \uf8d0</h2>"))
+        made = printed(printer, paper.replace("Findings</h2>", "Findings \uf8d0</h2>"))
     assert made.without_glyph == ["\uf8d0"]
     assert made.content.startswith(b"%PDF")
 
 
 def test_what_the_page_may_not_ask_for_is_told_as_in_a_call(paper: str) -> None:
     with Printer() as printer, pytest.raises(InputError) as caught:
-        printer.write(paper.replace("<main>", '<main><img src="file:///etc/hostname" alt="x">'))
+        printed(printer, paper.replace("<main>", '<main><img src="file:///etc/hostname" alt="x">'))
     assert_one_line(caught.value, "file:///etc/hostname")
 
 
@@ -74,7 +79,7 @@ def test_a_process_that_ends_while_it_writes_is_one_line(
     script = """echo '{"state": "ready"}'; cat > /dev/null; echo 'out of memory' >&2; kill -KILL $$"""
     monkeypatch.setattr(sys, "executable", stand_in(tmp_path, script))
     with Printer() as printer, pytest.raises(SurroundingsError) as caught:
-        printer.write(paper)
+        printed(printer, paper)
     assert_one_line(caught.value, "by signal 9", "(out of memory)")
 
 

@@ -1,7 +1,9 @@
 """A layer with everything painted that the page shows of it: outputs, kernels, relations, and a card a unit."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -80,18 +82,47 @@ class UnitView:
         return not on_paper or self.has_card(on_paper) or self.has_row_on_paper
 
 
-@dataclass(frozen=True)
 class CardView:
-    """The pictures of a card: the strongest images, the strongest of another class, the kernel.
+    """The pictures of a card, each painted when a page first asks for it: paper has no card of a healthy unit."""
 
-    kernel_of: "4 of 16 input channels" where the kernel is shown in part.
-    """
+    def __init__(self, unit: Unit, verdict: LayerVerdict, kernels: Kernels | None, images: Mapping[int, Array]) -> None:
+        self._unit, self._verdict, self._images = unit, verdict, images
+        self._kernels = kernels if kernels is not None and unit.unit < len(kernels.weights) else None
 
-    tops: tiles.Picture | None
-    other: tiles.Picture | None
-    kernel: tiles.Picture | None
-    kernel_of: Text | None
-    histogram: charts.Histogram
+    @cached_property
+    def tops(self) -> tiles.Picture | None:
+        """The strongest images, the strongest first; None where no image makes the unit fire."""
+        return self._strip(self._unit.top_images)
+
+    @cached_property
+    def other(self) -> tiles.Picture | None:
+        """The strongest image of another class than the preferred one."""
+        return self._strip([self._unit.other_image] if self._unit.other_image else [])
+
+    @cached_property
+    def kernel(self) -> tiles.Picture | None:
+        """The weights of the strongest input channels."""
+        return None if self._kernels is None else tiles.unit_kernel(self._weights(), self._kernels.largest)
+
+    @property
+    def kernel_of(self) -> Text | None:
+        """"4 of 16 input channels" where the kernel is shown in part."""
+        if self._kernels is None or (shown := len(self._weights())) == self._kernels.inputs:
+            return None
+        return text("{shown} of {inputs} input channels", shown=f"{shown}", inputs=f"{self._kernels.inputs:,}")
+
+    @cached_property
+    def histogram(self) -> charts.Histogram:
+        """How often the unit has which value."""
+        return charts.histogram(self._unit.histogram, self._verdict.edges)
+
+    def _weights(self) -> Array:
+        assert self._kernels is not None
+        weights: Array = self._kernels.weights[self._unit.unit][:CHANNELS_ON_CARD]
+        return weights
+
+    def _strip(self, tops: list[TopImage]) -> tiles.Picture | None:
+        return tiles.framed_images([(self._images[top.index], top.patch) for top in tops]) if tops else None
 
 
 @dataclass(frozen=True)
@@ -176,7 +207,7 @@ def _unit_view(row: int, unit: Unit, cards: "_Cards", verdict: LayerVerdict) -> 
 
 
 class _Cards:
-    """Finds the pictures of a unit's card among the images and kernels that were kept for all of them."""
+    """Knows which units have a card, and the images and kernels that were kept for all of them."""
 
     def __init__(self, pictures: Pictures) -> None:
         cards = pictures.cards
@@ -187,21 +218,7 @@ class _Cards:
     def view(self, unit: Unit, verdict: LayerVerdict) -> CardView | None:
         if unit.unit not in self._chosen.get(unit.layer, ()):
             return None
-        other = [unit.other_image] if unit.other_image else []
-        histogram = charts.histogram(unit.histogram, verdict.edges)
-        kernel, kernel_of = self._kernel(unit)
-        return CardView(self._strip(unit.top_images), self._strip(other), kernel, kernel_of, histogram)
-
-    def _kernel(self, unit: Unit) -> tuple[tiles.Picture | None, Text | None]:
-        kernels = self._kernels.get(unit.layer)
-        if kernels is None or unit.unit >= len(kernels.weights):
-            return None, None
-        shown = kernels.weights[unit.unit][:CHANNELS_ON_CARD]
-        of_all = text("{shown} of {inputs} input channels", shown=f"{len(shown)}", inputs=f"{kernels.inputs:,}")
-        return tiles.unit_kernel(shown, kernels.largest), of_all if len(shown) < kernels.inputs else None
-
-    def _strip(self, tops: list[TopImage]) -> tiles.Picture | None:
-        return tiles.framed_images([(self._images[top.index], top.patch) for top in tops]) if tops else None
+        return CardView(unit, verdict, self._kernels.get(unit.layer), self._images)
 
 
 def _grids(record: Record) -> dict[str, Grids]:

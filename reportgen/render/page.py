@@ -54,7 +54,7 @@ class Page:
 
 
 def paint(record: Record) -> View:
-    """Paint every chart and picture of a record."""
+    """Paint the charts and pictures of a record; those of cards are painted when a page asks for them."""
     pictures, history, test = record.pictures, record.history, record.evaluation["test"]
     assert test is not None
     judged = [c for c in test.classes if c.f1 is not None]

@@ -7,6 +7,7 @@ import gc
 import json
 import subprocess
 import sys
+from contextlib import suppress
 from types import TracebackType
 from typing import Any, Self
 
@@ -18,7 +19,10 @@ _READY = "ready"
 
 
 class Printer:
-    """Turns one page into a PDF. To be used in a `with` block, which ends the process."""
+    """Turns one page into a PDF: `send` it, do something else, and `receive`.
+
+    To be used in a `with` block, which ends the process.
+    """
 
     def __init__(self) -> None:
         self._process = subprocess.Popen(
@@ -45,10 +49,17 @@ class Printer:
             self._read(self._process.stdout.readline())
             self._is_ready = True
 
-    def write(self, page: str) -> Pdf:
-        """Return the PDF of a page made for paper; one page, then the process has ended. Raises as `pdf.write`."""
+    def send(self, page: str) -> None:
+        """Begin to make the PDF of a page for paper. Raises SurroundingsError as `check`."""
         self.check()
-        answer, complaint = self._process.communicate(page.encode("utf-8"))
+        stream, self._process.stdin = self._process.stdin, None  # what `communicate` would close again
+        assert stream is not None
+        with suppress(BrokenPipeError), stream:  # a process that has ended: `receive` says how
+            stream.write(page.encode("utf-8"))
+
+    def receive(self) -> Pdf:
+        """Return the PDF of the page that was sent. Raises as `pdf.write`."""
+        answer, complaint = self._process.communicate()
         head, _, content = answer.partition(b"\n")
         found = self._read(head, complaint)
         return Pdf(content, found["without_glyph"])

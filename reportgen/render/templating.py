@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import jinja2
+from jinja2.bccache import Bucket
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from markupsafe import Markup
 
@@ -12,6 +13,23 @@ from reportgen.errors import InputError, SurroundingsError
 from reportgen.render import words
 from reportgen.render.languages import bound, catalogue, said
 from reportgen.texts import Catalogue, Text, ntext, text
+
+
+class _InMemory(jinja2.BytecodeCache):
+    """Keeps compiled templates for the next page of the same run; compiling takes as long as filling in."""
+
+    def __init__(self) -> None:
+        self._kept: dict[tuple[str, str], bytes] = {}
+
+    def load_bytecode(self, bucket: Bucket) -> None:
+        if code := self._kept.get((bucket.key, bucket.checksum)):
+            bucket.bytecode_from_string(code)
+
+    def dump_bytecode(self, bucket: Bucket) -> None:
+        self._kept[bucket.key, bucket.checksum] = bucket.bytecode_to_string()
+
+
+_COMPILED = _InMemory()
 
 
 def environment(lang: str, templates: Path | None = None) -> jinja2.Environment:
@@ -35,6 +53,7 @@ def environment(lang: str, templates: Path | None = None) -> jinja2.Environment:
         undefined=jinja2.StrictUndefined,
         lstrip_blocks=True,
         finalize=finalize,
+        bytecode_cache=_COMPILED,
         extensions=["jinja2.ext.i18n"],
     )
     made.policies["ext.i18n.trimmed"] = True

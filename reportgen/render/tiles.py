@@ -32,6 +32,7 @@ _LABEL_HEIGHT = 14
 _MAP_ROWS, _MAP_CELL = 32, (14, 22)
 _WIDEST = 860
 _FRAME = (255, 140, 0)
+_SHADES = 63
 
 
 @dataclass(frozen=True)
@@ -146,18 +147,25 @@ def class_map(values: NDArray[np.float32]) -> Grid:
 
 
 def framed_images(shown: Sequence[tuple[NDArray[np.generic], list[int] | None]]) -> Picture:
-    """Paint images (H, W, C) side by side, in each a frame around [top, left, bottom, right] if there is one."""
+    """Paint images (H, W, C) side by side, in each a frame around [top, left, bottom, right] if there is one.
+
+    In 64 colours: of grey images 63 greys and that of the frames, of others those that Pillow finds.
+    """
     painted = []
     for stored, patch in shown:
         pixels = _bytes(stored[np.newaxis])[0]
         step, factor = _enlargement(max(pixels.shape[:2]))
-        colours = np.broadcast_to(pixels, (*pixels.shape[:2], 3))[::step, ::step]
-        big = colours.repeat(factor, axis=0).repeat(factor, axis=1)
+        grey, kept = pixels.shape[2] == 1, pixels[::step, ::step]
+        if grey:
+            kept = np.round(kept / 255 * (_SHADES - 1)).astype(np.uint8)
+        big = kept.repeat(factor, axis=0).repeat(factor, axis=1)
         if patch is not None:
-            _frame(big, [edge * factor // step for edge in patch])
-        painted.append(np.pad(big, ((0, 0), (0, _GAP), (0, 0)), constant_values=255))
-    sheet = Image.fromarray(np.hstack(painted)[:, :-_GAP])
-    return _encode(sheet.quantize(64, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE))
+            _frame(big, [edge * factor // step for edge in patch], _SHADES if grey else _FRAME)
+        painted.append(np.pad(big, ((0, 0), (0, _GAP), (0, 0)), constant_values=_SHADES - 1 if grey else 255))
+    sheet = np.hstack(painted)[:, :-_GAP]
+    if sheet.shape[2] == 1:
+        return _png(sheet[..., 0], _framed_greys())
+    return _encode(Image.fromarray(sheet).quantize(64, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE))
 
 
 def image(stored: NDArray[np.generic]) -> Picture:
@@ -279,11 +287,11 @@ def _with_numbers(
     return made
 
 
-def _frame(picture: Pixels, edges: list[int]) -> None:
+def _frame(picture: Pixels, edges: list[int], colour: int | tuple[int, int, int]) -> None:
     """Draw a frame just outside of a patch, so that nothing of it is hidden, as far as the picture goes."""
     top, left, bottom, right = edges
     kept = picture[top:bottom, left:right].copy()
-    picture[max(top - 2, 0) : bottom + 2, max(left - 2, 0) : right + 2] = _FRAME
+    picture[max(top - 2, 0) : bottom + 2, max(left - 2, 0) : right + 2] = colour
     picture[top:bottom, left:right] = kept
 
 
@@ -368,6 +376,13 @@ def _bytes(images: NDArray[np.generic]) -> Pixels:
     low, high = min(values.min(), 0.0), values.max()
     levels: Pixels = np.round((values - low) / (high - low or 1.0) * 255).astype(np.uint8)
     return levels
+
+
+@cache
+def _framed_greys() -> Pixels:
+    """Return the palette of framed grey images: the greys from black to white, and behind them the frame's colour."""
+    greys = np.repeat(np.round(np.linspace(0, 255, _SHADES))[:, np.newaxis], 3, axis=1)
+    return np.vstack([greys, _FRAME]).astype(np.uint8)
 
 
 @cache
