@@ -2,6 +2,7 @@
 
 import dataclasses
 import io
+import json
 import logging
 import re
 import sys
@@ -13,6 +14,7 @@ import pikepdf
 import pypdf
 import pytest
 
+from reportgen import record_file
 from reportgen.errors import InputError, SurroundingsError
 from reportgen.record import Confused, Record
 from reportgen.render import page, pdf
@@ -215,3 +217,52 @@ def test_without_pango_one_line_says_what_to_install(monkeypatch: pytest.MonkeyP
     with pytest.raises(SurroundingsError) as caught:
         pdf.check()
     assert_one_line(caught.value, "Pango", "apt-get install", "--formats html")
+
+
+# The real report
+
+
+@pytest.fixture(scope="module")
+def real(made_report: Path) -> pypdf.PdfReader:
+    return pypdf.PdfReader(made_report / "report.pdf")
+
+
+def test_every_finding_stands_on_paper(real: pypdf.PdfReader, made_report: Path) -> None:
+    findings = json.loads((made_report / "report.json").read_text())["findings"]
+    shown = re.sub(r"\s+", "", words(real))  # lines and pages end between any two words
+    assert findings
+    for finding in findings:
+        assert re.sub(r"\s+", "", finding["message"]) in shown, finding["message"]
+
+
+def test_the_paper_holds_each_picture_of_its_page_once(real: pypdf.PdfReader, made_report: Path) -> None:
+    record = record_file.load(made_report)
+    on_page = page.html(page.paint(record), record.look, on_paper=True).html
+    asked = set(re.findall(r'<img[^>]* src="(data:image/png;base64,[^"]+)"', on_page))
+    held = set()
+    for sheet in real.pages:
+        for found in sheet["/Resources"].get("/XObject", {}).values():
+            if found.get_object()["/Subtype"] == "/Image":
+                held.add(found.idnum)
+    assert len(asked) > 20
+    assert len(held) == len(asked)
+
+
+def test_every_line_of_the_contents_is_a_bookmark(real: pypdf.PdfReader) -> None:
+    sheet = next(sheet for sheet in real.pages if sheet.extract_text().count("....") > 5)
+    lines = re.findall(r"^(.+?)\s*\.{4,}", sheet.extract_text(), re.MULTILINE)
+    titles = outline(real.outline)
+    assert len(lines) > 8
+    assert set(lines) <= set(titles)
+    assert [title for title in titles if title in set(lines)] == lines
+
+
+def test_page_and_paper_are_small_enough_to_mail(made_report: Path) -> None:
+    assert (made_report / "report.html").stat().st_size < 1_500_000
+    assert (made_report / "report.pdf").stat().st_size < 1_500_000
+
+
+def test_letter_is_another_paper() -> None:
+    look = dataclasses.replace(make_record().look, paper="letter")
+    document = pypdf.PdfReader(io.BytesIO(made(make_record(look=look)).content))
+    assert {(round(p.mediabox.width), round(p.mediabox.height)) for p in document.pages} == {(612, 792)}
