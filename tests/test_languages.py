@@ -5,6 +5,8 @@ import dataclasses
 import io
 import json
 import re
+import subprocess
+import sys
 import tomllib
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
@@ -490,3 +492,20 @@ def test_a_report_is_rendered_again_in_japanese_with_the_same_figures(run: Run, 
 def test_english_needs_no_catalogue() -> None:
     code = "from reportgen.render import languages\nassert languages.catalogue('en').gettext('Data') == 'Data'"
     assert not {name for name in modules_after(code) if name.startswith("babel")}
+
+
+def test_a_page_does_not_depend_on_the_language_of_the_one_before() -> None:
+    view = page.paint(make_record())
+    alone = subprocess.run([sys.executable, "-c", ALONE], capture_output=True, text=True, check=True).stdout
+    page.html(view, Look("en"))
+    assert page.html(view, Look("ja")).html == alone
+    assert page.html(view, Look("en")).html != alone
+
+
+ALONE = """
+import sys
+from reportgen.record import Look
+from reportgen.render import page
+from tests.builders import make_record
+sys.stdout.write(page.html(page.paint(make_record()), Look("ja")).html)
+"""

@@ -151,8 +151,7 @@ class Runner:
     """Runs report.yml in folders below `top`, as GitHub would. published: what the Pages site holds."""
 
     def __init__(self, top: Path, source: Path, data: Path) -> None:
-        self.top, self.source, self.epochs = 1
-        self.data = top, source, data
+        self.top, self.source, self.data = top, source, data
         self.published = top / "pages"
         self.nights = 0
         self.epochs = 1

@@ -1,5 +1,6 @@
 """Jinja as reportgen uses it: sandboxed, escaping, in one language, with the words' filters."""
 
+from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -29,7 +30,8 @@ class _InMemory(jinja2.BytecodeCache):
         self._kept[bucket.key, bucket.checksum] = bucket.bytecode_to_string()
 
 
-_COMPILED = _InMemory()
+# one for each language: what Jinja finds to be constant, such as a word through a filter, is said when it compiles
+_COMPILED: defaultdict[str, _InMemory] = defaultdict(_InMemory)
 
 
 def environment(lang: str, templates: Path | None = None) -> jinja2.Environment:
@@ -53,7 +55,7 @@ def environment(lang: str, templates: Path | None = None) -> jinja2.Environment:
         undefined=jinja2.StrictUndefined,
         lstrip_blocks=True,
         finalize=finalize,
-        bytecode_cache=_COMPILED,
+        bytecode_cache=_COMPILED[lang],
         extensions=["jinja2.ext.i18n"],
     )
     made.policies["ext.i18n.trimmed"] = True
