@@ -281,13 +281,21 @@ def _painted(
         with progress.stage("html", "Writing the HTML page ..."):
             made = page.html(view, record.look, split=folder.FILES if split else None, templates=templates)
             files |= {"report.html": made.html.encode("utf-8")} | made.files
+        if made.uncovered:
+            progress.say(f"The page's fonts lack {_named(made.uncovered)}; there its readers' own fonts are used.")
     if printer:
         with progress.stage("pdf", "Writing the PDF ..."):
             printed = printer.receive()
             files["report.pdf"] = printed.content
         if printed.without_glyph:
-            progress.say(f"No font here has {', '.join(printed.without_glyph)}; the PDF shows the number instead.")
+            progress.say(f"No font here has {_named(printed.without_glyph)}; the PDF shows the numbers instead.")
     return files
+
+
+def _named(letters: Sequence[str]) -> str:
+    """Return characters by their numbers: a terminal may not show them either."""
+    shown = [f"U+{ord(letter):04X}" for letter in letters[:10]]
+    return ", ".join([*shown, f"{len(letters) - 10:,} more"] if len(letters) > 10 else shown)
 
 
 def _written(target: Path, files: Mapping[str, bytes], progress: Progress) -> Report:

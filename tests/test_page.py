@@ -503,3 +503,12 @@ def test_the_colour_ramps_are_those_of_the_pictures(kind: str, name: str) -> Non
     stops = re.search(rf"\.{kind} \{{ background: linear-gradient\(to right, ([^)]*)\)", style)[1].split(", ")
     expected = matplotlib.colormaps[name](np.linspace(0, 1, len(stops)))
     assert [matplotlib.colors.to_rgb(stop) for stop in stops] == pytest.approx(expected[:, :3], abs=1 / 255)
+
+
+def test_characters_that_its_fonts_lack_are_told() -> None:
+    names = ["circle", "\N{CAT FACE}", "四角"]
+    classes = [dataclasses.replace(c, label=name) for c, name in zip(make_scores().classes, names, strict=True)]
+    scores = make_scores(classes=classes)
+    made = page.html(page.paint(make_record(evaluation={"train": None, "test": scores})), Look())
+    assert made.uncovered == ["\N{CAT FACE}"]
+    assert page.html(page.paint(make_record()), Look("ja")).uncovered == []

@@ -182,3 +182,14 @@ def test_a_terminal_gets_a_progress_bar() -> None:
         assert process.wait(timeout=60) == 0
     os.close(main)
     assert b"training" in seen and b"32/32" in seen
+
+
+def test_characters_that_no_font_has_are_named_on_the_terminal(run: Run, tmp_path: Path) -> None:
+    images = np.random.default_rng(0).integers(0, 256, (40, 28, 28), dtype=np.uint8)
+    labels = np.arange(40) % 2
+    parts = {"x_train": images, "y_train": labels, "x_test": images, "y_test": labels}
+    np.savez(tmp_path / "signs.npz", **parts, class_names=np.array(["plain", "\U00012f90\u72ac"]))
+    done = run("report", "--data", tmp_path / "signs.npz", "--epochs", 1, "--out", tmp_path / "out")
+    assert done.returncode == 0, done.stderr
+    assert "The page's fonts lack U+12F90; there its readers' own fonts are used." in done.stderr
+    assert "No font here has U+12F90; the PDF shows the numbers instead." in done.stderr

@@ -47,10 +47,14 @@ class View:
 
 @dataclass(frozen=True)
 class Page:
-    """A page and, of a split one, the files beside it by name."""
+    """A page and, of a split one, the files beside it by name.
+
+    uncovered: the characters that its fonts do not have, which are left to the fonts of its readers.
+    """
 
     html: str
     files: dict[str, bytes] = field(default_factory=dict)
+    uncovered: list[str] = field(default_factory=list)
 
 
 def paint(record: Record) -> View:
@@ -132,7 +136,8 @@ class _Writer:
             csp=self._policy(style, script),
             icon=tiles.icon(),
         )
-        return Page(whole, {f"{self._split}/{name}": content for name, content in self._files.items()})
+        files = {f"{self._split}/{name}": content for name, content in self._files.items()}
+        return Page(whole, files, sorted(fonts.uncovered(sheets.words(body))))
 
     def _style(self, body: str) -> str:
         messages = languages.catalogue(self._look.lang)

@@ -16,7 +16,7 @@ def with_fonts(sheets: Sequence[str], own_words: str, body: str, address: Callab
 
     own_words: a style sheet with words that are shown. address: where a page finds a font.
     """
-    rules = fonts.rules(fonts.faces(_words(body) + own_words), address)
+    rules = fonts.rules(fonts.faces(words(body) + own_words), address)
     return "\n".join([rules, *sheets, own_words])
 
 
@@ -66,6 +66,6 @@ def _content(message: str, counters: dict[str, str]) -> str:
     return " ".join(counters[part] if n % 2 else json.dumps(part, ensure_ascii=False) for n, part in parts if part)
 
 
-def _words(body: str) -> str:
+def words(body: str) -> str:
     """Return the characters that a reader sees of a page's body, alternative texts and titles included."""
     return markup.unescape(re.sub(r"data:[^\"')]*", "", body))
