@@ -9,7 +9,7 @@ from typing import Any
 
 from reportgen.record import SCHEMA
 from reportgen.texts import Text, text
-from reportgen.wording import visible
+from reportgen.wording import short
 
 OUTPUT_STATES = frozenset({"output", "never predicted", "always predicted"})
 """The states of the units of a softmax: those are the classes, not units inside the model."""
@@ -91,8 +91,8 @@ def read(report_json: bytes) -> Headline:
         raise Unreadable(text("report.json is no JSON ({error})", error=type(error).__name__)) from error
     schema = found.get("schema") if isinstance(found, dict) else None
     if schema != SCHEMA:
-        found_schema = text("report.json has the schema {found}, not {wanted}", found=_short(schema), wanted=SCHEMA)
-        raise Unreadable(found_schema)
+        given = short(repr(schema))
+        raise Unreadable(text("report.json has the schema {found}, not {wanted}", found=given, wanted=SCHEMA))
     layers = _get(found, list, "layers")
     states = [{state: _get(layer, int, "states", state) for state in _get(layer, dict, "states")} for layer in layers]
     groups = [group for layer in layers for group in _get(layer, list, "groups")]
@@ -159,10 +159,4 @@ def _share(value: float) -> float:
 
 
 def _wrong(value: Any, *keys: str) -> Unreadable:
-    return Unreadable(text("report.json has {value} as {key}", value=_short(value), key=".".join(keys)))
-
-
-def _short(value: Any) -> str:
-    """Return a value from outside as it is written, in one line and cut."""
-    shown = visible(repr(value))
-    return shown if len(shown) <= 80 else f"{shown[:80]}…"
+    return Unreadable(text("report.json has {value} as {key}", value=short(repr(value)), key=".".join(keys)))

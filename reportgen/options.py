@@ -60,8 +60,7 @@ class Options:
             if not isinstance(share, int | float) or isinstance(share, bool) or not 0 < share <= 1:
                 raise InputError(f"--{name.replace('_', '-')} is {share!r}", "expected a number above 0, at most 1")
         for name, choices in (("pixels", get_args(PixelRange)), ("analyse", get_args(Analysed))):
-            if (value := getattr(self, name)) not in choices:
-                raise InputError(f"--{name} is {value!r}", f"expected one of {', '.join(choices)}")
+            _check_choice(name, getattr(self, name), choices)
 
     def changed(self) -> dict[str, str]:
         """Return the values that are not the defaults, by the name of their flag."""
@@ -71,9 +70,18 @@ class Options:
 
 def check_look(lang: str, paper: str) -> None:
     """Raise InputError unless `lang` is one of LANGUAGES and `paper` one of PAPERS."""
-    for name, value, choices in (("lang", lang, LANGUAGES), ("paper", paper, PAPERS)):
-        if value not in choices:
-            raise InputError(f"--{name} is {value!r}", f"expected one of {', '.join(choices)}")
+    check_lang(lang)
+    _check_choice("paper", paper, PAPERS)
+
+
+def check_lang(lang: str) -> None:
+    """Raise InputError unless `lang` is one of LANGUAGES."""
+    _check_choice("lang", lang, LANGUAGES)
+
+
+def _check_choice(name: str, value: object, choices: Sequence[str]) -> None:
+    if value not in choices:
+        raise InputError(f"--{name} is {value!r}", f"expected one of {', '.join(choices)}")
 
 
 def check_formats(formats: Sequence[str]) -> None:

@@ -13,7 +13,7 @@ from reportgen.deliver import folder
 from reportgen.options import FORMATS, Analysed, Options, PixelRange, check_formats, check_look
 from reportgen.progress import Progress
 from reportgen.record import SCHEMA, History, Look, Provenance, Record
-from reportgen.texts import Text, literal, text
+from reportgen.texts import literal, text
 
 if TYPE_CHECKING:
     import keras
@@ -127,7 +127,7 @@ def report(
         facts = data_facts.facts(dataset, looked_at=looked_at)
         record = Record(
             schema=SCHEMA,
-            title=literal(title) if title else _title(found.model.name, dataset.name),
+            title=literal(title) if title else text("{model} on {data}", model=found.model.name, data=dataset.name),
             made_at=made_at,
             reportgen=__version__,
             provenance=Provenance(
@@ -247,10 +247,6 @@ def _subject(
     load.check_fit(subject.model, shape, classes)
     rescales = load.begins_with_rescaling(subject.model)
     return subject, dataset.seen_as(pixels.choose(dataset, options.pixels, model_rescales=rescales))
-
-
-def _title(model: str, data: str) -> Text:
-    return text("{model} on {data}", model=model, data=data)
 
 
 def _printing(formats: Sequence[str]) -> "AbstractContextManager[Printer | None]":

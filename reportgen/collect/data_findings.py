@@ -12,10 +12,10 @@ from reportgen.collect.phrases import (
     name,
     number,
     numbered_images,
-    percent,
 )
 from reportgen.record import DataFacts, Finding, ModelFacts
 from reportgen.texts import Text, ntext, text
+from reportgen.wording import percent
 
 
 def find(data: DataFacts, checks: DataChecks, model: ModelFacts, thresholds: FindingThresholds) -> list[Finding]:

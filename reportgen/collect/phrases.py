@@ -3,9 +3,8 @@
 import math
 from collections.abc import Sequence
 
-from reportgen import wording
 from reportgen.texts import Text, joined, literal, ntext, text
-from reportgen.wording import visible
+from reportgen.wording import percent, short
 
 LISTED = 10
 """How many things a sentence lists before it says how many more there are."""
@@ -15,13 +14,6 @@ PARTS = {"train": text("training part"), "test": text("test part")}
 
 LEVEL = "95 %"
 """How sure intervals and bounds are. Not in messages: "% i" and "% c" would pass for places of Python's old kind."""
-
-_LONGEST_NAME = 80
-
-
-def percent(value: float) -> str:
-    """0.98914 -> "98.9 %"; never 0 % or 100 % for what is only nearly so."""
-    return f"{wording.guarded(100 * value, 100.0, 1)} %"
 
 
 def points(difference: float) -> str:
@@ -39,8 +31,7 @@ def number(value: float) -> str:
 
 def name(given: str) -> str:
     """Return the name of a layer on one line, cut visibly where it is very long."""
-    shown = visible(given)
-    return shown if len(shown) <= _LONGEST_NAME else f"{shown[:_LONGEST_NAME]}…"
+    return short(given)
 
 
 def label(given: str) -> Text:

@@ -15,15 +15,14 @@ from reportgen.collect.phrases import (
     label,
     listed,
     numbered_images,
-    percent,
     points,
 )
 from reportgen.collect.scores import MISTAKES
+from reportgen.headline import OUTPUT_STATES
 from reportgen.intervals import chance_of_at_most, difference, quantile, wilson
 from reportgen.record import Finding, Proof, Scores, Unit
 from reportgen.texts import Text, ntext, text
-
-_OUTPUT_STATES = ("output", "never predicted", "always predicted")
+from reportgen.wording import percent
 
 
 class _Answers:
@@ -259,5 +258,5 @@ def _confident_mistakes(part: str, scores: Scores, thresholds: FindingThresholds
 
 def _output_units(units: Sequence[Unit], classes: Sequence[int]) -> tuple[str | None, Sequence[int]]:
     """Return the softmax layer and the units that stand for classes, (None, []) for another kind of output."""
-    layer = next((unit.layer for unit in units if unit.state in _OUTPUT_STATES), None)
+    layer = next((unit.layer for unit in units if unit.state in OUTPUT_STATES), None)
     return (None, []) if layer is None else (layer, classes)

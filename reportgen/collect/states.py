@@ -8,9 +8,10 @@ from numpy.typing import NDArray
 
 from reportgen.collect import moments
 from reportgen.collect.facts import Thresholds, Weights
-from reportgen.collect.phrases import LEVEL, counted_images, counted_values, number, percent
+from reportgen.collect.phrases import LEVEL, counted_images, counted_values, number
 from reportgen.tally import Counts, Floats, LayerPlan, LayerTally
 from reportgen.texts import Text, text
+from reportgen.wording import percent
 
 Flags = NDArray[np.bool_]
 

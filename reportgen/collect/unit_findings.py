@@ -13,11 +13,11 @@ from reportgen.collect.phrases import (
     name,
     number,
     numbered_units,
-    percent,
     span,
 )
 from reportgen.record import Finding, LayerVerdict, Unit
 from reportgen.texts import Text, joined, ntext, text
+from reportgen.wording import percent
 
 _NO_CAUSE = text("the cause is not known")
 

@@ -70,7 +70,7 @@ def check(
     with errors_shown(debug):
         from reportgen import record_file
         from reportgen.deliver import file, shelf
-        from reportgen.options import check_look
+        from reportgen.options import check_lang
         from reportgen.watch.check import check as checked
 
         flags = {
@@ -87,7 +87,7 @@ def check(
         if wanted.max_drop is not None and baseline is None:
             raise InputError(f"max-drop is {wanted.max_drop:g}, but there is no --baseline", "give --baseline DIR")
         record = record_file.load(folder)
-        check_look(lang or record.look.lang, record.look.paper)
+        check_lang(lang or record.look.lang)
         found = checked(record, wanted, shelf.headline_of(baseline) if baseline else None)
         for one in found:
             print(f"{'met    ' if one.met else 'NOT MET'}  {one.name}: {one.says}")

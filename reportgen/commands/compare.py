@@ -24,7 +24,7 @@ def compare(
 
         from reportgen import record_file
         from reportgen.deliver import file
-        from reportgen.options import check_look
+        from reportgen.options import check_lang
         from reportgen.render import compare as painted
         from reportgen.render.compare_text import plain
         from reportgen.watch.compare import compare as compared
@@ -33,7 +33,7 @@ def compare(
             raise InputError(f"--out {out} is a folder", "give the path of a file, such as changes.html")
         before, after = record_file.load(old), record_file.load(new)
         spoken = lang or after.look.lang
-        check_look(spoken, after.look.paper)
+        check_lang(spoken)
         changes = painted.paint(replace(after, baseline=compared(before, after)), has_cards=False)
         assert changes is not None
         if out is not None:

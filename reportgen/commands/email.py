@@ -60,7 +60,7 @@ def email(
     with errors_shown(debug):
         from reportgen import record_file
         from reportgen.deliver import file, mail_server, message, smtp
-        from reportgen.options import check_look
+        from reportgen.options import check_lang
         from reportgen.progress import to_stderr
 
         progress = to_stderr()
@@ -76,7 +76,7 @@ def email(
 
         record = record_file.load(folder)
         lang = lang or record.look.lang
-        check_look(lang, record.look.paper)
+        check_lang(lang)
         pdf = _pdf(folder)
         if if_changed and record.baseline is not None and record.baseline.unchanged:
             progress.say(f"Nothing changed since the report of {record.baseline.made_at}, so nothing is sent.")

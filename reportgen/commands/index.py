@@ -35,7 +35,7 @@ def index(
         from reportgen.collect.finding_kinds import KINDS
         from reportgen.collect.provenance import made_at
         from reportgen.deliver import file, shelf
-        from reportgen.options import LANGUAGES, check_look
+        from reportgen.options import LANGUAGES, check_lang
         from reportgen.record import Look
         from reportgen.render import feed
         from reportgen.render import index as page
@@ -50,7 +50,7 @@ def index(
         found = shelf.find(folder)
         newest = found.reports[0].headline.lang if found.reports else ""
         spoken = lang or (newest if newest in LANGUAGES else Look().lang)
-        check_look(spoken, Look().paper)
+        check_lang(spoken)
         view = page.paint(
             found,
             target.resolve().parent,

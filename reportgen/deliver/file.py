@@ -38,7 +38,7 @@ def _is_stream(path: Path) -> bool:
 
 def _replace(path: Path, content: bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    mode = stat.S_IMODE(path.stat().st_mode) if path.exists() else 0o666 & ~_umask()
+    mode = stat.S_IMODE(path.stat().st_mode) if path.exists() else 0o666 & ~umask()
     handle, staged = tempfile.mkstemp(prefix=f".{path.name[:100]}.reportgen-", dir=path.parent)
     try:
         with os.fdopen(handle, "wb") as stream:
@@ -53,7 +53,8 @@ def _replace(path: Path, content: bytes) -> None:
         raise
 
 
-def _umask() -> int:
+def umask() -> int:
+    """Return the mask that new files and folders of this process get."""
     mask = os.umask(0o022)
     os.umask(mask)
     return mask

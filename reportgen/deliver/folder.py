@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
+from reportgen.deliver.file import umask
 from reportgen.errors import InputError, SurroundingsError
 
 NAMES = frozenset({"report.html", "report.pdf", "report.json", "record.npz", "model.keras"})
@@ -53,7 +54,7 @@ def write(target: Path, files: Mapping[str, bytes]) -> None:
             for name, content in files.items():
                 (staged / name).parent.mkdir(exist_ok=True)
                 _write_through(staged / name, content)
-            staged.chmod(0o777 & ~_umask())
+            staged.chmod(0o777 & ~umask())
             _refuse_foreign(target)  # again: a run can take hours
             _swap(staged, target)
             with contextlib.suppress(OSError):  # some network file systems cannot; the new report is there
@@ -103,12 +104,6 @@ def _flush_folder(folder: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
-
-
-def _umask() -> int:
-    mask = os.umask(0o022)
-    os.umask(mask)
-    return mask
 
 
 def _swap(staged: Path, target: Path) -> None:

@@ -8,9 +8,9 @@ from pathlib import Path
 from reportgen import headline
 from reportgen.errors import InputError
 from reportgen.headline import Broken, Headline, Shelf, Shelved, Unreadable
+from reportgen.record_file import JSON_NAME
 from reportgen.texts import text
 
-JSON_NAME = "report.json"
 PAGES = ("report.html", "report.pdf", JSON_NAME)
 """What a reader can open, the best first."""
 

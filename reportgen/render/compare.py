@@ -195,7 +195,7 @@ def _signed_points(difference: float | None) -> str:
 def _signed(difference: float) -> str:
     """0.0213 -> "+2.13", of a hundred."""
     difference = round(difference, 12)  # 0.98 - 0.97 - 0.01 is not quite 0 on a computer
-    return f"{_sign(difference)}{wording.guarded(100 * abs(difference), 100.0, 2)}"
+    return words.signed(wording.signed_points(difference, 2))
 
 
 def _sign(change: float) -> str:
@@ -302,10 +302,7 @@ def _match(one: LayerMatch) -> MatchRow:
 
 
 def _numbers(units: Sequence[int]) -> Text:
-    shown = joined(", ", [words.count(unit) for unit in units[:_LISTED]])
-    if (more := len(units) - _LISTED) > 0:
-        return ntext(more, "{items} and {n} more", "{items} and {n} more", items=shown)
-    return shown if units else text("none")
+    return wording.first(list(map(words.count, units)), _LISTED) if units else text("none")
 
 
 def _reasons(matches: Sequence[LayerMatch]) -> list[tuple[Text, Text]]:

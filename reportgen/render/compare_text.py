@@ -13,8 +13,6 @@ MOST_UNITS = 20
 _WIDE = "WF"
 _LONGEST = 300
 
-_SEVERITIES = {"error": text("Error."), "warning": text("Warning."), "notice": text("Notice.")}
-
 
 def plain(changes: Changes, lang: str) -> str:
     """Return the comparison as paragraphs and aligned tables in the language `lang`; signs are those of ASCII."""
@@ -101,7 +99,7 @@ class _Writer:
 
     def _finding(self, finding: Finding) -> Text:
         message = words.name(self._say(finding.message), _LONGEST)
-        return text("{severity} {message}", severity=_SEVERITIES[finding.severity], message=message)
+        return text("{severity} {message}", severity=words.severity(finding.severity), message=message)
 
     def _say(self, value: str) -> str:
         """Return words in the language, on one line; what a terminal could take for a command is made visible."""

@@ -66,12 +66,17 @@ def epochs(history: History) -> Text:
     return text("Epoch {epoch} has the lowest loss, {loss}.", **values)
 
 
+def weakest(found: Scores) -> ClassScore | None:
+    """Return the class with the lowest F1, None where no class has one."""
+    return min((one for one in found.classes if one.f1 is not None), key=_f1, default=None)
+
+
 def scores(found: Scores) -> Text:
     """Return the classes with the highest and the lowest F1."""
-    judged = [one for one in found.classes if one.f1 is not None]
-    if not judged:
+    worst = weakest(found)
+    if worst is None:
         return text("No class has an F1.")
-    best, worst = max(judged, key=_f1), min(judged, key=_f1)
+    best = max((one for one in found.classes if one.f1 is not None), key=_f1)
     if best.f1 == worst.f1:
         return text("Every class has the same F1, {f1}.", f1=share(best.f1))
     return text(

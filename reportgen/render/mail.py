@@ -11,7 +11,7 @@ import jinja2
 from reportgen import wording
 from reportgen.errors import InputError
 from reportgen.record import Baseline, Record, Scores
-from reportgen.render import templating, words
+from reportgen.render import insights, templating, words
 from reportgen.render.languages import catalogue
 from reportgen.texts import Text, joined, ntext, text
 
@@ -20,8 +20,6 @@ TAG = "[reportgen]"
 
 LONGEST_SUBJECT = 77
 MOST_FINDINGS = 40
-
-MINUS = "\N{MINUS SIGN}"
 
 _SHORTEST_TITLE = 12
 
@@ -145,9 +143,7 @@ def _change(baseline: Baseline | None) -> str | None:
     if accuracy.before is None or accuracy.after is None:
         return None
     change = accuracy.after - accuracy.before
-    if change == 0:
-        return "±0"
-    return f"{'+' if change > 0 else MINUS}{wording.guarded(100 * abs(change), 100.0, 1)}"
+    return words.signed(wording.signed_points(change, 1)) if change else "±0"
 
 
 def _counted(record: Record) -> Text:
@@ -194,16 +190,11 @@ def _row(record: Record, key: str, label: Text, value: Any, shown: Callable[[Any
 
 def _weakest(test: Scores) -> list[Row]:
     """Return the class with the lowest F1, if any has one."""
-    judged = [score for score in test.classes if score.f1 is not None]
-    return [
-        Row(
-            text("Weakest class"),
-            words.name(score.label, 24, short=True),
-            text("F1 {f1}", f1=words.share(score.f1)),
-            "",
-        )
-        for score in sorted(judged, key=lambda score: score.f1 or 0.0)[:1]
-    ]
+    found = insights.weakest(test)
+    if found is None:
+        return []
+    name, f1 = words.name(found.label, 24, short=True), text("F1 {f1}", f1=words.share(found.f1))
+    return [Row(text("Weakest class"), name, f1, "")]
 
 
 def _of(scores: Scores, images: int) -> Text:

@@ -61,13 +61,12 @@ def paint(record: Record) -> View:
     """Paint the charts and pictures of a record; those of cards are painted when a page asks for them."""
     pictures, history, test = record.pictures, record.history, record.evaluation["test"]
     assert test is not None
-    judged = [c for c in test.classes if c.f1 is not None]
     layers = layer_views.build(record)
     found = {unit.css for layer in layers for unit in layer.units}
     return View(
         record=record,
         labels=[c.label for c in test.classes],
-        weakest=min(judged, key=lambda c: c.f1 or 0.0) if judged else None,
+        weakest=insights.weakest(test),
         matrix=test.confusion if len(test.classes) <= MOST_CLASSES_IN_MATRIX else None,
         confused_pairs=sum(cell > 0 for t, row in enumerate(test.confusion) for p, cell in enumerate(row) if t != p),
         training_seconds=_total(history.seconds) if history else None,
@@ -119,13 +118,13 @@ class _Writer:
         environment.globals |= {
             "rows_on_paper": layer_views.ROWS_ON_PAPER,
             "cells_on_paper": layer_views.CELLS_ON_PAPER,
-            "font_stack": fonts.SVG_STACK,
         }
 
     def page(self) -> Page:
         values = {"view": self._view, "r": self._view.record, "on_paper": self._on_paper, "split": self._split}
         body = languages.tightened(self._environment.get_template("body.html").render(values), self._look.lang)
-        style, script = self._style(body), "" if self._on_paper else self._source("script.js")
+        shown = sheets.words(body)
+        style, script = self._style(shown), "" if self._on_paper else self._source("script.js")
         if self._split:
             self._files |= {"style.css": style.encode(), "script.js": script.encode()}
         whole = self._environment.get_template("report.html").render(
@@ -137,16 +136,16 @@ class _Writer:
             icon=tiles.icon(),
         )
         files = {f"{self._split}/{name}": content for name, content in self._files.items()}
-        return Page(whole, files, sorted(fonts.uncovered(sheets.words(body))))
+        return Page(whole, files, sorted(fonts.uncovered(shown)))
 
-    def _style(self, body: str) -> str:
+    def _style(self, shown: str) -> str:
         messages = languages.catalogue(self._look.lang)
         styles, own_words = [self._source("style.css")], sheets.caption_words(messages)
         if self._on_paper:
             styles += [f"@page {{ size: {self._look.paper}; }}", self._source("print.css")]
             own_words += sheets.paper_words(messages)
         return sheets.with_fonts(
-            styles, own_words, body, lambda face: self._resource(face.file, "font/woff2", face.woff2)
+            styles, own_words, shown, lambda face: self._resource(face.file, "font/woff2", face.woff2)
         )
 
     def _source(self, name: str) -> str:

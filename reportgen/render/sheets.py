@@ -11,12 +11,12 @@ from reportgen.render import fonts
 from reportgen.texts import Catalogue
 
 
-def with_fonts(sheets: Sequence[str], own_words: str, body: str, address: Callable[[fonts.Face], str]) -> str:
-    """Return one style sheet: the fonts that body and own words need, the sheets, and last the own words.
+def with_fonts(sheets: Sequence[str], own_words: str, shown: str, address: Callable[[fonts.Face], str]) -> str:
+    """Return one style sheet: the fonts that a page's words need, the sheets, and last the sheets' own words.
 
-    own_words: a style sheet with words that are shown. address: where a page finds a font.
+    shown: the page's `words`. own_words: a style sheet with words that are shown. address: where a page finds a font.
     """
-    rules = fonts.rules(fonts.faces(words(body) + own_words), address)
+    rules = fonts.rules(fonts.faces(shown + own_words), address)
     return "\n".join([rules, *sheets, own_words])
 
 

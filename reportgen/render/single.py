@@ -6,7 +6,7 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
-from reportgen.render import fonts, languages, sheets, templating, tiles
+from reportgen.render import languages, sheets, templating, tiles
 
 
 def page(
@@ -24,14 +24,13 @@ def page(
     version: of the reportgen that made it. styles: style sheets beside the templates. feed: the address of its Atom
     feed.
     """
-    environment.globals["font_stack"] = fonts.SVG_STACK
     environment.filters["address"] = _picture
     lang = str(environment.globals["lang"])
     content = languages.tightened(environment.get_template(body).render(values), lang)
     style = sheets.with_fonts(
         [templating.source(environment, name) for name in styles],
         sheets.caption_words(languages.catalogue(lang)),
-        content,
+        sheets.words(content),
         lambda face: sheets.data_uri("font/woff2", face.woff2),
     )
     return environment.get_template("single.html").render(

@@ -11,7 +11,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from markupsafe import Markup
 
 from reportgen.errors import InputError, SurroundingsError
-from reportgen.render import words
+from reportgen.render import fonts, words
 from reportgen.render.languages import bound, catalogue, said
 from reportgen.texts import Catalogue, Text, ntext, text
 
@@ -64,6 +64,7 @@ def environment(lang: str, templates: Path | None = None) -> jinja2.Environment:
     made.filters |= {name: bound(function, messages) for name, function in words.FILTERS.items()}
     made.filters["moment"] = lambda value: words.moment(value, messages, lang)
     made.globals |= {"text": _in_template(text, messages), "ntext": _in_template(ntext, messages), "lang": lang}
+    made.globals["font_stack"] = fonts.SVG_STACK
     return made
 
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from reportgen import wording
+from reportgen.headline import OUTPUT_STATES
 from reportgen.record import LayerVerdict, Unit
 from reportgen.texts import Catalogue, Text, joined, literal, ntext, text
 
@@ -24,6 +25,8 @@ STATES = {
     "output": text("output"),
 }
 """What the states of units are called, in the order of gravity."""
+
+SEVERITIES = {"error": text("Error."), "warning": text("Warning."), "notice": text("Notice.")}
 
 PARTS = {"train": text("training part"), "test": text("test part")}
 
@@ -123,6 +126,11 @@ def state(value: str) -> Text:
     return STATES.get(value.replace(" ", "-")) or literal(value)
 
 
+def severity(value: str) -> Text:
+    """Return what a finding's severity is called."""
+    return SEVERITIES.get(value) or literal(value)
+
+
 def stage(value: str) -> Text:
     """Return what a stage of the run is called."""
     return STAGES.get(value) or literal(value)
@@ -164,7 +172,7 @@ def verdict(layers: Sequence[LayerVerdict], units: Sequence[Unit]) -> Text:
     states: Counter[str] = Counter()
     for layer in layers:
         states.update(layer.states)
-    for output in ("output", "never predicted", "always predicted"):
+    for output in OUTPUT_STATES:
         states.pop(output, 0)
     judged, removable = sum(states.values()), sum(unit.removable for unit in units)
     if not judged:
@@ -212,6 +220,7 @@ FILTERS = {
         shape,
         name,
         state,
+        severity,
         stage,
         parts,
         groups,

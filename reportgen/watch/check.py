@@ -7,7 +7,7 @@ from reportgen.checks import SEVERITIES, Checked, Limits
 from reportgen.headline import Headline, judged_units
 from reportgen.record import Record, Scores
 from reportgen.texts import Text, joined, literal, ntext, text
-from reportgen.wording import visible
+from reportgen.wording import short, visible
 
 Verdict = tuple[bool, Text]
 
@@ -51,12 +51,12 @@ def _recall(test: Scores, least: float) -> Verdict:
         if row.recall is None:
             return False, text(
                 'Class "{label}" has no test image, so its recall is undefined; at least {limit} is wanted.',
-                label=_label(row.label),
+                label=short(row.label),
                 limit=f"{least:g}",
             )
     recall, label = min((row.recall, row.label) for row in test.classes if row.recall is not None)
     below = sum(row.recall is not None and row.recall < least - _ROUNDING for row in test.classes)
-    named = {"value": _figure(recall, least), "label": _label(label), "limit": f"{least:g}"}
+    named = {"value": _figure(recall, least), "label": short(label), "limit": f"{least:g}"}
     if not below:
         return True, text('The lowest recall of a class is {value}, of "{label}"; at least {limit} is wanted.', **named)
     return False, ntext(
@@ -172,7 +172,3 @@ def _figure(value: float, beside: float, decimals: int = 4) -> str:
         if shown != f"{beside:.{more}f}" or value == beside:
             return shown
     return shown
-
-
-def _label(label: str) -> str:
-    return visible(label) if len(label) <= 80 else f"{visible(label[:80])}…"

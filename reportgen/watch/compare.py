@@ -32,7 +32,6 @@ KINDS = ("dead", "recovered", "merged", "parted", "state", "class")
 """The kinds of change of a unit, gravest first."""
 
 _LISTED = 10
-_LONGEST_NAME = 80
 _SAME, _NOTHING = 1e-3, 1e-6  # a loss that differs by less than this share, or this, reads the same in three digits
 
 
@@ -92,14 +91,14 @@ def _caveats(old: Record, new: Record, layers: Sequence[LayerChange]) -> Iterato
             yield text(
                 "{library} was version {before} and is {after} now.",
                 library=called,
-                before=_name(was),
-                after=_name(version),
+                before=wording.short(was),
+                after=wording.short(version),
             )
     if old.reportgen != new.reportgen:
         yield text(
             "reportgen was version {before} and is {after} now, and may judge in another way.",
-            before=_name(old.reportgen),
-            after=_name(new.reportgen),
+            before=wording.short(old.reportgen),
+            after=wording.short(new.reportgen),
         )
     flags = [_flags(record.provenance.command) for record in (old, new)]
     if flags[0] != flags[1]:
@@ -116,10 +115,10 @@ def _data_caveats(old: Record, new: Record) -> Iterator[Text]:
         yield text(
             "The data differ: {before} (SHA-256 {before_sha}) before, {after} (SHA-256 {after_sha}) now. Figures of"
             " different images say little about which model is better.",
-            before=_name(old.data.name),
-            before_sha=_name(old.provenance.data_sha256[:12]),
-            after=_name(new.data.name),
-            after_sha=_name(new.provenance.data_sha256[:12]),
+            before=wording.short(old.data.name),
+            before_sha=wording.short(old.provenance.data_sha256[:12]),
+            after=wording.short(new.data.name),
+            after_sha=wording.short(new.provenance.data_sha256[:12]),
         )
     if old.data.test_size != new.data.test_size:
         yield text(
@@ -149,7 +148,7 @@ def _flags(command: str) -> dict[str, str]:
 def _options(flags: Mapping[str, str]) -> Text:
     if not flags:
         return text("the defaults")
-    return literal(_name(" ".join(f"{flag} {value}" for flag, value in sorted(flags.items())), 200))
+    return literal(wording.short(" ".join(f"{flag} {value}" for flag, value in sorted(flags.items())), 200))
 
 
 # Figures
@@ -316,7 +315,7 @@ def _summary(found: Baseline, *, same_data: bool) -> Text:
     accuracy, dead, redundant = found.figures["test_accuracy"], found.counts["dead"], found.counts["redundant"]
     assert accuracy.before is not None and accuracy.after is not None
     if found.unchanged:
-        return text("nothing changed: accuracy {accuracy}", accuracy=_percent(accuracy.after))
+        return text("nothing changed: accuracy {accuracy}", accuracy=wording.percent(accuracy.after))
     return joined(
         ", ",
         [
@@ -329,14 +328,13 @@ def _summary(found: Baseline, *, same_data: bool) -> Text:
 
 
 def _accuracy_in_brief(before: float, after: float, same_data: bool) -> Text:
-    values = {"accuracy": _percent(after), "before": _percent(before)}
+    values = {"accuracy": wording.percent(after), "before": wording.percent(before)}
     if not same_data:
         return text("accuracy {accuracy} on other data than before", **values)
     if before == after:
         return text("accuracy {accuracy} as before", **values)
-    sign = "+" if after > before else "-"
-    points = wording.guarded(100 * abs(after - before), 100.0, 1)
-    return text("accuracy {accuracy} ({change} points)", change=f"{sign}{points}", **values)
+    change = wording.signed_points(after - before, 1)
+    return text("accuracy {accuracy} ({change} points)", change=change, **values)
 
 
 def _more_dead(dead: Count, newly: int) -> list[Text]:
@@ -359,17 +357,5 @@ def _new_findings(new: int) -> list[Text]:
     return [ntext(new, "{n} new finding", "{n} new findings")] if new else []
 
 
-def _percent(share: float) -> str:
-    return f"{wording.guarded(100 * share, 100.0, 1)} %"
-
-
-def _name(given: str, longest: int = _LONGEST_NAME) -> str:
-    shown = wording.visible(given)
-    return shown if len(shown) <= longest else f"{shown[:longest]}…"
-
-
 def _listed(names: Sequence[str]) -> Text:
-    shown = joined(", ", [_name(name) for name in names[:_LISTED]])
-    if (more := len(names) - _LISTED) > 0:
-        return ntext(more, "{items} and {n} more", "{items} and {n} more", items=shown)
-    return shown
+    return wording.first([wording.short(name) for name in names], _LISTED)
