@@ -108,6 +108,10 @@ NETS = {
         tight=True,
     ),
     "residual": Net(residual, tight=True),
+    "model inside": Net(
+        in_turn(lambda: [L.Conv2D(2, 3), keras.Sequential([L.Conv2D(2, 2), keras.Sequential([L.Conv2D(2, (1, 3))])])]),
+        tight=True,
+    ),
     "inception": Net(inception, tight=True),
     "cropped sum": Net(cropped_sum, tight=True),
     "strided sum": Net(strided_sum),
@@ -117,7 +121,7 @@ SIZES = [(17, 14), (16, 19)]
 
 def field_of(model: Model) -> fields.Field | None:
     graph = Graph(model)
-    return fields.fields(graph)[id(graph.output)]
+    return fields.fields(graph)[graph.output]
 
 
 def nine(shape: tuple[int, ...]) -> list[tuple[int, int]]:
@@ -229,7 +233,6 @@ def steps_that_differ(start: Any) -> Any:
         in_turn(lambda: [L.Conv2D(2, 3), L.LayerNormalization(axis=(1, 2, 3))]),
         in_turn(lambda: [L.Permute((2, 1, 3)), L.Conv2D(2, 3)]),
         in_turn(lambda: [ConvBlock(), L.Conv2D(2, 3)]),
-        in_turn(lambda: [keras.Sequential([L.Conv2D(2, 3)])]),
         in_turn(lambda: [L.Conv2D(2, 3, data_format="channels_first", padding="same")]),
         stacked,
         gated,
@@ -237,7 +240,7 @@ def steps_that_differ(start: Any) -> Any:
     ],
     ids=[
         "flatten", "global average", "global with its axes", "adaptive pooling", "transposed", "upsampling",
-        "normalised over the map", "turned", "unknown layer", "model inside", "channels first", "stacked", "gated",
+        "normalised over the map", "turned", "unknown layer", "channels first", "stacked", "gated",
         "steps that differ",
     ],
 )  # fmt: skip
@@ -280,6 +283,31 @@ def test_a_top_image_is_framed_around_what_made_the_unit_fire() -> None:
     [unit] = look(model, make_dataset(Part(images, np.arange(20) % 2), scale=1.0)).units_of("conv")
     shown = [(top.index, top.row, top.column, top.patch) for top in unit.top_images]
     assert shown == [(4, 7, 5, [6, 4, 9, 7]), (9, 0, 8, [0, 7, 2, 9])]
+
+
+@pytest.mark.parametrize(
+    ("conv", "at", "patch"),
+    [
+        (lambda: L.Conv1D(1, 3, padding="same", activation="relu", name="conv"), (7,), [6, 9]),
+        (lambda: L.Conv3D(1, 3, padding="same", activation="relu", name="conv"), (2, 0, 5), [1, 0, 4, 4, 2, 7]),
+    ],
+    ids=["series", "volumes"],
+)
+def test_series_and_volumes_have_frames_too(
+    conv: Callable[[], Any], at: tuple[int, ...], patch: list[int]
+) -> None:
+    layer, shape = conv(), (12, 9, 7)[: len(at)]
+    start = keras.Input((*shape, 1))
+    model = keras.Model(start, L.Dense(2)(L.Flatten()(layer(start))))
+    kernel = np.zeros(layer.kernel.shape, np.float32)
+    kernel[(1,) * len(at)] = 1
+    layer.set_weights([kernel, np.zeros(1, np.float32)])
+    images = np.zeros((20, *shape, 1), np.float32)
+    images[(4, *at)] = 3
+    [unit] = look(model, make_dataset(Part(images, np.arange(20) % 2), scale=1.0)).units_of("conv")
+    [top] = unit.top_images
+    assert (top.index, top.patch) == (4, patch)
+    assert (top.plane, top.row, top.column) == (*[None] * (3 - len(at)), *at)
 
 
 def test_a_neuron_has_no_frame() -> None:

@@ -1,16 +1,19 @@
 """Units held at a value: as if their weights had been edited by hand, and what the proof makes of it."""
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import pytest
 
-from reportgen.collect import forward, inside, masking
+from reportgen.collect import forward, inside, masking, probe
 from reportgen.collect.graph import Graph
 from reportgen.collect.reading import readings
+from reportgen.collect.shards import Engine, Found, Shard, Work
 from reportgen.dataset import Dataset, Part
+from reportgen.progress import Progress
 from reportgen.record import Proof, Unit
 from tests.passes import QUIET, Array, Looked, keras, look, make_dataset, make_part, predicted, randomise
 
@@ -24,8 +27,13 @@ DATA = make_dataset(make_part(SHAPE, 50))
 def held(model: Model, values: Mapping[str, Mapping[int, float]], dataset: Dataset = DATA, batch: int = 50) -> Array:
     """Return the model's outputs with units of some layers held at a value."""
     graph = Graph(model)
-    chosen = [(reading, values.get(reading.layer.name, {})) for reading in readings(graph)]
-    return masking.outputs(graph, chosen, dataset.test, dataset.pixels, batch=batch, label="", progress=QUIET)
+    chosen = [(reading, values.get(reading.name, {})) for reading in readings(graph)]
+    return answers(masking.holding(graph, chosen), dataset, batch)
+
+
+def answers(answer: Callable[[Any], Any], dataset: Dataset = DATA, batch: int = 20) -> Array:
+    run = forward.compiled(answer, dataset.test, dataset.pixels)
+    return forward.outputs(run, dataset.test.images, batch, lambda done, note: None)
 
 
 def chain(*layers: Any) -> Model:
@@ -74,8 +82,8 @@ def test_with_nothing_held_the_model_answers_as_ever(build: Callable[[], Model],
 
 def test_dropout_is_off_however_the_model_was_put_together() -> None:
     model = dropping_out()
-    usual = forward.predict(forward.whole(model), DATA.test, DATA.pixels, batch=20, label="", progress=QUIET)
-    np.testing.assert_allclose(held(model, {}), usual, rtol=1e-5, atol=1e-6)
+    whole = lambda images: model(images, training=False)  # noqa: E731
+    np.testing.assert_allclose(held(model, {}), answers(whole), rtol=1e-5, atol=1e-6)
 
 
 def with_constant(model: Model, layer: str, values: Mapping[int, float]) -> None:
@@ -147,10 +155,22 @@ def telling() -> tuple[Model, Dataset]:
     return model, make_dataset(Part(images, labels), scale=1.0)
 
 
-def proof_of(found: Looked, units: list[Unit]) -> Proof:
-    answers = forward.probabilities(found.outputs["test"])[0].argmax(axis=1)
-    right = answers == found.dataset.test.labels
-    return inside.prove(found.graph, found.looked, units, found.dataset, right, batch=64, progress=QUIET)
+def proof_of(found: Looked, units: list[Unit], engine: Engine | None = None) -> Proof:
+    engine = engine or probe.Here(found.graph, found.readings)
+    right = forward.probabilities(found.outputs["test"])[0].argmax(axis=1) == found.dataset.test.labels
+    return inside.prove(engine, found.looked, units, found.dataset, right, batch=64, progress=QUIET)
+
+
+@dataclass
+class Listening:
+    """An engine that keeps what it is asked for, and answers as the whole model did."""
+
+    found: Looked
+    asked: list[Work] = field(default_factory=list)
+
+    def send(self, work: Work, parts: Mapping[str, Part], shards: Sequence[Shard], progress: Progress) -> Found:
+        self.asked.append(work)
+        return Found({shard: self.found.outputs[shard.part] for shard in shards}, [])
 
 
 @pytest.fixture(scope="module")
@@ -173,14 +193,12 @@ def flagged(found: Looked, **changes: dict[str, Any]) -> list[Unit]:
     ]
 
 
-def test_without_idle_units_nothing_is_run_again(told_apart: Looked, monkeypatch: pytest.MonkeyPatch) -> None:
-    def must_not_run(*_: Any, **__: Any) -> None:
-        raise AssertionError("the images were sent through the model again")
-
-    monkeypatch.setattr(masking, "outputs", must_not_run)
-    accuracy = proof_of(told_apart, flagged(told_apart)).accuracy_before
-    assert accuracy > 0.9
-    assert proof_of(told_apart, flagged(told_apart)) == Proof(0, accuracy, accuracy, [0.0, 0.0])
+def test_without_idle_units_nothing_is_run_again(told_apart: Looked) -> None:
+    engine = Listening(told_apart)
+    proof = proof_of(told_apart, flagged(told_apart), engine)
+    assert proof.accuracy_before > 0.9
+    assert proof == Proof(0, proof.accuracy_before, proof.accuracy_before, [0.0, 0.0])
+    assert not engine.asked
 
 
 def test_dead_and_removable_units_are_not_missed(told_apart: Looked) -> None:
@@ -199,17 +217,9 @@ def test_a_useful_unit_that_is_called_idle_shows_in_the_proof(told_apart: Looked
     assert found.interval[1] < 0
 
 
-def test_a_unit_is_held_at_its_mean_over_the_images_looked_at(
-    told_apart: Looked, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    given: list[Any] = []
-
-    def listening(_: Graph, held: Any, *rest: Any, **options: Any) -> Array:
-        given.extend(held)
-        return told_apart.outputs["test"]
-
-    monkeypatch.setattr(masking, "outputs", listening)
-    proof_of(told_apart, flagged(told_apart, unit_3={"state": "dead"}))
-    values = {reading.layer.name: dict(units) for reading, units in given}
+def test_a_unit_is_held_at_its_mean_over_the_images_looked_at(told_apart: Looked) -> None:
+    engine = Listening(told_apart)
+    proof_of(told_apart, flagged(told_apart, unit_3={"state": "dead"}), engine)
     mean = told_apart.dataset.test.images[:, 0, 0, 0].mean()  # what the plain unit sees
-    assert values == {"hidden": {3: pytest.approx(mean, rel=1e-5)}, "scores": {}}
+    hidden = [reading.name for reading in told_apart.readings].index("hidden")
+    assert [work.held for work in engine.asked] == [{hidden: {3: pytest.approx(mean, rel=1e-5)}}]

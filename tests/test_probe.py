@@ -2,7 +2,7 @@
 
 import dataclasses
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,9 +13,11 @@ from reportgen import tally
 from reportgen.collect import moments, probe, selectivity
 from reportgen.collect.graph import Graph
 from reportgen.collect.reading import readings
+from reportgen.collect.shards import Found, Shard, Work
 from reportgen.dataset import Dataset, Part, Pixels
 from reportgen.record import Unit
 from reportgen.tally import LayerPlan, LayerTally
+from reportgen.texts import literal
 from tests.passes import (
     QUIET,
     Array,
@@ -353,8 +355,8 @@ def test_top_images_are_the_strongest_that_fire_with_the_place_of_their_maximum(
         assert [top.true for top in unit.top_images] == [str(case.labels[n]) for n in order]
         shape = case.shapes[unit.layer]
         for top in unit.top_images:
-            at = [int(i) for i in np.unravel_index(places[top.index], shape)] if shape else [None, None]
-            assert [top.row, top.column] == [0, *at][-2:]
+            at = [int(i) for i in np.unravel_index(places[top.index], shape)] if shape else []
+            assert [top.plane, top.row, top.column] == [None, None, None, *at][-3:]
 
 
 def test_the_strongest_other_image_is_not_of_the_preferred_class(case: Case) -> None:
@@ -385,20 +387,21 @@ def whole() -> Case:
 
 
 def passed(
-    model: Model, part: Part, scale: float, *, first_number: int = 0, plans: Any = None, memory: int = 1000
-) -> probe.Pass:
+    model: Model, part: Part, scale: float, plans: Sequence[LayerPlan], *, first_number: int = 0, memory: int = 1000
+) -> Found:
     graph = Graph(model)
-    return probe.run(
-        graph, readings(graph), part, Pixels(scale, ""), 10,
-        first_number=first_number, plans=plans, memory=memory, label="", progress=QUIET,
-    )  # fmt: skip
+    found = readings(graph)
+    size = probe.batch_size(found, part.images.shape[1:], memory)
+    work = Work(Pixels(scale, literal("")), size, plans, 10, kept=np.arange(300))
+    shard = Shard("test", 0, len(part), first_number)
+    return probe.Here(graph, found).send(work, {"test": part}, [shard], QUIET)
 
 
 def piece(part: Part, start: int, end: int) -> Part:
     return Part(part.images[start:end], part.labels[start:end])
 
 
-def assert_all_same(found: list[LayerTally], case: Case) -> None:
+def assert_all_same(found: Sequence[LayerTally], case: Case) -> None:
     for one, expected in zip(found, case.found.tallies, strict=True):
         assert_same(one, expected, exact=True)
 
@@ -406,9 +409,9 @@ def assert_all_same(found: list[LayerTally], case: Case) -> None:
 @pytest.mark.parametrize("size", [7, 64, 299, 300, 301])
 def test_batches_need_not_divide_the_images(whole: Case, monkeypatch: pytest.MonkeyPatch, size: int) -> None:
     monkeypatch.setattr(probe, "batch_size", lambda *_: size)
-    found = passed(whole.found.model, whole.found.dataset.test, 1.0, plans=whole.found.plans)
+    found = passed(whole.found.model, whole.found.dataset.test, 1.0, whole.found.plans)
     assert_all_same(found.tallies, whole)
-    np.testing.assert_allclose(found.outputs, whole.found.outputs["test"], rtol=1e-5, atol=1e-7)
+    np.testing.assert_allclose(found.outputs_of("test"), whole.found.outputs["test"], rtol=1e-5, atol=1e-7)
 
 
 @pytest.mark.parametrize(
@@ -451,11 +454,11 @@ def test_shards_merged_in_any_order_are_the_whole(whole: Case, seed: int) -> Non
     part = whole.found.dataset.test
     ends = [0, *np.sort(generator.choice(np.arange(1, 300), 4, replace=False)).tolist(), 300]
     pieces = list(itertools.pairwise(ends))
-    merged: list[LayerTally] | None = None
+    merged: Sequence[LayerTally] | None = None
     for n in generator.permutation(len(pieces)):
         start, end = pieces[n]
         shard = piece(part, start, end)
-        found = passed(whole.found.model, shard, 1.0, first_number=start, plans=whole.found.plans, memory=10)
+        found = passed(whole.found.model, shard, 1.0, whole.found.plans, first_number=start, memory=10)
         pairs = zip(merged or found.tallies, found.tallies, strict=True)
         merged = [tally.merge(one, other) for one, other in pairs] if merged else found.tallies
     assert merged is not None

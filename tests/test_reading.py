@@ -9,6 +9,7 @@ import pytest
 from reportgen.collect import layers
 from reportgen.collect.graph import Graph
 from reportgen.collect.reading import Reading, readings
+from reportgen.record import LayerRow
 from tests.passes import flat, keras, look, make_dataset, make_part, predicted, randomise
 
 pytestmark = pytest.mark.tensorflow
@@ -29,7 +30,7 @@ def chain(*made: Any) -> Model:
 
 
 def by_layer(model: Model) -> dict[str, Reading]:
-    return {reading.layer.name: reading for reading in readings(Graph(model))}
+    return {reading.name: reading for reading in readings(Graph(model))}
 
 
 def residual() -> Model:
@@ -96,8 +97,8 @@ def test_a_unit_is_read_behind_the_nonlinearity_that_is_its_alone(
 ) -> None:
     model = build()
     found = by_layer(model)["body"]
-    assert (found.read_after, [layer.name for layer in found.chain]) == (read_after, between)
-    assert found.tensor is model.get_layer(read_after).output
+    assert (found.read_after, [call.name for call in found.chain]) == (read_after, between)
+    assert found.tensor in (found.chain[-1] if found.chain else found.call).outputs
 
 
 @pytest.mark.parametrize("build", [residual, two_consumers, lambda: chain(body(), BN(), L.ReLU(name="relu"))])
@@ -209,24 +210,105 @@ def test_a_softmax_inside_the_model_names_no_classes() -> None:
     assert [unit.state for unit in found.units_of("gate")] == ["healthy", "healthy"]
 
 
-# What is left out
+# Layers that are called more than once, and models inside the model
 
 
-def test_a_layer_that_is_called_twice_is_left_out() -> None:
-    start, twice = keras.Input((8, 8, 1)), L.Conv2D(1, 3, padding="same", name="twice")
-    graph = Graph(ended(start, twice(twice(start))))
-    assert [reading.layer.name for reading in readings(graph)] == ["scores"]
-    row = next(row for row in layers.facts(graph, origin="live", output="softmax").layers if row.name == "twice")
-    assert row.reason == "the model calls it 2 times; only layers that are called once are looked into"
+def rows_of(model: Model) -> dict[str, LayerRow]:
+    return {row.name: row for row in layers.facts(Graph(model), origin="live", output="softmax").layers}
 
 
-def test_a_model_inside_the_model_is_listed_with_its_reason() -> None:
-    inner = keras.Sequential([L.Input((8, 8, 1)), L.Conv2D(2, 3, name="hidden")], name="inner")
-    graph = Graph(chain(inner))
-    assert [reading.layer.name for reading in readings(graph)] == ["scores"]
-    rows = {row.name: row.reason for row in layers.facts(graph, origin="live", output="softmax").layers}
-    assert rows["inner"] == "a model inside the model; its own layers are not opened"
-    assert "hidden" not in rows
+def test_a_layer_that_is_called_twice_is_two_entries_with_units_of_their_own() -> None:
+    start, twice = keras.Input((8, 8, 2)), L.Conv2D(2, 3, padding="same", activation="relu", name="twice")
+    once = twice(start)
+    model = randomise(ended(start, twice(once)))
+    dataset = make_dataset(make_part((8, 8, 2)))
+    found = look(model, dataset)
+    for name, tensor in (("twice#1", once), ("twice#2", twice(once))):
+        cut = keras.Model(start, tensor).predict(dataset.test.images / np.float32(255), verbose=0)
+        assert [unit.max for unit in found.units_of(name)] == pytest.approx(cut.max(axis=(0, 1, 2)), rel=1e-5)
+    rows = rows_of(model)
+    assert {name: row.params for name, row in rows.items() if row.params} == {"twice#1": 38, "scores": 387}
+    assert [rows[name].analysed for name in ("twice#1", "twice#2")] == [True, True]
+
+
+def inner(name: str = "inner", *before: Any) -> Model:
+    made = [*before, L.Conv2D(2, 3, activation="relu", name="hidden"), L.Conv2D(3, 3, name="last")]
+    return keras.Sequential([L.Input((8, 8, 1)), *made], name=name)
+
+
+def functional_inside() -> Model:
+    """Return a model in a model in a model, the innermost called in inference mode, as transfer learning does."""
+    start = keras.Input((8, 8, 1))
+    middle = keras.Model(start, L.ReLU(name="relu")(inner()(start, training=False)), name="middle")
+    top = keras.Input((8, 8, 1))
+    return ended(top, middle(top))
+
+
+def called_twice() -> Model:
+    start, base = keras.Input((8, 8, 1)), inner("base")
+    mirrored = L.Permute((2, 1, 3), name="mirror")(start)
+    return ended(start, L.Concatenate()([base(start), base(mirrored)]))
+
+
+def augmenting() -> Model:
+    augment = keras.Sequential([L.RandomFlip(name="flip"), L.RandomRotation(0.1, name="turn")], name="augment")
+    start = keras.Input((8, 8, 1))
+    return ended(start, inner()(augment(start)))
+
+
+def mixed() -> Model:
+    """Return a model whose inner one is given 16-bit values, though it asks for 32-bit ones."""
+    start = keras.Input((8, 8, 1))
+    return ended(start, inner()(L.Conv2D(1, 1, dtype="mixed_float16", name="first")(start)))
+
+
+@pytest.mark.parametrize(
+    ("build", "expected"),
+    [
+        (functional_inside, {"middle/inner/hidden": "middle/inner/hidden", "middle/inner/last": "middle/relu"}),
+        (called_twice, {f"base/{name}#{n}": f"base/{name}#{n}" for n in (1, 2) for name in ("hidden", "last")}),
+        (augmenting, {"inner/hidden": "inner/hidden", "inner/last": "inner/last"}),
+        (mixed, {"first": "first", "inner/hidden": "inner/hidden", "inner/last": "inner/last"}),
+    ],
+    ids=["to any depth", "called twice", "augmentation", "mixed precision"],
+)
+def test_models_inside_the_model_are_opened(build: Callable[[], Model], expected: dict[str, str]) -> None:
+    model, dataset = randomise(build()), make_dataset(make_part((8, 8, 1)))
+    found = look(model, dataset)
+    assert {plan.layer: plan.read_after for plan in found.plans} == expected | {"scores": "scores"}
+    np.testing.assert_allclose(found.outputs["test"], predicted(model, dataset.test.images), rtol=1e-3, atol=1e-5)
+    rows = rows_of(model)
+    assert set(expected) <= set(rows)
+    assert sum(row.params for row in rows.values()) == model.count_params()
+    assert not any(row.kind in ("Sequential", "Functional") for row in rows.values())
+
+
+def test_the_calls_of_a_model_that_is_called_twice_see_what_each_is_given() -> None:
+    model, dataset = randomise(called_twice()), make_dataset(make_part((8, 8, 1)))
+    found, hidden = look(model, dataset), model.get_layer("base").get_layer("hidden")
+    images = dataset.test.images / np.float32(255)
+    for name, given in (("base/hidden#1", images), ("base/hidden#2", images.transpose(0, 2, 1, 3))):
+        largest = np.asarray(hidden(given)).max(axis=(0, 1, 2))
+        assert [unit.max for unit in found.units_of(name)] == pytest.approx(largest, rel=1e-5)
+
+
+def test_a_model_is_the_same_after_it_was_looked_at() -> None:
+    """A layer that is called anew would lose its own `output`."""
+    model = randomise(functional_inside())
+    look(model, make_dataset(make_part((8, 8, 1))))
+    assert model.get_layer("middle").get_layer("inner").get_layer("hidden").output.shape == (None, 6, 6, 2)
+
+
+class OfPython(keras.Model):  # type: ignore[misc]
+    """A model whose graph only Python knows."""
+
+    def call(self, images: Any) -> Any:
+        return images * 2.0
+
+
+def test_a_model_inside_whose_graph_is_not_known_is_listed_with_its_reason() -> None:
+    reason = "a model inside the model whose graph only Python knows; it is not opened"
+    assert rows_of(chain(OfPython(name="own")))["own"].reason == reason
 
 
 def test_a_layer_that_another_model_calls_too_is_read_where_this_model_calls_it() -> None:

@@ -743,13 +743,14 @@ def test_exact_copies_of_an_image_are_shown_once() -> None:
 
 
 @pytest.mark.parametrize(
-    ("shape", "expected"), [((), (None, None)), ((6,), (0, 4)), ((2, 3), (1, 1)), ((1, 2, 3), (1, 1))]
+    ("shape", "expected"),
+    [((), (None, None, None)), ((6,), (None, None, 4)), ((2, 3), (None, 1, 1)), ((2, 2, 3), (0, 1, 1))],
 )
-def test_the_place_of_the_maximum_has_row_and_column(shape: tuple[int, ...], expected: tuple[Any, Any]) -> None:
+def test_the_place_of_the_maximum_has_plane_row_and_column(shape: tuple[int, ...], expected: tuple[Any, ...]) -> None:
     values = np.zeros((30, math.prod(shape), 1))
     values[3, min(4, math.prod(shape) - 1)] = 1
     image = judge(values, shape=shape).units[0].top_images[0]
-    assert (image.index, image.row, image.column) == (3, *expected)
+    assert (image.index, image.plane, image.row, image.column) == (3, *expected)
 
 
 def test_predicted_and_true_class_of_a_top_image_are_named() -> None:

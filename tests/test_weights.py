@@ -28,7 +28,7 @@ def all_facts(model: Model, dataset: Dataset) -> dict[str, Weights]:
     told: dict[str, Weights] = {}
 
     def listening(reading: Reading, *arguments: Any) -> Weights:
-        return told.setdefault(reading.layer.name, made(reading, *arguments))
+        return told.setdefault(reading.name, made(reading, *arguments))
 
     made = weights.facts
     with pytest.MonkeyPatch.context() as patch:

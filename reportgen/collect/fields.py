@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from reportgen.collect.graph import Graph, kind
+from reportgen.collect.graph import Call, Graph, Tensor, kind
 
 
 @dataclass(frozen=True)
@@ -29,31 +29,30 @@ _CONVOLUTIONS = {f"{sort}Conv{n}D" for sort in ("", "Depthwise", "Separable") fo
 _POOLING = {f"{sort}Pooling{n}D" for sort in ("Max", "Average") for n in (1, 2, 3)}
 
 
-def fields(graph: Graph) -> dict[int, Field | None]:
-    """Return the receptive field of every tensor of the graph, by its id; None where it is the whole image.
+def fields(graph: Graph) -> dict[Tensor, Field | None]:
+    """Return the receptive field of every tensor of the graph; None where it is the whole image.
 
     A layer that is not known to look at a window only is taken to look at everything: too large a field shows too
     much of an image, too small a one would be wrong.
     """
     axes = len(graph.input.shape) - 2
-    found: dict[int, Field | None] = {id(graph.input): (Axis(1, 1, 0),) * axes}
-    for node in graph.nodes:
-        if node.is_input:
-            continue
-        before = [found.get(id(tensor)) for tensor in node.input_tensors]
+    found: dict[Tensor, Field | None] = {graph.input: (Axis(1, 1, 0),) * axes}
+    for call in graph.calls:
+        before = [found[tensor] for tensor in call.given]
         known = [field for field in before if field is not None]
-        after = _after(node, known) if known and len(known) == len(before) else None
-        found.update({id(tensor): after for tensor in node.outputs})
+        after = _after(call, known) if known and len(known) == len(before) else None
+        found.update(dict.fromkeys(call.outputs, after))
     return found
 
 
 def patch(field: Field | None, position: Sequence[int], image: Sequence[int]) -> list[int] | None:
-    """Return [top, left, bottom, right] of what a position sees, clipped to the image; None for the whole image.
+    """Return where what a position sees begins and ends, clipped to the image; None for the whole image.
 
-    None, too, for a position that sees padding alone, since there is nothing to frame.
-    position: (row, column) in the unit's output. image: (height, width). bottom and right are exclusive.
+    First all starts, then all ends, which are exclusive: [top, left, bottom, right] in a picture. None, too, for a
+    position that sees padding alone, since there is nothing to frame.
+    position: along each axis of the unit's output, (row, column) in a picture. image: the size along each axis.
     """
-    if field is None or len(field) != 2 or len(position) != 2:
+    if field is None or not len(field) == len(position) == len(image):
         return None
     firsts = [axis.start + p * axis.jump for axis, p in zip(field, position, strict=True)]
     ends = [min(first + axis.size, size) for first, axis, size in zip(firsts, field, image, strict=True)]
@@ -61,18 +60,18 @@ def patch(field: Field | None, position: Sequence[int], image: Sequence[int]) ->
     return starts + ends if all(start < end for start, end in zip(starts, ends, strict=True)) else None
 
 
-def _after(node: Any, before: list[Field]) -> Field | None:
-    """Return the field behind a node from those of its inputs."""
-    layer, name = node.operation, kind(node.operation)
+def _after(call: Call, before: list[Field]) -> Field | None:
+    """Return the field behind a call from those of its inputs."""
+    layer, name = call.operation, kind(call.operation)
     if getattr(layer, "data_format", None) == "channels_first":
         return None
     if name in _POINTWISE:
         return before[0]
     if name in _MERGING:
-        return _union(before) if _keeps_places(node) else None
-    if name == "Dense" and len(node.outputs[0].shape) > 2:
+        return _union(before) if _keeps_places(call) else None
+    if name == "Dense" and len(call.outputs[0].shape) > 2:
         return before[0]
-    sizes = [*node.input_tensors[0].shape[1:-1]]
+    sizes = [*call.given[0].shape[1:-1]]
     if name in _BORDERING:
         sign = -1 if name.startswith("ZeroPadding") else 1
         edges = layer.padding if sign < 0 else layer.cropping
@@ -92,12 +91,12 @@ def _after(node: Any, before: list[Field]) -> Field | None:
     return None if None in moved else tuple(axis for axis in moved if axis is not None)
 
 
-def _keeps_places(node: Any) -> bool:
-    """Return whether a position of a merging node's output is made from the same position of each of its inputs."""
-    after = node.outputs[0]
-    along = getattr(node.operation, "axis", None) if kind(node.operation) == "Concatenate" else -1
+def _keeps_places(call: Call) -> bool:
+    """Return whether a position of a merging call's output is made from the same position of each of its inputs."""
+    after = call.outputs[0]
+    along = getattr(call.operation, "axis", None) if kind(call.operation) == "Concatenate" else -1
     return along in (-1, len(after.shape) - 1) and all(
-        tuple(tensor.shape[1:-1]) == tuple(after.shape[1:-1]) for tensor in node.input_tensors
+        tensor.shape[1:-1] == after.shape[1:-1] for tensor in call.given
     )
 
 

@@ -1,26 +1,27 @@
 """Images through the model, compiled once: predictions for all of them, every layer's output for a few."""
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from reportgen.dataset import Part, Pixels
+from reportgen.collect.graph import Graph, Tensor
+from reportgen.dataset import Images, Part, Pixels
 from reportgen.errors import InputError
-from reportgen.progress import Progress
+from reportgen.progress import Tick
+from reportgen.wording import short
 
-if TYPE_CHECKING:
-    import keras
+Values = NDArray[np.float32]
 
 
-def predict(
-    answer: Callable[[Any], Any], part: Part, pixels: Pixels, *, batch: int, label: str, progress: Progress
-) -> NDArray[np.float32]:
-    """Return what `answer` gives for every image of `part`: (N, K) float32.
+def compiled(answer: Callable[[Any], Any], part: Part, pixels: Pixels) -> Callable[..., Any]:
+    """Return what gives the answers to a batch of such images as `part` has, as they are stored: (B, K) float32.
 
-    answer: from a batch of images as the model sees them to its output, see `whole`; it is compiled. Pixels are
-    converted inside the graph, batch by batch, so the images stay in memory as they are stored.
+    answer: from images as the model sees them to its output. Pixels are converted inside the graph, batch by batch,
+    so the images stay where and as they are stored.
     """
     import tensorflow as tf
 
@@ -28,22 +29,74 @@ def predict(
 
     @tf.function(input_signature=[given], autograph=False)  # type: ignore[untyped-decorator]
     def run(images: Any) -> Any:
-        return tf.cast(answer(tf.cast(images, tf.float32) * pixels.scale), tf.float32)
+        return tf.cast(answer(as_seen(images, pixels)), tf.float32)
 
-    outputs = []
-    with progress.bar(label, total=len(part)) as tick:
-        for start in range(0, len(part), batch):
-            outputs.append(run(part.images[start : start + batch]).numpy())
-            tick(min(start + batch, len(part)), "images")
-    return np.concatenate(outputs)
+    made: Callable[..., Any] = run
+    return made
 
 
-def whole(model: "keras.Model") -> Callable[[Any], Any]:
-    """Return the model as a function of one tensor, in inference mode, however it packs its input and output."""
-    import keras
+def outputs(run: Callable[..., Any], images: Images, batch: int, tick: Tick) -> Values:
+    """Return what `run` gives for every image, sent a batch at a time: (N, K) float32. Raises InputError."""
+    found = []
+    for _, end, some in read_ahead(images, batch):
+        with faults_named(some):
+            found.append(run(some).numpy())
+        tick(end, "images")
+    return np.concatenate(found)
 
-    flat = keras.Model(model.inputs[0], model.outputs[0])
-    return lambda images: flat(images, training=False)
+
+def read_ahead(images: Images, batch: int) -> Iterator[tuple[int, int, NDArray[Any]]]:
+    """Yield (start, end, images) of each batch; the next one is read from the disk while this one is worked on."""
+    starts = range(0, len(images), batch)
+    with ThreadPoolExecutor(1) as reader:
+        coming = reader.submit(images.__getitem__, slice(0, batch))
+        for start in starts:
+            found, following = coming.result(), start + batch
+            if following < len(images):
+                coming = reader.submit(images.__getitem__, slice(following, following + batch))
+            yield start, start + len(found), found
+
+
+def as_seen(images: Any, pixels: Pixels) -> Any:
+    """Return stored images, (B, *space, C), as the model sees them: a float32 tensor."""
+    import tensorflow as tf
+
+    seen = tf.cast(images, tf.float32) * pixels.scale
+    if pixels.channels_first:
+        rank = len(seen.shape)
+        seen = tf.transpose(seen, (0, rank - 1, *range(1, rank - 1)))
+    return seen if pixels.shape is None else tf.reshape(seen, (-1, *pixels.shape))
+
+
+@contextmanager
+def faults_named(images: NDArray[Any]) -> Iterator[None]:
+    """Turn what TensorFlow and Keras raise while `images` go through a model into an InputError of one line."""
+    import tensorflow as tf
+
+    shape = "x".join(map(str, images.shape[1:]))
+    try:
+        yield
+    except (tf.errors.ResourceExhaustedError, MemoryError) as error:
+        raise InputError(
+            f"the memory does not hold what the model computes for {len(images)} images of {shape} at once",
+            "give --memory a smaller number, smaller images, or a machine with more memory",
+        ) from error
+    except (tf.errors.OpError, ValueError, TypeError, NotImplementedError, RuntimeError) as error:
+        said = short(str(error).strip().partition("\n")[0], 160) or type(error).__name__
+        raise InputError(
+            f"the model cannot be run on images of {shape} ({said})",
+            "expected a model that this version of Keras runs on them; try model.predict, it says more",
+        ) from error
+
+
+def outputs_of(graph: Graph, tensors: Sequence[Tensor], part: Part, pixels: Pixels, count: int) -> list[Values]:
+    """Return the values of some tensors for the first `count` images of `part`, all from one pass, as float32."""
+    import tensorflow as tf
+
+    images = part.images[:count]
+    with faults_named(images):
+        _, found = graph.values(as_seen(tf.convert_to_tensor(images), pixels), tensors)
+        return [tf.cast(values, tf.float32).numpy() for values in found]
 
 
 def check(outputs: NDArray[np.float32]) -> None:
@@ -53,20 +106,6 @@ def check(outputs: NDArray[np.float32]) -> None:
             f"the model answers {bad:,} of {len(outputs):,} images with NaN or infinite scores",
             "look for NaN in its weights; did its training diverge?",
         )
-
-
-def layer_outputs(
-    model: "keras.Model", outputs: list[Any], part: Part, pixels: Pixels, count: int
-) -> list[NDArray[np.float32]]:
-    """Return the values of the symbolic `outputs` for the first `count` images, all from one pass."""
-    import keras
-
-    if not outputs:
-        return []
-    images = part.images[:count].astype(np.float32) * np.float32(pixels.scale)
-    probe = keras.Model(model.inputs[0], outputs)
-    found = probe(images, training=False)
-    return [np.asarray(values, np.float32) for values in keras.tree.flatten(found)]  # Keras unpacks a list of one
 
 
 def probabilities(outputs: NDArray[np.float32]) -> tuple[NDArray[np.float64], str]:

@@ -1,19 +1,23 @@
 """What one pass says about every unit: verdicts on layers and units, and the proof that they hold."""
 
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from reportgen.collect import data, fields, masking, moments, proof, states, units, weights
+from reportgen.collect import fields, moments, proof, states, units, weights
 from reportgen.collect.facts import ImageFacts, Thresholds
 from reportgen.collect.graph import Graph
 from reportgen.collect.reading import Reading
+from reportgen.collect.shards import Engine, Shard, Work
 from reportgen.dataset import Dataset, Part
 from reportgen.progress import Progress
 from reportgen.record import LayerVerdict, Proof, TopImage, Unit
 from reportgen.tally import Counts, Floats, LayerPlan, LayerTally
+
+_TOGETHER = 4  # layers judged at once; numpy sorts and multiplies beside Python, and each needs (U, U) arrays
 
 
 @dataclass(frozen=True)
@@ -41,54 +45,53 @@ def judge(
         labels=np.concatenate([part.labels for part in looked.parts.values()]),
         predicted=np.concatenate([looked.predicted[name] for name in looked.parts]),
         names=names,
-        digests=np.concatenate([data.digests(part) for part in looked.parts.values()]),
+        digests=np.concatenate([part.survey.digests for part in looked.parts.values()]),
     )
-    apart = not any(reading.channels_first for reading in looked.readings)
+    apart = dataset.pixels.shape is None and not any(reading.channels_first for reading in looked.readings)
     image_range = _image_range(looked.parts, dataset, channels_apart=apart)
     ranges = weights.input_ranges(graph, looked.readings, looked.tallies, image_range)
     seen = fields.fields(graph)
-    layers: list[LayerVerdict] = []
-    found: list[Unit] = []
-    for reading, plan, tally in zip(looked.readings, looked.plans, looked.tallies, strict=True):
-        facts = weights.facts(reading, graph, ranges)
-        verdict, of_layer = units.judge(plan, tally, facts, images, thresholds)
-        layers.append(verdict)
-        field = None if reading.channels_first else seen.get(id(reading.tensor))
-        found += [_with_patches(unit, field, dataset.image_shape) for unit in of_layer]
-    return layers, found
+
+    def judged(reading: Reading, plan: LayerPlan, tally: LayerTally) -> tuple[LayerVerdict, list[Unit]]:
+        verdict, of_layer = units.judge(plan, tally, weights.facts(reading, graph, ranges), images, thresholds)
+        field = None if reading.channels_first else seen[reading.tensor]
+        return verdict, [_with_patches(unit, field, dataset.image_shape) for unit in of_layer]
+
+    with ThreadPoolExecutor(_TOGETHER) as pool:
+        found = list(pool.map(judged, looked.readings, looked.plans, looked.tallies))
+    return [verdict for verdict, _ in found], [unit for _, of_layer in found for unit in of_layer]
 
 
 def prove(
-    graph: Graph, looked: Looked, found: Sequence[Unit], dataset: Dataset, right: NDArray[np.bool_],
+    engine: Engine, looked: Looked, found: Sequence[Unit], dataset: Dataset, right: NDArray[np.bool_],
     *, batch: int, progress: Progress,
 ) -> Proof:  # fmt: skip
     """Return the accuracy on the test part with every dead and every removable unit held at its mean.
 
     right: (N,) whether the whole model classifies each test image correctly.
     """
-    held = []
-    for reading, plan, tally in zip(looked.readings, looked.plans, looked.tallies, strict=True):
-        mean = moments.mean(plan, tally)
+    held: dict[int, dict[int, float]] = {}
+    for place, (plan, tally) in enumerate(zip(looked.plans, looked.tallies, strict=True)):
         idle = [u.unit for u in found if u.layer == plan.layer and (u.state == states.DEAD or u.removable)]
-        held.append((reading, {unit: float(mean[unit]) for unit in idle}))
-    masked = sum(len(values) for _, values in held)
+        if idle:
+            mean = moments.mean(plan, tally)
+            held[place] = {unit: float(mean[unit]) for unit in idle}
+    masked = sum(map(len, held.values()))
     before = float(right.mean())
     if not masked:
         return Proof(0, before, before, [0.0, 0.0])
-    outputs = masking.outputs(
-        graph, held, dataset.test, dataset.pixels, batch=batch, label="test part", progress=progress
-    )
+    whole = Shard("test", 0, len(dataset.test))
+    answered = engine.send(Work(dataset.pixels, batch, held=held), {"test": dataset.test}, [whole], progress)
     from reportgen.collect import forward
 
-    after = forward.probabilities(outputs)[0].argmax(axis=1) == dataset.test.labels
+    after = forward.probabilities(answered.outputs_of("test"))[0].argmax(axis=1) == dataset.test.labels
     return Proof(masked, before, float(after.mean()), list(proof.interval(right, after)))
 
 
 def _image_range(parts: Mapping[str, Part], dataset: Dataset, *, channels_apart: bool) -> tuple[Floats, Floats]:
     """Return the smallest and the largest value as the model sees them: (C,) of each channel, else (1,) of all."""
-    axes = tuple(range(len(dataset.image_shape)))
-    low = np.min([part.images.min(axis=axes) for part in parts.values()], axis=0)
-    high = np.max([part.images.max(axis=axes) for part in parts.values()], axis=0)
+    low = np.min([part.survey.low for part in parts.values()], axis=0)
+    high = np.max([part.survey.high for part in parts.values()], axis=0)
     if not channels_apart:
         low, high = low.min(keepdims=True), high.max(keepdims=True)
     return low * np.float64(dataset.pixels.scale), high * np.float64(dataset.pixels.scale)
@@ -96,9 +99,8 @@ def _image_range(parts: Mapping[str, Part], dataset: Dataset, *, channels_apart:
 
 def _with_patches(unit: Unit, field: fields.Field | None, image_shape: Sequence[int]) -> Unit:
     def framed(top: TopImage) -> TopImage:
-        if top.row is None or top.column is None:
-            return top
-        return replace(top, patch=fields.patch(field, (top.row, top.column), image_shape[:2]))
+        position = [at for at in (top.plane, top.row, top.column) if at is not None]
+        return replace(top, patch=fields.patch(field, position, image_shape[:-1]))
 
     other = None if unit.other_image is None else framed(unit.other_image)
     return replace(unit, top_images=[framed(top) for top in unit.top_images], other_image=other)

@@ -1,11 +1,11 @@
 """The model summary as rows, from the layers themselves."""
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from reportgen.collect.graph import Graph, kind
+from reportgen.collect.graph import Graph, kind, opens
 from reportgen.record import LayerRow, ModelFacts
-from reportgen.texts import Text, ntext, text
+from reportgen.texts import Text, text
 
 if TYPE_CHECKING:
     import keras
@@ -25,24 +25,36 @@ _WITHOUT_UNITS = {
     ),
     text("no units (preprocessing)"): ("Rescaling", "Resizing", "Random", "CenterCrop", "AutoContrast"),
     text("no units (activation)"): ("Activation", "ReLU", "LeakyReLU", "PReLU", "ELU", "Softmax"),
+    text("no units (passes its input on)"): ("Identity", "ActivityRegularization", "Masking", "GaussianNoise"),
+    text("recurrent: what a unit gives at a step depends on the steps before; not looked into"): (
+        "LSTM", "GRU", "SimpleRNN", "RNN", "ConvLSTM", "Bidirectional",
+    ),
+    text("attention: its values mix positions and have no kernels of their own; not looked into"): (
+        "Attention", "AdditiveAttention", "MultiHeadAttention", "GroupQueryAttention",
+    ),
 }  # fmt: skip
 """Why layers have no units, with what the names of such layers' kinds begin with, or hold if in _ANYWHERE."""
 
-_ANYWHERE = ("Pooling", "Normalization")
+_ANYWHERE = ("Pooling", "Normalization", "Dropout")
 
 
 def facts(graph: Graph, *, origin: str, output: str) -> ModelFacts:
-    """Return the rows of the summary and the three totals. An InputLayer is no row, as in Keras's summary."""
+    """Return the rows of the summary and the three totals, one row for each call of a layer.
+
+    The parameters of a layer that is called more than once stand in the row of its first call. An InputLayer is no
+    row, as in Keras's summary, and nor is a model inside the model: its layers stand in its place.
+    """
+    counted: set[int] = set()
     rows = [
         LayerRow(
-            name=layer.name,
-            kind=kind(layer),
-            output_shape=_shape(calls[0].outputs[0]),
-            params=layer.count_params() if layer.built else 0,
-            analysed=(reason := why_not(layer, calls)) is None,
+            name=call.name,
+            kind=kind(call.operation),
+            output_shape=list(call.outputs[0].shape),
+            params=_params(call.operation, counted),
+            analysed=(reason := why_not(call.operation)) is None,
             reason=reason,
         )
-        for layer, calls in graph.calls().items()
+        for call in graph.layer_calls()
     ]
     model = graph.model
     trainable, frozen = _count(model.trainable_weights), _count(model.non_trainable_weights)
@@ -57,33 +69,27 @@ def facts(graph: Graph, *, origin: str, output: str) -> ModelFacts:
     )
 
 
-def looked_into(graph: Graph) -> list[tuple["keras.layers.Layer", list[Any]]]:
-    """Return the layers whose units are judged, each with its calls."""
-    return [(layer, calls) for layer, calls in graph.calls().items() if why_not(layer, calls) is None]
-
-
-def why_not(layer: "keras.layers.Layer", calls: list[Any]) -> Text | None:
-    """Return why a layer has no units to look at, None where it has. calls: its nodes in the model."""
+def why_not(layer: "keras.layers.Layer") -> Text | None:
+    """Return why a layer has no units to look at, None where it has."""
     name = kind(layer)
     if name == "Dense" or name in _CONVOLUTIONS:
-        if len(calls) == 1:
-            return None
-        return ntext(
-            len(calls),
-            "the model calls it {n} time; only layers that are called once are looked into",
-            "the model calls it {n} times; only layers that are called once are looked into",
-        )
+        return None
+    if opens(layer):
+        return text("a model inside the model that changes the type or the axes of what it is given; it is not opened")
     if hasattr(layer, "layers"):
-        return text("a model inside the model; its own layers are not opened")
+        return text("a model inside the model whose graph only Python knows; it is not opened")
     for reason, starts in _WITHOUT_UNITS.items():
         if any(start in name if start in _ANYWHERE else name.startswith(start) for start in starts):
             return reason
     return text("reportgen does not look into layers of the kind {kind}", kind=name)
 
 
-def _shape(output: Any) -> list[int | None]:
-    """Return the shape of a symbolic output; sizes that vary, such as the batch's, are None."""
-    return [None if size is None else int(size) for size in output.shape]
+def _params(layer: "keras.layers.Layer", counted: set[int]) -> int:
+    """Return how many parameters a layer has, 0 where it was counted before; take it down as counted."""
+    if not layer.built or id(layer) in counted:
+        return 0
+    counted.add(id(layer))
+    return int(layer.count_params())
 
 
 def _count(weights: list["keras.Variable"]) -> int:

@@ -10,7 +10,7 @@ from reportgen.collect import forward, moments, scores, states, weights
 from reportgen.collect.graph import Graph, kind
 from reportgen.collect.inside import Looked
 from reportgen.collect.reading import Reading
-from reportgen.dataset import Dataset
+from reportgen.dataset import Dataset, Images
 from reportgen.record import (
     Cards,
     ClassMap,
@@ -29,8 +29,8 @@ UNITS_SHOWN = 64
 """Most units of one layer that get a picture; the report says "64 of N"."""
 CHANNELS_SHOWN = 8
 """Most input channels of one unit whose kernels get a picture, strongest first."""
-SIDE_SHOWN = 64
-"""Longest side of a map in values; of larger maps every n-th row and column is kept."""
+SIDE_SHOWN = {1: 256, 2: 64, 3: 16}
+"""Longest side of a map in values, by its number of axes; of larger maps every n-th position of an axis is kept."""
 UNITS_COMPARED = 256
 """Most units in the picture of a layer's correlations and of its answers to each class."""
 CLASSES_COMPARED = 50
@@ -43,21 +43,20 @@ def collect(
 ) -> Pictures:
     """Return the arrays that need the model. probabilities: (N, K) of the test part; examples: how many test images.
 
-    A layer whose outputs are neither pictures of two dimensions nor vectors has none.
+    A layer whose outputs have more than three axes besides that of its units has none.
     """
     test, count = dataset.test, min(examples, len(dataset.test))
-    values = forward.layer_outputs(graph.model, [r.tensor for r in readings], test, dataset.pixels, count)
+    values = forward.outputs_of(graph, [reading.tensor for reading in readings], test, dataset.pixels, count)
     pictures = Pictures(
         examples=Examples(test.images[:count], test.labels[:count], probabilities[:count].argmax(axis=1)),
         worst=test.images[scores.worst(probabilities, test.labels)],
         cards=Cards(np.zeros(0, np.int64), test.images[:0], {}),
     )
     for reading, found in zip(readings, values, strict=True):
-        name = reading.layer.name
         if found.ndim == 2:
             of_output = reading.tensor is graph.output
-            pictures.strips.append(Strips(name, found.shape[-1], of_output, found[:, :UNITS_SHOWN]))
-        elif found.ndim == 4:
+            pictures.strips.append(Strips(reading.name, found.shape[-1], of_output, found[:, :UNITS_SHOWN]))
+        elif found.ndim - 2 in SIDE_SHOWN:
             pictures.maps.append(_maps(reading, found))
             if (of_units := _kernels(reading, dataset, is_first=not pictures.kernels)) is not None:
                 pictures.kernels.append(of_units)
@@ -93,7 +92,7 @@ def class_map(plan: LayerPlan, tally: LayerTally) -> ClassMap:
     return ClassMap(plan.layer, plan.units, means.astype(np.float32))
 
 
-def cards(units: Sequence[Unit], images: Mapping[str, NDArray[np.generic]]) -> Cards:
+def cards(units: Sequence[Unit], images: Mapping[str, Images]) -> Cards:
     """Choose the units that get a card, those with a problem first, and gather the images that these show.
 
     images: the parts that were looked at, in the order in which their images are numbered.
@@ -113,8 +112,8 @@ def _is_flagged(unit: Unit) -> bool:
     return problem or unit.group is not None or unit.duplicate_of is not None or unit.opposite is not None
 
 
-def _numbered(numbers: NDArray[np.int64], images: Mapping[str, NDArray[np.generic]]) -> NDArray[np.generic]:
-    """Return the images with the given numbers, (M, H, W, C), without joining the parts they come from."""
+def _numbered(numbers: NDArray[np.int64], images: Mapping[str, Images]) -> NDArray[np.generic]:
+    """Return the images with the given numbers, (M, *space, C), without joining the parts they come from."""
     found, start = [], 0
     for part in images.values():
         found.append(part[numbers[(numbers >= start) & (numbers < start + len(part))] - start])
@@ -134,28 +133,29 @@ def _clustered(r: NDArray[np.float64]) -> NDArray[np.int64]:
 
 
 def _maps(reading: Reading, values: NDArray[np.float32]) -> Maps:
-    """Return a layer's outputs, (E, h, w, U) whatever its data_format, thinned to the sizes that are shown."""
+    """Return a layer's outputs, (E, *space, U) whatever its data_format, thinned to the sizes that are shown."""
     if reading.channels_first:
         values = np.moveaxis(values, 1, -1)
-    step = -(-max(values.shape[1:3]) // SIDE_SHOWN)
-    return Maps(reading.layer.name, values.shape[-1], step, values[:, ::step, ::step, :UNITS_SHOWN])
+    *space, units = values.shape[1:]
+    step = -(-max(space) // SIDE_SHOWN[len(space)])
+    return Maps(reading.name, units, step, values[:, *[slice(None, None, step)] * len(space), :UNITS_SHOWN])
 
 
 def _kernels(reading: Reading, dataset: Dataset, *, is_first: bool) -> Kernels | None:
-    """Return a layer's kernels of two dimensions, each unit's input channels by falling norm; None without any."""
+    """Return a layer's kernels, each unit's input channels by falling norm; None without any that have a space."""
     found = weights.kernels(reading.layer)
-    if found is None or found.ndim != 4 or kind(reading.layer).startswith("Separable"):
+    if found is None or found.ndim - 2 not in SIDE_SHOWN or kind(reading.layer).startswith("Separable"):
         return None
     of_units = found.astype(np.float32)
     units, inputs = of_units.shape[:2]
     shown = of_units[:UNITS_SHOWN]
     first = weights.first_channels(reading.layer, units, inputs)
-    on_colour = is_first and inputs == dataset.image_shape[-1] == 3
+    on_colour = is_first and found.ndim == 4 and inputs == dataset.image_shape[-1] == 3
     norms = np.linalg.norm(shown.reshape(len(shown), inputs, -1), axis=2)
     strongest = np.argsort(-norms, axis=1, kind="stable")
     channels = np.tile(np.arange(inputs), (len(shown), 1)) if on_colour else strongest[:, :CHANNELS_SHOWN]
     return Kernels(
-        layer=reading.layer.name,
+        layer=reading.name,
         units=units,
         inputs=inputs,
         largest=float(np.abs(of_units).max()),

@@ -1,14 +1,11 @@
 """Where a layer's units are read: after the nonlinearity that belongs to them."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from reportgen.collect import layers
-from reportgen.collect.graph import Graph, kind
+from reportgen.collect.graph import Call, Graph, Tensor, kind
 from reportgen.tally import Family
-
-if TYPE_CHECKING:
-    import keras
 
 _FAMILIES: dict[str, tuple[Family, float | None, float | None]] = {
     "linear": ("linear", None, None),
@@ -26,19 +23,32 @@ _FAMILIES: dict[str, tuple[Family, float | None, float | None]] = {
 
 @dataclass(frozen=True)
 class Reading:
-    """A layer whose units are judged, and the symbolic tensor that is read for them.
+    """A call of a layer whose units are judged, and the tensor that is read for them.
 
-    node: its one call. chain: the layers between it and the tensor, the last of which is `read_after`.
+    chain: the calls between it and the tensor, the last of which is `read_after`.
     """
 
-    layer: "keras.layers.Layer"
-    node: Any
-    tensor: Any
-    read_after: str
-    chain: tuple["keras.layers.Layer", ...]
+    call: Call
+    tensor: Tensor
+    chain: tuple[Call, ...]
     family: Family
     low: float | None
     high: float | None
+
+    @property
+    def name(self) -> str:
+        """What the report calls the layer, see `graph.Call`."""
+        return self.call.name
+
+    @property
+    def layer(self) -> Any:
+        """The Keras layer."""
+        return self.call.operation
+
+    @property
+    def read_after(self) -> str:
+        """The name of the layer whose output is read."""
+        return (self.chain[-1] if self.chain else self.call).name
 
     @property
     def channels_first(self) -> bool:
@@ -49,32 +59,32 @@ class Reading:
 
 def readings(graph: Graph) -> list[Reading]:
     """Return every layer that is looked into, in the order of the summary."""
-    return [_reading(graph, layer, calls[0]) for layer, calls in layers.looked_into(graph)]
+    return [_reading(graph, call) for call in graph.layer_calls() if layers.why_not(call.operation) is None]
 
 
-def _reading(graph: Graph, layer: "keras.layers.Layer", node: Any) -> Reading:
-    own = node.outputs[0]
-    chain: tuple[Any, ...] = ()
-    tensor, family = own, _family(layer)
+def _reading(graph: Graph, call: Call) -> Reading:
+    own = call.outputs[0]
+    chain: tuple[Call, ...] = ()
+    tensor, family = own, _family(call.operation)
     if family[0] == "linear":
         chain, tensor, family = _follow(graph, own)
     if tensor is graph.output and tensor.shape[-1] != 1:
         family = ("softmax", *family[1:])  # one score a class, however it is brought about
     elif family[0] == "softmax":
         family = _FAMILIES["linear"]  # no output: its units name no classes, and small values are what it is for
-    return Reading(layer, node, tensor, (chain[-1] if chain else layer).name, chain, *family)
+    return Reading(call, tensor, chain, *family)
 
 
-def _follow(graph: Graph, own: Any) -> tuple[tuple[Any, ...], Any, tuple[Family, float | None, float | None]]:
+def _follow(graph: Graph, own: Tensor) -> tuple[tuple[Call, ...], Tensor, tuple[Family, float | None, float | None]]:
     """Return the chain from a layer's own output to its nonlinearity; an empty one where none belongs to it alone."""
-    chain: list[Any] = []
+    chain: list[Call] = []
     tensor = own
-    while (node := graph.only_consumer(tensor)) is not None:
-        chain.append(node.operation)
-        tensor = node.outputs[0]
-        if kind(node.operation) == "BatchNormalization":
+    while (call := graph.only_consumer(tensor)) is not None:
+        chain.append(call)
+        tensor = call.outputs[0]
+        if kind(call.operation) == "BatchNormalization":
             continue
-        family = _family(node.operation) if kind(node.operation) in _NONLINEARITIES else _FAMILIES["linear"]
+        family = _family(call.operation) if kind(call.operation) in _NONLINEARITIES else _FAMILIES["linear"]
         if family[0] == "linear":
             break
         return tuple(chain), tensor, family

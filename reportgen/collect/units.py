@@ -188,10 +188,12 @@ def _other_image(u: int, plan: LayerPlan, tally: LayerTally, images: ImageFacts,
 
 
 def _shown(image: int, score: float, position: int | None, plan: LayerPlan, images: ImageFacts) -> TopImage:
-    """Name an image's classes and the place of the maximum: the last two axes; of one axis it is the column."""
-    row = column = None
+    """Name an image's classes and the place of the maximum: of one axis the column, of two the row, too."""
+    place: list[int | None] = [None, None, None]
     if position is not None and plan.position_shape:
-        *_, row, column = 0, *(int(at) for at in np.unravel_index(position, plan.position_shape))
+        found = [int(at) for at in np.unravel_index(position, plan.position_shape)]
+        place = [*place, *found][-3:]
+    plane, row, column = place
     return TopImage(
         index=image,
         score=score,
@@ -199,4 +201,5 @@ def _shown(image: int, score: float, position: int | None, plan: LayerPlan, imag
         predicted=images.names[images.predicted[image]],
         row=row,
         column=column,
+        plane=plane,
     )

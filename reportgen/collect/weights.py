@@ -1,13 +1,13 @@
 """A layer's weights as facts about its units: kernels, biases, and how far a unit can be driven at most."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from reportgen.collect.facts import Weights
-from reportgen.collect.graph import Graph, kind
+from reportgen.collect.graph import Call, Graph, Tensor, kind
 from reportgen.collect.reading import Reading
 from reportgen.tally import Counts, Floats, LayerTally
 
@@ -43,20 +43,20 @@ def kernels(layer: "keras.layers.Layer") -> Floats | None:
     return np.moveaxis(values, (out, into), (0, 1))
 
 
-def facts(reading: Reading, graph: Graph, ranges: dict[int, tuple[Floats, Floats]]) -> Weights:
+def facts(reading: Reading, graph: Graph, ranges: dict[Tensor, tuple[Floats, Floats]]) -> Weights:
     """Return what the weights say about a layer's units.
 
-    ranges: by the id of a symbolic tensor the smallest and largest value of each of its channels over the images,
-    see `input_ranges`.
+    ranges: by tensor the smallest and largest value of each of its channels over the images, see `input_ranges`.
     """
     layer, of_units = reading.layer, kernels(reading.layer)
     flat = None if of_units is None else of_units.reshape(len(of_units), -1)
     bias = np.asarray(layer.bias, np.float64) if getattr(layer, "bias", None) is not None else None
-    norm = next((link for link in reading.chain if kind(link) == "BatchNormalization"), None)
+    links = (call.operation for call in reading.chain)
+    norm = next((link for link in links if kind(link) == "BatchNormalization"), None)
     gamma = None
     if norm is not None:  # without one of its own a unit is scaled by its moving variance alone
         gamma = np.asarray(norm.gamma, np.float64) if norm.scale else np.ones(reading.tensor.shape[norm.axis])
-    known = _range_of(graph, reading.node.input_tensors[0], ranges)
+    known = _range_of(graph, reading.call.given[0], ranges)
     return Weights(
         kernel=flat,
         sees=None if flat is None or (of_group := _group_of(layer, len(flat)))[0] == 1 else of_group[1],
@@ -81,37 +81,35 @@ def _group_of(layer: "keras.layers.Layer", units: int) -> tuple[int, Counts]:
 
 def input_ranges(
     graph: Graph, readings: Sequence[Reading], tallies: Sequence[LayerTally], image_range: tuple[Floats, Floats]
-) -> dict[int, tuple[Floats, Floats]]:
-    """Return the range of each channel of the tensors that are known from the pass, by the tensor's id.
+) -> dict[Tensor, tuple[Floats, Floats]]:
+    """Return the range of each channel of the tensors that are known from the pass.
 
     image_range: smallest and largest value of each channel of the images as the model sees them, or (1,) of all.
     """
-    found = {id(graph.input): image_range}
+    found = {graph.input: image_range}
     for reading, tally in zip(readings, tallies, strict=True):
-        found[id(reading.tensor)] = (tally.smallest, tally.largest)
+        found[reading.tensor] = (tally.smallest, tally.largest)
     return found
 
 
-def _range_of(graph: Graph, tensor: Any, ranges: dict[int, tuple[Floats, Floats]]) -> tuple[Floats, Floats] | None:
+def _range_of(
+    graph: Graph, tensor: Tensor, ranges: dict[Tensor, tuple[Floats, Floats]]
+) -> tuple[Floats, Floats] | None:
     """Return a bound on each channel of `tensor`, None where layers in between could give anything."""
-    between: list[Any] = []
-    while id(tensor) not in ranges:
-        node = graph.producer(tensor)
-        if (
-            node is None
-            or len(node.input_tensors) != 1
-            or not any(part in kind(node.operation) for part in _KEEPS_RANGE)
-        ):
+    between: list[Call] = []
+    while tensor not in ranges:
+        call = graph.producer(tensor)
+        if call is None or len(call.given) != 1 or not any(part in kind(call.operation) for part in _KEEPS_RANGE):
             return None
-        between.append(node)
-        tensor = node.input_tensors[0]
-    low, high = ranges[id(tensor)]
-    if any("ZeroPadding" in kind(node.operation) for node in between):
+        between.append(call)
+        tensor = call.given[0]
+    low, high = ranges[tensor]
+    if any("ZeroPadding" in kind(call.operation) for call in between):
         low, high = np.minimum(low, 0), np.maximum(high, 0)
-    for node in reversed(between):
-        if kind(node.operation) == "Flatten":  # channels last: the channel changes fastest
-            repeats = node.outputs[0].shape[-1]
-            if repeats is None or getattr(node.operation, "data_format", "") == "channels_first":
+    for call in reversed(between):
+        if kind(call.operation) == "Flatten":  # channels last: the channel changes fastest
+            repeats = call.outputs[0].shape[-1]
+            if repeats is None or getattr(call.operation, "data_format", "") == "channels_first":
                 return None
             low, high = np.resize(low, repeats), np.resize(high, repeats)
     return low, high
