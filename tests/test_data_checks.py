@@ -1,5 +1,6 @@
 """Equal and blank images, against slow loops over every pair."""
 
+import dataclasses
 import hashlib
 import time
 from typing import Any
@@ -8,9 +9,12 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from reportgen import dataset
 from reportgen.collect import data
 from reportgen.collect.data import DataChecks, Twins
-from reportgen.dataset import Dataset, Part
+from reportgen.dataset import Dataset, Part, Skipped
+from reportgen.record import SkippedFile, SkippedFiles
+from reportgen.texts import literal
 
 
 def make_part(images: Any, labels: Any = None) -> Part:
@@ -89,7 +93,7 @@ def test_every_count_and_list_is_what_slow_loops_give(seed: int, shape: tuple[in
 @pytest.mark.parametrize("seed", range(3))
 def test_looking_at_few_images_at_a_time_changes_nothing(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
     train, test = tiny(seed, 41), tiny(seed + 100, 30)
-    monkeypatch.setattr(data, "_CHUNK", 4 * 7)
+    monkeypatch.setattr(dataset, "BLOCK", 4 * 7)
     assert data.checks(make_dataset(train, test)) == by_hand(train, test)
 
 
@@ -120,21 +124,21 @@ def test_pairs_and_numbers_are_cut_after_twenty_but_counted_in_full() -> None:
 def test_an_image_of_one_colour_is_blank_although_its_channels_differ() -> None:
     red = np.zeros((1, 2, 2, 3), np.uint8)
     red[..., 0] = 255
-    assert data.constant(make_part(red)).tolist() == [0]
+    assert make_part(red).survey.blank.tolist() == [True]
     red[0, 1, 1, 2] = 1
-    assert data.constant(make_part(red)).tolist() == []
+    assert make_part(red).survey.blank.tolist() == [False]
 
 
 def test_an_image_with_a_nan_is_not_blank() -> None:
-    assert data.constant(make_part(np.full((1, 2, 2, 1), np.nan))).tolist() == []
+    assert make_part(np.full((1, 2, 2, 1), np.nan)).survey.blank.tolist() == [False]
 
 
-# Digests
+# The one pass over all images
 
 
 def test_equal_images_and_no_others_have_equal_digests() -> None:
     part = tiny(0, 60)
-    found = data.digests(part)
+    found = part.survey.digests
     assert (found.shape, found.dtype) == ((60,), np.uint64)
     for a in range(60):
         for b in range(60):
@@ -142,40 +146,64 @@ def test_equal_images_and_no_others_have_equal_digests() -> None:
 
 
 def test_pixels_in_another_order_are_another_image() -> None:
-    first, second = data.digests(make_part(np.array([[[[0], [1]]], [[[1], [0]]]], np.uint8)))
+    first, second = make_part(np.array([[[[0], [1]]], [[[1], [0]]]], np.uint8)).survey.digests
     assert first != second
 
 
 def test_equal_floats_of_any_width_and_zeros_of_any_sign_are_equal() -> None:
     pixels = np.array([0.0, 0.5, 1.0, 0.25]).reshape(1, 2, 2, 1)
-    expected = data.digests(make_part(pixels))
+    expected = make_part(pixels).survey.digests
     for dtype in ("<f2", "<f4", ">f4", ">f8"):
-        assert (data.digests(make_part(pixels.astype(dtype))) == expected).all(), dtype
+        assert (make_part(pixels.astype(dtype)).survey.digests == expected).all(), dtype
     pixels[0, 0, 0, 0] = -0.0
-    assert (data.digests(make_part(pixels)) == expected).all()
+    assert (make_part(pixels).survey.digests == expected).all()
 
 
 def test_how_images_lie_in_memory_does_not_matter() -> None:
     part = tiny(0, 20, (2, 3, 2))
     for images in (np.asfortranarray(part.images), part.images[::-1][::-1], np.repeat(part.images, 2, axis=1)[:, ::2]):
-        assert (data.digests(make_part(images)) == data.digests(part)).all()
-        assert (data.constant(make_part(images)) == data.constant(part)).all()
+        found = make_part(images).survey
+        assert (found.digests == part.survey.digests).all()
+        assert (found.blank == part.survey.blank).all()
+        assert found.sha256 == part.survey.sha256
 
 
 def test_digests_are_the_same_in_every_process() -> None:
     part = make_part(np.arange(4, dtype=np.uint8).reshape(1, 2, 2, 1))
     expected = int.from_bytes(hashlib.blake2b(bytes(range(4)), digest_size=8).digest(), "little")
-    assert data.digests(part).tolist() == [expected]
+    assert part.survey.digests.tolist() == [expected]
+    assert part.survey.sha256 == hashlib.sha256(bytes(range(4))).hexdigest()
 
 
-def test_a_part_without_images_has_no_digests() -> None:
-    nothing = make_part(np.zeros((0, 2, 2, 1), np.uint8))
-    assert (len(data.digests(nothing)), len(data.constant(nothing))) == (0, 0)
+def test_the_range_of_every_channel_is_that_of_all_blocks_and_leaves_nan_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dataset, "BLOCK", 100)
+    pixels = np.random.default_rng(0).standard_normal((50, 2, 3, 4))
+    expected = pixels.min(axis=(0, 1, 2)).tolist(), pixels.max(axis=(0, 1, 2)).tolist()
+    pixels[7, 1, 1] = pixels[33, 0, 0] = np.nan, np.nan, np.nan, 0
+    found = make_part(pixels).survey
+    assert (found.low.tolist(), found.high.tolist()) == expected
+    assert found.unusable.tolist() == [7, 33]
+
+
+def test_images_are_gone_through_once_however_often_they_are_asked_about(monkeypatch: pytest.MonkeyPatch) -> None:
+    passes = []
+    monkeypatch.setattr(dataset, "survey", lambda images: passes.append(images) or dataset.Survey)
+    part = tiny(0, 10)
+    assert part.survey is part.survey
+    assert len(passes) == 1
+
+
+def test_files_without_a_picture_become_facts_of_the_data() -> None:
+    whole = make_dataset(None, tiny(0, 4))
+    skipped = [Skipped("test", 25, (("a/1.png", literal("it is empty")),))]
+    found = data.facts(dataclasses.replace(whole, skipped=skipped), looked_at=["test"])
+    assert found.skipped == [SkippedFiles("test", 25, [SkippedFile("a/1.png", literal("it is empty"))])]
+    assert data.facts(whole, looked_at=["test"]).skipped == []
 
 
 def test_many_images_take_no_long_time() -> None:
     images = np.random.default_rng(0).integers(0, 256, (20_000, 28, 28, 1), dtype=np.uint8)
-    dataset = make_dataset(make_part(images[:15_000]), make_part(images[15_000:]))
+    whole = make_dataset(make_part(images[:15_000]), make_part(images[15_000:]))
     begin = time.process_time()
-    data.checks(dataset)
+    data.checks(whole)
     assert time.process_time() - begin < 2  # 0.1 s on two slow cores; a loop over pixels takes minutes

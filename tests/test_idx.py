@@ -11,7 +11,7 @@ import pytest
 from numpy.typing import NDArray
 
 from reportgen.errors import InputError
-from reportgen.train import idx
+from reportgen.train import idx, stored
 from tests.builders import assert_one_line
 
 IMAGES, LABELS = 0x803, 0x801
@@ -139,6 +139,37 @@ def test_a_giant_claim_is_refused_without_taking_the_memory(
         tracemalloc.stop()
     assert_one_line(error, path)
     assert peak < 50e6
+
+
+def test_what_unpacks_to_far_more_than_images_do_is_refused_before_it_is_unpacked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stored, "IN_MEMORY", 2**20)
+    monkeypatch.setattr(stored.Spool, "write", lambda *_: pytest.fail("it was unpacked"))
+    bomb = gzip.compress(header(IMAGES, 4000, 28, 28) + bytes(4000 * 28 * 28))
+    assert_one_line(refused(tmp_path / "file.gz", bomb), "file.gz", "3,136,000 bytes", "100 times")
+
+
+def test_a_bomb_behind_a_small_header_is_left_as_soon_as_there_is_too_much(tmp_path: Path) -> None:
+    bomb = gzip.compress(header(IMAGES, 2, 2, 2) + bytes(100_000_000), 1)
+    tracemalloc.start()
+    try:
+        error = refused(tmp_path / "file.gz", bomb)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert_one_line(error, "more bytes", "expected 8")
+    assert peak < 20e6
+
+
+def test_a_link_out_of_the_folder_is_refused(tmp_path: Path) -> None:
+    folder = tmp_path / "digits"
+    folder.mkdir()
+    put(tmp_path, "x_test")
+    (folder / USUAL["x_test"]).symlink_to(tmp_path / USUAL["x_test"])
+    with pytest.raises(InputError) as raised:
+        idx.read_folder(folder)
+    assert_one_line(raised.value, USUAL["x_test"], "leads out of", folder)
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import dataclasses
 import io
+import os
 import pickle
 import zipfile
 from pathlib import Path
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 
 from reportgen.dataset import Dataset, Part
 from reportgen.errors import InputError
-from reportgen.train import pixels, samples
+from reportgen.train import pixels, samples, stored
 from tests.builders import assert_one_line
 
 Array = NDArray[Any]
@@ -117,6 +118,13 @@ def test_a_file_gives_the_data_its_name(tmp_path: Path) -> None:
     assert str(tmp_path / "shapes.v2.npz") in dataset.source
 
 
+def test_the_name_of_a_file_need_not_be_utf_8(tmp_path: Path) -> None:
+    path = tmp_path / os.fsdecode(b"caf\xe9.npz")
+    dataset = load(saved(path, **small()))
+    assert dataset.name == "caf\\xe9"
+    assert "caf\\xe9.npz" in dataset.source
+
+
 def test_a_folder_gives_the_data_its_name(tmp_path: Path) -> None:
     folder = tmp_path / "digits"
     folder.mkdir()
@@ -137,6 +145,67 @@ def test_other_keys_are_left_alone(tmp_path: Path) -> None:
     assert content(load(saved(tmp_path / "a.npz", **extra))) == content(load(extra)) == content(load(small()))
 
 
+@pytest.mark.parametrize(
+    "given",
+    [
+        pytest.param({"train": (IMAGES, LABELS), "test": (IMAGES, LABELS)}, id="pairs"),
+        pytest.param({"train": [IMAGES, LABELS.tolist()], "test": [IMAGES, LABELS]}, id="lists"),
+        pytest.param({"train": (IMAGES, LABELS), "x_test": IMAGES, "y_test": LABELS}, id="a pair and arrays"),
+    ],
+)
+def test_pairs_of_images_and_labels_are_the_same_data(given: Any) -> None:
+    assert content(load(given)) == content(load(small()))
+    assert load(given).sha256 == load(small()).sha256
+
+
+def test_a_pair_alone_is_the_test_part() -> None:
+    expected = load({"x_test": IMAGES, "y_test": LABELS}, test_only=True)
+    assert content(load((IMAGES, LABELS), test_only=True)) == content(expected)
+    assert_one_line(refused((IMAGES, LABELS)), "lacks x_train, y_train", "--model")
+
+
+def test_pairs_may_come_with_class_names() -> None:
+    assert load({"test": (IMAGES, LABELS), "class_names": ["a", "b", "c"]}, test_only=True).class_names == (
+        "a",
+        "b",
+        "c",
+    )
+
+
+@pytest.mark.parametrize(
+    ("given", "fault"),
+    [
+        pytest.param(None, "NoneType", id="nothing"),
+        pytest.param(7, "int", id="a number"),
+        pytest.param(IMAGES, "ndarray", id="images alone"),
+        pytest.param([IMAGES, LABELS], "list", id="a list"),
+        pytest.param((IMAGES,), "tuple of 1", id="a pair of one"),
+        pytest.param({"test": IMAGES}, "ndarray", id="images for a pair"),
+        pytest.param({"test": {"x": IMAGES, "y": LABELS}}, "dict", id="a mapping for a pair"),
+        pytest.param(((IMAGES, LABELS), (IMAGES, LABELS)), "pair of pairs", id="what load_data returns"),
+        pytest.param({"test": (IMAGES, LABELS), "y_test": LABELS}, "'y_test'", id="a part twice"),
+        pytest.param({"x_test": iter([]), "y_test": LABELS}, "object", id="an iterator"),
+    ],
+)
+def test_other_objects_are_refused_with_what_could_be_given(given: Any, fault: str) -> None:
+    assert_one_line(
+        refused(given, test_only=True), fault, "expected" if fault != "pair of pairs" else "'train': (x, y)"
+    )
+
+
+def test_an_array_that_cannot_be_made_one_is_refused() -> None:
+    class Elsewhere:
+        def __array__(self, *_: Any, **__: Any) -> Any:
+            raise RuntimeError("it is on another device")
+
+    assert_one_line(refused({"x_test": Elsewhere(), "y_test": LABELS}, test_only=True), "x_test", "another device")
+
+
+@pytest.mark.parametrize("data", ["", "a\0b", "x" * 5000])
+def test_what_can_be_no_path_is_refused(data: str) -> None:
+    assert_one_line(refused(data), "does not exist")
+
+
 @pytest.mark.parametrize("data", ["nowhere.npz", "mnst", "samples"])
 def test_what_does_not_exist_is_refused_with_what_could_be_given(data: str) -> None:
     assert_one_line(refused(data), repr(data), "does not exist", "sample", "mnist", "fashion-mnist", ".npz")
@@ -149,6 +218,25 @@ def test_grey_images_get_a_channel() -> None:
     dataset = load(small())
     assert dataset.train.images.shape == dataset.test.images.shape == (6, 4, 5, 1)
     assert dataset.image_shape == (4, 5, 1)
+
+
+@pytest.mark.parametrize(
+    ("given", "stored"),
+    [
+        pytest.param((6, 20), (6, 20, 1), id="vectors"),
+        pytest.param((6, 1), (6, 1, 1), id="one number each"),
+        pytest.param((6, 4, 5), (6, 4, 5, 1), id="grey pictures or series"),
+        pytest.param((6, 4, 5, 3), (6, 4, 5, 3), id="colour pictures"),
+        pytest.param((6, 2, 4, 5, 2), (6, 2, 4, 5, 2), id="volumes"),
+    ],
+)
+def test_images_have_one_to_three_axes_of_space_and_one_of_channels(
+    given: tuple[int, ...], stored: tuple[int, ...]
+) -> None:
+    images = GENERATOR.integers(0, 256, given)
+    found = load(small(x_train=images, x_test=images)).test.images
+    assert found.shape == stored
+    assert np.array_equal(found.reshape(given), images)
 
 
 @pytest.mark.parametrize("channels", [1, 2, 3, 4])
@@ -177,15 +265,39 @@ def test_pixels_keep_type_and_values(dtype: str) -> None:
         pytest.param(np.array([b"0", b"1", b"2"])[LABELS], id="bytes"),
         pytest.param(np.array(["0", "1", "2"])[LABELS][:, np.newaxis], id="column of text"),
         pytest.param(np.array([b"0", b"1", b"2"])[LABELS][:, np.newaxis], id="column of bytes"),
+        pytest.param(np.array(["0", "1", "2"], object)[LABELS], id="a table's column of text"),
     ],
 )
 def test_labels_of_every_kind_give_the_same_data(given: Array) -> None:
-    assert content(load(small(y_train=given, y_test=given))) == content(load(small()))
+    found, expected = load(small(y_train=given, y_test=given)), load(small())
+    assert content(found) == content(expected)
+    assert found.sha256 == expected.sha256
 
 
 def test_the_two_parts_may_have_labels_of_different_numeric_kinds() -> None:
     mixed = small(y_train=np.eye(3)[LABELS], y_test=LABELS.astype(np.uint8))
     assert content(load(mixed)) == content(load(small()))
+
+
+@pytest.mark.parametrize("key", ["x_train", "y_train", "x_test", "y_test"])
+@pytest.mark.parametrize("dtype", ["u2", "i4", "f2", "f4", "f8"])
+def test_byte_order_and_memory_order_make_no_difference(key: str, dtype: str) -> None:
+    whole = small(x_train=IMAGES.astype(dtype), x_test=IMAGES.astype(dtype))
+    for other in (whole[key].astype(f">{dtype}"), np.asfortranarray(whole[key]), whole[key][::-1][::-1]):
+        found, expected = (
+            load(whole | {key: other}),
+            load(whole | {key: whole[key].astype(other.dtype.newbyteorder("="))}),
+        )
+        assert content(found) == content(expected)
+        assert found.sha256 == expected.sha256
+        assert found.test.images.dtype.isnative
+
+
+def test_floats_wider_than_tensorflow_has_become_its_widest() -> None:
+    wide = IMAGES.astype(np.longdouble)
+    found = load(small(x_train=wide, x_test=wide)).test.images
+    assert found.dtype == np.float64
+    assert np.array_equal(found[..., 0], IMAGES)
 
 
 @pytest.mark.parametrize("kind", ["str", "bytes"])
@@ -253,8 +365,8 @@ def test_a_file_with_other_keys_is_refused_with_the_keys_it_has(tmp_path: Path) 
 @pytest.mark.parametrize(
     ("images", "fault"),
     [
-        pytest.param(IMAGES.reshape(6, 20), "(6, 20)", id="flat"),
-        pytest.param(IMAGES[..., np.newaxis, np.newaxis], "(6, 4, 5, 1, 1)", id="five axes"),
+        pytest.param(IMAGES[:, 0, 0], "(6,)", id="one axis"),
+        pytest.param(IMAGES.reshape(6, 2, 2, 5, 1, 1), "(6, 2, 2, 5, 1, 1)", id="six axes"),
         pytest.param(np.uint8(3), "()", id="one number"),
         pytest.param(np.zeros((0, 4, 5), np.uint8), "(0, 4, 5)", id="no image"),
         pytest.param(np.zeros((6, 0, 5), np.uint8), "(6, 0, 5)", id="no height"),
@@ -271,10 +383,28 @@ def test_what_is_no_image_is_refused(part: str, images: Array, fault: str) -> No
 
 @pytest.mark.parametrize("part", ["train", "test"])
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
-def test_pixels_that_are_no_numbers_are_refused_with_the_first_image(part: str, value: float) -> None:
-    images = IMAGES.astype(np.float32)
-    images[2, 1, 1] = images[2, 1, 2] = images[4, 0, 0] = value
-    assert_one_line(refused(small(**{f"x_{part}": images})), f"x_{part}", "2 of 6 images", "image 2")
+def test_pixels_that_are_no_numbers_are_refused_with_the_images_that_have_them(part: str, value: float) -> None:
+    whole, broken = IMAGES.astype(np.float32), IMAGES.astype(np.float32)
+    broken[2, 1, 1] = broken[2, 1, 2] = broken[4, 0, 0] = value
+    given = small(x_train=whole, x_test=whole) | {f"x_{part}": broken}
+    assert_one_line(refused(given), f"x_{part}", "2 of 6 images", "image 2, image 4")
+
+
+def test_of_many_broken_images_ten_are_named_and_the_others_counted() -> None:
+    many = {"x_test": np.full((300, 2, 2), np.nan), "y_test": np.arange(300) % 3}
+    assert_one_line(refused(many, test_only=True), "300 of 300 images", "image 9 and 290 more")
+
+
+@pytest.mark.parametrize("value", [1e300, -1e300, 3.5e38, 1e19])
+def test_pixels_that_a_model_cannot_compute_with_are_refused(value: float) -> None:
+    images = IMAGES.astype(np.float64)
+    images[2, 1, 1] = value
+    assert_one_line(refused({"x_test": images, "y_test": LABELS}, test_only=True), "x_test", f"{value:g}", "1e+18")
+
+
+def test_one_image_that_is_larger_than_all_that_memory_should_hold_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stored, "IN_MEMORY", 19)  # an image has 20 bytes
+    assert_one_line(refused(small()), "20 bytes", "19")
 
 
 @pytest.mark.parametrize("part", ["train", "test"])
@@ -315,6 +445,11 @@ def test_parts_with_pixels_on_different_scales_are_refused() -> None:
         pytest.param(np.int64(1), "()", id="one number"),
         pytest.param(LABELS.astype(complex), "complex128", id="complex"),
         pytest.param(LABELS.astype(object), "object", id="objects"),
+        pytest.param(LABELS.astype("datetime64[D]"), "datetime64", id="dates"),
+        pytest.param(LABELS.astype([("a", "i8"), ("b", "i8")]), "('a', '<i8')", id="structured"),
+        pytest.param(np.array([0, 1, 2, 0, 1, 1e300]), "1e+300", id="giant float"),
+        pytest.param(np.frombuffer(b"\x01\0\xa0\x7f" * 6, "<f4"), "whole numbers", id="signalling NaN"),
+        pytest.param(np.zeros((6, 0)), "(6, 0)", id="no columns"),
     ],
 )
 def test_what_is_no_label_is_refused(part: str, labels: Array, fault: str) -> None:
@@ -351,6 +486,63 @@ def test_many_classes_may_be_sparse_when_they_are_named() -> None:
     labels = np.array([0, 1, 2, 0, 1, 499])
     names = [f"class {n}" for n in range(500)]
     assert load(small(y_train=labels, y_test=labels, class_names=names)).class_names == tuple(names)
+
+
+@pytest.mark.parametrize("kind", ["numbers", "text", "one-hot", "class names"])
+def test_more_classes_than_a_report_can_show_are_refused(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("reportgen.train.labels.MOST_CLASSES", 4)
+    images, numbers = np.zeros((6, 2, 2), np.uint8), np.array([0, 1, 2, 3, 4, 4])
+    given = {"numbers": numbers, "text": numbers.astype(str), "one-hot": np.eye(5)[numbers], "class names": LABELS}
+    names = {"class_names": np.array(list("abcde"))} if kind == "class names" else {}
+    error = refused({"x_test": images, "y_test": given[kind]} | names, test_only=True)
+    assert_one_line(error, "5 classes", "at most 4")
+
+
+def test_200_000_classes_are_refused_at_once() -> None:
+    numbers = np.arange(200_000)
+    for given in (numbers, numbers.astype(str)):
+        error = refused({"x_test": np.zeros((len(given), 1), np.uint8), "y_test": given}, test_only=True)
+        assert_one_line(error, "200,000 classes", "at most 5,000")
+
+
+def test_one_class_is_too_few_to_train_on_but_enough_to_test_with() -> None:
+    zeros = np.zeros(6, int)
+    assert_one_line(refused(small(y_train=zeros, y_test=zeros)), "'0'", "two or more classes")
+    assert load({"x_test": IMAGES, "y_test": zeros}, test_only=True).class_names == ("0",)
+
+
+def test_one_image_of_each_of_two_classes_will_do() -> None:
+    two = small(x_train=IMAGES[:2], y_train=LABELS[:2], x_test=IMAGES[:2], y_test=LABELS[:2])
+    assert len(load(two).test) == 2
+
+
+ALIKE = ["caf\u00e9", "cafe\u0301", "cat", "cat ", " cat", "Cat"]
+
+
+@pytest.mark.parametrize("kind", ["str", "bytes"])
+def test_class_names_that_only_look_alike_are_different_classes(kind: str) -> None:
+    given = np.array(ALIKE) if kind == "str" else np.array([name.encode() for name in ALIKE])
+    assert load(small(y_train=given, y_test=given)).class_names == tuple(sorted(ALIKE))
+    assert load(small(class_names=given)).class_names == tuple(ALIKE)
+
+
+@pytest.mark.parametrize("kind", ["str", "bytes"])
+def test_text_that_cannot_be_written_down_is_shown_by_its_numbers(kind: str) -> None:
+    odd = np.array(["\udcff", "b", "c"]) if kind == "str" else np.array([b"\xff", b"b", b"c"])
+    dataset = load(small(class_names=odd))
+    assert dataset.class_names == ("\\udcff" if kind == "str" else "\\xff", "b", "c")
+
+
+def test_labels_that_would_read_the_same_are_refused_not_merged() -> None:
+    given = np.array([b"\xff", b"\\xff", b"b", b"b", b"b", b"b"])
+    assert_one_line(refused(small(y_train=given, y_test=given)), "read the same")
+
+
+def test_characters_that_unicode_does_not_have_are_refused(tmp_path: Path) -> None:
+    beyond = np.full(6, 0x110000, np.uint32).view("U1")
+    for key in ("y_test", "class_names"):
+        path = saved(tmp_path / f"{key}.npz", **small(**{key: beyond}))
+        assert_one_line(refused(path), key, "Unicode")
 
 
 def test_lists_of_unequal_lengths_are_refused() -> None:
@@ -492,8 +684,11 @@ def test_the_fingerprint_changes_with_the_data(changes: dict[str, Any]) -> None:
 
 
 def test_the_fingerprint_changes_with_names_types_and_shapes_of_the_same_bytes() -> None:
-    arrays = [{"x": IMAGES}, {"y": IMAGES}, {"x": IMAGES.view(np.int8)}, {"x": IMAGES.reshape(6, 5, 4)}]
-    assert len({samples.fingerprint(each) for each in arrays}) == len(arrays)
+    kinds = [IMAGES, IMAGES.view(np.int8), IMAGES.reshape(6, 5, 4), IMAGES.reshape(6, 20)]
+    found = [samples.fingerprint({"test": Part(images, LABELS)}, ["a", "b", "c"]) for images in kinds]
+    found.append(samples.fingerprint({"train": Part(IMAGES, LABELS)}, ["a", "b", "c"]))
+    found += [samples.fingerprint({"test": Part(IMAGES, LABELS)}, names) for names in (["a", "b, c"], ["a, b", "c"])]
+    assert len(set(found)) == len(found) == 7
 
 
 def test_training_and_test_part_exchanged_is_another_fingerprint() -> None:

@@ -1,7 +1,5 @@
 """The data set in figures, and the images in it that are equal or blank."""
 
-import hashlib
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,12 +7,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reportgen.dataset import Dataset, Part
-from reportgen.record import DataFacts
+from reportgen.record import DataFacts, SkippedFile, SkippedFiles
+from reportgen.texts import joined
 
 LISTED = 20
 """How many images or pairs of images a check lists."""
-
-_CHUNK = 16_000_000  # bytes of images looked at together
 
 
 @dataclass(frozen=True)
@@ -52,6 +49,7 @@ def facts(dataset: Dataset, *, looked_at: list[str]) -> DataFacts:
     """Return sizes, shape, and the images per class of each part. looked_at: the parts that units are judged on."""
     classes = len(dataset.class_names)
     parts = {"train": dataset.train, "test": dataset.test}
+    pixels = dataset.pixels.said
     return DataFacts(
         name=dataset.name,
         source=dataset.source,
@@ -63,53 +61,25 @@ def facts(dataset: Dataset, *, looked_at: list[str]) -> DataFacts:
             name: None if part is None else np.bincount(part.labels, minlength=classes).tolist()
             for name, part in parts.items()
         },
-        pixels=dataset.pixels.said,
+        pixels=pixels if dataset.prepared is None else joined(" ", [dataset.prepared, pixels]),
         looked_at=looked_at,
+        skipped=[
+            SkippedFiles(one.part, one.count, [SkippedFile(*file) for file in one.files]) for one in dataset.skipped
+        ],
     )
 
 
 def checks(dataset: Dataset) -> DataChecks:
     """Return which images are equal or blank; what it keeps beside the images is some numbers for each."""
-    parts = {name: part for name, part in (("train", dataset.train), ("test", dataset.test)) if part is not None}
-    hashes = {name: digests(part) for name, part in parts.items()}
-    blank = {name: constant(part) for name, part in parts.items()}
+    parts = dict(reversed(dataset.parts.items()))  # the training part first
+    hashes = {name: part.survey.digests for name, part in parts.items()}
+    blank = {name: np.flatnonzero(part.survey.blank) for name, part in parts.items()}
     return DataChecks(
         **_equal(parts, hashes),
         repeated={name: len(found) - len(np.unique(found)) for name, found in hashes.items()},
         constant={name: len(found) for name, found in blank.items()},
         constant_images={name: found[:LISTED].tolist() for name, found in blank.items()},
     )
-
-
-def digests(part: Part) -> NDArray[np.uint64]:
-    """Return a 64-bit BLAKE2b digest of each image, (N,): equal for equal pixels, whatever their float type.
-
-    Two different images among 100,000 have the same digest by chance once in four billion data sets.
-    """
-    blake, found = hashlib.blake2b, []
-    for images in _chunks(part):
-        if images.dtype.kind == "f":
-            images = images.astype(np.float64) + 0.0  # -0.0 becomes 0.0
-        pixels = np.ascontiguousarray(images).reshape(-1).view(np.uint8).data
-        size = len(pixels) // len(images)
-        found += [blake(pixels[at : at + size], digest_size=8).digest() for at in range(0, len(pixels), size)]
-    return np.frombuffer(b"".join(found), np.dtype("<u8")).astype(np.uint64)
-
-
-def constant(part: Part) -> NDArray[np.int64]:
-    """Return the numbers of the images that show one colour, ascending; an image of a single pixel is none."""
-    blank = [np.zeros(0, np.bool_)]
-    for images in _chunks(part):
-        pixels = images.reshape(len(images), -1, images.shape[-1])
-        blank.append((pixels == pixels[:, :1]).all(axis=(1, 2)) & (pixels.shape[1] > 1))
-    return np.flatnonzero(np.concatenate(blank))
-
-
-def _chunks(part: Part) -> Iterator[NDArray[Any]]:
-    """Yield the images, some at a time, so that working copies stay small."""
-    step = max(_CHUNK // max(part.images[:1].nbytes, 1), 1)
-    for start in range(0, len(part), step):
-        yield part.images[start : start + step]
 
 
 def _equal(parts: dict[str, Part], hashes: dict[str, NDArray[np.uint64]]) -> dict[str, Any]:

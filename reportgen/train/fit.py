@@ -5,6 +5,8 @@ import json
 import tempfile
 import time
 import zipfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,27 +18,38 @@ from reportgen.progress import Progress, Tick
 from reportgen.record import History
 from reportgen.texts import text
 from reportgen.train.history import from_metrics
-from reportgen.train.runtime import keras
+from reportgen.train.runtime import keras, tf
 
 
 def fit(
-    model: keras.Model, dataset: Dataset, *, epochs: int, batch_size: int, patience: int, progress: Progress
+    model: keras.Model,
+    dataset: Dataset,
+    *,
+    epochs: int,
+    batch_size: int,
+    patience: int,
+    count: Callable[[int], None],
+    progress: Progress,
 ) -> History:
     """Train `model` in place until the validation loss stops falling, and return what happened.
 
     The test part is the validation part, as in the article. patience: epochs without a lower validation loss
-    that are forgiven. The weights are those of the last epoch.
+    that are forgiven. count: called with the number of epochs that are done, 0 before the first; its time is not the
+    epoch's. The weights are those of the last epoch.
     """
     assert dataset.train is not None
     classes = len(dataset.class_names)
     stopping = keras.callbacks.EarlyStopping(monitor="val_loss", patience=patience)
-    with progress.bar("training", total=-(-len(dataset.train) // batch_size)) as tick:
-        watch = _Watch(progress, tick, epochs)
+    train = _given(dataset.train, dataset.pixels.scale, classes, batch_size, shuffled=True)
+    test = _given(dataset.test, dataset.pixels.scale, classes, batch_size, shuffled=False)
+    with progress.bar("training", total=-(-len(dataset.train) // batch_size)) as tick, _faults_of(train[0], test[0]):
+        watch = _Watch(progress, tick, epochs, count)
         found = model.fit(
-            *_arrays(dataset.train, dataset.pixels.scale, classes),
+            *train,
             batch_size=batch_size,
+            shuffle=train[1] is not None,  # else it is shuffled already
             epochs=epochs,
-            validation_data=_arrays(dataset.test, dataset.pixels.scale, classes),
+            validation_data=test,
             callbacks=[stopping, watch],
             verbose=0,
         )
@@ -74,21 +87,79 @@ def _renumbered(value: Any, numbers: dict[int, int]) -> Any:
     }
 
 
-def _arrays(part: Part, scale: float, classes: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Return images as the model sees them and labels as one-hot rows, both float32."""
-    images = part.images.astype(np.float32)
-    images *= np.float32(scale)
-    return images, np.eye(classes, dtype=np.float32)[part.labels]
+def _given(part: Part, scale: float, classes: int, batch_size: int, *, shuffled: bool) -> tuple[Any, Any]:
+    """Return a part as Keras takes it: images and labels, or what reads them batch by batch where they lie on disk."""
+    if isinstance(part.images, np.ndarray):
+        return _seen(part.images, scale), _one_hot(part.labels, classes)
+    return _Batches(part, scale, classes, batch_size, shuffled=shuffled), None
+
+
+def _seen(images: NDArray[Any], scale: float) -> NDArray[np.float32]:
+    """Return images as the model sees them."""
+    seen = images.astype(np.float32)
+    seen *= np.float32(scale)
+    return seen
+
+
+def _one_hot(labels: NDArray[np.int64], classes: int) -> NDArray[np.float32]:
+    return np.eye(classes, dtype=np.float32)[labels]
+
+
+class _Batches(keras.utils.PyDataset):  # type: ignore[misc]  # keras ships no types
+    """Images on disk, a batch at a time; shuffled, in another order each epoch, by numpy's generator.
+
+    fault: what reading them raised last. TensorFlow, which asks for the batches, would hide it.
+    """
+
+    def __init__(self, part: Part, scale: float, classes: int, batch_size: int, *, shuffled: bool) -> None:
+        super().__init__()
+        self._part, self._scale, self._classes, self._size = part, scale, classes, batch_size
+        self._shuffled = shuffled
+        self._order = np.arange(len(part))
+        self.fault: Exception | None = None
+        self.on_epoch_end()
+
+    @property
+    def num_batches(self) -> int:
+        return -(-len(self._part) // self._size)
+
+    def __getitem__(self, number: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        which = self._order[number * self._size : (number + 1) * self._size]
+        try:
+            images = self._part.images[which]
+        except Exception as error:
+            self.fault = error
+            raise
+        return _seen(images, self._scale), _one_hot(self._part.labels[which], self._classes)
+
+    def on_epoch_end(self) -> None:
+        if self._shuffled:
+            self._order = np.random.permutation(len(self._part))
+
+
+@contextmanager
+def _faults_of(*given: Any) -> Iterator[None]:
+    """Raise what reading a batch raised as it is, not as TensorFlow retells it."""
+    try:
+        yield
+    except tf.errors.OpError as error:
+        for batches in given:
+            if isinstance(batches, _Batches) and batches.fault is not None:
+                raise batches.fault from error
+        raise
 
 
 class _Watch(keras.callbacks.Callback):  # type: ignore[misc]  # keras ships no types
     """Times the epochs; moves the bar on a terminal, writes a line per epoch everywhere."""
 
-    def __init__(self, progress: Progress, tick: Tick, epochs: int) -> None:
+    def __init__(self, progress: Progress, tick: Tick, epochs: int, count: Callable[[int], None]) -> None:
         super().__init__()
-        self.progress, self.tick, self.epochs = progress, tick, epochs
+        self.progress, self.tick, self.epochs, self.count = progress, tick, epochs, count
         self.seconds: list[float] = []
         self._start = 0.0
+
+    def on_train_begin(self, logs: Any = None) -> None:
+        self.count(0)
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         self._start = time.perf_counter()
@@ -100,3 +171,4 @@ class _Watch(keras.callbacks.Callback):  # type: ignore[misc]  # keras ships no 
         self.seconds.append(time.perf_counter() - self._start)
         figures = ", ".join(f"{name} {value:.4f}" for name, value in (logs or {}).items())
         self.progress.say(f"  epoch {epoch + 1:2d}: {figures} ({self.seconds[-1]:.1f} s)")
+        self.count(epoch + 1)

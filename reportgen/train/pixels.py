@@ -1,6 +1,6 @@
 """Choose how stored pixels reach the model."""
 
-from reportgen.dataset import Dataset, Part, Pixels
+from reportgen.dataset import Dataset, Pixels
 from reportgen.errors import InputError
 from reportgen.options import PixelRange
 from reportgen.texts import text
@@ -32,14 +32,14 @@ def choose(dataset: Dataset, choice: PixelRange, *, model_rescales: bool) -> Pix
 
 def _top(dataset: Dataset) -> float:
     """Return the largest value that a stored pixel can take: 1, 255 or 65,535."""
-    parts: list[Part] = [part for part in (dataset.train, dataset.test) if part is not None]
     dtype = dataset.test.images.dtype
     if dtype.kind == "b":
         return 1.0
     if dtype.kind == "u" and dtype.itemsize <= 2:
         return float(2 ** (8 * dtype.itemsize) - 1)
-    low = min(float(part.images.min()) for part in parts)
-    high = max(float(part.images.max()) for part in parts)
+    surveys = [part.survey for part in dataset.parts.values()]
+    low = min(float(survey.low.min()) for survey in surveys)
+    high = max(float(survey.high.max()) for survey in surveys)
     if low < 0 or high > 255:
         raise InputError(
             f"the {dtype} pixels run from {low:g} to {high:g}",

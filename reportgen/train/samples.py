@@ -1,17 +1,22 @@
-"""Labelled images from the bundled digits, Keras's data sets, .npz files and IDX folders, each one checked."""
+"""Labelled images from every source - bundled, Keras's, files, folders, Python - checked and made a Dataset."""
 
 import hashlib
-from collections.abc import Mapping
+import json
+import math
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from reportgen.dataset import Dataset, Part
+from reportgen.dataset import Data, Dataset, Images, Part, Skipped
 from reportgen.errors import InputError, SurroundingsError
 from reportgen.texts import Text, text
-from reportgen.train import idx
+from reportgen.train import batches, files, folders, idx, labels, npz, stored
+from reportgen.wording import first, short
 
 Array = NDArray[Any]
 
@@ -19,48 +24,69 @@ BUNDLED = Path(__file__).resolve().parent.parent / "digits" / "sample.npz"
 _FASHION = (
     "T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot",
 )  # fmt: skip
-_MOST_GAPS = 10
-_KEYS = ("x_train", "y_train", "x_test", "y_test", "class_names")
+_PARTS = ("train", "test")
+_LISTED = 10
+_LARGEST_PIXEL = 1e18  # its square still is a number in the 32 bits that models compute with
+_PATHS = "expected sample, mnist, fashion-mnist, an .npz file, or a folder of pictures, .npy or IDX files"
+_OBJECTS = (
+    "expected a mapping with x_test, y_test, or with test (and train): a pair of arrays (x, y), a tf.data.Dataset or "
+    "a keras.utils.PyDataset"
+)
 
 
-def load(data: str | Path | Mapping[str, Any], *, test_only: bool) -> Dataset:
-    """Return the data set that `data` names.
+def load(data: Data, *, test_only: bool, size: tuple[int, int] | None = None) -> Dataset:
+    """Return the data set that `data` names or is.
 
-    data: "sample", "mnist", "fashion-mnist", the path of an .npz file or of a folder of IDX files, or a
-        mapping with the arrays x_train, y_train, x_test, y_test and optionally class_names.
-    test_only: whether a test part alone will do (nothing is trained).
-    Raises InputError for data that cannot be used, SurroundingsError where a download fails.
+    data: "sample", "mnist", "fashion-mnist"; the path of an .npz file, of a folder with pictures in
+        train/<class> and test/<class>, or of a folder of .npy or IDX files; a mapping with the arrays x_train, y_train,
+        x_test, y_test, or with "train" and "test", each a pair of arrays, a tf.data.Dataset or a
+        keras.utils.PyDataset, and optionally class_names; or what "test" would have, alone. Images are (N, F), (N, H,
+        W), (N, H, W, C) or (N, D, H, W, C); labels are integers, text or one-hot rows.
+    test_only: whether a test part alone will do (nothing is trained). size: (height, width) that pictures in folders
+        are brought to.
+    Raises InputError for data that cannot be used, SurroundingsError where a download or a temporary file fails.
     """
-    if isinstance(data, Mapping):
-        return _checked(dict(data), "arrays", text("arrays handed over in Python"), test_only)
+    if size is not None and not (isinstance(data, str | Path) and folders.looks_like(Path(data))):
+        raise InputError("--image-size is for pictures in folders alone", "leave it out, or resize the images yourself")
+    if not isinstance(data, str | Path):
+        return _from_python(data, test_only)
     name = str(data)
     if name == "sample":
         source = text("5,000 of the MNIST handwritten digits, bundled with reportgen")
-        return _checked(_read_npz(BUNDLED), "sample", source, test_only)
+        return _of_arrays(npz.read(BUNDLED), "sample", source, test_only)
     if name in ("mnist", "fashion-mnist"):
         source = text("the data set {name} of keras.datasets", name=name)
-        return _checked(_from_keras(name), name, source, test_only)
-    path = Path(data)
-    if path.is_dir():
-        source = text("IDX files in {folder}", folder=name)
-        return _checked(idx.read_folder(path), path.resolve().name, source, test_only)
-    if path.is_file():
-        return _checked(_read_npz(path), path.stem, text("the file {file}", file=name), test_only)
-    what = "is neither a file nor a folder" if path.exists() else "does not exist"
-    raise InputError(
-        f"--data {name!r} {what}",
-        "expected sample, mnist, fashion-mnist, an .npz file or a folder of IDX files",
-    )
+        return _of_arrays(_from_keras(name), name, source, test_only)
+    if not name or not os.path.lexists(data):
+        raise InputError(f"--data {short(name)!r} does not exist", _PATHS)
+    path, shown = Path(data), files.shown(name)
+    if not path.is_dir():
+        return _of_arrays(npz.read(path), files.shown(path.stem), text("the file {file}", file=shown), test_only)
+    if npz.looks_like(path):
+        source = text("NumPy files in {folder}", folder=shown)
+        return _of_arrays(npz.read_folder(path), _name(path), source, test_only)
+    if folders.looks_like(path):
+        return _of_pictures(path, size, test_only)
+    source = text("IDX files in {folder}", folder=shown)
+    return _of_arrays(idx.read_folder(path), _name(path), source, test_only)
 
 
-def fingerprint(arrays: Mapping[str, Array]) -> str:
-    """Return the SHA-256 over names, types, shapes and values, whatever kind of file they came from."""
-    digest = hashlib.sha256()
-    for key in sorted(arrays):
-        array = np.ascontiguousarray(arrays[key])
-        digest.update(f"{key} {array.dtype.str} {array.shape}\n".encode())
-        digest.update(array.view(np.uint8).data if array.dtype.kind in "biuf" else array.tobytes())
+def fingerprint(parts: Mapping[str, Part], class_names: Sequence[str]) -> str:
+    """Return the SHA-256 over images, labels and class names, in whatever container and order they came.
+
+    Of each part, by its name: dtype, shape and pixels of the images, and the labels as numbers.
+    """
+    digest = hashlib.sha256(json.dumps(list(class_names)).encode())
+    for name, part in sorted(parts.items()):
+        shape = "x".join(map(str, part.images.shape))
+        digest.update(f"\n{name} {part.images.dtype.str} {shape} {part.survey.sha256}\n".encode())
+        digest.update(part.labels.astype("<i8").tobytes())
     return digest.hexdigest()
+
+
+def _name(folder: Path) -> str:
+    """Return what a data set in a folder is called; the root has no name of its own."""
+    return files.shown(folder.resolve().name) or "data"
 
 
 def _from_keras(name: str) -> dict[str, Array]:
@@ -78,140 +104,156 @@ def _from_keras(name: str) -> dict[str, Array]:
     return {"x_train": x_train, "y_train": y_train, "x_test": x_test, "y_test": y_test, "class_names": names}
 
 
-def _read_npz(path: Path) -> dict[str, Array]:
-    do = "save it with numpy.savez(path, x_train=..., y_train=..., x_test=..., y_test=...)"
-    try:
-        with path.open("rb") as stream:
-            archive = np.load(stream, allow_pickle=False)
-            if not isinstance(archive, np.lib.npyio.NpzFile):
-                raise InputError(f"{path} holds one bare array, not an .npz archive", do)
-            arrays = {key: archive[key] for key in _KEYS if key in archive.files}
-            if "x_test" not in arrays:
-                raise InputError(f"{path} has the keys {', '.join(archive.files) or 'none'}, not x_test", do)
-            return arrays
-    except InputError:
-        raise
-    except Exception as error:  # numpy, zipfile and zlib raise whatever a damaged file makes of them
-        if "pickle" in str(error).lower():
-            why = "it is no .npz archive, or it holds Python objects, which are never unpickled"
-            raise InputError(f"{path} cannot be read: {why}", "save plain number or text arrays") from error
-        raise InputError(f"{path} cannot be read ({str(error) or type(error).__name__})", do) from error
+def _from_python(data: Any, test_only: bool) -> Dataset:
+    """Return the data set of arrays, pairs of them, and what yields batches, as somebody has them in Python."""
+    kind = batches.kind(data)
+    if kind or isinstance(data, tuple):
+        data = {"test": data}
+    if not isinstance(data, Mapping):
+        raise InputError(f"the data is of the class {type(data).__name__}", _OBJECTS)
+    kind = kind or next((found for part in _PARTS if (found := batches.kind(data.get(part)))), None)
+    source = text("a {kind} handed over in Python", kind=kind) if kind else text("arrays handed over in Python")
+    arrays: dict[str, Images] = {key: _array(data[key], f"{key} of {source}") for key in npz.KEYS if key in data}
+    for part in _PARTS:
+        if part not in data:
+            continue
+        if both := {f"x_{part}", f"y_{part}"} & arrays.keys():
+            raise InputError(f"{source} have both {part!r} and {min(both)!r}", f"give one of them; {_OBJECTS}")
+        images, of_images, names = _part(data[part], part, str(source))
+        arrays |= {f"x_{part}": images, f"y_{part}": of_images}
+        if names is not None:
+            arrays.setdefault("class_names", np.asarray(names))
+    return _of_arrays(arrays, "dataset" if kind else "arrays", source, test_only)
 
 
-def _checked(arrays: dict[str, Array], name: str, source: Text, test_only: bool) -> Dataset:
-    """Return the arrays as a Dataset. Raises InputError that names the first thing that does not fit."""
-    arrays = {key: _array(arrays[key], f"{key} of {source}") for key in _KEYS if key in arrays}
-    needed = ["x_test", "y_test"] if test_only else ["x_train", "y_train", "x_test", "y_test"]
-    if missing := [key for key in needed if key not in arrays]:
-        hint = "" if test_only else ", or give --model to report on a trained one (then a test part is enough)"
-        raise InputError(f"{source} lacks {', '.join(missing)}", f"expected {', '.join(needed)}{hint}")
-    parts = [part for part in ("train", "test") if f"x_{part}" in arrays and f"y_{part}" in arrays]
-    images = {part: _images(arrays[f"x_{part}"], f"x_{part} of {source}") for part in parts}
-    labels = {part: _labels(arrays[f"y_{part}"], f"y_{part} of {source}") for part in parts}
-    for part in parts:
-        if len(images[part]) != len(labels[part]):
-            raise InputError(
-                f"x_{part} of {source} has {len(images[part])} images but y_{part} {len(labels[part])} labels",
-                "give every image one label",
-            )
-    if "train" in images and images["train"].shape[1:] != images["test"].shape[1:]:
-        shapes = f"{images['train'].shape[1:]} in x_train but {images['test'].shape[1:]} in x_test"
-        raise InputError(f"{source} has images of shape {shapes}", "give both parts the same image shape")
-    dtypes = {part: images[part].dtype for part in parts}
-    if len(set(dtypes.values())) > 1 and any(dtype.kind != "f" for dtype in dtypes.values()):
-        found = f"{dtypes['train']} in x_train but {dtypes['test']} in x_test"
-        raise InputError(f"{source} has pixels of {found}", "give both parts the same dtype and range")
-    given = _class_names(arrays["class_names"], source) if "class_names" in arrays else None
-    numbers, names = _numbered(labels, given, source)
-    made = {part: Part(images[part], numbers[part]) for part in parts}
-    return Dataset(name, source, made.get("train"), made["test"], names, fingerprint(arrays))
+def _part(given: Any, part: str, source: str) -> tuple[Images, Array, Sequence[str] | None]:
+    """Return images, labels and perhaps class names of what was given for a part."""
+    if batches.kind(given):
+        return batches.read(given, f"the {part} part, {source}")
+    if not isinstance(given, tuple | list) or len(given) != 2:
+        found = f"{type(given).__name__}{f' of {len(given)}' if isinstance(given, tuple | list) else ''}"
+        raise InputError(f"the {part} part of {source} is a {found}", f"expected (x, y); {_OBJECTS}")
+    if all(isinstance(each, tuple) for each in given):
+        raise InputError(f"the {part} part of {source} is a pair of pairs", "give {'train': (x, y), 'test': (x, y)}")
+    return _array(given[0], f"x_{part} of {source}"), _array(given[1], f"y_{part} of {source}"), None
 
 
 def _array(value: Any, what: str) -> Array:
     try:
         return np.asarray(value)
-    except ValueError as error:
+    except Exception as error:  # a library's own array type raises what it likes
         raise InputError(f"{what} is no array ({error})", "give rows of equal length") from error
 
 
-def _images(images: Array, what: str) -> Array:
-    """Return images as (N, H, W, C), their values untouched, in a dtype that TensorFlow has."""
-    if images.dtype.kind not in "buif":
-        raise InputError(f"{what} has dtype {images.dtype}", "expected integer, bool or float pixels")
-    if images.ndim not in (3, 4):
-        raise InputError(f"{what} has shape {images.shape}", "expected (N, height, width) or (N, height, width, C)")
-    if 0 in images.shape:
-        raise InputError(f"{what} has shape {images.shape}, so no images", "give at least one image")
-    if images.dtype.kind == "f" and not (finite := np.isfinite(images)).all():
-        bad = np.flatnonzero(~finite.reshape(len(images), -1).all(axis=1))
+def _of_arrays(arrays: Mapping[str, Images], name: str, source: Text, test_only: bool) -> Dataset:
+    """Return arrays named as in npz.KEYS as a Dataset. Raises InputError where one is missing."""
+    needed = ["x_test", "y_test"] if test_only else ["x_train", "y_train", "x_test", "y_test"]
+    if missing := [key for key in needed if key not in arrays]:
+        hint = "" if test_only else ", or give --model to report on a trained one (then a test part is enough)"
+        raise InputError(f"{source} lacks {', '.join(missing)}", f"expected {', '.join(needed)}{hint}")
+    parts = [part for part in _PARTS if f"x_{part}" in arrays and f"y_{part}" in arrays]
+    given = None
+    if "class_names" in arrays:
+        given = labels.class_names(arrays["class_names"], f"class_names of {source}")
+    images = {part: arrays[f"x_{part}"] for part in parts}
+    return _made(images, {part: arrays[f"y_{part}"] for part in parts}, given, name, source, test_only)
+
+
+def _of_pictures(path: Path, size: tuple[int, int] | None, test_only: bool) -> Dataset:
+    """Return the pictures in folders below `path`. Raises InputError where a part is missing."""
+    needed = ["test"] if test_only else ["train", "test"]
+    if missing := [part for part in needed if not (path / part).is_dir()]:
+        hint = "" if test_only else ", or give --model to report on a trained one (then test is enough)"
         raise InputError(
-            f"{what} holds NaN or infinite pixels in {len(bad)} of {len(images)} images, first in image {bad[0]}",
+            f"{path} has no folder {' and none '.join(missing)}",
+            f"expected {' and '.join(f'{part}/<class>/<pictures>' for part in needed)}{hint}",
+        )
+    found = folders.read(path, size)
+    source = text("pictures in {folder}", folder=files.shown(str(path)))
+    made = _made(found.images, found.labels, found.class_names, _name(path), source, test_only, found.skipped)
+    return replace(made, prepared=found.said)
+
+
+@np.errstate(all="ignore")  # NaN is looked for, not warned of
+def _made(
+    images: Mapping[str, Images],
+    of_images: Mapping[str, Images],
+    class_names: Sequence[str] | None,
+    name: str,
+    source: Text,
+    test_only: bool,
+    skipped: Sequence[Skipped] = (),
+) -> Dataset:
+    """Return images and labels by part as a Dataset. Raises InputError that names the first thing that does not fit.
+
+    What can be seen without the pixels is looked at first; then all images are gone through once.
+    """
+    images = {part: _images(found, f"x_{part} of {source}") for part, found in images.items()}
+    for part, found in images.items():
+        if (shape := of_images[part].shape) and shape[0] != len(found):
+            raise InputError(
+                f"x_{part} of {source} has {len(found)} images but y_{part} {shape[0]} labels",
+                "give every image one label",
+            )
+    if "train" in images:
+        _check_alike(images["train"], images["test"], source)
+    checked = {part: labels.checked(found, f"y_{part} of {source}") for part, found in of_images.items()}
+    numbers, names = labels.numbered(checked, class_names, source)
+    if len(names) < 2 and not test_only:
+        raise InputError(f"all images of {source} have the label {names[0]!r}", "give images of two or more classes")
+    parts = {part: Part(found, numbers[part]) for part, found in images.items()}
+    for part, made in parts.items():
+        _check_pixels(made, f"x_{part} of {source}")
+    return Dataset(
+        name=name,
+        source=source,
+        train=parts.get("train"),
+        test=parts["test"],
+        class_names=names,
+        sha256=fingerprint(parts, names),
+        skipped=skipped,
+    )
+
+
+def _images(images: Images, what: str) -> Images:
+    """Return images as (N, *space, C), their values untouched, in a dtype that TensorFlow has."""
+    shape, dtype = tuple(images.shape), images.dtype
+    if dtype.kind not in "buif":
+        raise InputError(f"{what} has dtype {dtype}", "expected integer, bool or float pixels")
+    if not 2 <= len(shape) <= 5:
+        axes = "expected (N, features), (N, height, width), (N, height, width, C) or (N, depth, height, width, C)"
+        raise InputError(f"{what} has shape {shape}", axes)
+    if 0 in shape:
+        raise InputError(f"{what} has shape {shape}, so no images", "give at least one image")
+    if (each := math.prod(shape[1:]) * dtype.itemsize) > stored.IN_MEMORY:
+        raise InputError(f"{what} has images of {each:,} bytes each", f"expected at most {stored.IN_MEMORY:,}")
+    if isinstance(images, np.ndarray):
+        images = images.astype(stored.native(dtype), copy=False)
+    return images if len(shape) > 3 else cast(Any, images).reshape((*shape, 1))
+
+
+def _check_alike(train: Images, test: Images, source: str) -> None:
+    """Raise InputError unless the images of both parts can go the same way into one model."""
+    if train.shape[1:] != test.shape[1:]:
+        shapes = f"{train.shape[1:]} in x_train but {test.shape[1:]} in x_test"
+        raise InputError(f"{source} has images of shape {shapes}", "give both parts the same image shape")
+    if train.dtype != test.dtype and not train.dtype.kind == test.dtype.kind == "f":
+        found = f"{train.dtype} in x_train but {test.dtype} in x_test"
+        raise InputError(f"{source} has pixels of {found}", "give both parts the same dtype and range")
+
+
+def _check_pixels(part: Part, what: str) -> None:
+    """Raise InputError where a pixel is no number, or none that a model can compute with."""
+    survey = part.survey
+    if len(bad := survey.unusable):
+        listed = first([f"image {number}" for number in bad.tolist()], _LISTED)
+        raise InputError(
+            f"{what} holds NaN or infinite pixels in {len(bad)} of {len(part)} images: {listed}",
             "leave those images out",
         )
-    dtype = np.dtype(np.float64) if images.dtype.kind == "f" and images.dtype.itemsize > 8 else images.dtype
-    images = images.astype(dtype.newbyteorder("="), copy=False)
-    return images[..., np.newaxis] if images.ndim == 3 else images
-
-
-def _labels(labels: Array, what: str) -> Array:
-    """Return labels as (N,) int64 or text; one-hot rows become numbers."""
-    expected = "expected one integer, text or one-hot row per image"
-    if labels.ndim == 2 and labels.shape[1] == 1:
-        labels = labels[:, 0]
-    if labels.ndim == 2 and labels.dtype.kind in "buif":
-        if not ((labels == 0) | (labels == 1)).all() or not (labels.sum(axis=1) == 1).all():
-            raise InputError(f"{what} has shape {labels.shape} but its rows are not one-hot", expected)
-        return np.asarray(np.argmax(labels, axis=1), np.int64)
-    if labels.ndim != 1:
-        raise InputError(f"{what} has shape {labels.shape}", expected)
-    if labels.dtype.kind == "U":
-        return labels
-    if labels.dtype.kind == "S":
-        return np.char.decode(labels, "utf-8", "backslashreplace")
-    if labels.dtype.kind not in "buif":
-        raise InputError(f"{what} has dtype {labels.dtype}", expected)
-    if labels.dtype.kind == "f" and not (np.isfinite(labels) & (labels == np.floor(labels))).all():
-        raise InputError(f"{what} holds labels that are not whole numbers", expected)
-    if len(labels) and (labels.min() < 0 or labels.max() > 2**31):
-        worst = labels.min() if labels.min() < 0 else labels.max()
-        raise InputError(f"{what} holds the label {worst}, which is out of range", "number the classes 0 to K-1")
-    return labels.astype(np.int64)
-
-
-def _class_names(names: Array, source: str) -> list[str]:
-    if names.ndim != 1 or names.dtype.kind not in "US" or not len(names):
-        found = f"class_names of {source} has dtype {names.dtype} and shape {names.shape}"
-        raise InputError(found, "expected one text per class")
-    listed = [str(name) for name in _labels(names, f"class_names of {source}")]
-    if len(set(listed)) < len(listed):
-        twice = next(name for name in listed if listed.count(name) > 1)
-        raise InputError(f"class_names of {source} has {twice!r} more than once", "give every class its own name")
-    return listed
-
-
-def _numbered(
-    labels: dict[str, Array], given: list[str] | None, source: str
-) -> tuple[dict[str, NDArray[np.int64]], tuple[str, ...]]:
-    """Return all labels as indices into class names, and those names."""
-    if len({array.dtype.kind for array in labels.values()}) > 1:
-        raise InputError(f"{source} has text labels in one part and numbers in the other", "use one kind for both")
-    found = sorted({value for array in labels.values() for value in np.unique(array).tolist()})
-    if any(array.dtype.kind == "U" for array in labels.values()):
-        names = given or found
-        if unknown := [label for label in found if label not in set(names)]:
-            raise InputError(f"{source} has the label {unknown[0]!r}, which class_names lacks", "add it there")
-        index = {name: number for number, name in enumerate(names)}
-        return (
-            {p: np.array([index[label] for label in array.tolist()], np.int64) for p, array in labels.items()},
-            tuple(names),
+    low, high = survey.low.min(), survey.high.max()
+    if max(-low, high) > _LARGEST_PIXEL:
+        raise InputError(
+            f"{what} holds pixels from {low:g} to {high:g}",
+            f"expected at most {_LARGEST_PIXEL:g}, as models compute with 32 bits; scale them",
         )
-    top = int(found[-1])
-    if given is not None:
-        if top >= len(given):
-            expected = f"expected 0 to {len(given) - 1}, one for each of the {len(given)} class names"
-            raise InputError(f"{source} has the label {top}, which is out of range", expected)
-    elif top + 1 > 2 * len(found) + _MOST_GAPS:
-        what = f"{source} has the label {top} but only {len(found)} different labels"
-        raise InputError(what, "number the classes 0 to K-1, or name them all in class_names")
-    names = given or [str(number) for number in range(top + 1)]
-    return {part: array.astype(np.int64) for part, array in labels.items()}, tuple(names)
