@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from reportgen.record import Maps, Strips
-from reportgen.render import tiles
+from reportgen.render import input_images, tiles
+from reportgen.render.mosaic import Grid, Picture
 from tests.builders import make_kernels
 
 Pixels = NDArray[np.uint8]
@@ -22,7 +23,7 @@ STEPS = 205  # of 256 palette entries, 51 are paper, lines and greys
 GREY_INPUTS = np.full((8, 8, 8, 1), 255, np.uint8)
 
 
-def decoded(picture: tiles.Picture) -> Pixels:
+def decoded(picture: Picture) -> Pixels:
     """Return a picture's pixels as (height, width, 3), its size checked."""
     with Image.open(io.BytesIO(picture.png)) as opened:
         assert opened.format == "PNG"
@@ -38,7 +39,7 @@ def is_colour(pixels: Pixels, colour: tuple[int, ...]) -> NDArray[np.bool_]:
     return (pixels == np.array(colour, np.uint8)).all(axis=-1)
 
 
-def scale_colours(grid: tiles.Grid) -> list[tuple[int, ...]]:
+def scale_colours(grid: Grid) -> list[tuple[int, ...]]:
     """Return the colours of the scale, lowest value first: around zero for kernels, else upwards."""
     name = "RdBu_r" if grid.low == -grid.high else "viridis"
     shades = matplotlib.colormaps[name](np.linspace(0, 1, STEPS))[:, :3]
@@ -65,7 +66,7 @@ def _runs(flags: NDArray[np.bool_], reach: int) -> list[tuple[int, int]]:
     return runs
 
 
-def shows_values(pixels: Pixels, grid: tiles.Grid) -> NDArray[np.bool_]:
+def shows_values(pixels: Pixels, grid: Grid) -> NDArray[np.bool_]:
     """Tell which pixels have a colour of the grid's scale."""
     return np.isin(_as_numbers(pixels), _as_numbers(np.array(scale_colours(grid), np.uint8)))
 
@@ -74,16 +75,16 @@ def _as_numbers(pixels: Pixels) -> NDArray[np.int64]:
     return pixels.astype(np.int64) @ [1 << 16, 1 << 8, 1]
 
 
-def painted_tiles(grid: tiles.Grid) -> list[Pixels]:
+def painted_tiles(grid: Grid) -> list[Pixels]:
     """Return every tile that shows values, in reading order."""
     return [tile for picture in grid.pictures for tile in _tiles_of(decoded(picture), grid)]
 
 
-def _tiles_of(pixels: Pixels, grid: tiles.Grid) -> list[Pixels]:
+def _tiles_of(pixels: Pixels, grid: Grid) -> list[Pixels]:
     return [pixels[box] for box in boxes(shows_values(pixels, grid))]
 
 
-def left_of_tiles(grid: tiles.Grid) -> Pixels:
+def left_of_tiles(grid: Grid) -> Pixels:
     """Return the part of the first picture where the input images are."""
     pixels = decoded(grid.pictures[0])
     return pixels[:, : boxes(shows_values(pixels, grid))[0][1].start]
@@ -419,7 +420,7 @@ def test_tiles_beside_an_input_in_colour_have_the_same_colours_as_beside_a_grey_
 def test_images_of_an_unusual_number_of_channels_show_their_first(channels: int) -> None:
     images = np.zeros((1, 4, 4, channels), np.uint8)
     images[..., 0] = 255
-    assert colours(decoded(tiles.image(images[0]))) == {WHITE}
+    assert colours(decoded(input_images.image(images[0]))) == {WHITE}
 
 
 def test_dim_images_beside_bright_ones_stay_dim() -> None:
@@ -436,14 +437,14 @@ def test_dim_images_beside_bright_ones_stay_dim() -> None:
 @pytest.mark.parametrize("channels", [1, 3])
 def test_an_image_of_bytes_is_shown_as_it_is(channels: int) -> None:
     stored = np.random.default_rng(0).integers(0, 256, (5, 7, channels), dtype=np.uint8)
-    assert np.array_equal(decoded(tiles.image(stored)), np.broadcast_to(stored, (5, 7, 3)))
+    assert np.array_equal(decoded(input_images.image(stored)), np.broadcast_to(stored, (5, 7, 3)))
 
 
 @pytest.mark.parametrize("size", [(1, 5), (5, 1), (1, 1)])
 @pytest.mark.parametrize("channels", [1, 3])
 def test_an_image_of_one_line_keeps_its_size(size: tuple[int, int], channels: int) -> None:
     stored = np.random.default_rng(0).integers(0, 256, (*size, channels), dtype=np.uint8)
-    assert np.array_equal(decoded(tiles.image(stored)), np.broadcast_to(stored, (*size, 3)))
+    assert np.array_equal(decoded(input_images.image(stored)), np.broadcast_to(stored, (*size, 3)))
 
 
 @pytest.mark.parametrize(
@@ -452,12 +453,12 @@ def test_an_image_of_one_line_keeps_its_size(size: tuple[int, int], channels: in
 )
 def test_other_numbers_run_from_black_to_white(values: list[float], expected: list[int]) -> None:
     stored = np.array(values).reshape(1, 3, 1).repeat(2, axis=0)
-    assert decoded(tiles.image(stored))[0, :, 0].tolist() == expected
+    assert decoded(input_images.image(stored))[0, :, 0].tolist() == expected
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float16", "int64", "uint16", "bool"])
 def test_an_image_of_zeros_is_black(dtype: str) -> None:
-    assert colours(decoded(tiles.image(np.zeros((4, 4, 1), dtype)))) == {BLACK}
+    assert colours(decoded(input_images.image(np.zeros((4, 4, 1), dtype)))) == {BLACK}
 
 
 # Kernels in colour
