@@ -1,18 +1,51 @@
 """reportgen: see what went on inside a Keras model, as one HTML page and one PDF."""
 
+import importlib
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
-__all__ = ["report"]
+__all__ = [
+    "FindingThresholds",
+    "InputError",
+    "Report",
+    "ReportCallback",
+    "ReportgenError",
+    "SurroundingsError",
+    "report",
+    "rerender",
+]
 
 if TYPE_CHECKING:
+    from reportgen.callback import ReportCallback
+    from reportgen.collect.finding_kinds import FindingThresholds
+    from reportgen.errors import InputError, ReportgenError, SurroundingsError
+    from reportgen.pipeline import render as rerender
     from reportgen.pipeline import report
+    from reportgen.result import Report
+
+# `render` itself is the name of a package here, which would take the function's place once it is imported
+_PLACES = {
+    "FindingThresholds": ("collect.finding_kinds", "FindingThresholds"),
+    "InputError": ("errors", "InputError"),
+    "Report": ("result", "Report"),
+    "ReportCallback": ("callback", "ReportCallback"),
+    "ReportgenError": ("errors", "ReportgenError"),
+    "SurroundingsError": ("errors", "SurroundingsError"),
+    "report": ("pipeline", "report"),
+    "rerender": ("pipeline", "render"),
+}
 
 
-def __getattr__(name: str) -> Any:
-    """Import the pipeline when it is first asked for, so that `import reportgen` costs nothing."""
-    if name == "report":
-        from reportgen.pipeline import report
+if not TYPE_CHECKING:  # a type checker would take every name for one that there is
 
-        return report
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    def __getattr__(name: str) -> Any:
+        """Import what stands in __all__ when it is first asked for, so that `import reportgen` costs nothing."""
+        if name not in _PLACES:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        module, attribute = _PLACES[name]
+        return getattr(importlib.import_module(f"{__name__}.{module}"), attribute)
+
+
+def __dir__() -> list[str]:
+    """Name what there is to a notebook's completion, too."""
+    return sorted([*globals(), *__all__])

@@ -1,7 +1,9 @@
 """The command line: options, one call, one line of output; the only place that prints errors and exits."""
 
+import logging
 import signal
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
@@ -9,9 +11,20 @@ import typer
 from typer.exceptions import TyperException
 
 from reportgen import __version__
-from reportgen.commands import check, compare, email, index
-from reportgen.options import FORMATS, LANGUAGES, PAPERS, Options
-from reportgen.shell import Debug, errors_shown, fail, listed, number, whole
+from reportgen.commands import batch, check, compare, email, index
+from reportgen.options import FORMATS, LANGUAGES, PAPERS, Bounds, Budget, Options
+from reportgen.shell import (
+    Debug,
+    end_of_output,
+    errors_shown,
+    fail,
+    listed,
+    number,
+    open_streams,
+    print_any_name,
+    together,
+    whole,
+)
 
 if TYPE_CHECKING:
     from reportgen.pipeline import Report
@@ -34,6 +47,12 @@ Formats = Annotated[str, typer.Option(help="What to write, with commas between: 
 Split = Annotated[
     bool, typer.Option("--split", help="Put the page's style, script and pictures into files beside it.")
 ]
+MaxHtml = Annotated[
+    float, typer.Option("--max-html-mb", parser=number, metavar="MB", help="How large the page may be at most.")
+]
+MaxPdf = Annotated[
+    float, typer.Option("--max-pdf-mb", parser=number, metavar="MB", help="How large the PDF may be at most.")
+]
 
 
 @app.callback(invoke_without_command=True)
@@ -51,7 +70,7 @@ def _top(
 @app.command()
 def report(
     data: Annotated[
-        str, typer.Option(help="sample, mnist, fashion-mnist, an .npz file, or a folder of IDX files.")
+        str, typer.Option(help="sample, mnist, fashion-mnist, an .npz file, a folder of IDX files or of pictures.")
     ] = "sample",
     model: Annotated[
         Path | None, typer.Option(help="A .keras or .h5 file; without it the built-in network is trained.")
@@ -93,21 +112,53 @@ def report(
     saturated: Annotated[
         float, typer.Option(parser=number, metavar="S", help="The share at one end that makes a unit saturated.")
     ] = _DEFAULTS.saturated,
+    image_size: Annotated[
+        str | None,
+        typer.Option(metavar="HxW", help="What pictures in folders are resized to.", show_default="as they are"),
+    ] = None,
     formats: Formats = _ALL_FORMATS,
     lang: Annotated[str, typer.Option(help="The language of page and PDF: en or ja.")] = LANGUAGES[0],
     paper: Annotated[str, typer.Option(help="The PDF's paper: a4 or letter.")] = PAPERS[0],
     split: Split = False,
+    max_html_mb: MaxHtml = Budget.max_html_mb,
+    max_pdf_mb: MaxPdf = Budget.max_pdf_mb,
     baseline: Annotated[
         Path | None, typer.Option(metavar="DIR", help="An earlier report; the new one says what changed.")
+    ] = None,
+    max_model_gb: Annotated[
+        float, typer.Option(parser=number, metavar="GB", help="How large a model file may be at most.")
+    ] = Bounds.max_model_gb,
+    max_memory_gb: Annotated[
+        float | None,
+        typer.Option(
+            parser=number,
+            metavar="GB",
+            help="What a loaded model and its outputs may take.",
+            show_default="3/4 of what there is",
+        ),
+    ] = Bounds.max_memory_gb,
+    max_layers: Annotated[
+        int, typer.Option(parser=whole, metavar="N", help="How many layers a loaded model may have.")
+    ] = Bounds.max_layers,
+    max_load_seconds: Annotated[
+        float, typer.Option(parser=number, metavar="S", help="How long Keras may load a model.")
+    ] = Bounds.max_load_seconds,
+    engine: Annotated[
+        str, typer.Option(help="Where images are sent through the model: local, dask, or dask:ADDRESS of a scheduler.")
+    ] = "local",
+    workers: Annotated[
+        int | None,
+        typer.Option(parser=whole, metavar="N", help="Processes of --engine dask.", show_default="half of the cores"),
     ] = None,
     debug: Debug = False,
 ) -> None:
     """Train or load a model, look into it, and write the report."""
     with errors_shown(debug):
-        from reportgen import pipeline
-        from reportgen.progress import to_stderr
+        from reportgen import supervisor
 
-        progress = to_stderr()
+        progress = supervisor.begin(model, max_load_seconds)
+        from reportgen import pipeline
+
         made = pipeline.report(
             model,
             data,
@@ -125,11 +176,20 @@ def report(
             always_on=always_on,
             weak=weak,
             saturated=saturated,
+            image_size=image_size,
             formats=listed(formats),
             lang=lang,
             paper=paper,
             split=split,
+            max_html_mb=max_html_mb,
+            max_pdf_mb=max_pdf_mb,
             baseline=baseline,
+            max_model_gb=max_model_gb,
+            max_memory_gb=max_memory_gb,
+            max_layers=max_layers,
+            max_load_seconds=max_load_seconds,
+            engine=engine,
+            workers=workers,
             progress=progress,
         )
         _say(made, progress)
@@ -150,6 +210,8 @@ def render(
         str | None, typer.Option(help="The PDF's paper: a4 or letter.", show_default="as it was")
     ] = None,
     split: Split = False,
+    max_html_mb: MaxHtml = Budget.max_html_mb,
+    max_pdf_mb: MaxPdf = Budget.max_pdf_mb,
     debug: Debug = False,
 ) -> None:
     """Paint a report again from what its folder holds, without TensorFlow."""
@@ -166,6 +228,8 @@ def render(
             lang=lang,
             paper=paper,
             split=split,
+            max_html_mb=max_html_mb,
+            max_pdf_mb=max_pdf_mb,
             progress=progress,
         )
         _say(made, progress)
@@ -187,15 +251,15 @@ def selftest(debug: Debug = False) -> None:
         print("All planted faults were found with their causes, and nothing else.")
 
 
-for command in (compare.compare, check.check, index.index, email.email):
+for command in (batch.batch, compare.compare, check.check, index.index, email.email):
     app.command()(command)
 
 
 def main() -> NoReturn:
     """Run the command that the shell asked for, and exit with its code."""
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="backslashreplace")  # a name that the terminal cannot show is no error
+    open_streams()
+    print_any_name()
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)  # it warns of a home that cannot be written
     signal.signal(signal.SIGTERM, _terminated)
     try:
         code = app(prog_name="reportgen", standalone_mode=False)
@@ -203,7 +267,7 @@ def main() -> NoReturn:
         context = getattr(error, "ctx", None)
         fail(f"{error.format_message().rstrip('.')}; see {context.command_path if context else 'reportgen'} --help")
         code = 2
-    sys.exit(code or 0)
+    sys.exit(end_of_output(code or 0))
 
 
 def _terminated(number: int, frame: Any) -> NoReturn:
@@ -213,12 +277,18 @@ def _terminated(number: int, frame: Any) -> NoReturn:
 
 
 def _say(made: "Report", progress: "Progress") -> None:
-    """Print the paths to stdout, for scripts, and their sizes and the seconds of each stage to stderr."""
+    """Print the paths to stdout, for scripts, and their sizes and the seconds of each stage to stderr.
+
+    Raises SurroundingsError where something is missing from the report.
+    """
     from reportgen.render import words
 
     sizes = ", ".join(f"{name} {words.size(size)}" for name, size in made.files.items())
     times = ", ".join(f"{stage} {words.seconds(spent)}" for stage, spent in progress.seconds.items())
     progress.say(f"Sizes: {sizes}.")
     progress.say(f"Seconds: {times}; {words.seconds(sum(progress.seconds.values()))} in all.")
-    for name in made.files:
-        print(made.folder / name)
+    with suppress(BrokenPipeError):  # nobody wants to know, but it is written
+        for name in made.files:
+            print(made.folder / name)
+    if made.problems:
+        raise together(made.problems)

@@ -1,5 +1,6 @@
 """What a user can choose about a run, with the defaults and limits that shell and Python share."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
@@ -21,6 +22,7 @@ _LIMITS = {
     "memory": (1, 1_000_000),
 }
 _SHARES = ("redundant", "always_on", "weak", "saturated")
+_LARGEST_SIDE = 10_000
 
 
 @dataclass(frozen=True)
@@ -32,7 +34,8 @@ class Options:
     are judged on. memory: megabytes that the outputs of all layers may take at once. redundant: the correlation from
     which on units are redundant. always_on: the share of values above zero from which on a ReLU unit is always on.
     weak: the mean response, as a share of the layer's, up to which a unit is weak. saturated: the share of values at
-    one end of the range from which on a unit is saturated.
+    one end of the range from which on a unit is saturated. image_size: what pictures in folders are resized to, a
+    number of pixels or "HEIGHTxWIDTH"; None leaves them as they are.
     """
 
     epochs: int = 30
@@ -47,6 +50,19 @@ class Options:
     always_on: float = 0.99
     weak: float = 0.025
     saturated: float = 0.95
+    image_size: str | int | None = None
+
+    @property
+    def picture_size(self) -> tuple[int, int] | None:
+        """(height, width) that `image_size` names. Raises InputError."""
+        if self.image_size is None:
+            return None
+        found = re.fullmatch(r"([0-9]{1,5})(?:x([0-9]{1,5}))?", str(self.image_size))
+        sides = (int(found[1]), int(found[2] or found[1])) if found else (0, 0)
+        if not all(1 <= side <= _LARGEST_SIDE for side in sides):
+            expected = f"expected a number of pixels from 1 to {_LARGEST_SIDE:,}, or HEIGHTxWIDTH such as 64x48"
+            raise InputError(f"--image-size is {self.image_size!r}", expected)
+        return sides
 
     def check(self) -> None:
         """Raise InputError where a value has no sense."""
@@ -61,11 +77,52 @@ class Options:
                 raise InputError(f"--{name.replace('_', '-')} is {share!r}", "expected a number above 0, at most 1")
         for name, choices in (("pixels", get_args(PixelRange)), ("analyse", get_args(Analysed))):
             _check_choice(name, getattr(self, name), choices)
+        _ = self.picture_size
 
     def changed(self) -> dict[str, str]:
         """Return the values that are not the defaults, by the name of their flag."""
         defaults = vars(Options())
         return {name.replace("_", "-"): str(value) for name, value in vars(self).items() if value != defaults[name]}
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """What a model file may take. One that needs more is refused; the defaults leave room for any usual network.
+
+    max_model_gb: gigabytes (10^9 bytes) of the file, packed and unpacked. max_memory_gb: gigabytes of memory for the
+    model and its outputs, None for three quarters of what the machine has. max_layers: layers, those of models
+    inside the model included. max_load_seconds: seconds that Keras may need to load it, on the command line.
+    """
+
+    max_model_gb: float = 4
+    max_memory_gb: float | None = None
+    max_layers: int = 2000
+    max_load_seconds: float = 300
+
+    def check(self) -> None:
+        """Raise InputError where a value has no sense."""
+        for name, value in vars(self).items():
+            is_number = isinstance(value, int | float) and not isinstance(value, bool)
+            if not (is_number and 0 < value <= 1_000_000) and not (value is None and name == "max_memory_gb"):
+                flag = name.replace("_", "-")
+                raise InputError(f"--{flag} is {value!r}", "expected a number above 0, at most 1,000,000")
+
+
+@dataclass(frozen=True)
+class Budget:
+    """How large the files may be, in megabytes of 10^6 bytes. What does not fit is left out, and the report says so.
+
+    max_html_mb: the page, with the files beside it if it is split. max_pdf_mb: the PDF.
+    """
+
+    max_html_mb: float = 20
+    max_pdf_mb: float = 10
+
+    def check(self) -> None:
+        """Raise InputError where a value has no sense."""
+        for name, most in vars(self).items():
+            if not isinstance(most, int | float) or isinstance(most, bool) or not 0 < most < float("inf"):
+                raise InputError(f"--{name.replace('_', '-')} is {most!r}", "expected megabytes, a number above 0")
 
 
 def check_look(lang: str, paper: str) -> None:

@@ -1,54 +1,49 @@
 """The flow, on one screen: data -> model -> Record -> bytes -> folder."""
 
 import hashlib
-import json
 from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, replace
+from contextlib import ExitStack, nullcontext
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
-from reportgen import __version__, record_file
+from reportgen import __version__, engines, record_file
+from reportgen.dataset import Data
 from reportgen.deliver import folder
-from reportgen.options import FORMATS, Analysed, Options, PixelRange, check_formats, check_look
+from reportgen.engines import choice
+from reportgen.engines.choice import Choice
+from reportgen.options import FORMATS, Analysed, Bounds, Budget, Options, PixelRange, check_formats, check_look
+from reportgen.painting import Painted, Painter, without_own_findings
 from reportgen.progress import Progress
-from reportgen.record import SCHEMA, History, Look, Provenance, Record
-from reportgen.texts import literal, text
+from reportgen.record import SCHEMA, Deaths, History, Look, Provenance, Record
+from reportgen.result import Report as Report
+from reportgen.texts import Text, literal, text
 
 if TYPE_CHECKING:
     import keras
 
     from reportgen.collect.finding_kinds import FindingThresholds
     from reportgen.dataset import Dataset
-    from reportgen.render.printer import Printer
     from reportgen.train.model_file import ModelFile
 
-MODEL_NAME = "model.keras"
-
-
-class Report(dict[str, Any]):
-    """What report.json holds. folder: where the report lies; files: the size of each file there, in bytes."""
-
-    def __init__(self, content: Mapping[str, Any], folder: Path, files: Mapping[str, int]) -> None:
-        super().__init__(content)
-        self.folder = folder
-        self.files = dict(files)
+MODEL_NAME = folder.MODEL
 
 
 @dataclass(frozen=True)
 class Subject:
-    """The model that a report is about. archive: its .keras bytes if it was trained here."""
+    """The model that a report is about. archive: its .keras bytes if it was trained here; deaths: in its training."""
 
     model: "keras.Model"
     origin: Literal["trained", "loaded", "live"]
     history: History | None
     sha256: str | None
     archive: bytes | None = None
+    deaths: Deaths | None = None
 
 
 def report(
     model: "str | Path | keras.Model | None" = None,
-    data: str | Path | Mapping[str, Any] = "sample",
+    data: Data = "sample",
     *,
     out: str | Path | None = None,
     title: str | None = None,
@@ -64,32 +59,44 @@ def report(
     always_on: float = 0.99,
     weak: float = 0.025,
     saturated: float = 0.95,
+    image_size: str | int | None = None,
     finding_thresholds: "FindingThresholds | None" = None,
     formats: Sequence[str] = FORMATS,
     lang: str = "en",
     paper: str = "a4",
     split: bool = False,
+    max_html_mb: float = Budget.max_html_mb,
+    max_pdf_mb: float = Budget.max_pdf_mb,
     baseline: str | Path | None = None,
+    max_model_gb: float = Bounds.max_model_gb,
+    max_memory_gb: float | None = Bounds.max_memory_gb,
+    max_layers: int = Bounds.max_layers,
+    max_load_seconds: float = Bounds.max_load_seconds,
+    engine: str = "local",
+    workers: int | None = None,
     progress: Progress | None = None,
 ) -> Report:
     """Train or load a model, look into it, write the report, and return what report.json holds.
 
     model: a .keras or .h5 file, a live Keras model, or None to train the built-in network on the data.
-    data: "sample", "mnist", "fashion-mnist", a path, or a mapping with x_train, y_train, x_test, y_test; images
-        are (N, H, W) or (N, H, W, C), labels (N,) integers or text or (N, K) one-hot.
+    data: "sample", "mnist", "fashion-mnist", a path, or a mapping with x_train, y_train, x_test, y_test, or with
+        train and test, each a pair (x, y), a tf.data.Dataset or a keras.utils.PyDataset; or one of these as the test
+        part alone. Images are (N, F), (N, H, W), (N, H, W, C) or (N, D, H, W, C), labels (N,) integers or text or
+        (N, K) one-hot.
     out: the folder to write, by default reports/<data name>. epochs, batch_size, patience: of the training.
-    examples, pixels, analyse, memory and the thresholds redundant, always_on, weak, saturated: see options.Options.
+    examples, pixels, analyse, memory, image_size and the thresholds redundant, always_on, weak, saturated: see
+        options.Options.
     finding_thresholds: from where on something is a finding, see collect.finding_kinds.
     lang: "en" or "ja", the language of page and PDF. paper: "a4" or "letter". split: the page's style sheet, script
-        and pictures as files beside it. baseline: the folder of an earlier report; the new one says what changed.
+        and pictures as files beside it. max_html_mb, max_pdf_mb: how large page and PDF may be, see options.Budget.
+    baseline: the folder of an earlier report; the new one says what changed.
+    max_model_gb, max_memory_gb, max_layers, max_load_seconds: what a model file may take, see options.Bounds.
+    engine: "local", "dask" for `workers` processes on this machine, or "dask:ADDRESS" of a scheduler; the figures are
+        the same.
     Raises reportgen.errors.InputError and SurroundingsError; an earlier report then stays as it was.
+    What fails by itself (the PDF, a picture) is missing from a report that is written all the same: the report says
+    so, and so does `problems` of what is returned.
     """
-    from reportgen.collect import collected, findings, provenance
-    from reportgen.collect import data as data_facts
-    from reportgen.train import model_file, samples
-    from reportgen.watch.compare import compare
-
-    progress = progress or Progress()
     options = Options(
         epochs=epochs,
         batch_size=batch_size,
@@ -103,37 +110,112 @@ def report(
         always_on=always_on,
         weak=weak,
         saturated=saturated,
+        image_size=image_size,
     )
-    options.check()
-    check_formats(formats)
-    check_look(lang, paper)
-    made_at = provenance.made_at()
-    if out is not None:
-        folder.check(Path(out))
-    earlier = record_file.load(Path(baseline)) if baseline is not None else None
-    file = model_file.read(Path(model)) if isinstance(model, str | Path) else None
-    named = data if isinstance(data, str | Path) else "the data"
-    with _printing(formats) as printer:
-        with progress.stage("data", f"Reading {named} ..."):
-            dataset = samples.load(data, test_only=model is not None)
-        target = Path(out) if out is not None else Path("reports") / dataset.name
-        looked_at = collected.looked_at(dataset, analyse)
-        folder.check(target)
+    order = Order(
+        options=options,
+        look=Look(lang, paper),
+        out=out,
+        title=title,
+        finding_thresholds=finding_thresholds,
+        formats=formats,
+        split=split,
+        budget=Budget(max_html_mb, max_pdf_mb),
+        baseline=baseline,
+        bounds=Bounds(max_model_gb, max_memory_gb, max_layers, max_load_seconds),
+    )
+    return make(order, model, data, where=choice.of(engine, workers), progress=progress)
 
-        if printer:
-            printer.check()  # now, not after the long work
+
+@dataclass(frozen=True)
+class Order:
+    """What a report is to be like. All but model and data, as `report` takes it."""
+
+    options: Options
+    look: Look
+    out: str | Path | None
+    title: str | None
+    finding_thresholds: "FindingThresholds | None"
+    formats: Sequence[str]
+    split: bool
+    budget: Budget
+    baseline: str | Path | None
+    bounds: Bounds = field(default_factory=Bounds)
+
+    def check(self) -> None:
+        """Raise InputError or SurroundingsError where the report cannot be made whatever model and data are."""
+        self.options.check()
+        self.bounds.check()
+        self.budget.check()
+        check_formats(self.formats)
+        check_look(self.look.lang, self.look.paper)
+        if self.out is not None:
+            folder.check(Path(self.out))
+
+    def target(self, dataset: "Dataset") -> Path:
+        """Return the folder to write. Raises as `deliver.folder.check`."""
+        target = Path(self.out) if self.out is not None else Path("reports") / dataset.name
+        folder.check(target)
+        return target
+
+    def earlier(self) -> Record | None:
+        """Return the report that the new one is compared with. Raises InputError where there is none to read."""
+        return record_file.load(Path(self.baseline)) if self.baseline is not None else None
+
+
+def make(
+    order: Order,
+    model: "str | Path | keras.Model | None",
+    data: Data,
+    *,
+    dataset: "Dataset | None" = None,
+    deaths: Deaths | None = None,
+    where: Choice = choice.LOCAL,
+    progress: Progress | None = None,
+) -> Report:
+    """Make the report that was ordered. dataset: of `data`, where that was read before. deaths: of a live model.
+
+    where: the images are sent through the model.
+    """
+    from reportgen.collect import collected, findings, provenance
+    from reportgen.collect import data as data_facts
+    from reportgen.engines import job
+    from reportgen.train import memory, model_file, samples
+    from reportgen.watch.compare import compare
+
+    progress = progress or Progress()
+    options, look = order.options, order.look
+    order.check()
+    made_at = provenance.made_at()
+    earlier = order.earlier()
+    file = model_file.read(Path(model), order.bounds) if isinstance(model, str | Path) else None
+    named = data if isinstance(data, str | Path) else "the data"
+    with file or nullcontext(), Painter(order.formats, progress) as painter, ExitStack() as held:
+        cluster = held.enter_context(engines.opened(where, progress))
+        with progress.stage("data", f"Reading {named} ..."):
+            dataset = dataset or samples.load(data, test_only=model is not None, size=options.picture_size)
+        target = order.target(dataset)
+        place = held.enter_context(folder.claim(target, progress.say))
+        looked_at = collected.looked_at(dataset, options.analyse)
+
+        painter.check()  # now, not after the long work
+        if file:
+            file.check()
         subject, dataset = _subject(file or model, dataset, options, made_at, progress)
-        found = collected.collect(subject.model, subject.origin, dataset, options, progress)
+        deaths = subject.deaths or deaths
+        with memory.bounded(order.bounds.max_memory_gb) if file else nullcontext():
+            engine = cluster.of(job.of(subject.model, file, subject.archive, made_at)) if cluster else None
+            found = collected.collect(subject.model, subject.origin, dataset, options, progress, engine)
         facts = data_facts.facts(dataset, looked_at=looked_at)
         record = Record(
             schema=SCHEMA,
-            title=literal(title) if title else text("{model} on {data}", model=found.model.name, data=dataset.name),
+            title=literal(order.title) if order.title else _title(found.model.name, dataset.name),
             made_at=made_at,
             reportgen=__version__,
             provenance=Provenance(
                 versions=provenance.versions(),
                 platform=provenance.machine(),
-                seed=seed,
+                seed=options.seed,
                 command=provenance.command(model, data, options),
                 git_commit=provenance.git_commit(),
                 seconds=provenance.seconds(progress.seconds),
@@ -149,6 +231,7 @@ def report(
             proof=found.proof,
             findings=findings.find(
                 history=subject.history,
+                deaths=deaths,
                 evaluation=found.evaluation,
                 data=facts,
                 checks=data_facts.checks(dataset),
@@ -156,18 +239,18 @@ def report(
                 layers=found.layers,
                 units=found.units,
                 proof=found.proof,
-                thresholds=finding_thresholds or findings.DEFAULTS,
+                thresholds=order.finding_thresholds or findings.DEFAULTS,
             ),
             baseline=None,
-            look=Look(lang, paper),
+            look=look,
             pictures=found.pictures,
+            deaths=deaths,
         )
         if earlier is not None:
-            record = replace(record, baseline=compare(earlier, record))
-        files = record_file.to_bytes(record) | _painted(record, formats, None, split, printer, progress)
-        if subject.archive is not None:
-            files[MODEL_NAME] = subject.archive
-        return _written(target, files, progress)
+            record = replace(record, baseline=compare(without_own_findings(earlier), record))
+        painted = painter.paint(record, split=order.split, budget=order.budget)
+        files = record_file.to_bytes(painted.record) | painted.files | _archive(subject, file, target)
+        return _written(place, target, painted, files, progress)
 
 
 def render(
@@ -179,6 +262,8 @@ def render(
     lang: str | None = None,
     paper: str | None = None,
     split: bool = False,
+    max_html_mb: float = Budget.max_html_mb,
+    max_pdf_mb: float = Budget.max_pdf_mb,
     progress: Progress | None = None,
 ) -> Report:
     """Paint the report in the folder `source` again, without TensorFlow, and return what its report.json holds.
@@ -186,27 +271,41 @@ def render(
     out: the folder to write, by default `source` itself. formats: what to paint again; a file of another format
     stays. templates: a folder whose files take the place of reportgen's own templates of the same name. lang, paper:
     by default those that the report has. split: the page's style sheet, script and pictures as files beside it.
-    Raises reportgen.errors.InputError and SurroundingsError; an earlier report then stays as it was.
+    max_html_mb, max_pdf_mb: how large page and PDF may be, see options.Budget.
+    Raises as `report`.
     """
-    progress = progress or Progress()
+    progress, budget = progress or Progress(), Budget(max_html_mb, max_pdf_mb)
+    budget.check()
     check_formats(formats)
     source = Path(source)
     target = Path(out) if out is not None else source
-    with progress.stage("data", f"Reading {source} ..."):
-        record = record_file.load(source)
-        kept = folder.read(source)
-    look = Look(lang or record.look.lang, paper or record.look.paper)
-    check_look(look.lang, look.paper)
-    if look != record.look:
-        record = replace(record, look=look)
-        kept |= record_file.to_bytes(record)
-    if "html" in formats:
-        kept = {name: content for name, content in kept.items() if not name.startswith(f"{folder.FILES}/")}
-    folder.check(target)
     given = Path(templates) if templates is not None else None
-    with _printing(formats) as printer:
-        painted = _painted(record, formats, given, split, printer, progress)
-    return _written(target, kept | painted, progress)
+    with Painter(formats, progress) as painter, ExitStack() as held:
+        with progress.stage("data", f"Reading {source} ..."), folder.unchanged(source):
+            stored, kept = record_file.load(source), folder.read(source)
+            look = Look(lang or stored.look.lang, paper or stored.look.paper)
+            check_look(look.lang, look.paper)
+            place = held.enter_context(folder.claim(target, progress.say))
+        painter.check()
+        painted = painter.paint(replace(stored, look=look), templates=given, split=split, budget=budget)
+        if not painted.files:
+            raise painted.problems[0]
+        if "pdf" in formats:  # an earlier one would not belong to the new page
+            kept.pop("report.pdf", None)
+        if "html" in formats:
+            kept = {name: content for name, content in kept.items() if not name.startswith(f"{folder.FILES}/")}
+        if (painted.record.look, painted.record.findings) != (stored.look, stored.findings):
+            kept |= record_file.to_bytes(painted.record)
+        return _written(place, target, painted, kept | painted.files, progress)
+
+
+def _archive(subject: Subject, file: "ModelFile | None", target: Path) -> dict[str, bytes]:
+    """Return the model that goes into the folder: one that was trained here, or was there and is what was loaded."""
+    if subject.archive is not None:
+        return {MODEL_NAME: subject.archive}
+    if file is not None and file.path.resolve() == (target / MODEL_NAME).resolve():
+        return {MODEL_NAME: file.copy.read_bytes()}
+    return {}
 
 
 def _subject(
@@ -217,16 +316,19 @@ def _subject(
     progress: Progress,
 ) -> tuple[Subject, "Dataset"]:
     """Return the model and the data set with the pixels that this model expects."""
+    from reportgen.collect import collected, deaths
     from reportgen.train import model_file
 
     with progress.stage("tensorflow", "Starting TensorFlow ..."):
-        from reportgen.train import fit, history, load, network, pixels, runtime
-    shape, classes = dataset.image_shape, len(dataset.class_names)
+        from reportgen.train import devices, fit, history, load, network, pixels, runtime
     if given is None:
         runtime.make_deterministic(options.seed)
-        model = network.build(shape, classes)
+        with devices.scope():
+            model = network.build(dataset.image_shape, len(dataset.class_names))
         dataset = dataset.seen_as(pixels.choose(dataset, options.pixels, model_rescales=False))
         says = f"Training the built-in network, at most {options.epochs} epochs ..."
+        looked_at = collected.looked_at(dataset, options.analyse)[0]
+        watch = deaths.Watch(model, dataset, looked_at, memory=options.memory)
         with progress.stage("train", says):
             found = fit.fit(
                 model,
@@ -234,68 +336,38 @@ def _subject(
                 epochs=options.epochs,
                 batch_size=options.batch_size,
                 patience=options.patience,
+                count=watch.count,
                 progress=progress,
             )
         archive = fit.archive(model, made_at)
-        return Subject(model, "trained", found, hashlib.sha256(archive).hexdigest(), archive), dataset
+        return Subject(model, "trained", found, hashlib.sha256(archive).hexdigest(), archive, watch.found()), dataset
     if isinstance(given, model_file.ModelFile):
         with progress.stage("load", f"Loading {given.path} ..."):
             model = load.load(given)
         subject = Subject(model, "loaded", history.beside(given.path, given.sha256), given.sha256)
     else:
         subject = Subject(given, "live", history.of_live(given), None)
-    load.check_fit(subject.model, shape, classes)
-    rescales = load.begins_with_rescaling(subject.model)
-    return subject, dataset.seen_as(pixels.choose(dataset, options.pixels, model_rescales=rescales))
+    return subject, as_taken(dataset, subject.model, options)
 
 
-def _printing(formats: Sequence[str]) -> "AbstractContextManager[Printer | None]":
-    """Return the process that will write the PDF, None where there is none to write; it loads WeasyPrint meanwhile."""
-    from reportgen.render.printer import Printer
+def as_taken(dataset: "Dataset", model: "keras.Model", options: Options) -> "Dataset":
+    """Return the data set as this model takes it. Raises InputError where the two do not go together."""
+    from reportgen.train import pixels, suitable
 
-    return Printer() if "pdf" in formats else nullcontext()
-
-
-def _painted(
-    record: Record,
-    formats: Sequence[str],
-    templates: Path | None,
-    split: bool,
-    printer: "Printer | None",
-    progress: Progress,
-) -> dict[str, bytes]:
-    """Return report.html, of a split page with the files beside it, and report.pdf, as far as they are asked for."""
-    from reportgen.render import page
-
-    with progress.stage("paint", "Painting pictures and charts ..."):
-        view = page.paint(record)
-    files: dict[str, bytes] = {}
-    if printer:
-        with progress.stage("paper", "Setting the pages of the PDF ..."):
-            printer.send(page.html(view, record.look, on_paper=True, templates=templates).html)
-    if "html" in formats:
-        with progress.stage("html", "Writing the HTML page ..."):
-            made = page.html(view, record.look, split=folder.FILES if split else None, templates=templates)
-            files |= {"report.html": made.html.encode("utf-8")} | made.files
-        if made.uncovered:
-            progress.say(f"The page's fonts lack {_named(made.uncovered)}; there its readers' own fonts are used.")
-    if printer:
-        with progress.stage("pdf", "Writing the PDF ..."):
-            printed = printer.receive()
-            files["report.pdf"] = printed.content
-        if printed.without_glyph:
-            progress.say(f"No font here has {_named(printed.without_glyph)}; the PDF shows the numbers instead.")
-    return files
+    suitable.check_model(model)
+    suitable.check_classes(model, len(dataset.class_names))
+    dataset, axes = suitable.laid_out(dataset, model)
+    rescales = suitable.begins_with_rescaling(model)
+    return dataset.seen_as(axes.of(pixels.choose(dataset, options.pixels, model_rescales=rescales)))
 
 
-def _named(letters: Sequence[str]) -> str:
-    """Return characters by their numbers: a terminal may not show them either."""
-    shown = [f"U+{ord(letter):04X}" for letter in letters[:10]]
-    return ", ".join([*shown, f"{len(letters) - 10:,} more"] if len(letters) > 10 else shown)
+def _title(model: str, data: str) -> Text:
+    return text("{model} on {data}", model=model, data=data)
 
 
-def _written(target: Path, files: Mapping[str, bytes], progress: Progress) -> Report:
+def _written(
+    place: folder.Place, target: Path, painted: Painted, files: Mapping[str, bytes], progress: Progress
+) -> Report:
     with progress.stage("write", f"Writing {target} ..."):
-        folder.write(target, files)
-    content = json.loads(files[record_file.JSON_NAME])
-    return Report(content, target, {name: len(files[name]) for name in sorted(files)})
+        place.write(files)
+    return Report(painted.record, target, files, painted.problems)

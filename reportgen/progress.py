@@ -30,11 +30,14 @@ class Progress:
         return self.stream is not None and self.stream.isatty()
 
     def say(self, line: str) -> None:
-        """Write one line, above the bar if there is one."""
-        if self._console is not None:
-            self._console.print(line, markup=False, highlight=False, emoji=False, soft_wrap=True)
-        elif self.stream is not None:
-            print(line, file=self.stream, flush=True)
+        """Write one line, above the bar if there is one. Where nobody reads any longer, say nothing from then on."""
+        try:
+            if self._console is not None:
+                self._console.print(line, markup=False, highlight=False, emoji=False, soft_wrap=True)
+            elif self.stream is not None:
+                print(line, file=self.stream, flush=True)
+        except OSError:
+            self.stream = None
 
     @contextmanager
     def stage(self, name: str, line: str) -> Iterator[None]:

@@ -32,11 +32,29 @@ class Provenance:
 
 
 @dataclass(frozen=True)
+class SkippedFile:
+    """A file that holds no picture that can be read. name: below the data folder; reason: a clause about it."""
+
+    name: str
+    reason: Text
+
+
+@dataclass(frozen=True)
+class SkippedFiles:
+    """Files of a part that hold no picture that can be read. count: of all; files: the first of them."""
+
+    part: str
+    count: int
+    files: list[SkippedFile]
+
+
+@dataclass(frozen=True)
 class DataFacts:
     """The data set in figures.
 
-    train_size: None where there is no training part. pixels: a sentence. looked_at: the parts whose images the units
-    were judged on.
+    train_size: None where there is no training part. input_shape: of one image, (*space, C): (L, C) is a series,
+    (H, W, C) a picture, (D, H, W, C) a volume. pixels: a sentence. looked_at: the parts whose images the units were
+    judged on. skipped: files that could not be read, by part.
     """
 
     name: str
@@ -48,6 +66,7 @@ class DataFacts:
     class_counts: dict[str, list[int] | None]
     pixels: Text
     looked_at: list[str]
+    skipped: list[SkippedFiles] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -79,7 +98,8 @@ class ModelFacts:
 class History:
     """What Keras wrote down after each epoch, under Keras's own names.
 
-    epochs: 1, 2, ...; best_epoch: the one with the lowest validation loss (training loss without one).
+    epochs: 1, 2, ..., or on from where an earlier fit ended; best_epoch: the one with the lowest validation loss
+    (training loss without one).
     stopped_early: None where nobody knows (a history found beside a loaded model).
     """
 
@@ -89,6 +109,44 @@ class History:
     best_epoch: int | None
     stopped_early: bool | None
     source: Text
+
+
+@dataclass(frozen=True)
+class Died:
+    """Units of a layer that have been dead without a break since the same epoch, one of Deaths.epochs."""
+
+    epoch: int
+    units: list[int]
+
+
+@dataclass(frozen=True)
+class LayerDeaths:
+    """The dead units of a layer in the course of the training.
+
+    dead: how many, at each of Deaths.epochs. since: those that are dead now, by the epoch since which they have been.
+    """
+
+    layer: str
+    units: int
+    dead: list[int]
+    since: list[Died]
+
+
+@dataclass(frozen=True)
+class Deaths:
+    """How many units were dead in the course of the training, counted on the same images each time.
+
+    images: how many, of the part `part`. epochs: after which it was counted; the first is 0, before the training, or
+    what an earlier fit ended with. weights_of: the epoch whose weights the model has now and `since` leads up to: not
+    the last where a callback brought better ones back, None where they are of none (averaged, for one).
+    layers: those with units, in the order of the model, a softmax left out.
+    """
+
+    images: int
+    part: str
+    epochs: list[int]
+    weights_of: int | None
+    layers: list[LayerDeaths]
 
 
 @dataclass(frozen=True)
@@ -154,7 +212,7 @@ class Scores:
 
 @dataclass(frozen=True)
 class Examples:
-    """The first test images. images: (E, H, W, C) as stored; true, predicted: (E,) class indices."""
+    """The first test images. images: (E, *space, C) as stored; true, predicted: (E,) class indices."""
 
     images: Array
     true: Array
@@ -165,7 +223,8 @@ class Examples:
 class Maps:
     """A convolution layer's outputs for the examples.
 
-    values: (E, h, w, U shown) float32. step: every step-th row and column was kept. units: how many there are.
+    values: (E, *space, U shown) float32, its space of one, two or three axes. step: every step-th position along each
+    axis was kept. units: how many there are.
     """
 
     layer: str
@@ -188,7 +247,7 @@ class Strips:
 class Kernels:
     """A convolution layer's weights.
 
-    weights: (U shown, C shown, kh, kw) float32; channels: (U shown, C shown) the input channel of each, by
+    weights: (U shown, C shown, *space) float32; channels: (U shown, C shown) the input channel of each, by
     falling norm. inputs, units: how many there are. on_colour: the input channels are red, green and blue.
     largest: largest |weight| of the whole layer, the end of its colour scale.
     """
@@ -227,7 +286,7 @@ class ClassMap:
 
 @dataclass(frozen=True)
 class Cards:
-    """What the cards of units show. numbers: (M,) image numbers, ascending; images: (M, H, W, C) as stored.
+    """What the cards of units show. numbers: (M,) image numbers, ascending; images: (M, *space, C) as stored.
 
     units: for each layer the units that have a card, problems first.
     """
@@ -265,7 +324,7 @@ class Answers:
 class Pictures:
     """The arrays of a run: what pictures are painted from, and `answers`, what a later run is compared with.
 
-    worst: (M, H, W, C), images of the test part's mistakes. answers: None in a folder from before there were any.
+    worst: (M, *space, C), images of the test part's mistakes. answers: None in a folder from before there were any.
     """
 
     examples: Examples
@@ -311,9 +370,10 @@ class Preferred:
 class TopImage:
     """An image that makes a unit fire.
 
-    index: its number among the images looked at, the test part's first. row, column: of the maximum in the unit's
-    output, None for a neuron. patch: [top, left, bottom, right] of the pixels that the maximum can see, clipped to the
-    image, the last two exclusive; None where that is the whole image.
+    index: its number among the images looked at, the test part's first. plane, row, column: of the maximum in the
+    unit's output, None for a neuron; of a series there is a column alone, and only a volume has planes.
+    patch: where the values lie that the maximum can see, clipped to the image: first all starts, then all ends
+    (exclusive), [top, left, bottom, right] for a picture; None where that is the whole image.
     """
 
     index: int
@@ -323,6 +383,7 @@ class TopImage:
     row: int | None
     column: int | None
     patch: list[int] | None = None
+    plane: int | None = None
 
 
 @dataclass(frozen=True)
@@ -565,3 +626,4 @@ class Record:
     baseline: Baseline | None
     look: Look
     pictures: Pictures
+    deaths: Deaths | None = None

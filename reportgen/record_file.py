@@ -52,6 +52,8 @@ def load(folder: Path) -> Record:
         found["pictures"] = json.loads(arrays.pop(_OUTLINE).tobytes())
         found["pictures"].setdefault("answers", None)  # a folder from before there were any
         found.setdefault("look", dataclasses.asdict(Look()))  # as of texts: a folder from before there were languages
+        found.setdefault("deaths", None)  # likewise
+        found["data"].setdefault("skipped", [])  # likewise
         texts = _read_texts(arrays.pop(_TEXTS, None))
         return typing.cast(Record, _build(Record, found, arrays, texts))
     except FileNotFoundError as error:

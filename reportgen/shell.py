@@ -1,15 +1,17 @@
 """What every command shares: parsers of its options, and errors as one line with an exit code."""
 
+import codecs
+import os
 import signal
 import sys
 import traceback
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from typing import Annotated
 
 import typer
 
-from reportgen.errors import ReportgenError, one_line
+from reportgen.errors import ReportgenError, SurroundingsError, one_line
 
 INTERNAL_FAULT = 70
 """Exit code of a fault in reportgen itself (EX_SOFTWARE in sysexits.h)."""
@@ -56,20 +58,83 @@ def _explain(error: BaseException) -> int:
     if isinstance(error, KeyboardInterrupt):
         fail("interrupted; the earlier report, if there was one, is as it was")
         return 128 + signal.SIGINT
+    if isinstance(error, BrokenPipeError):
+        return 128 + signal.SIGPIPE  # whoever read what is printed has seen enough of it
+    line, code = explained(error)
+    fail(line)
+    return code
+
+
+def explained(error: BaseException) -> tuple[str, int]:
+    """Return the one line about a failure, and its exit code."""
     if isinstance(error, ReportgenError):
-        fail(str(error))
-        return error.exit_code
+        return str(error), error.exit_code
     if isinstance(error, MemoryError):
-        fail("the memory is used up; give less data or a smaller model, or a machine with more memory")
-        return 3
+        return "the memory is used up; give less data or a smaller model, or a machine with more memory", 3
     if isinstance(error, OSError):
-        fail(f"{one_line(error)}; mend that and run again")
-        return 3
+        return f"{one_line(error)}; mend that and run again", 3
     what = f"a fault in reportgen ({type(error).__name__}: {error})"
-    fail(f"{one_line(what)}; run again with --debug and report what it shows")
-    return INTERNAL_FAULT
+    return f"{one_line(what)}; run again with --debug and report what it shows", INTERNAL_FAULT
 
 
 def fail(line: str) -> None:
-    """Print the one line of a failure."""
-    print(f"reportgen: error: {one_line(line)}", file=sys.stderr)
+    """Print the one line of a failure, if there is anything to print it on."""
+    with suppress(OSError, RuntimeError):  # a RuntimeError where a signal comes while something else is printed
+        print(f"reportgen: error: {one_line(line)}", file=sys.stderr, flush=True)
+
+
+def together(problems: Sequence[SurroundingsError]) -> SurroundingsError:
+    """Return one error for what is missing from a report that was written."""
+    first, more = problems[0], len(problems) - 1
+    if not more:
+        return first
+    found = SurroundingsError(f"{first.what} (and {more} more, see the findings)", first.do)
+    found.__cause__ = ExceptionGroup("all that is missing", problems)
+    return found
+
+
+def open_streams() -> None:
+    """Open what the caller has closed of stdin, stdout and stderr, else the next files would take their places."""
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # the lowest free number
+
+
+def print_any_name() -> None:
+    """See to it that a name that the terminal cannot show is no error.
+
+    On stdout the bytes of a file name stay as they are, whatever the locale: a script goes on with them.
+    """
+    codecs.register_error("reportgen", _as_it_is)
+    for stream, errors in ((sys.stdout, "reportgen"), (sys.stderr, "backslashreplace")):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors=errors)
+
+
+def _as_it_is(error: UnicodeError) -> tuple[str | bytes, int]:
+    """Return the bytes that a character stands for in a file name, or else its number: a handler of `codecs`."""
+    assert isinstance(error, UnicodeEncodeError)
+    try:
+        return os.fsencode(error.object[error.start]), error.start + 1
+    except UnicodeError:
+        return codecs.backslashreplace_errors(error)
+
+
+def end_of_output(code: int) -> int:
+    """Flush what was printed, and return `code`, or 3 where that could not be written."""
+    try:
+        sys.stdout and sys.stdout.flush()
+    except BrokenPipeError:
+        _forget_stdout()
+    except OSError as error:
+        _forget_stdout()
+        fail(f"stdout cannot be written ({error.strerror}); mend that and run again")
+        return code or 3
+    return code
+
+
+def _forget_stdout() -> None:
+    """Have Python not try again at its end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

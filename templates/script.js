@@ -78,7 +78,7 @@ function unitOf(row, layer) {
   const anchor = link ? decodeURIComponent(link.hash.slice(1)) : row.id;
   const card = link && document.getElementById(anchor).closest(".card");
   return {
-    row, card, layer: layer.dataset.layer, state: row.dataset.state, prefers: row.cells[8].textContent,
+    row, card, layer: layer.dataset.layer, state: row.dataset.state || "healthy", prefers: row.cells[8].textContent,
     cell: cells.get(anchor), words: `${row.textContent} ${card ? card.textContent : ""}`.toLowerCase(),
   };
 }
@@ -132,7 +132,7 @@ const dialog = document.querySelector("dialog");
 
 function enlarge(picture) {
   const copy = picture.cloneNode();
-  copy.className = "pixels";
+  copy.classList.remove("zoom");
   dialog.querySelector("div").replaceChildren(copy);
   dialog.querySelector("p").textContent = picture.alt;
   dialog.showModal();

@@ -188,7 +188,8 @@ def opened(model: Path | str, data: Path | str) -> tuple[Any, Any, Any]:
     from reportgen.collect import graph, reading
     from reportgen.train import load, model_file, pixels, samples
 
-    drawn = graph.Graph(load.load(model_file.read(Path(model))))
+    with model_file.read(Path(model)) as file:
+        drawn = graph.Graph(load.load(file))
     found = samples.load(str(data), test_only=True)
     dataset = found.seen_as(pixels.choose(found, "auto", model_rescales=False))
     return drawn, reading.readings(drawn), dataset
@@ -216,7 +217,7 @@ def _passes(model: Path, data: Path) -> tuple[list[float], list[float]]:
     size = probe.batch_size(readings, dataset.image_shape, Options().memory)
 
     def predict() -> None:
-        fresh = keras.Model(drawn.input, drawn.output)
+        fresh = keras.Model(drawn.model.inputs[0], drawn.model.outputs[0])
         fresh.predict(images, batch_size=size, verbose=0)
 
     return _in_turn(lambda: send(drawn, readings, dataset), predict)

@@ -15,7 +15,10 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, sync_playwright
 
+from reportgen.record import Record
+from reportgen.render import page as pages
 from tests.conftest import Run
+from tests.test_dimensions import series_record, volume_record
 
 pytestmark = pytest.mark.browser
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
@@ -129,8 +132,20 @@ def test_what_only_a_script_can_do_is_not_offered_without(browser: Browser, made
 
 @pytest.mark.parametrize(("width", "scheme"), SCREENS)
 def test_nothing_stands_in_the_way_of_anybody(browser: Browser, made_report: Path, width: int, scheme: str) -> None:
+    assert_open_to_all(browser, (made_report / "report.html").as_uri(), width, scheme)
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(320, "dark"), (1440, "light")])
+@pytest.mark.parametrize("record", [series_record(60, 3), volume_record(16, 96)], ids=["series", "volume"])
+def test_lines_and_slices_stand_in_nobodys_way(
+    browser: Browser, tmp_path: Path, record: Record, width: int, scheme: str
+) -> None:
+    (tmp_path / "report.html").write_text(pages.html(pages.paint(record), record.look).html)
+    assert_open_to_all(browser, (tmp_path / "report.html").as_uri(), width, scheme)
+
+
+def assert_open_to_all(browser: Browser, address: str, width: int, scheme: str) -> None:
     """axe-core finds no violation with everything opened; nor is there a message, a request or sideways scrolling."""
-    address = (made_report / "report.html").as_uri()
     with opened(browser, address, width, scheme) as (page, heard):
         page.evaluate("document.querySelectorAll('details').forEach(d => d.open = true)")
         found = Axe().run(page, options={"runOnly": RULES, "resultTypes": ["violations"]}).response

@@ -18,7 +18,7 @@ from tests.builders import assert_one_line
 
 OLD = {"report.html": b"old page", "report.json": b"{}", "report.pdf": b"old paper"}
 NEW = {"report.html": b"new page" * 1000, "report.json": b'{"new": true}', "record.npz": bytes(range(256))}
-CALLS = [(os, "fsync"), (os, "rename"), (os, "mkdir"), (os, "chmod"), (io, "open")]
+CALLS = [(os, "fsync"), (os, "rename"), (os, "mkdir"), (io, "open")]
 
 
 @pytest.fixture(params=["in one step", "in two steps"])
@@ -126,6 +126,47 @@ def test_every_file_is_on_the_disk_before_the_earlier_report_goes(
     assert {len(content) for content in NEW.values()} <= set(flushed)
 
 
+def test_every_folder_is_on_the_disk_before_the_earlier_report_goes(
+    earlier: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flushed = []
+    real = os.fsync
+
+    def fsync(handle: int) -> None:
+        flushed.append((Path(f"/proc/self/fd/{handle}").resolve().name, (earlier / "report.pdf").exists()))
+        real(handle)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    folder.write(earlier, {**NEW, "report_files/a.css": b""})
+    (staged,) = {name for name, _ in flushed if name.startswith(".digits.reportgen-")}
+    assert (staged, True) in flushed and (folder.FILES, True) in flushed
+    assert flushed[-1] == ("reports", False), "nor is the new one known without its own folder"
+
+
+def test_what_somebody_lays_into_the_folder_in_its_last_moment_is_kept(
+    earlier: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = folder._swap
+
+    def swap(staged: Path, aside: Path, target: Path) -> None:
+        (target / "notes.txt").write_bytes(b"mine")
+        real(staged, aside, target)
+
+    monkeypatch.setattr(folder, "_swap", swap)
+    folder.write(earlier, NEW)
+    assert held(earlier) == {**NEW, "notes.txt": b"mine"}
+    assert [entry.name for entry in earlier.parent.iterdir()] == [earlier.name]
+
+
+@pytest.mark.parametrize("name", ["x" * 255, "円" * 85, ".hidden", "a b\n{}*", "-rf"], ids=ascii)
+def test_a_folder_can_have_any_name(tmp_path: Path, name: str) -> None:
+    for report in (OLD, NEW):
+        folder.check(tmp_path / name)
+        folder.write(tmp_path / name, report)
+        assert held(tmp_path / name) == report
+    assert [entry.name for entry in tmp_path.iterdir()] == [name]
+
+
 # Failing
 
 
@@ -230,6 +271,42 @@ def test_a_free_place_or_an_earlier_report_is_accepted_and_left_alone(
     folder.check(place)
     assert (held(place) if place.exists() else None) == present
     assert {entry.name for entry in tmp_path.iterdir()} <= {"digits"}
+
+
+def test_a_model_alone_is_no_report(tmp_path: Path) -> None:
+    """It may be the only copy, and a report about it would take its place."""
+    (tmp_path / "model.keras").write_bytes(b"mine")
+    with pytest.raises(InputError, match=r"model\.keras"):
+        folder.check(tmp_path)
+
+
+def test_a_folder_by_the_name_of_a_file_is_none_of_ours(tmp_path: Path) -> None:
+    (tmp_path / "report.html").mkdir()
+    with pytest.raises(InputError, match=r"report\.html"):
+        folder.check(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["x" * 256, "a/" * 3000 + "b"], ids=["a long name", "a long path"])
+def test_a_name_that_is_too_long_is_found_before_the_long_work(tmp_path: Path, name: str) -> None:
+    with pytest.raises(SurroundingsError) as raised:
+        folder.check(tmp_path / name)
+    assert_one_line(raised.value, "name too long", "--out")
+
+
+def test_links_in_a_circle_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "a").symlink_to(tmp_path / "b")
+    (tmp_path / "b").symlink_to(tmp_path / "a")
+    with pytest.raises(ReportgenError) as raised:
+        folder.check(tmp_path / "a")
+    assert_one_line(raised.value, "a", "--out")
+
+
+def test_a_mount_point_is_refused_with_a_folder_that_would_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Path, "is_mount", lambda path: path == tmp_path)
+    with pytest.raises(SurroundingsError) as raised:
+        folder.check(tmp_path)
+    assert_one_line(raised.value, "mount point", tmp_path / "report")
+    folder.check(tmp_path / "report")
 
 
 @pytest.mark.parametrize("name", ["thesis.tex", ".git", "report.html.bak", "Report.html", "model.h5"])

@@ -1,5 +1,6 @@
 """The PDF: what a reader finds on paper."""
 
+import base64
 import dataclasses
 import io
 import json
@@ -202,6 +203,43 @@ def test_a_template_that_asks_for_a_file_or_an_address_is_refused(tmp_path: Path
     with pytest.raises(InputError) as caught:
         made(make_record(), templates=tmp_path)
     assert_one_line(caught.value, address)
+
+
+def as_svg(inner: str) -> str:
+    xmlns = 'xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink"'
+    whole = f'<!DOCTYPE svg [<!ENTITY e SYSTEM "file:///etc/hostname">]><svg {xmlns} width="9" height="9">{inner}</svg>'
+    return f'<img alt="x" src="data:image/svg+xml;base64,{base64.b64encode(whole.encode()).decode()}">'
+
+
+ASKING = {
+    "picture": '<img alt="x" src="file:///etc/hostname">',
+    "in capitals": '<img alt="x" src="FILE:///etc/hostname">',
+    "relative": '<img alt="x" src="../../etc/hostname">',
+    "relative to a base": '<base href="file:///etc/"><img alt="x" src="hostname">',
+    "network": '<img alt="x" src="http://127.0.0.1:9/x.png">',
+    "style sheet": '<link rel="stylesheet" href="file:///etc/hostname">',
+    "import": "<style>@import url(file:///etc/hostname);</style>",
+    "font": "<style>@font-face { font-family: Q; src: url(file:///etc/hostname) } p { font-family: Q }</style>",
+    "background": '<p style="background: url(file:///etc/hostname)">x</p>',
+    "content": "<style>p::before { content: url(file:///etc/hostname) }</style>",
+    "attachment": '<link rel="attachment" href="file:///etc/hostname">',
+    "attached link": '<a rel="attachment" href="file:///etc/hostname">x</a>',
+    "object": '<object data="file:///etc/hostname">x</object>',
+    "embedded": '<embed src="file:///etc/hostname">',
+    "picture in a drawing": as_svg('<image width="5" height="5" href="file:///etc/hostname"/>'),
+    "older link in a drawing": as_svg('<image width="5" height="5" xlink:href="file:///etc/hostname"/>'),
+    "drawing in the page": '<svg width="9" height="9"><image width="5" height="5" href="file:///etc/hostname"/></svg>',
+    "style of a drawing": as_svg("<style>@import url(file:///etc/hostname);</style>"),
+    "entity": as_svg('<text y="9">&e;</text>'),
+    "broken picture": '<img alt="x" src="data:image/png;base64,AAAA">',
+}
+
+
+@pytest.mark.parametrize("name", ASKING)
+def test_whatever_is_asked_for_and_not_in_the_page_is_a_fault(name: str) -> None:
+    with pytest.raises(InputError) as caught:
+        pdf.write(f'<!DOCTYPE html><html lang="en"><title>x</title><body>{ASKING[name]}<p>x</p>')
+    assert_one_line(caught.value, "a template ", "data: URI")
 
 
 def test_without_pango_one_line_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:

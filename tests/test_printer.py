@@ -1,7 +1,10 @@
 """The process that makes the PDF: what it gives, and what its end looks like to the one who waits for it."""
 
-import shutil
+import subprocess
 import sys
+import tempfile
+import time
+import traceback
 from pathlib import Path
 
 import pytest
@@ -11,7 +14,6 @@ from reportgen.record import Look
 from reportgen.render import page, pdf
 from reportgen.render.printer import Printer
 from tests.builders import assert_one_line, make_record
-from tests.conftest import Run
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -90,19 +92,93 @@ def test_the_process_does_not_outlive_its_block() -> None:
     assert process.poll() is not None
 
 
-def test_without_pango_the_command_says_what_to_install_and_writes_nothing(
-    run: Run, made_report: Path, tmp_path: Path
+def test_a_process_that_does_not_end_is_ended(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, paper: str
 ) -> None:
-    (tmp_path / "weasyprint.py").write_text("raise OSError(\"cannot load library 'libpango-1.0-0'\")\n")
-    done = run("render", made_report, "--out", tmp_path / "out", PYTHONPATH=f"{tmp_path}:{Path.cwd()}")
-    assert done.returncode == 3
-    assert done.stderr.splitlines()[-1].startswith("reportgen: error: the PDF cannot be made, because WeasyPrint")
-    assert "apt-get install" in done.stderr
-    assert not (tmp_path / "out").exists()
+    monkeypatch.setattr(sys, "executable", stand_in(tmp_path, """echo '{"state": "ready"}'; exec sleep 100"""))
+    start = time.monotonic()
+    with Printer(longest=0.3) as printer, pytest.raises(SurroundingsError) as caught:
+        printed(printer, paper)
+    assert_one_line(caught.value, "more than 0.3 seconds", "--formats html")
+    assert time.monotonic() - start < 10
 
 
-def test_the_html_is_written_where_pango_is_missing(run: Run, made_report: Path, tmp_path: Path) -> None:
-    copy = Path(shutil.copytree(made_report, tmp_path / "copy"))
-    (tmp_path / "weasyprint.py").write_text("raise OSError('no pango')\n")
-    done = run("render", copy, "--formats", "html", PYTHONPATH=f"{tmp_path}:{Path.cwd()}")
-    assert done.returncode == 0, done.stderr
+def test_a_process_that_is_never_ready_is_ended(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(sys, "executable", stand_in(tmp_path, "exec sleep 100"))
+    with Printer(longest=0.3) as printer, pytest.raises(SurroundingsError, match=r"more than 0\.3 seconds"):
+        printer.check()
+
+
+def test_no_process_at_all_is_one_line(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "gone"))
+    with pytest.raises(SurroundingsError) as caught:
+        Printer()
+    assert_one_line(caught.value, "no process", "--formats html")
+
+
+def weasyprint_of(folder: Path, monkeypatch: pytest.MonkeyPatch, code: str) -> None:
+    """Have the process find a WeasyPrint that runs `code` when it is asked for a PDF."""
+    (folder / "weasyprint").mkdir()
+    urls = "class URLFetcher:\n    def __init__(self, **_): pass\nclass FatalURLFetchingError(Exception): pass\n"
+    (folder / "weasyprint" / "urls.py").write_text(urls)
+    (folder / "weasyprint" / "__init__.py").write_text(f"def HTML(**_):\n    {code}\n")
+    monkeypatch.setenv("PYTHONPATH", str(folder))
+
+
+@pytest.mark.parametrize(
+    ("code", "parts"),
+    [
+        ("bytearray(5 * 2**30)", ["more than 4.0 GB of memory"]),
+        ("raise RecursionError('too deep')", ["RecursionError: too deep"]),
+        ("import os, signal; os.kill(os.getpid(), signal.SIGSEGV)", ["by signal 11", "some font"]),
+        ("import tempfile; tempfile.mkdtemp(); import os; os.abort()", ["by signal 6"]),
+    ],
+    ids=["memory", "exception", "crash", "crash with a temporary folder"],
+)
+def test_what_goes_wrong_in_the_process_stays_in_there(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, code: str, parts: list[str]
+) -> None:
+    temporary = tmp_path / "tmp"
+    temporary.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(temporary))
+    weasyprint_of(tmp_path, monkeypatch, code)
+    with Printer() as printer, pytest.raises(SurroundingsError) as caught:
+        printed(printer, "<p>")
+    assert_one_line(caught.value, *parts, "--formats html")
+    if code.startswith("raise"):
+        assert f"in HTML\n    {code}" in "".join(traceback.format_exception(caught.value)), "what --debug shows"
+    assert list(temporary.iterdir()) == []
+
+
+def test_what_lies_in_the_current_folder_is_not_run(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, paper: str
+) -> None:
+    for name in ("weasyprint", "json", "reportgen"):
+        (tmp_path / f"{name}.py").write_text("raise SystemExit('not me')")
+    monkeypatch.chdir(tmp_path)
+    with Printer() as printer:
+        printer.check()
+
+
+ORPHAN = """
+import sys, time
+from reportgen.render.printer import Printer
+with Printer() as printer:
+    printer.check()
+    print(printer._process.pid, flush=True)
+    time.sleep(100)
+"""
+
+
+def test_the_process_ends_with_the_one_that_started_it() -> None:
+    with subprocess.Popen([sys.executable, "-c", ORPHAN], stdout=subprocess.PIPE, text=True) as parent:
+        assert parent.stdout is not None
+        child = Path("/proc") / parent.stdout.readline().strip()
+        assert child.exists()
+        parent.kill()
+        parent.wait()
+        for _ in range(100):
+            if not child.exists() or "State:\tZ" in (child / "status").read_text():
+                return
+            time.sleep(0.05)
+    pytest.fail("it is still there")

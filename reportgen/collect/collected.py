@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reportgen.collect import answers, facts, forward, graph, inside, layers, pictures, probe, reading, scores
+from reportgen.collect.shards import Engine
 from reportgen.dataset import Dataset, Part
 from reportgen.errors import InputError
 from reportgen.options import Options
@@ -31,15 +32,26 @@ class Collected:
     pictures: Pictures
 
 
-def collect(model: "keras.Model", origin: str, dataset: Dataset, options: Options, progress: Progress) -> Collected:
-    """Send every image through the model, and return what it shows. Raises InputError where its scores are NaN."""
+def collect(
+    model: "keras.Model",
+    origin: str,
+    dataset: Dataset,
+    options: Options,
+    progress: Progress,
+    engine: Engine | None = None,
+) -> Collected:
+    """Send every image through the model, and return what it shows. Raises InputError where its scores are NaN.
+
+    engine: of this model, by default one that works in this process.
+    """
     drawn = graph.Graph(model)
     readings = reading.readings(drawn)
+    engine = engine or probe.Here(drawn, readings)
     parts = _parts(dataset)
     names = looked_at(dataset, options.analyse)
     with progress.stage("pass", f"Sending {sum(map(len, parts.values())):,} images through the model ..."):
         outputs, plans, tallies = probe.all_parts(
-            drawn, readings, parts, names, dataset, memory=options.memory, progress=progress
+            drawn, readings, parts, names, dataset, memory=options.memory, progress=progress, engine=engine
         )
         probabilities, output = _probabilities(outputs, parts)
     with progress.stage("judge", "Judging every unit ..."):
@@ -55,7 +67,7 @@ def collect(model: "keras.Model", origin: str, dataset: Dataset, options: Option
         shown = replace(shown, answers=answers.collect(plans, tallies, right))
     with progress.stage("proof", "Checking the model without the units called dead or removable ..."):
         size = probe.batch_size(readings, dataset.image_shape, options.memory)
-        proof = inside.prove(drawn, looked, units, dataset, right, batch=size, progress=progress)
+        proof = inside.prove(engine, looked, units, dataset, right, batch=size, progress=progress)
     return Collected(layers.facts(drawn, origin=origin, output=output), evaluation, verdicts, units, proof, shown)
 
 

@@ -13,7 +13,7 @@ from reportgen.collect.phrases import (
     number,
     numbered_images,
 )
-from reportgen.record import DataFacts, Finding, ModelFacts
+from reportgen.record import DataFacts, Finding, ModelFacts, SkippedFiles
 from reportgen.texts import Text, ntext, text
 from reportgen.wording import percent
 
@@ -25,6 +25,7 @@ def find(data: DataFacts, checks: DataChecks, model: ModelFacts, thresholds: Fin
         _conflicting_labels(checks),
         _imbalance(data, thresholds),
         _heavy_layer(model, thresholds),
+        *(_skipped_files(data, skipped) for skipped in data.skipped),
     ]
     for part in PARTS:
         found += [
@@ -67,6 +68,22 @@ def _conflicting_labels(checks: DataChecks) -> Finding | None:
 
 def _pair(twins: Twins) -> Text:
     return text("{one} and {other}", one=image_of(*twins.first), other=image_of(*twins.second))
+
+
+def _skipped_files(data: DataFacts, skipped: SkippedFiles) -> Finding:
+    size = (data.train_size if skipped.part == "train" else data.test_size) or 0
+    names = [text("{name} ({reason})", name=label(file.name), reason=file.reason) for file in skipped.files]
+    message = ntext(
+        skipped.count,
+        "In the {part} {n} file of {total} holds no picture that can be read: {names}. It was left out, so no figure"
+        " covers it; mend or remove it.",
+        "In the {part} {n} files of {total} hold no picture that can be read: {names}. They were left out, so no figure"
+        " covers them; mend or remove them.",
+        part=PARTS[skipped.part],
+        total=f"{size + skipped.count:,}",
+        names=listed(names, skipped.count),
+    )
+    return finding("skipped-files", message)
 
 
 def _class_without_images(data: DataFacts, part: str) -> Finding | None:

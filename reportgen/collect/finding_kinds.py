@@ -24,7 +24,11 @@ KINDS = {
     "proof-failed": Kind("warning", text("accuracy falls without the units called dead or removable")),
     "test-in-train": Kind("warning", text("test images are exactly in the training part")),
     "conflicting-labels": Kind("warning", text("equal images have different labels")),
+    "skipped-files": Kind("warning", text("files hold no picture that can be read")),
     "class-without-images": Kind("warning", text("a part has no image of a class")),
+    # what is missing from the report
+    "no-pdf": Kind("warning", text("the PDF could not be made")),
+    "not-drawn": Kind("warning", text("a picture, a chart or a section could not be drawn")),
     # what the model gets wrong
     "class-always-predicted": Kind("warning", text("every image is taken for one class")),
     "class-never-predicted": Kind("warning", text("no image is ever taken for a class that has images")),
@@ -34,6 +38,7 @@ KINDS = {
     "poor-calibration": Kind("warning", text("probabilities do not match how often answers are right")),
     "class-imbalance": Kind("warning", text("the largest class has many times the images of the smallest")),
     # units that do no work
+    "died-at-once": Kind("warning", text("many units of a layer died in one epoch")),
     "dead-units": Kind("warning", text("units never fire")),
     "stuck-units": Kind("warning", text("units stay at one end of their activation's range")),
     "constant-units": Kind("warning", text("units give the same value whatever the image")),
@@ -64,7 +69,8 @@ class FindingThresholds:
     class_gap: recall of the other classes together less that of the class. pair_share, pair_count: images of a
     class taken for one other class, as a share of the class and as a number. confidence: the probability at which a
     mistake is a confident one. calibration: expected calibration error. imbalance: images of the largest class for
-    one of the smallest. repeated: share of a part's images that repeat an earlier one. heavy: share of the
+    one of the smallest. repeated: share of a part's images that repeat an earlier one. died_share, died_units: units
+    of a layer that died for good in the same epoch, as a share of the layer and as a number. heavy: share of the
     parameters, which a layer must exceed.
     """
 
@@ -80,6 +86,8 @@ class FindingThresholds:
     calibration: float = 0.05
     imbalance: float = 10.0
     repeated: float = 0.01
+    died_share: float = 0.1
+    died_units: int = 4
     heavy: float = 0.8
 
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from reportgen.collect import data_findings, score_findings, training_findings, unit_findings
 from reportgen.collect.data import DataChecks
 from reportgen.collect.finding_kinds import KINDS, FindingThresholds
-from reportgen.record import DataFacts, Finding, History, LayerVerdict, ModelFacts, Proof, Scores, Unit
+from reportgen.record import DataFacts, Deaths, Finding, History, LayerVerdict, ModelFacts, Proof, Scores, Unit
 
 DEFAULTS = FindingThresholds()
 
@@ -13,6 +13,7 @@ DEFAULTS = FindingThresholds()
 def find(
     *,
     history: History | None,
+    deaths: Deaths | None = None,
     evaluation: Mapping[str, Scores | None],
     data: DataFacts,
     checks: DataChecks,
@@ -29,7 +30,7 @@ def find(
     may hold anything else, HTML included.
     """
     found = [
-        *training_findings.find(history, thresholds),
+        *training_findings.find(history, deaths, thresholds),
         *score_findings.find(evaluation, units, proof, thresholds),
         *data_findings.find(data, checks, model, thresholds),
         *unit_findings.find(layers, units, thresholds),

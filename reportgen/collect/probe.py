@@ -4,17 +4,19 @@ The reductions run inside the compiled graph; a batch leaves arrays of units, ne
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from reportgen.collect import forward
+from reportgen.collect import forward, masking
 from reportgen.collect.graph import Graph
 from reportgen.collect.reading import Reading
+from reportgen.collect.shards import Engine, Found, Shard, Work, joined
 from reportgen.dataset import Dataset, Part, Pixels
-from reportgen.progress import Progress
+from reportgen.progress import Progress, Tick
 from reportgen.tally import (
     TAIL,
     Counts,
@@ -38,15 +40,6 @@ _LEAST_SPREAD = 0.1  # deviation over mean: float32 squares then give the varian
 _COPIES = 4  # how many times the read outputs are in memory at once, roughly
 
 
-@dataclass
-class Pass:
-    """What a pass over images brought. outputs: (N, K) float32 of the model; tallies: one for each reading."""
-
-    plans: list[LayerPlan]
-    tallies: list[LayerTally]
-    outputs: NDArray[np.float32]
-
-
 def batch_size(readings: Sequence[Reading], image_shape: Sequence[int], memory: int) -> int:
     """Return how many images fit into `memory` megabytes with all outputs that are read, at least one, at most 500."""
     values = int(np.prod(image_shape))
@@ -64,83 +57,130 @@ def all_parts(
     *,
     memory: int,
     progress: Progress,
+    engine: Engine | None = None,
 ) -> tuple[dict[str, NDArray[np.float32]], list[LayerPlan], list[LayerTally]]:
     """Send every image of every part through the model once; only those of the parts looked at are tallied.
 
     Returns the model's outputs by part, (N, K), and for each reading its plan and its tally over the parts looked at,
-    whose images are numbered through in the order of `looked_at`.
+    whose images are numbered through in the order of `looked_at`. The first images fix the plans here; all others are
+    sent by `engine`, by default here too.
     """
-    outputs, number = {}, 0
-    plans: list[LayerPlan] | None = None
-    tallies: list[LayerTally] = []
-    for name in looked_at:
-        found = run(
-            graph, readings, parts[name], dataset.pixels, len(dataset.class_names),
-            first_number=number, plans=plans, memory=memory, label=f"{name} part", progress=progress,
-        )  # fmt: skip
-        outputs[name], plans, number = found.outputs, found.plans, number + len(parts[name])
-        tallies = [merge(a, b) for a, b in zip(tallies, found.tallies, strict=True)] if tallies else found.tallies
-    for name in parts:
-        if name not in outputs:
-            outputs[name] = forward.predict(
-                forward.whole(graph.model),
-                parts[name],
-                dataset.pixels,
-                batch=batch_size(readings, dataset.image_shape, memory),
-                label=f"{name} part",
-                progress=progress,
-            )
-    return outputs, plans or [], tallies
+    engine = engine or Here(graph, readings)
+    ends = np.cumsum([0, *(len(parts[name]) for name in looked_at)]).tolist()
+    looked = [Shard(name, 0, len(parts[name]), number) for name, number in zip(looked_at, ends, strict=False)]
+    size = batch_size(readings, dataset.image_shape, memory)
+    begin, *rest = looked[0].divided_after(min(_FIRST, size))
+    kept = np.flatnonzero(kept_of(np.arange(ends[-1])))
+    work = Work(dataset.pixels, size, classes=len(dataset.class_names), kept=kept)
+    work, found = Sender(graph, readings).begin(work, begin, begin.of(parts))
+    if others := [*rest, *looked[1:]]:
+        found = joined([found, engine.send(work, parts, others, progress)])
+    outputs = {name: found.outputs_of(name) for name in looked_at}
+    if others := [Shard(name, 0, len(part)) for name, part in parts.items() if name not in looked_at]:
+        answered = engine.send(Work(dataset.pixels, size), parts, others, progress)
+        outputs |= {shard.part: answered.outputs_of(shard.part) for shard in others}
+    return outputs, list(work.plans), list(found.tallies)
 
 
-def run(
-    graph: Graph,
-    readings: Sequence[Reading],
-    part: Part,
-    pixels: Pixels,
-    classes: int,
-    *,
-    first_number: int,
-    plans: Sequence[LayerPlan] | None,
-    memory: int,
-    label: str,
-    progress: Progress,
-) -> Pass:
-    """Send every image of `part` through the model once.
+class Here:
+    """The engine that sends all images through the model in this process."""
 
-    classes: K of the labels. first_number: the image number of the first image. plans: how to read the layers, as
-    an earlier pass fixed it, whose tallies can then be merged with these; None to fix it by the first images.
-    """
-    size = batch_size(readings, part.images.shape[1:], memory)
-    model = _Model(graph, readings, part, pixels)
-    made = None if plans is None else list(plans)
-    send = None if made is None else model.compiled(made)
-    outputs: list[NDArray[np.float32]] = []
-    tallies: list[LayerTally] | None = None
-    kept = _Kept(first_number + np.arange(len(part)))
-    with progress.bar(label, total=len(part)) as tick:
-        for start, end in _slices(len(part), size, first=_FIRST if send is None else size):
-            if made is None or send is None:
-                made, scores, reduced = model.first(part.images[start:end])
-                send = model.compiled(made)
+    def __init__(self, graph: Graph, readings: Sequence[Reading]) -> None:
+        self._sender = Sender(graph, readings)
+
+    def send(self, work: Work, parts: Mapping[str, Part], shards: Sequence[Shard], progress: Progress) -> Found:
+        """Return what comes of the shards, see `shards.Engine`."""
+        found = []
+        for shard in shards:
+            with progress.bar(f"{shard.part} part", total=len(shard)) as tick:
+                found.append(self._sender.send(work, shard, shard.of(parts), tick))
+        return joined(found)
+
+
+class Sender:
+    """A model that shards are sent through. What is compiled is kept until another work or other images come."""
+
+    def __init__(self, graph: Graph, readings: Sequence[Reading]) -> None:
+        self._graph, self._readings = graph, readings
+        self._last: tuple[Work, np.dtype[Any], Callable[..., Any]] | None = None
+
+    def begin(self, work: Work, shard: Shard, part: Part) -> tuple[Work, Found]:
+        """Fix the plans by a few images; return the work with them, and what comes of these images.
+
+        Nothing is compiled for it: the plans are constants of the graph that is.
+        """
+        images = part.images[:]
+        with forward.faults_named(images):
+            plans, scores, reduced = _Model(self._graph, self._readings, part, work.pixels).first(images)
+        work = replace(work, plans=plans)
+        counted = _Counted(work, shard, part.labels)
+        counted.add(reduced, 0, len(images))
+        return work, Found({shard: scores.numpy()}, counted.tallies())
+
+    def send(self, work: Work, shard: Shard, part: Part, tick: Tick) -> Found:
+        """Return what comes of one shard, whose images and labels `part` holds; the last batch may be smaller."""
+        run = self._compiled(work, part)
+        if not work.plans:
+            return Found({shard: forward.outputs(run, part.images, work.batch, tick)}, [])
+        outputs: list[NDArray[np.float32]] = []
+        counted = _Counted(work, shard, part.labels)
+        with ThreadPoolExecutor(1) as aside:
+            counting: Future[None] | None = None  # of the batch before: numpy counts while TensorFlow computes
+            for start, end, images in forward.read_ahead(part.images, work.batch):
+                with forward.faults_named(images):
+                    scores, reduced = run(images)
+                if counting is not None:
+                    counting.result()
+                counting = aside.submit(counted.add, reduced, start, end)
+                outputs.append(scores.numpy())
+                tick(end, "images")
+            assert counting is not None
+            counting.result()
+        return Found({shard: np.concatenate(outputs)}, counted.tallies())
+
+    def _compiled(self, work: Work, part: Part) -> Callable[..., Any]:
+        dtype = part.images.dtype  # the parts of a data set have images of one shape
+        if self._last is None or self._last[0] is not work or self._last[1] != dtype:
+            if work.plans:
+                run = _Model(self._graph, self._readings, part, work.pixels).compiled(work.plans)
             else:
-                scores, reduced = send(part.images[start:end])
-            labels, numbers = part.labels[start:end], first_number + np.arange(start, end)
-            batch = [_tally(p, r, labels, numbers, classes) for p, r in zip(made, reduced, strict=True)]
-            tallies = batch if tallies is None else [merge(a, b) for a, b in zip(tallies, batch, strict=True)]
-            kept.add(start, [r["pooled"].numpy() for r in reduced])
-            outputs.append(scores.numpy())
-            tick(end, "images")
-    assert made is not None and tallies is not None
-    return Pass(made, kept.put_into(tallies), np.concatenate(outputs))
+                held = [(self._readings[place], values) for place, values in work.held.items()]
+                run = forward.compiled(masking.holding(self._graph, held), part, work.pixels)
+            self._last = work, dtype, run
+        return self._last[2]
+
+
+class _Counted:
+    """The tallies of the batches of a shard that were sent so far. labels: (N,) of its images."""
+
+    def __init__(self, work: Work, shard: Shard, labels: Counts) -> None:
+        self._plans, self._classes = work.plans, work.classes
+        self._labels, self._first = labels, shard.number
+        self._tallies: list[LayerTally] | None = None
+        self._kept = _Kept(work.kept, shard)
+
+    def add(self, reduced: Sequence[dict[str, Any]], start: int, end: int) -> None:
+        """Count the batch of the images from `start` to `end`. reduced: of each layer, see `_reduce`."""
+        labels, numbers = self._labels[start:end], self._first + np.arange(start, end)
+        batch = [_tally(p, r, labels, numbers, self._classes) for p, r in zip(self._plans, reduced, strict=True)]
+        before = self._tallies
+        self._tallies = batch if before is None else [merge(a, b) for a, b in zip(before, batch, strict=True)]
+        self._kept.add(start, [r["pooled"].numpy() for r in reduced])
+
+    def tallies(self) -> list[LayerTally]:
+        """Return the tallies of all batches, with the images that are kept."""
+        assert self._tallies is not None
+        return self._kept.put_into(self._tallies)
 
 
 class _Kept:
     """Gathers the mean responses of the images that are kept. Merging them batch by batch would copy them each time."""
 
-    def __init__(self, numbers: Counts) -> None:
-        self._chosen = kept_of(numbers)
-        self._numbers = numbers[self._chosen]
+    def __init__(self, kept: Counts, shard: Shard) -> None:
+        first, end = np.searchsorted(kept, [shard.number, shard.number + len(shard)])
+        self._numbers = kept[first:end]
+        self._chosen = np.zeros(len(shard), np.bool_)
+        self._chosen[self._numbers - shard.number] = True
         self._rows: list[NDArray[np.float32]] | None = None
         self._filled = 0
 
@@ -159,21 +199,13 @@ class _Kept:
         return [replace(t, kept_images=self._numbers, kept=k) for t, k in zip(tallies, rows, strict=True)]
 
 
-def _slices(images: int, size: int, *, first: int) -> list[tuple[int, int]]:
-    """Return where the batches begin and end, the first of at most `first` images."""
-    starts = [0, *range(min(first, size), images, size)]
-    return list(zip(starts, [*starts[1:], images], strict=True))
-
-
 class _Model:
     """The model with all outputs that are read, and the reductions behind them."""
 
     def __init__(self, graph: Graph, readings: Sequence[Reading], part: Part, pixels: Pixels) -> None:
-        import keras
         import tensorflow as tf
 
-        self._readings, self._scale = readings, pixels.scale
-        self._whole = keras.Model(graph.input, [graph.output, *(reading.tensor for reading in readings)])
+        self._graph, self._readings, self._pixels = graph, readings, pixels
         self._given = tf.TensorSpec((None, *part.images.shape[1:]), part.images.dtype)
 
     def first(self, images: NDArray[np.generic]) -> tuple[list[LayerPlan], Any, list[dict[str, Any]]]:
@@ -202,12 +234,12 @@ class _Model:
 
     def _values(self, images: Any) -> list[Any]:
         """Return the scores and, for each reading, its output with the units last; all float32."""
-        import keras
         import tensorflow as tf
 
-        found = keras.tree.flatten(self._whole(tf.cast(images, tf.float32) * self._scale, training=False))
-        scores, *read = (tf.cast(value, tf.float32) for value in found)
-        return [scores, *(_units_last(value, reading) for value, reading in zip(read, self._readings, strict=True))]
+        seen = forward.as_seen(images, self._pixels)
+        scores, found = self._graph.values(seen, [reading.tensor for reading in self._readings])
+        read = [_units_last(value, reading) for value, reading in zip(found, self._readings, strict=True)]
+        return [tf.cast(value, tf.float32) for value in (scores, *read)]
 
 
 def _units_last(value: Any, reading: Reading) -> Any:
@@ -231,7 +263,7 @@ def _plan(reading: Reading, values: NDArray[np.float32]) -> LayerPlan:
     if positions > SAMPLED:
         chosen = np.sort(np.random.default_rng(0).choice(positions, SAMPLED, replace=False))
     return LayerPlan(
-        layer=reading.layer.name,
+        layer=reading.name,
         read_after=reading.read_after,
         units=units,
         position_shape=tuple(int(size) for size in shape),

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from reportgen.collect import moments
 from reportgen.collect.facts import Thresholds, Weights
 from reportgen.collect.phrases import LEVEL, counted_images, counted_values, number
+from reportgen.collect.reading import Reading
 from reportgen.tally import Counts, Floats, LayerPlan, LayerTally
 from reportgen.texts import Text, text
 from reportgen.wording import percent
@@ -74,7 +75,7 @@ def judge_outputs(predicted: Counts, images: int) -> list[Verdict]:
     return [Verdict(states.get(n, OUTPUT), evidence(n)) for n in predicted.tolist()]
 
 
-def rests_at_zero(plan: LayerPlan) -> bool:
+def rests_at_zero(plan: LayerPlan | Reading) -> bool:
     """Return whether a value of this layer that is not above eps says nothing, so that firing means taking part.
 
     A linear unit or a tanh says as much below 0 as above it.

@@ -3,23 +3,25 @@
 from collections.abc import Sequence
 
 from reportgen.collect.finding_kinds import FindingThresholds, finding
-from reportgen.collect.phrases import number
-from reportgen.record import Finding, History
+from reportgen.collect.phrases import counted_images, counted_units, listed, name, number
+from reportgen.record import Deaths, Finding, History, LayerDeaths
 from reportgen.texts import text
 
 Values = Sequence[float | None]
 
 
-def find(history: History | None, thresholds: FindingThresholds) -> list[Finding]:
+def find(history: History | None, deaths: Deaths | None, thresholds: FindingThresholds) -> list[Finding]:
     """Return the findings about the epochs; none where nobody knows them."""
-    if history is None:
-        return []
-    loss, validation = _course(history, "loss"), _course(history, "val_loss")
-    found = [
-        _not_finite(history.epochs, loss),
-        _still_improving(history, validation, thresholds),
-        _overfitting(history, loss, validation, thresholds),
-    ]
+    found: list[Finding | None] = []
+    if history is not None:
+        loss, validation = _course(history, "loss"), _course(history, "val_loss")
+        found += [
+            _not_finite(history.epochs, loss),
+            _still_improving(history, validation, thresholds),
+            _overfitting(history, loss, validation, thresholds),
+        ]
+    if deaths is not None:
+        found.append(_died_at_once(deaths, thresholds))
     return [one for one in found if one]
 
 
@@ -85,3 +87,33 @@ def _overfitting(history: History, loss: Values, validation: Values, thresholds:
         end=number(end),
     )
     return finding("overfitting", message)
+
+
+def _died_at_once(deaths: Deaths, thresholds: FindingThresholds) -> Finding | None:
+    """Judge each epoch by the layers that lost many units for good in it, and name the worst one.
+
+    What was dead before the training is the fault of the initial weights, not of a step.
+    """
+    lost: dict[int, list[tuple[int, LayerDeaths]]] = {}
+    for layer in deaths.layers:
+        for died in layer.since:
+            many = max(thresholds.died_units, thresholds.died_share * layer.units)
+            if died.epoch > deaths.epochs[0] and len(died.units) >= many:
+                lost.setdefault(died.epoch, []).append((len(died.units), layer))
+    if not lost:
+        return None
+    epoch, layers = max(lost.items(), key=lambda one: sum(units for units, _ in one[1]))
+    where = [
+        text("{some} of {units} in {layer}", some=f"{units:,}", units=f"{layer.units:,}", layer=name(layer.layer))
+        for units, layer in layers
+    ]
+    message = text(
+        "In epoch {epoch}, {units} died and never fired again ({where}; on {images} looked at after each epoch): steps"
+        " of the training were too large. Try a tenth of the learning rate, raise it slowly over the first epochs, or"
+        " clip the gradients; a leaky activation lets units recover.",
+        epoch=f"{epoch:,}",
+        units=counted_units(sum(units for units, _ in layers)),
+        where=listed(where),
+        images=counted_images(deaths.images),
+    )
+    return finding("died-at-once", message, layers[0][1].layer if len(layers) == 1 else None)

@@ -31,46 +31,58 @@ def index(
 ) -> None:
     """Write a page over all reports below a folder, newest first, and an Atom feed beside it."""
     with errors_shown(debug):
-        from reportgen import __version__
-        from reportgen.collect.finding_kinds import KINDS
-        from reportgen.collect.provenance import made_at
-        from reportgen.deliver import file, shelf
-        from reportgen.options import LANGUAGES, check_lang
-        from reportgen.record import Look
-        from reportgen.render import feed
-        from reportgen.render import index as page
-
-        _check_url(url)
-        target = out or folder / "index.html"
-        if target.name == FEED:
-            raise InputError(f"--out is {target}", f"give the page another name: {FEED} is the feed's")
-        beside = target.with_name(FEED)
-        for path in (target, beside):
-            _refuse_foreign(path)
-        found = shelf.find(folder)
-        newest = found.reports[0].headline.lang if found.reports else ""
-        spoken = lang or (newest if newest in LANGUAGES else Look().lang)
-        check_lang(spoken)
-        view = page.paint(
-            found,
-            target.resolve().parent,
-            title=title,
-            meanings={code: kind.meaning for code, kind in KINDS.items()},
-        )
-        now = made_at()
-        html = page.html(view, lang=spoken, made_at=now, version=__version__, feed=FEED)
-        atom = feed.xml(
-            view,
-            lang=spoken,
-            made_at=now,
-            version=__version__,
-            shelf=f"{found.root.name}/{target.name}",
-            page=quote(os.fsencode(target.name)),
-            url=url,
-        )
-        for path, content in ((target, html), (beside, atom)):
-            file.write(path, content.encode("utf-8"))
+        for path in write(folder, out or folder / "index.html", title=title, lang=lang, url=url):
             print(path)
+
+
+def write(
+    folder: Path, target: Path, *, title: str | None = None, lang: str | None = None, url: str | None = None
+) -> list[Path]:
+    """Write the page at `target` over the reports below `folder`, and the feed beside it; return both paths."""
+    from reportgen import __version__
+    from reportgen.collect.finding_kinds import KINDS
+    from reportgen.collect.provenance import made_at
+    from reportgen.deliver import file, shelf
+    from reportgen.options import LANGUAGES, check_lang
+    from reportgen.record import Look
+    from reportgen.render import feed
+    from reportgen.render import index as page
+
+    _check_url(url)
+    check_target(target)
+    beside = target.with_name(FEED)
+    found = shelf.find(folder)
+    newest = found.reports[0].headline.lang if found.reports else ""
+    spoken = lang or (newest if newest in LANGUAGES else Look().lang)
+    check_lang(spoken)
+    view = page.paint(
+        found,
+        target.resolve().parent,
+        title=title,
+        meanings={code: kind.meaning for code, kind in KINDS.items()},
+    )
+    now = made_at()
+    html = page.html(view, lang=spoken, made_at=now, version=__version__, feed=FEED)
+    atom = feed.xml(
+        view,
+        lang=spoken,
+        made_at=now,
+        version=__version__,
+        shelf=f"{found.root.name}/{target.name}",
+        page=quote(os.fsencode(target.name)),
+        url=url,
+    )
+    for path, content in ((target, html), (beside, atom)):
+        file.write(path, content.encode("utf-8"))
+    return [target, beside]
+
+
+def check_target(target: Path) -> None:
+    """Raise InputError where a page at `target`, or the feed beside it, would take the place of something else."""
+    if target.name == FEED:
+        raise InputError(f"--out is {target}", f"give the page another name: {FEED} is the feed's")
+    for path in (target, target.with_name(FEED)):
+        _refuse_foreign(path)
 
 
 def _check_url(url: str | None) -> None:

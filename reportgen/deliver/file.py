@@ -3,16 +3,20 @@
 import contextlib
 import os
 import stat
-import tempfile
 from pathlib import Path
 
+from reportgen.deliver import claim
 from reportgen.errors import SurroundingsError
+
+LONGEST_WAIT = 60.0
+"""Seconds to wait for another process that writes the same file."""
 
 
 def write(path: Path, content: bytes) -> None:
     """Make `content` what is in `path`; until that is done an earlier file stays as it was.
 
-    A pipe, a terminal and what is under /dev are written to as they come. Raises SurroundingsError.
+    A pipe, a terminal and what is under /dev are written to as they come. Raises SurroundingsError, also where another
+    process does not end to write the same file.
     """
     try:
         if _is_stream(path):
@@ -27,8 +31,9 @@ def write(path: Path, content: bytes) -> None:
 
 
 def _is_stream(path: Path) -> bool:
-    if Path("/dev") in path.absolute().parents:  # /dev/stdout can lead to a file that somebody else still writes to
-        return True
+    parents = path.absolute().parents
+    if Path("/dev") in parents and Path("/dev/shm") not in parents:
+        return True  # /dev/stdout can lead to a file that somebody else still writes to
     try:
         mode = path.stat().st_mode
     except FileNotFoundError:
@@ -38,23 +43,17 @@ def _is_stream(path: Path) -> bool:
 
 def _replace(path: Path, content: bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    mode = stat.S_IMODE(path.stat().st_mode) if path.exists() else 0o666 & ~umask()
-    handle, staged = tempfile.mkstemp(prefix=f".{path.name[:100]}.reportgen-", dir=path.parent)
-    try:
-        with os.fdopen(handle, "wb") as stream:
-            stream.write(content)
-            stream.flush()
-            os.fsync(stream.fileno())
-        Path(staged).chmod(mode)
-        Path(staged).replace(path)
-    except BaseException:  # Ctrl-C too
-        with contextlib.suppress(OSError):
-            Path(staged).unlink()
-        raise
-
-
-def umask() -> int:
-    """Return the mask that new files and folders of this process get."""
-    mask = os.umask(0o022)
-    os.umask(mask)
-    return mask
+    with claim.claimed(path, longest=LONGEST_WAIT):
+        staged = claim.beside(path)
+        try:
+            with staged.open("xb") as stream:
+                stream.write(content)
+                stream.flush()
+                os.fsync(stream.fileno())
+            if path.exists():
+                staged.chmod(stat.S_IMODE(path.stat().st_mode))
+            staged.replace(path)
+        finally:
+            claim.remove(staged)
+        with contextlib.suppress(OSError):  # the new file is there
+            claim.flush(path.parent)

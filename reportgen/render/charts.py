@@ -126,14 +126,12 @@ def metric(history: History, name: str) -> LineChart:
     own, other = history.metrics[name], history.metrics.get(f"val_{name}")
     values = [value for value in [*own, *(other or [])] if value is not None and math.isfinite(value)]
     low, high = (min(values), max(values)) if values else (0.0, 1.0)
-    first, last = history.epochs[0], history.epochs[-1]
     y = _Scale(*_widened(low, high), _LINES["bottom"], _LINES["top"])
-    x = _Scale(first - 0.3, last + 0.3, _LINES["left"], _LINES["right"])
-    epochs = [tick for tick in _ticks(first, last, 7, whole=True) if first <= tick <= last]
+    x, epochs = _epochs(history.epochs)
     heights = [tick for tick in _ticks(y.low, y.high, 6) if y.low <= tick <= y.high]
     frame = Frame(
         **_LINES,
-        x=[Tick(x.at(tick), f"{tick:.0f}") for tick in epochs],
+        x=epochs,
         y=[Tick(y.at(tick), label) for tick, label in zip(heights, _labels(heights), strict=True)],
     )
     return LineChart(
@@ -142,6 +140,15 @@ def metric(history: History, name: str) -> LineChart:
         validation=None if other is None else _line(history.epochs, other, x, y),
         best=None if history.best_epoch is None else x.at(history.best_epoch),
     )
+
+
+def counts(epochs: Sequence[int], values: Sequence[int], *, marked: int | None) -> LineChart:
+    """Return the chart of whole numbers over the epochs, from zero up; one epoch can be marked as the best one is."""
+    y = _Scale(*_widened(0, max(values)), _LINES["bottom"], _LINES["top"])
+    x, epoch_ticks = _epochs(epochs)
+    heights = [tick for tick in _ticks(0, max(values), 6, whole=True) if 0 <= tick <= y.high]
+    frame = Frame(**_LINES, x=epoch_ticks, y=[Tick(y.at(tick), f"{tick:,.0f}") for tick in heights])
+    return LineChart(frame, _line(epochs, values, x, y), validation=None, best=None if marked is None else x.at(marked))
 
 
 def reliability(bins: Sequence[ReliabilityBin]) -> ReliabilityChart:
@@ -235,6 +242,14 @@ class _Scale:
         return round(self.start + (value - self.low) / (self.high - self.low) * (self.end - self.start), 1)
 
 
+def _epochs(epochs: Sequence[int]) -> tuple[_Scale, list[Tick]]:
+    """Return the axis of the epochs and its ticks."""
+    first, last = epochs[0], epochs[-1]
+    x = _Scale(first - 0.3, last + 0.3, _LINES["left"], _LINES["right"])
+    shown = [tick for tick in _ticks(first, last, 7, whole=True) if first <= tick <= last]
+    return x, [Tick(x.at(tick), f"{tick:.0f}") for tick in shown]
+
+
 def _line(epochs: Sequence[int], values: Sequence[float | None], x: _Scale, y: _Scale) -> Line:
     path, points, drawing = [], [], False
     for epoch, value in zip(epochs, values, strict=True):
@@ -269,9 +284,7 @@ def _labels(ticks: Sequence[float]) -> list[str]:
     largest = max(abs(tick) for tick in ticks)
     if largest and not 1e-3 <= largest < 1e6:
         return [words.number(tick) for tick in ticks]
-    decimals = next(
-        n for n in range(10) if n == 9 or all(abs(round(t, n) - t) <= 1e-9 * (largest or 1) for t in ticks)
-    )
+    decimals = next(n for n in range(10) if n == 9 or all(abs(round(t, n) - t) <= 1e-9 * (largest or 1) for t in ticks))
     return [f"{tick:,.{decimals}f}" for tick in ticks]
 
 

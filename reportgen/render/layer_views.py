@@ -19,12 +19,15 @@ from reportgen.record import (
     TopImage,
     Unit,
 )
-from reportgen.render import charts, insights, tiles
+from reportgen.render import charts, deaths, input_images, insights, legends, tiles
+from reportgen.render.missing import attempt
+from reportgen.render.mosaic import Grid, Picture
 from reportgen.texts import Text, text
 
 ROWS_ON_PAPER = 50
 """Most rows of a layer's table of units in the PDF; the page has them all."""
 CELLS_ON_PAPER = 512
+"""Most cells of a layer's strip of states in the PDF."""
 CHANNELS_ON_CARD = 4
 _LETTERS = {
     "dead": "D",
@@ -43,18 +46,21 @@ _LETTERS = {
 class Grids:
     """A layer's outputs for the examples, and its kernels.
 
-    shown: how many units have a tile. always_silent: the units that are zero throughout for every example.
+    shown: how many units have a tile. always_silent: the units that are zero throughout for every example. axes: how
+    many an output of a unit has: none of a neuron, one, two or three of a channel. crowded: a column of a picture shows
+    several positions of an output of one axis.
     """
 
-    outputs: tiles.Grid
+    outputs: Grid
     shown: int
     step: int
     always_silent: list[int]
-    is_dense: bool
+    axes: int
+    crowded: bool
     is_output: bool
     kernels: Kernels | None
-    kernels_grid: tiles.Grid | None
-    colour_kernels: tiles.Picture | None
+    kernels_grid: Grid | None
+    colour_kernels: Picture | None
 
 
 @dataclass(frozen=True)
@@ -62,47 +68,65 @@ class UnitView:
     """A unit with its anchor on the page.
 
     letter: of its state, "R" for one that could be removed, "" for one that nothing is to be said about. css: its
-    state as the style sheet and the filter of units know it. card: None where the unit has none. has_row_on_paper:
-    whether it is among the first rows of the table, which paper has room for.
+    state as the style sheet and the filter of units know it. died: since when a dead one is, None where not known.
+    card: None where the unit has none. row: its place in the table of units, from 0.
     """
 
     unit: Unit
     anchor: str
     letter: str
     css: str
+    died: Text | None
     card: "CardView | None"
-    has_row_on_paper: bool
+    row: int
 
     def has_card(self, on_paper: bool) -> bool:
         """Return whether its card is shown; on paper healthy units are rows of the table alone."""
         return self.card is not None and (not on_paper or bool(self.letter))
 
-    def is_shown(self, on_paper: bool) -> bool:
-        """Return whether a link to the unit leads anywhere."""
-        return not on_paper or self.has_card(on_paper) or self.has_row_on_paper
+    def is_shown(self, on_paper: bool, rows: int | None) -> bool:
+        """Return whether a link to the unit leads anywhere. rows: how many the table of units has, None for all."""
+        return self.has_card(on_paper) or rows is None or self.row < rows
 
 
 class CardView:
     """The pictures of a card, each painted when a page first asks for it: paper has no card of a healthy unit."""
 
-    def __init__(self, unit: Unit, verdict: LayerVerdict, kernels: Kernels | None, images: Mapping[int, Array]) -> None:
-        self._unit, self._verdict, self._images = unit, verdict, images
+    def __init__(
+        self,
+        unit: Unit,
+        verdict: LayerVerdict,
+        kernels: Kernels | None,
+        images: Mapping[int, Array],
+        scale: input_images.Extent | None,
+    ) -> None:
+        self._unit, self._verdict, self._images, self._scale = unit, verdict, images, scale
         self._kernels = kernels if kernels is not None and unit.unit < len(kernels.weights) else None
 
     @cached_property
-    def tops(self) -> tiles.Picture | None:
+    def tops(self) -> Picture | None:
         """The strongest images, the strongest first; None where no image makes the unit fire."""
-        return self._strip(self._unit.top_images)
+        return attempt(self._strip, self._unit.top_images)
+
+    @property
+    def tops_planes(self) -> Text | None:
+        """Which planes the strongest images are shown by; None where they are no volumes."""
+        return self._planes(self._unit.top_images)
+
+    @property
+    def other_plane(self) -> Text | None:
+        """Which plane the strongest image of another class is shown by; None where it is no volume."""
+        return self._planes([self._unit.other_image] if self._unit.other_image else [])
 
     @cached_property
-    def other(self) -> tiles.Picture | None:
+    def other(self) -> Picture | None:
         """The strongest image of another class than the preferred one."""
-        return self._strip([self._unit.other_image] if self._unit.other_image else [])
+        return attempt(self._strip, [self._unit.other_image] if self._unit.other_image else [])
 
     @cached_property
-    def kernel(self) -> tiles.Picture | None:
+    def kernel(self) -> Picture | None:
         """The weights of the strongest input channels."""
-        return None if self._kernels is None else tiles.unit_kernel(self._weights(), self._kernels.largest)
+        return None if self._kernels is None else attempt(tiles.unit_kernel, self._weights(), self._kernels.largest)
 
     @property
     def kernel_of(self) -> Text | None:
@@ -114,15 +138,20 @@ class CardView:
     @cached_property
     def histogram(self) -> charts.Histogram:
         """How often the unit has which value."""
-        return charts.histogram(self._unit.histogram, self._verdict.edges)
+        return attempt(charts.histogram, self._unit.histogram, self._verdict.edges)
 
     def _weights(self) -> Array:
         assert self._kernels is not None
         weights: Array = self._kernels.weights[self._unit.unit][:CHANNELS_ON_CARD]
         return weights
 
-    def _strip(self, tops: list[TopImage]) -> tiles.Picture | None:
-        return tiles.framed_images([(self._images[top.index], top.patch) for top in tops]) if tops else None
+    def _planes(self, tops: list[TopImage]) -> Text | None:
+        return legends.planes_seen([(self._images[top.index], top.patch) for top in tops])
+
+    def _strip(self, tops: list[TopImage]) -> Picture | None:
+        if not tops:
+            return None
+        return input_images.with_patches([(self._images[top.index], top.patch) for top in tops], self._scale)
 
 
 @dataclass(frozen=True)
@@ -133,9 +162,9 @@ class LayerView:
     verdict: LayerVerdict
     units: list[UnitView]
     grids: Grids | None
-    correlations: tiles.Grid | None
+    correlations: Grid | None
     compared: int
-    class_map: tiles.Grid | None
+    class_map: Grid | None
     mapped: int
     shows: dict[str, Text]
 
@@ -156,32 +185,33 @@ def build(record: Record) -> list[LayerView]:
     units: dict[str, list[Unit]] = {}
     for unit in record.units:
         units.setdefault(unit.layer, []).append(unit)
-    grids = _grids(record)
+    scale = input_images.scale_of(record.pictures)
+    grids = _grids(record, scale)
     correlations = {c.layer: c for c in record.pictures.correlations}
     class_maps = {c.layer: c for c in record.pictures.class_maps}
-    cards = _Cards(record.pictures)
+    cards, died = _Cards(record.pictures, scale), deaths.since(record.deaths)
     test = record.evaluation["test"]
     labels = [one.label for one in test.classes] if test else []
     views = []
     for verdict in record.layers:
         alike, answers = correlations.get(verdict.name), class_maps.get(verdict.name)
         own, kernels = units.get(verdict.name, []), _kernels_of(grids.get(verdict.name))
-        shows = {"units": insights.units(verdict, own)}
+        shows = {"units": attempt(insights.units, verdict, own)}
         if alike:
-            shows["alike"] = insights.correlations(alike)
+            shows["alike"] = attempt(insights.correlations, alike)
         if answers:
-            shows["classes"] = insights.class_map(answers, labels)
+            shows["classes"] = attempt(insights.class_map, answers, labels)
         if kernels:
-            shows["kernels"] = insights.kernels(kernels)
+            shows["kernels"] = attempt(insights.kernels, kernels)
         views.append(
             LayerView(
                 row=rows[verdict.name],
                 verdict=verdict,
-                units=[_unit_view(n, unit, cards, verdict) for n, unit in enumerate(own)],
+                units=[_unit_view(n, unit, cards, verdict, died) for n, unit in enumerate(own)],
                 grids=grids.get(verdict.name),
-                correlations=tiles.correlations(alike.r, alike.order) if alike else None,
+                correlations=attempt(tiles.correlations, alike.r, alike.order) if alike else None,
                 compared=len(alike.order) if alike else 0,
-                class_map=tiles.class_map(answers.values) if answers else None,
+                class_map=attempt(tiles.class_map, answers.values) if answers else None,
                 mapped=answers.values.shape[1] if answers else 0,
                 shows=shows,
             )
@@ -194,23 +224,31 @@ def anchor(layer: str, unit: int) -> str:
     return f"{re.sub(r'[^!-~]', '_', layer)}/u{unit}"
 
 
+def has_remark(unit: Unit) -> bool:
+    """Return whether there is something to say about a unit."""
+    return bool(_LETTERS[unit.state]) or unit.removable or unit.duplicate_of is not None
+
+
 def _kernels_of(grids: Grids | None) -> Kernels | None:
     return grids.kernels if grids else None
 
 
-def _unit_view(row: int, unit: Unit, cards: "_Cards", verdict: LayerVerdict) -> UnitView:
+def _unit_view(
+    row: int, unit: Unit, cards: "_Cards", verdict: LayerVerdict, died: Mapping[tuple[str, int], Text]
+) -> UnitView:
     letter, css = _LETTERS[unit.state], unit.state.replace(" ", "-")
-    if not letter and (unit.removable or unit.duplicate_of is not None):
+    if not letter and has_remark(unit):
         letter, css = "R", "redundant"
     card = cards.view(unit, verdict)
-    return UnitView(unit, anchor(unit.layer, unit.unit), letter, css, card, row < ROWS_ON_PAPER)
+    since = died.get((unit.layer, unit.unit)) if unit.state == "dead" else None  # judged on all images, not on some
+    return UnitView(unit, anchor(unit.layer, unit.unit), letter, css, since, card, row)
 
 
 class _Cards:
     """Knows which units have a card, and the images and kernels that were kept for all of them."""
 
-    def __init__(self, pictures: Pictures) -> None:
-        cards = pictures.cards
+    def __init__(self, pictures: Pictures, scale: input_images.Extent | None) -> None:
+        cards, self._scale = pictures.cards, scale
         self._chosen = {layer: set(units) for layer, units in cards.units.items()}
         self._images = dict(zip(cards.numbers.tolist(), cards.images, strict=True))
         self._kernels = {kernels.layer: kernels for kernels in pictures.kernels}
@@ -218,28 +256,32 @@ class _Cards:
     def view(self, unit: Unit, verdict: LayerVerdict) -> CardView | None:
         if unit.unit not in self._chosen.get(unit.layer, ()):
             return None
-        return CardView(unit, verdict, self._kernels.get(unit.layer), self._images)
+        return CardView(unit, verdict, self._kernels.get(unit.layer), self._images, self._scale)
 
 
-def _grids(record: Record) -> dict[str, Grids]:
+def _grids(record: Record, scale: input_images.Extent | None) -> dict[str, Grids]:
     pictures = record.pictures
     kernels = {k.layer: k for k in pictures.kernels}
     found: list[Maps | Strips] = [*pictures.maps, *pictures.strips]
-    return {one.layer: _grid(one, kernels.get(one.layer), pictures.examples.images) for one in found}
+    return {one.layer: _grid(one, kernels.get(one.layer), pictures.examples.images, scale) for one in found}
 
 
-def _grid(found: Maps | Strips, own: Kernels | None, inputs: Array) -> Grids:
-    dense = isinstance(found, Strips)
+def _grid(found: Maps | Strips, own: Kernels | None, inputs: Array, scale: input_images.Extent | None) -> Grids:
+    if isinstance(found, Strips):
+        outputs = attempt(tiles.strips_grid, found, inputs, scale)
+    else:
+        outputs = attempt(tiles.maps_grid, found, inputs, scale)
     return Grids(
-        outputs=tiles.strips_grid(found, inputs) if isinstance(found, Strips) else tiles.maps_grid(found, inputs),
+        outputs=outputs,
         shown=found.values.shape[-1],
         step=1 if isinstance(found, Strips) else found.step,
         always_silent=_silent_units(found.values),
-        is_dense=dense,
+        axes=found.values.ndim - 2,
+        crowded=found.values.ndim == 3 and found.values.shape[1] > 2 * tiles.AREA[0],
         is_output=isinstance(found, Strips) and found.is_output,
         kernels=own,
-        kernels_grid=tiles.kernels_grid(own) if own else None,
-        colour_kernels=tiles.colour_kernels(own) if own and own.on_colour else None,
+        kernels_grid=attempt(tiles.kernels_grid, own) if own else None,
+        colour_kernels=attempt(tiles.colour_kernels, own) if own and own.on_colour else None,
     )
 
 

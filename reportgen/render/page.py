@@ -1,16 +1,34 @@
 """A Record as one HTML page, for the screen or for paper."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import jinja2
 from markupsafe import Markup
 
-from reportgen.errors import InputError
-from reportgen.record import ClassScore, Finding, Look, Record
-from reportgen.render import charts, compare, fonts, insights, languages, layer_views, sheets, templating, tiles, words
+from reportgen.record import Array, ClassScore, Finding, History, Look, Record
+from reportgen.render import (
+    charts,
+    compare,
+    deaths,
+    fonts,
+    input_images,
+    insights,
+    languages,
+    layer_views,
+    legends,
+    missing,
+    room,
+    sheets,
+    templating,
+    tiles,
+    words,
+)
+from reportgen.render.missing import ENDS_ALL, Missing, NotDrawn, attempt
+from reportgen.render.mosaic import Picture
 from reportgen.texts import Text
 
 MOST_CLASSES_IN_MATRIX = 20
@@ -22,21 +40,24 @@ _SHADES = 6
 class View:
     """A Record with everything painted that its pages show, so that HTML and PDF paint nothing twice.
 
-    states: those that units are in, gravest first. shows: what each chart and table shows here, in a sentence, by
-    its id.
+    space: the most that was painted. states: those that units are in, gravest first. shows: what each chart and table
+    shows here, in a sentence, by its id.
     """
 
     record: Record
+    space: room.Room
     labels: list[str]
     weakest: ClassScore | None
     matrix: list[list[int]] | None
     confused_pairs: int
     training_seconds: float | None
     history_charts: dict[str, charts.LineChart]
+    deaths: deaths.DeathsView | None
     reliability: charts.ReliabilityChart
     class_chart: charts.ClassChart
-    examples: list[tiles.Picture]
-    mistakes: list[tiles.Picture]
+    examples: list[Picture]
+    mistakes: list[Picture]
+    legend: legends.Legend
     layers: list[layer_views.LayerView]
     states: list[str]
     verdict: Text
@@ -49,79 +70,105 @@ class View:
 class Page:
     """A page and, of a split one, the files beside it by name.
 
-    uncovered: the characters that its fonts do not have, which are left to the fonts of its readers.
+    uncovered: the characters that its fonts do not have, which are left to the fonts of its readers. missing: what
+    could not be drawn.
     """
 
     html: str
     files: dict[str, bytes] = field(default_factory=dict)
     uncovered: list[str] = field(default_factory=list)
+    missing: list[Missing] = field(default_factory=list)
 
 
-def paint(record: Record) -> View:
-    """Paint the charts and pictures of a record; those of cards are painted when a page asks for them."""
+def paint(record: Record, space: room.Room = room.ALL) -> View:
+    """Paint the charts and pictures of a record; those of cards are painted when a page asks for them.
+
+    space: the most that is painted of it.
+    """
+    record = room.thinned(record, space)
     pictures, history, test = record.pictures, record.history, record.evaluation["test"]
     assert test is not None
-    layers = layer_views.build(record)
-    found = {unit.css for layer in layers for unit in layer.units}
+    layers, scale = attempt(layer_views.build, record), input_images.scale_of(pictures)
     return View(
         record=record,
+        space=space,
         labels=[c.label for c in test.classes],
-        weakest=insights.weakest(test),
+        weakest=attempt(insights.weakest, test),
         matrix=test.confusion if len(test.classes) <= MOST_CLASSES_IN_MATRIX else None,
         confused_pairs=sum(cell > 0 for t, row in enumerate(test.confusion) for p, cell in enumerate(row) if t != p),
         training_seconds=_total(history.seconds) if history else None,
-        history_charts={name: charts.metric(history, name) for name in charts.names(history)} if history else {},
-        reliability=charts.reliability(test.reliability),
-        class_chart=charts.classes(test),
-        examples=[tiles.image(stored) for stored in pictures.examples.images],
-        mistakes=[tiles.image(stored) for stored in pictures.worst],
+        history_charts=_history_charts(history),
+        deaths=attempt(deaths.view, record),
+        reliability=attempt(charts.reliability, test.reliability),
+        class_chart=attempt(charts.classes, test),
+        examples=_each(pictures.examples.images, scale),
+        mistakes=_each(pictures.worst, scale),
+        legend=attempt(legends.legend, pictures, scale),
         layers=layers,
-        states=[state for state in words.STATES if state in found],
-        verdict=words.verdict(record.layers, record.units),
+        states=attempt(_states, layers),
+        verdict=attempt(words.verdict, record.layers, record.units),
         names_of_numbers=_names_of_numbers([c.label for c in test.classes]),
         shows=_shows(record),
-        changes=compare.paint(record, has_cards=True),
+        changes=attempt(compare.paint, record, has_cards=True),
     )
 
 
 def html(
-    view: View, look: Look, *, on_paper: bool = False, split: str | None = None, templates: Path | None = None
+    view: View,
+    look: Look,
+    *,
+    on_paper: bool = False,
+    split: str | None = None,
+    templates: Path | None = None,
+    listing: room.Listing | None = None,
+    left_out: Sequence[Text] = (),
 ) -> Page:
     """Return the whole page.
 
     look: its language, and the paper of a page for paper. on_paper: leave out what only a screen can show, add what
     only paper needs. split: the name of a folder beside the page into which style sheet, script, fonts and pictures
     go, for hosts that allow nothing inline; None keeps all in the page. templates: a folder whose files take the place
-    of reportgen's own of the same name.
+    of reportgen's own of the same name. listing: how units are listed, by default all of them on a screen, and on
+    paper room.ON_PAPER. left_out: what the page says that it leaves out.
     Raises InputError where a template of the user's is at fault.
     """
     environment = templating.environment(look.lang, templates)
-    try:
-        return _Writer(environment, view, look, on_paper=on_paper, split=split).page()
-    except jinja2.TemplateError as error:
-        if templates is None:
-            raise
-        where = getattr(error, "name", None) or "a template"
-        raise InputError(f"{where} in {templates} fails ({error})", "mend the template") from error
+    with templating.watched(templates):
+        writer = _Writer(environment, view, look, on_paper=on_paper, split=split, templates=templates)
+        return writer.page(listing or (room.ON_PAPER if on_paper else room.Listing()), left_out)
 
 
 class _Writer:
     """Puts one page together: its body, then the style sheet with the fonts that the body's characters need."""
 
     def __init__(
-        self, environment: jinja2.Environment, view: View, look: Look, *, on_paper: bool, split: str | None
+        self,
+        environment: jinja2.Environment,
+        view: View,
+        look: Look,
+        *,
+        on_paper: bool,
+        split: str | None,
+        templates: Path | None,
     ) -> None:
         self._environment, self._view, self._look = environment, view, look
-        self._on_paper, self._split = on_paper, split
+        self._on_paper, self._split, self._templates = on_paper, split, templates
         self._files: dict[str, bytes] = {}
+        self._missing: dict[str, Missing] = {}
         environment.filters |= {"address": self._address, "shade": _shade, "place": _place}
         environment.globals |= {
-            "rows_on_paper": layer_views.ROWS_ON_PAPER,
-            "cells_on_paper": layer_views.CELLS_ON_PAPER,
+            "drawn": self._drawn,
         }
 
-    def page(self) -> Page:
-        values = {"view": self._view, "r": self._view.record, "on_paper": self._on_paper, "split": self._split}
+    def page(self, listing: room.Listing, left_out: Sequence[Text]) -> Page:
+        values = {
+            "view": self._view,
+            "r": self._view.record,
+            "on_paper": self._on_paper,
+            "split": self._split,
+            "listing": listing,
+            "left_out": left_out,
+        }
         body = languages.tightened(self._environment.get_template("body.html").render(values), self._look.lang)
         shown = sheets.words(body)
         style, script = self._style(shown), "" if self._on_paper else self._source("script.js")
@@ -136,7 +183,25 @@ class _Writer:
             icon=tiles.icon(),
         )
         files = {f"{self._split}/{name}": content for name, content in self._files.items()}
-        return Page(whole, files, sorted(fonts.uncovered(shown)))
+        return Page(whole, files, sorted(fonts.uncovered(shown)), list(self._missing.values()))
+
+    def _drawn(self, kind: str, of: object = "", anchor: str = "", *, caller: Callable[[], str]) -> str:
+        """Return what the block of a template comes to or, where it fails, a notice with the anchor in its place.
+
+        kind, of: what the block draws, as `missing.called` takes them.
+        """
+        try:
+            return caller()
+        except ENDS_ALL:
+            raise
+        except Exception as error:
+            if templating.fault_of(error, self._templates):
+                raise
+            found = missing.noticed(error, kind, of)
+            self._missing[found.what] = found
+            section = missing.SECTIONS[str(of)] if kind == "section" else None
+            notice = self._environment.get_template("missing.html")
+            return Markup(notice.render(missing=found, section=section, anchor=anchor or of, r=self._view.record))
 
     def _style(self, shown: str) -> str:
         messages = languages.catalogue(self._look.lang)
@@ -156,7 +221,7 @@ class _Writer:
             return sheets.policy("'self'", "'self'", "'self'", "'self'")
         return sheets.policy("data:", "data:", sheets.digest(style), sheets.digest(script))
 
-    def _address(self, picture: tiles.Picture) -> str:
+    def _address(self, picture: Picture) -> str:
         """Return where a page finds a picture: in itself, or in a file named after its content."""
         name = f"{hashlib.sha256(picture.png).hexdigest()[:16]}.png"
         return self._resource(name, "image/png", picture.png)
@@ -169,24 +234,41 @@ class _Writer:
         return name if kind.startswith("font") else f"{self._split}/{name}"
 
 
+def _history_charts(history: History | None) -> dict[str, charts.LineChart]:
+    return {name: attempt(charts.metric, history, name) for name in charts.names(history)} if history else {}
+
+
+def _each(images: Array, scale: input_images.Extent | None) -> list[Picture]:
+    return [attempt(_one, images[n : n + 1], scale) for n in range(len(images))]
+
+
+def _one(image: Array, scale: input_images.Extent | None) -> Picture:
+    return input_images.images(image, scale)[0]
+
+
+def _states(layers: Sequence[layer_views.LayerView]) -> list[str]:
+    found = {unit.css for layer in layers for unit in layer.units}
+    return [state for state in words.STATES if state in found]
+
+
 def _shows(record: Record) -> dict[str, Text]:
     test, train, history = record.evaluation["test"], record.evaluation["train"], record.history
     assert test is not None
     shown = {
-        "summary": insights.summary(record.model),
-        "scores-test": insights.scores(test),
-        "classes": insights.classes(test),
-        "matrix": insights.matrix(test),
-        "reliability": insights.reliability(test),
-        "provenance": insights.provenance(record.provenance),
+        "summary": attempt(insights.summary, record.model),
+        "scores-test": attempt(insights.scores, test),
+        "classes": attempt(insights.classes, test),
+        "matrix": attempt(insights.matrix, test),
+        "reliability": attempt(insights.reliability, test),
+        "provenance": attempt(insights.provenance, record.provenance),
     }
     if train:
-        shown["scores-train"] = insights.scores(train)
+        shown["scores-train"] = attempt(insights.scores, train)
     if test.most_confused:
-        shown["confused"] = insights.confused(test)
+        shown["confused"] = attempt(insights.confused, test)
     if history:
-        shown["epochs"] = insights.epochs(history)
-        shown |= {f"history-{name}": insights.course(history, name) for name in charts.names(history)}
+        shown["epochs"] = attempt(insights.epochs, history)
+        shown |= {f"history-{name}": attempt(insights.course, history, name) for name in charts.names(history)}
     return shown
 
 
@@ -208,10 +290,12 @@ def _shade(cell: int, row: Sequence[int]) -> int:
     return -(-_SHADES * cell // sum(row)) if cell else 0
 
 
+_ABOUT_ITSELF = {"no-pdf", "not-drawn"}
 _PLACES = {
     "loss-not-finite": "training",
     "overfitting": "training",
     "still-improving": "training",
+    "died-at-once": "deaths",
     "proof-failed": "proof",
     "test-in-train": "about",
     "conflicting-labels": "about",
@@ -225,10 +309,13 @@ _PLACES = {
 }  # a finding of another kind about no layer is about the evaluation
 
 
-def _place(finding: Finding, view: View) -> str:
-    """Return the anchor of the evidence of a finding."""
+def _place(finding: Finding, view: View) -> str | None:
+    """Return the anchor of the evidence of a finding, None of one about the page itself."""
+    if finding.code in _ABOUT_ITSELF:
+        return None
     if finding.code not in _PLACES and finding.layer is not None:
-        for number, layer in enumerate(view.layers, 1):
-            if layer.verdict.name == finding.layer:
-                return f"layer-{number}"
+        with suppress(NotDrawn):
+            for number, layer in enumerate(view.layers, 1):
+                if layer.verdict.name == finding.layer:
+                    return f"layer-{number}"
     return _PLACES.get(finding.code, "evaluation")

@@ -13,6 +13,9 @@ from reportgen.render import finish
 LIBRARIES = "libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0"
 
 _NO_GLYPH = re.compile(r"\.notdef glyph .*\(U\+([0-9A-F]+)\)$", re.DOTALL)
+_HOLES = ("Failed to ", "Relative URI ", "Malformed ")
+"""How WeasyPrint's complaints begin about something that it leaves out."""
+_INTO_THE_PAGE = "put it into the page as a data: URI"
 _log = logging.getLogger(__name__)
 
 
@@ -37,15 +40,19 @@ def write(page: str) -> Pdf:
     Raises SurroundingsError where WeasyPrint cannot work, InputError where the page asks for a file or an address.
     """
     weasyprint = _weasyprint()
-    from weasyprint.urls import FatalURLFetchingError, URLFetcher
+    from weasyprint.urls import FatalURLFetchingError
 
-    fetcher = URLFetcher(allowed_protocols={"data"}, allow_redirects=False, fail_on_errors=True)
-    parsed = weasyprint.HTML(string=page, url_fetcher=fetcher)
+    refused: list[str] = []
     numbered: set[str] = set()
     try:
+        parsed = weasyprint.HTML(string=page, url_fetcher=_only_data(refused))
         while True:
             with _heard() as messages:
                 made: bytes = parsed.write_pdf(pdf_variant="pdf/ua-1", finisher=finish.finish)
+            if refused:  # inside an SVG image, of which WeasyPrint then draws no more and goes on
+                raise FatalURLFetchingError(refused[0])
+            if holes := [message for message in messages if message.startswith(_HOLES)]:
+                raise InputError(f"a template has something that cannot be drawn ({holes[0][:200]})", _INTO_THE_PAGE)
             missing = {chr(int(m[1], 16)) for m in map(_NO_GLYPH.match, messages) if m} - numbered
             missing = {letter for letter in missing if not letter.isspace()}  # a space looks right without a glyph
             if not missing:
@@ -53,10 +60,21 @@ def write(page: str) -> Pdf:
             _name_by_number(parsed.etree_element, missing)
             numbered |= missing
     except FatalURLFetchingError as error:  # a BaseException, so that WeasyPrint itself lets it through
-        raise InputError(
-            f"a template asks for something outside the page ({error})", "put it into the page as a data: URI"
-        ) from error
+        raise InputError(f"a template asks for something outside the page ({error})", _INTO_THE_PAGE) from error
     return Pdf(made, sorted(numbered))
+
+
+def _only_data(refused: list[str]) -> Any:
+    """Return what fetches for WeasyPrint: data: URIs. Any other address goes to `refused` and ends the rendering."""
+    from weasyprint.urls import URLFetcher
+
+    class DataOnly(URLFetcher):  # type: ignore[misc]  # WeasyPrint ships no types
+        def fetch(self, url: str, headers: Any = None) -> Any:
+            if not url.lower().startswith("data:"):
+                refused.append(url)
+            return super().fetch(url, headers)
+
+    return DataOnly(allowed_protocols={"data"}, allow_redirects=False, fail_on_errors=True)
 
 
 def _name_by_number(page: Any, letters: set[str]) -> None:

@@ -7,6 +7,7 @@ import jinja2
 from markupsafe import Markup
 
 from reportgen.render import languages, sheets, templating, tiles
+from reportgen.render.mosaic import Picture
 
 
 def page(
@@ -44,5 +45,5 @@ def page(
     )
 
 
-def _picture(picture: tiles.Picture) -> str:
+def _picture(picture: Picture) -> str:
     return sheets.data_uri("image/png", picture.png)

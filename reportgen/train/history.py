@@ -20,17 +20,18 @@ def from_metrics(
     source: Text,
     seconds: Sequence[float] | None = None,
     stopped_early: bool | None = None,
+    first: int = 1,
 ) -> History:
-    """Return a History of `metrics`: name -> one value per epoch, all equally long."""
+    """Return a History of `metrics`: name -> one value per epoch, all equally long. first: number of the first epoch."""
     plain = {
         name: [float(value) if value is not None and math.isfinite(value) else None for value in values]
         for name, values in metrics.items()
     }
     count = len(next(iter(plain.values())))
     judged = plain.get("val_loss", plain.get("loss", []))
-    known = [(value, epoch) for epoch, value in enumerate(judged, 1) if value is not None]
+    known = [(value, epoch) for epoch, value in enumerate(judged, first) if value is not None]
     return History(
-        epochs=list(range(1, count + 1)),
+        epochs=list(range(first, first + count)),
         metrics=plain,
         seconds=list(seconds) if seconds is not None else [None] * count,
         best_epoch=min(known)[1] if known else None,
@@ -41,7 +42,8 @@ def from_metrics(
 
 def of_live(model: object) -> History | None:
     """Return what the last `fit` of a live Keras model wrote down, None where it was not trained here."""
-    logged = getattr(getattr(model, "history", None), "history", None)
+    own = getattr(model, "history", None)
+    logged = getattr(own, "history", None)
     if not isinstance(logged, dict) or not logged:
         return None
     epochs = max(len(values) for values in logged.values())
@@ -51,7 +53,8 @@ def of_live(model: object) -> History | None:
     if missing:
         metrics = joined(", ", missing)
         source = text("the model's own fit (without {metrics}, not taken after every epoch)", metrics=metrics)
-    return from_metrics(whole, source=source)
+    numbers = getattr(own, "epoch", [])  # from 0; a fit can go on where an earlier one ended
+    return from_metrics(whole, source=source, first=numbers[0] + 1 if numbers else 1)
 
 
 def beside(model: Path, sha256: str) -> History | None:

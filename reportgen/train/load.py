@@ -1,85 +1,117 @@
-"""Load a model file without trusting it, and refuse what a report cannot be made of."""
+"""Load a model file without trusting it."""
 
-import tempfile
-from pathlib import Path
+import importlib
+import math
+import re
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
 
 from reportgen.errors import InputError
+from reportgen.train import memory
+from reportgen.train.inspection import allowed
 from reportgen.train.model_file import ModelFile
-from reportgen.train.runtime import keras
+from reportgen.train.runtime import keras, quiet_stderr, tf
+from reportgen.wording import short
+
+_ESCAPES = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
+_MISFIT = re.compile(
+    r"could not be loaded\. Example error message for object <\w+ name=([^,>]+)"  # of a .keras file
+    r"|(?:Weight count|Shape) mismatch (?:in|for) layer #\d+ \(named ([^,)]+)"  # of an .h5 file
+)
+_MISCOUNT = "Layer count mismatch"
+_CAUSE = re.compile(r"Exception encountered: (.+)")
+_INITIALISED = "Skipping nested container"  # what Keras says where layers keep the random weights that they began with
+_AGAIN = "expected a model that this version of Keras can build; save it again with model.save('x.keras')"
+_MORE = "raise --max-memory-gb, or take a machine with more memory"
 
 
 def load(file: ModelFile) -> keras.Model:
-    """Return the model in `file`. Raises InputError where Keras cannot build it.
+    """Return the model in `file`. Raises InputError where it is not to be trusted or Keras cannot build it.
 
-    Keras's safe mode stays on, the saved optimiser and loss are left alone (compile=False), and Keras gets a
-    private copy of the bytes that were checked and hashed.
+    Keras gets the very bytes that were checked and hashed. Its safe mode stays on, and how the model, or one inside
+    it, was to be trained is left alone.
     """
-    with tempfile.TemporaryDirectory(prefix="reportgen-") as folder:
-        private = Path(folder) / f"model{file.ending}"
-        private.write_bytes(file.content)
-        try:
-            model = keras.models.load_model(private, compile=False, safe_mode=True)
-        except Exception as error:  # Keras raises whatever its parsers meet
-            raise InputError(f"{file.path} cannot be loaded ({_short(error)})", _way_out(error)) from error
+    file.check()
+    gigabytes = memory.available(file.bounds.max_memory_gb)
+    try:
+        with memory.bounded(gigabytes), _never_compiled(), warnings.catch_warnings(), quiet_stderr(on_failure=False):
+            warnings.simplefilter("ignore")
+            warnings.filterwarnings("error", message=_INITIALISED)
+            named = _operations() if file.copy.suffix == ".h5" else None
+            model = keras.models.load_model(file.copy, custom_objects=named, compile=False, safe_mode=True)
+    except (tf.errors.ResourceExhaustedError, MemoryError) as error:
+        raise InputError(f"{file.path} needs more memory than {gigabytes:,.1f} GB", _MORE) from error
+    except RecursionError as error:
+        raise InputError(f"{file.path} is nested too deep for Keras to load it", _AGAIN) from error
+    except Exception as error:  # Keras raises whatever its parsers meet
+        raise InputError(f"{file.path} cannot be loaded: {_said(error)}", _AGAIN) from error
+    if not isinstance(model, keras.Model):
+        raise InputError(f"{file.path} holds no model", _AGAIN)
+    _check_outputs(model, file, gigabytes)
     return model
 
 
-def begins_with_rescaling(model: keras.Model) -> bool:
-    """Tell whether pixels are rescaled inside the model, before any layer that learns or computes."""
+def _check_outputs(model: keras.Model, file: ModelFile, gigabytes: float) -> None:
+    """Raise InputError where what a layer gives for a single image does not fit into the memory."""
     for layer in model.layers:
-        if isinstance(layer, keras.layers.Rescaling | keras.layers.Normalization):
-            return True
-        if isinstance(layer, keras.Sequential):
-            return begins_with_rescaling(layer)
-        if not (isinstance(layer, keras.layers.InputLayer) or type(layer).__name__.startswith("Random")):
-            return False
-    return False
+        if isinstance(layer, keras.Model):
+            _check_outputs(layer, file, gigabytes)
+        for node in getattr(layer, "_inbound_nodes", []):
+            for tensor in node.output_tensors:
+                size = 4 * math.prod(side for side in tensor.shape if side)
+                if size > gigabytes * 10**9:
+                    raise InputError(
+                        f'{file.path} needs more memory than {gigabytes:,.1f} GB: its layer "{short(layer.name, 40)}" '
+                        f"gives {size // 4:,} numbers for each image",
+                        _MORE,
+                    )
 
 
-def check_fit(model: object, image_shape: tuple[int, ...], classes: int) -> None:
-    """Raise InputError unless `model` takes one image of `image_shape` and gives one score per class."""
-    if not isinstance(model, keras.Model) or not isinstance(model, keras.Sequential | keras.Function):
-        kind = type(model).__name__
-        raise InputError(f"the model is of the class {kind}", "expected a Sequential or Functional Keras model")
-    if not model.built or not model.layers or not getattr(model, "inputs", None):
-        raise InputError("the model was never built, so it has no weights", "train it, or give it an Input layer")
-    if len(model.inputs) != 1 or len(model.outputs) != 1:
-        raise InputError(
-            f"the model has {len(model.inputs)} inputs and {len(model.outputs)} outputs", "expected one of each"
-        )
-    if (batch := model.inputs[0].shape[0]) is not None:
-        raise InputError(
-            f"the model takes exactly {batch} images at a time", "build it with a free batch size and save it again"
-        )
-    wants, gives = tuple(model.inputs[0].shape)[1:], tuple(model.outputs[0].shape)[1:]
-    if len(wants) != len(image_shape) or any(w not in (None, s) for w, s in zip(wants, image_shape, strict=True)):
-        raise InputError(
-            f"the data has images of {_by(image_shape)}, but the model takes {_by(wants)}", "give data of that shape"
-        )
-    if len(gives) != 1 or gives[0] is None:
-        raise InputError(f"the model's output has the shape {_by(gives)} per image", "expected one score per class")
-    scores = 2 if gives[0] == 1 else gives[0]  # one sigmoid unit tells two classes apart
-    if scores < classes:
-        raise InputError(
-            f"the data has labels up to {classes - 1}, but the model tells only {scores} classes apart",
-            "give data and a model with the same classes",
-        )
+@contextmanager
+def _never_compiled() -> Iterator[None]:
+    """Keep models inside the model from being compiled: compile=False is about the outermost alone."""
+    earlier = keras.Model.compile_from_config
+    keras.Model.compile_from_config = lambda self, config: None
+    try:
+        yield
+    finally:
+        keras.Model.compile_from_config = earlier
 
 
-def _by(shape: tuple[int | None, ...]) -> str:
-    return "x".join("any" if size is None else str(size) for size in shape) or "a single number"
+class _LayerOrOperation:
+    """What a name in an HDF5 file stands for, where a layer and an operation share it: only layers can be trained."""
+
+    def __init__(self, layer: Any, operation: Any) -> None:
+        self.layer, self.operation = layer, operation
+
+    def from_config(self, config: dict[str, Any]) -> Any:
+        return (self.layer if "trainable" in config else self.operation).from_config(config)
 
 
-def _short(error: Exception) -> str:
-    """Return the first line of what Keras said; the rest is the whole configuration of the model."""
-    first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-    return first if len(first) <= 160 else f"{first[:160]} ..."
+def _operations() -> dict[str, Any]:
+    """Return by name what an HDF5 file may name and Keras does not find there by itself.
+
+    Such a file names no modules, and Keras looks for all names among its layers; so it finds no layer that only a
+    network of keras.applications has, and takes the operation in `x + y` for the layer of that name.
+    """
+    found = {}
+    for module, names in (allowed.OPERATIONS | allowed.PARTS_OF_APPLICATIONS).items():
+        for name in names:
+            own, layer = getattr(importlib.import_module(module), name), getattr(keras.layers, name, None)
+            found[name] = own if layer is None else _LayerOrOperation(layer, own)
+    return found
 
 
-def _way_out(error: Exception) -> str:
-    said = str(error)
-    if "Lambda" in said or "unsafe" in said:
-        return "replace the layer that runs Python code by a built-in one; reportgen runs no code from files"
-    if "custom" in said.lower() or "registered" in said:
-        return "its classes are not Keras's own; hand the live model to reportgen.report() in Python instead"
-    return "expected a model that this version of Keras can build; save it again with model.save('x.keras')"
+def _said(error: Exception) -> str:
+    """Return in a few words what Keras said: behind that it quotes the whole configuration of the model."""
+    said = _ESCAPES.sub("", str(error)).strip()
+    if found := _MISFIT.search(said):
+        return f'the weights in it do not fit the layer "{short(found[1] or found[2], 40)}"'
+    if said.startswith((_MISCOUNT, _INITIALISED)):
+        return f"the weights in it do not fit its layers ({short(said.splitlines()[0], 120)})"
+    causes = _CAUSE.findall(said)
+    first = causes[-1] if causes else next(iter(said.splitlines()), "")
+    is_plain = isinstance(error, ValueError | TypeError) and first
+    return short(first if is_plain else f"{type(error).__name__}: {first}", 160)

@@ -1,80 +1,164 @@
-"""A model file as bytes, checked as far as that is possible before Keras sees it."""
+"""A model file as a private copy, looked into by a process of its own before Keras sees it."""
 
 import hashlib
-import io
-import zipfile
+import json
+import os
+import stat
+import subprocess
+import sys
+import tempfile
+import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from types import TracebackType
+from typing import BinaryIO, Literal, Self
 
-from reportgen.errors import InputError
+from reportgen import errors
+from reportgen.errors import InputError, ReportgenError, SurroundingsError
+from reportgen.options import Bounds
+from reportgen.wording import short
 
-_HDF5, _ZIP = b"\x89HDF\r\n\x1a\n", b"PK\x03\x04"
+_MAGIC: dict[bytes, Literal[".keras", ".h5"]] = {b"PK\x03\x04": ".keras", b"\x89HDF\r\n\x1a\n": ".h5"}
 _EXPECTED = "expected a .keras or .h5 file that Keras saved whole"
+_BLOCK = 2**20
+_SECONDS, _BYTES_PER_SECOND = 20, 25 * 10**6
+_ROOT = Path(__file__).resolve().parent.parent.parent
 
 
 @dataclass(frozen=True)
 class ModelFile:
-    """What a model file holds. path: where it lay; ending: the one that fits the content."""
+    """A model file that was read once. To be used in a `with` block, which removes the copy.
+
+    path: where it lay. copy: the same bytes where nobody else can change them, its name ending as fits the content.
+    sha256: of the bytes, in hexadecimal. bounds: what it may take.
+    """
 
     path: Path
-    content: bytes
-    ending: Literal[".keras", ".h5"]
+    copy: Path
+    sha256: str
+    bounds: Bounds
+    _folder: "tempfile.TemporaryDirectory[str]"
+    _looking: "subprocess.Popen[bytes]"
+    _until: float
 
-    @property
-    def sha256(self) -> str:
-        """The SHA-256 of the content, in hexadecimal."""
-        return hashlib.sha256(self.content).hexdigest()
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._looking.kill()
+        self._looking.communicate()
+        self._folder.cleanup()
+
+    def check(self) -> None:
+        """Wait for what the look into the file has found. Raises InputError for a file that Keras should not be given.
+
+        The look began when the file was read, so that there is little to wait for where something else was done since.
+        """
+        try:
+            left = max(self._until - time.monotonic(), 1)  # what ended long ago has still to be read
+            answer, complaint = self._looking.communicate(timeout=left)
+        except subprocess.TimeoutExpired as error:
+            raise InputError(
+                f"{self.path} is damaged: it keeps the HDF5 library busy for ever", _EXPECTED
+            ) from error
+        if not answer:
+            if (code := self._looking.returncode) < 0:
+                raise InputError(f"{self.path} is damaged: the HDF5 library ends by signal {-code} on it", _EXPECTED)
+            last = complaint.decode("utf-8", "replace").strip().rpartition("\n")[2]
+            raise SurroundingsError(
+                f"{self.path} could not be looked into ({short(last, 160)})", "see that h5py is installed and whole"
+            )
+        if found := json.loads(answer):
+            kind: type[ReportgenError] = getattr(errors, found["error"])
+            raise kind(f"{self.path} {found['what']}", found["do"])
 
 
-def read(path: Path) -> ModelFile:
-    """Read the file at `path` once. Raises InputError where it is no whole .keras archive or HDF5 model."""
-    content = _bytes(path)
-    if content.startswith(_ZIP):
-        _check_archive(path, content)
-        return ModelFile(path, content, ".keras")
-    if content.startswith(_HDF5):
-        _check_hdf5(path, content)
-        return ModelFile(path, content, ".h5")
-    raise InputError(f"{path} is neither a .keras archive nor an HDF5 file", _EXPECTED)
+def read(path: Path, bounds: Bounds | None = None) -> ModelFile:
+    """Read the file at `path` once, and begin to look into it.
+
+    Raises InputError where it is no file that could be a model, SurroundingsError where there is no room for a copy.
+    """
+    bounds = bounds or Bounds()
+    folder = tempfile.TemporaryDirectory(prefix="reportgen-")
+    try:
+        with _opened(path) as stream:
+            ending = _ending(path, stream)
+            copy = Path(folder.name) / f"model{ending}"
+            sha256, size = _copied(path, stream, copy, int(bounds.max_model_gb * 10**9))
+        seconds = _SECONDS + size // _BYTES_PER_SECOND
+        looking = _look(copy, int(bounds.max_model_gb * 10**9), bounds.max_layers, seconds)
+    except BaseException:
+        folder.cleanup()
+        raise
+    return ModelFile(path, copy, sha256, bounds, folder, looking, time.monotonic() + seconds)
 
 
-def _bytes(path: Path) -> bytes:
-    if path.is_dir():
+def _opened(path: Path) -> BinaryIO:
+    """Open a regular file. Raises InputError for all else; a pipe or a device could be read for ever."""
+    try:
+        handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)  # opening a pipe would wait for a writer
+    except FileNotFoundError as error:
+        what = "is a link to nothing" if path.is_symlink() else "does not exist"
+        raise InputError(f"--model {path} {what}", _EXPECTED) from error
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path} cannot be read ({getattr(error, 'strerror', None) or error})", _EXPECTED) from error
+    mode = os.fstat(handle).st_mode
+    if stat.S_ISREG(mode):
+        return os.fdopen(handle, "rb")
+    os.close(handle)
+    if stat.S_ISDIR(mode):
         raise InputError(f"{path} is a folder (a SavedModel?)", f"{_EXPECTED}; save it with model.save('x.keras')")
-    if not path.exists():
-        raise InputError(f"--model {path} does not exist", _EXPECTED)
-    if not path.is_file():
-        raise InputError(f"{path} is not a regular file", _EXPECTED)
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise InputError(f"{path} cannot be read ({error.strerror})", _EXPECTED) from error
-    if not content:
+    raise InputError(f"{path} is not a regular file", _EXPECTED)
+
+
+def _ending(path: Path, stream: BinaryIO) -> str:
+    """Return the ending that fits the content. Raises InputError where there is none, or where the name says another.
+
+    Whoever named the file thought that it was the other, and so will Keras where it is loaded next.
+    """
+    head = stream.read(8)
+    stream.seek(0)
+    if not head:
         raise InputError(f"{path} is empty", _EXPECTED)
-    return content
+    found = next((ending for magic, ending in _MAGIC.items() if head.startswith(magic)), None)
+    if found is None:
+        raise InputError(f"{path} is neither a .keras archive nor an HDF5 file", _EXPECTED)
+    named = {".hdf5": ".h5", ".keras": ".keras", ".h5": ".h5"}.get(path.suffix.lower(), found)
+    if named != found:
+        what = {".h5": "is an HDF5 file", ".keras": "is a .keras archive"}[found]
+        raise InputError(f"{path} {what}, whatever its name says", f"rename it to {path.stem}{found}")
+    return found
 
 
-def _check_archive(path: Path, content: bytes) -> None:
-    """Raise InputError where the archive is cut off, damaged, or no Keras model."""
+def _copied(path: Path, stream: BinaryIO, copy: Path, largest: int) -> tuple[str, int]:
+    """Copy the file, and return the SHA-256 of its bytes and how many they are."""
+    digest, size = hashlib.sha256(), 0
     try:
-        with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            if damaged := archive.testzip():
-                raise InputError(f"{path} is damaged (checksum of {damaged})", _EXPECTED)
-            if missing := {"config.json", "model.weights.h5"} - set(archive.namelist()):
-                raise InputError(f"{path} lacks {', '.join(sorted(missing))}", _EXPECTED)
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, OSError, ValueError) as error:
-        raise InputError(f"{path} is cut off or damaged ({error})", _EXPECTED) from error
+        with copy.open("xb") as made:
+            while block := stream.read(_BLOCK):
+                size += len(block)
+                if size > largest:
+                    raise InputError(
+                        f"{path} is larger than {largest:,} bytes", "raise --max-model-gb if it is to be trusted"
+                    )
+                digest.update(block)
+                made.write(block)
+    except OSError as error:
+        raise SurroundingsError(
+            f"{path} cannot be copied to {copy.parent} ({error.strerror})", "make room there, or set TMPDIR"
+        ) from error
+    return digest.hexdigest(), size
 
 
-def _check_hdf5(path: Path, content: bytes) -> None:
-    """Raise InputError where the file is cut off or holds weights without the model they belong to."""
-    import h5py
-
-    try:
-        with h5py.File(io.BytesIO(content), "r") as stored:
-            is_model = "model_config" in stored.attrs
-    except (OSError, RuntimeError, KeyError, ValueError) as error:
-        raise InputError(f"{path} is cut off or damaged ({error})", _EXPECTED) from error
-    if not is_model:
-        raise InputError(f"{path} holds weights but no model", "save the whole model with model.save('x.keras')")
+def _look(copy: Path, largest: int, layers: int, seconds: int) -> "subprocess.Popen[bytes]":
+    # -P and the path at the end: whatever lies in the current folder is not imported
+    code = f"import sys; sys.path.append({str(_ROOT)!r}); from reportgen.train.inspection.child import main; main()"
+    return subprocess.Popen(
+        [sys.executable, "-P", "-c", code, str(copy), str(largest), str(layers), str(seconds)],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=os.environ | {"HDF5_PLUGIN_PRELOAD": "::", "OPENBLAS_NUM_THREADS": "1"},  # "::" loads no plug-ins
+    )

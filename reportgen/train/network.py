@@ -11,6 +11,11 @@ def build(image_shape: tuple[int, ...], classes: int) -> keras.Model:
 
     image_shape: (H, W, C). Raises InputError for images under 10 pixels, which its layers would use up.
     """
+    if len(image_shape) != 3:
+        raise InputError(
+            f"the images have the shape {image_shape}",
+            "the built-in network takes pictures, (height, width, channels); give a network of your own with --model",
+        )
     if min(image_shape[:2]) < 10:
         raise InputError(
             f"the images are {image_shape[0]}x{image_shape[1]}",

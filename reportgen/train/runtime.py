@@ -1,15 +1,19 @@
-"""TensorFlow and Keras, imported quietly and set so that a user's own configuration cannot change a result."""
+"""TensorFlow and Keras, imported quietly and set so that a user's own configuration cannot change a result.
+
+Where Keras is there already, as in a notebook, the process is the user's, and so is its configuration.
+"""
 
 import os
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
 
 
 @contextmanager
-def _quiet_stderr() -> Iterator[None]:
-    """Hold back what native code writes to stderr, and let it out only if the block fails.
+def quiet_stderr(*, on_failure: bool) -> Iterator[None]:
+    """Hold back what native code writes to stderr, and let it out only if the block fails and `on_failure` is set.
 
     TensorFlow logs about missing GPUs before any of its own switches are read.
     """
@@ -20,26 +24,44 @@ def _quiet_stderr() -> Iterator[None]:
         try:
             yield
         except BaseException:
-            held.seek(0)
-            os.write(kept, held.read())
+            if on_failure:
+                held.seek(0)
+                os.write(kept, held.read())
             raise
         finally:
             os.dup2(kept, 2)
             os.close(kept)
 
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-os.environ["KERAS_BACKEND"] = "tensorflow"  # wins over ~/.keras/keras.json
+@contextmanager
+def _no_settings() -> Iterator[None]:
+    """Let Keras find no keras.json while it is imported, and write none; its data sets stay where they are."""
+    earlier = os.environ.get("KERAS_HOME")
+    with tempfile.TemporaryDirectory(prefix="reportgen-") as empty:
+        os.environ["KERAS_HOME"] = empty
+        try:
+            yield
+        finally:
+            os.environ.pop("KERAS_HOME")
+            if earlier is not None:
+                os.environ["KERAS_HOME"] = earlier
+    from keras.src.backend import config
 
-with _quiet_stderr():
+    home = Path("~").expanduser()
+    config._KERAS_DIR = earlier or str((home if os.access(home, os.W_OK) else Path("/tmp")) / ".keras")
+
+
+_IS_OURS = "keras" not in sys.modules
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+if _IS_OURS:
+    os.environ["KERAS_BACKEND"] = "tensorflow"
+
+with quiet_stderr(on_failure=True), _no_settings() if _IS_OURS else nullcontext():
     import keras
     import tensorflow as tf
 
-keras.config.set_floatx("float32")
-keras.config.set_epsilon(1e-7)
-keras.config.set_image_data_format("channels_last")
-
-__all__ = ["keras", "make_deterministic", "tf"]
+__all__ = ["keras", "make_deterministic", "quiet_stderr", "tf"]
 
 
 def make_deterministic(seed: int) -> None:

@@ -1,0 +1,197 @@
+"""A Keras callback that writes a report when `fit` ends, and says after which epoch each dead unit died."""
+
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from reportgen import pipeline
+from reportgen.collect import collected, deaths
+from reportgen.collect.finding_kinds import FindingThresholds
+from reportgen.dataset import Data, Dataset
+from reportgen.engines import choice
+from reportgen.errors import InputError, ReportgenError, one_line
+from reportgen.options import FORMATS, Analysed, Budget, Options, PixelRange
+from reportgen.painting import Painter
+from reportgen.progress import Progress
+from reportgen.record import Deaths, Look
+from reportgen.result import Report
+from reportgen.train import samples
+from reportgen.train.runtime import keras
+
+_MOST_WATCHED = 1_000_000
+
+
+class ReportCallback(keras.callbacks.Callback):  # type: ignore[misc]  # keras ships no types
+    """Writes a report on the model when `model.fit` ends, and counts its dead units after every epoch.
+
+    In a notebook:
+
+        import keras
+        import reportgen
+        from sklearn.datasets import load_digits
+
+        digits = load_digits()
+        images, labels = digits.images[..., None] / 16, digits.target
+
+        model = keras.Sequential(
+            [
+                keras.Input((8, 8, 1)),
+                keras.layers.Conv2D(16, 3, activation="relu"),
+                keras.layers.Flatten(),
+                keras.layers.Dense(32, activation="relu"),
+                keras.layers.Dense(10, activation="softmax"),
+            ]
+        )
+        model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
+
+        test = {"x_test": images[1500:], "y_test": labels[1500:]}
+        callback = reportgen.ReportCallback(test, out="reports/digits", formats=["html"])
+        model.fit(images[:1500], labels[:1500], epochs=5, callbacks=[callback])
+
+        callback.report.save("digits.html")
+        callback.report  # as the last line of a cell it shows itself
+
+    data: as for `reportgen.report`; a test part is enough. It is needed, because Keras shows a callback none of the
+        images that `fit` was given, and it is images as they are stored: `pixels` says how they reach the model. With
+        the default, integers are divided to 0-1 and floats are left as they are, so give what was given to `fit`, or
+        the integers that it was made from.
+    watch: how many images of that part (`analyse`) the dead units are counted on, the same after every epoch and
+        spread evenly over the part; 0 counts nothing. On 1,000 images a count takes about as long as predicting them.
+    out, title and all the rest: as for `reportgen.report`. Put the callback last in `callbacks`, so that it sees the
+        weights that `EarlyStopping(restore_best_weights=True)` brings back.
+
+    Whatever can be checked is checked before the first epoch: the call, the data, the folder, whether the model can be
+    reported on. Then reportgen.InputError and SurroundingsError come out of `fit`. From the first epoch on nothing
+    does, because the training must not be lost: what goes wrong is a warning, and is in `error`. The training itself is
+    the same with the callback and without.
+
+    report: what `reportgen.report` returns, None until the training has ended. error: what went wrong, else None.
+    Each further `fit` makes a new report, on the epochs of its own. A `fit` that is interrupted makes none; `write`
+    then does.
+    """
+
+    report: Report | None
+    error: Exception | None
+
+    def __init__(
+        self,
+        data: Data,
+        *,
+        out: str | Path | None = None,
+        watch: int = deaths.WATCHED,
+        title: str | None = None,
+        seed: int = 0,
+        examples: int = 5,
+        pixels: PixelRange = "auto",
+        analyse: Analysed = "test",
+        memory: int = 1000,
+        redundant: float = 0.95,
+        always_on: float = 0.99,
+        weak: float = 0.025,
+        saturated: float = 0.95,
+        image_size: str | int | None = None,
+        finding_thresholds: FindingThresholds | None = None,
+        formats: Sequence[str] = FORMATS,
+        lang: str = "en",
+        paper: str = "a4",
+        split: bool = False,
+        max_html_mb: float = Budget.max_html_mb,
+        max_pdf_mb: float = Budget.max_pdf_mb,
+        baseline: str | Path | None = None,
+        engine: str = "local",
+        workers: int | None = None,
+        progress: Progress | None = None,
+    ) -> None:
+        super().__init__()
+        if not isinstance(watch, int) or isinstance(watch, bool) or not 0 <= watch <= _MOST_WATCHED:
+            raise InputError(f"watch is {watch!r}", f"expected a whole number from 0 to {_MOST_WATCHED:,}")
+        self._data, self._watched, self._progress = data, watch, progress or Progress()
+        self._where = choice.of(engine, workers)
+        self._order = pipeline.Order(
+            options=Options(
+                seed=seed,
+                examples=examples,
+                pixels=pixels,
+                analyse=analyse,
+                memory=memory,
+                redundant=redundant,
+                always_on=always_on,
+                weak=weak,
+                saturated=saturated,
+                image_size=image_size,
+            ),
+            look=Look(lang, paper),
+            out=out,
+            title=title,
+            finding_thresholds=finding_thresholds,
+            formats=formats,
+            split=split,
+            budget=Budget(max_html_mb, max_pdf_mb),
+            baseline=baseline,
+        )
+        self._order.check()
+        self._dataset: Dataset | None = None
+        self._watch: deaths.Watch | None = None
+        self.report, self.error = None, None
+
+    def write(self) -> Report:
+        """Write the report on the model as it is now, and return it: after an interrupted `fit`, or after more of it.
+
+        Raises reportgen.InputError and SurroundingsError; an earlier report then stays as it was.
+        """
+        if self._dataset is None:
+            raise InputError("this callback was in no fit yet", "hand it to model.fit(callbacks=[...]) first")
+        found: Deaths | None = self._watch.found() if self._watch else None
+        self.report = pipeline.make(
+            self._order,
+            self.model,
+            self._data,
+            dataset=self._dataset,
+            deaths=found,
+            where=self._where,
+            progress=self._progress,
+        )
+        self.error = None
+        return self.report
+
+    def on_train_begin(self, logs: Any = None) -> None:
+        """Check everything that can be checked before the training, and get ready to count."""
+        self.report, self.error, self._watch = None, None, None
+        options = self._order.options
+        self._order.check()
+        self._order.earlier()
+        self._dataset = samples.load(self._data, test_only=True, size=options.picture_size)
+        self._order.target(self._dataset)
+        part = collected.looked_at(self._dataset, options.analyse)[0]
+        dataset = pipeline.as_taken(self._dataset, self.model, options)
+        with Painter(self._order.formats, self._progress) as painter:
+            painter.check()
+        if self._watched:
+            self._watch = deaths.Watch(self.model, dataset, part, images=self._watched, memory=options.memory)
+
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        """Count the units that are dead before the first epoch of all."""
+        if self._watch and not self._watch.has_counted:
+            self._watch.count(epoch)
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        """Count the units that are dead after this epoch."""
+        if self._watch:
+            try:
+                self._watch.count(epoch + 1)
+            except Exception as error:  # whatever it is, the training goes on
+                self._watch = None
+                self._complain("dead units are no longer counted", error)
+
+    def on_train_end(self, logs: Any = None) -> None:
+        """Write the report."""
+        try:
+            self.write()
+        except Exception as error:  # whatever it is, the model is trained and must not be lost
+            self._complain("the model is trained, but no report was written", error)
+
+    def _complain(self, what: str, error: Exception) -> None:
+        self.error = error
+        why = str(error) if isinstance(error, ReportgenError) else one_line(f"{type(error).__name__}: {error}")
+        warnings.warn(f"reportgen: {what}: {why}", stacklevel=2)

@@ -1,0 +1,176 @@
+"""Which units are dead after each epoch of a training, counted on the same images each time."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reportgen.collect import forward, probe, states
+from reportgen.collect.graph import Graph
+from reportgen.collect.reading import Reading, readings
+from reportgen.dataset import Dataset
+from reportgen.record import Deaths, Died, LayerDeaths
+
+if TYPE_CHECKING:
+    import keras
+
+WATCHED = 1000
+"""How many images the units are watched on, at most."""
+
+_SAME = 1e-5  # how far values may be apart, as a share of the largest, that the same weights give
+_SMALL = 1e-6  # of a layer's largest value: what counts as zero where the activation has no exact one
+
+Flags = NDArray[np.bool_]
+Values = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Count:
+    """What was counted after an epoch. peaks: of each layer (U,), its units' largest values; dead: (U,) of each."""
+
+    epoch: int
+    peaks: list[Values]
+    dead: list[Flags]
+
+
+class Watch:
+    """Counts the dead units of a model whenever it is asked to, on the same images of a data set.
+
+    The model is compiled once and only run, in inference mode: neither its weights nor any generator of random numbers
+    changes. part: whose images; images: how many, spread evenly over the part, since a part may be sorted by class.
+    memory: as in options.Options. Making one raises InputError where the model cannot be run on such images.
+    """
+
+    def __init__(
+        self, model: "keras.Model", dataset: Dataset, part: str, *, images: int = WATCHED, memory: int
+    ) -> None:
+        self._part = part
+        self._images, self._pixels = dataset.parts[part].images, dataset.pixels
+        self._numbers = _spread(len(self._images), images)
+        self._graph = Graph(model)
+        self._readings = [reading for reading in readings(self._graph) if reading.family != "softmax"]
+        self._batch = probe.batch_size(self._readings, dataset.image_shape, memory)
+        self._run = self._compiled()
+        self._counts: list[Count] = []
+
+    @property
+    def has_counted(self) -> bool:
+        """Whether anything was counted yet."""
+        return bool(self._counts)
+
+    def count(self, epoch: int) -> None:
+        """Count the units that are dead now, after so many epochs. Raises InputError where the model cannot be run."""
+        if self._readings:
+            self._counts.append(self._counted(epoch))
+
+    def found(self) -> Deaths | None:
+        """Return the deaths so far of the units that are dead now; None where nothing was counted."""
+        if not self._counts:
+            return None
+        layers = [(reading.name, _units(reading)) for reading in self._readings]
+        return course(self._counts, self._counted(self._counts[-1].epoch), layers, len(self._numbers), self._part)
+
+    def _compiled(self) -> Any:
+        """Return what gives the smallest and the largest value of each unit in a batch, each (sum of all U,)."""
+        import tensorflow as tf
+
+        tensors = [reading.tensor for reading in self._readings]
+        given = tf.TensorSpec((None, *self._images.shape[1:]), self._images.dtype)
+
+        @tf.function(input_signature=[given], autograph=False)  # type: ignore[untyped-decorator]
+        def run(images: Any) -> tuple[Any, Any]:
+            _, found = self._graph.values(forward.as_seen(images, self._pixels), tensors)
+            low, high = [], []
+            for reading, values in zip(self._readings, found, strict=True):
+                axes = _all_but_units(reading, len(values.shape))
+                high.append(tf.cast(tf.reduce_max(values, axes), tf.float32))
+                # what is below zero does not matter behind a ReLU, and looking for it takes time
+                least = tf.zeros_like(high[-1]) if states.rests_at_zero(reading) else tf.reduce_min(values, axes)
+                low.append(tf.cast(least, tf.float32))
+            return tf.concat(low, 0), tf.concat(high, 0)
+
+        return run
+
+    def _counted(self, epoch: int) -> Count:
+        lows, highs = [], []
+        for start in range(0, len(self._numbers), self._batch):
+            images = self._images[self._numbers[start : start + self._batch]]
+            with forward.faults_named(images):
+                low, high = self._run(images)
+            lows.append(low.numpy())
+            highs.append(high.numpy())
+        ends = np.cumsum([_units(reading) for reading in self._readings])[:-1]
+        low, high = np.split(np.min(lows, axis=0), ends), np.split(np.max(highs, axis=0), ends)
+        return Count(epoch, high, [_dead(*layer) for layer in zip(self._readings, low, high, strict=True)])
+
+
+def course(counts: Sequence[Count], now: Count, layers: Sequence[tuple[str, int]], images: int, part: str) -> Deaths:
+    """Return what the counts after all epochs, and one of the model as it is now, say together.
+
+    layers: the name of each and its number of units. images, part: what was looked at.
+    """
+    last = _weights_of(counts, now)
+    until = counts if last is None else counts[: last + 1]
+    found = [
+        LayerDeaths(
+            layer=name,
+            units=units,
+            dead=[int(one.dead[n].sum()) for one in counts],
+            since=_since(until, n, now.dead[n]),
+        )
+        for n, (name, units) in enumerate(layers)
+    ]
+    return Deaths(
+        images=images,
+        part=part,
+        epochs=[one.epoch for one in counts],
+        weights_of=None if last is None else counts[last].epoch,
+        layers=found,
+    )
+
+
+def _since(counts: Sequence[Count], layer: int, now: Flags) -> list[Died]:
+    """Return the units that are dead now, by the first epoch of the unbroken run of dead ones that the counts end in.
+
+    A unit that is dead now and was not at the last count has no such epoch.
+    """
+    alive = ~np.array([one.dead[layer] for one in counts])  # (E, U)
+    last_alive = np.where(alive.any(axis=0), len(alive) - 1 - alive[::-1].argmax(axis=0), -1)
+    found = []
+    for n, one in enumerate(counts):
+        if len(units := np.flatnonzero(now & (last_alive == n - 1))):
+            found.append(Died(one.epoch, units.tolist()))
+    return found
+
+
+def _weights_of(counts: Sequence[Count], now: Count) -> int | None:
+    """Return the number of the last count with the same weights as now, known by what they give; None without one."""
+    peaks = np.concatenate(now.peaks)
+    apart = [float(np.abs(np.concatenate(one.peaks) - peaks).max()) for one in counts]
+    nearest = len(apart) - 1 - int(np.argmin(apart[::-1]))
+    return nearest if apart[nearest] <= _SAME * float(np.abs(peaks).max()) else None
+
+
+def _dead(reading: Reading, low: Values, high: Values) -> Flags:
+    """Return (U,) which units never left zero, as `states.is_dead` has it. low, high: (U,) over all images."""
+    exact = reading.family in states.RELU_FAMILY
+    eps = 0.0 if exact else _SMALL * float(np.abs([low, high]).max())
+    silent: Flags = high <= eps
+    return silent if states.rests_at_zero(reading) else silent & (low >= -eps)
+
+
+def _spread(of: int, most: int) -> NDArray[np.int64]:
+    """Return the numbers of at most `most` of so many images, evenly spread."""
+    return np.arange(min(of, most), dtype=np.int64) * of // min(of, most)
+
+
+def _units(reading: Reading) -> int:
+    units = reading.tensor.shape[1 if reading.channels_first else -1]
+    assert units is not None  # a layer with units has a fixed number of them
+    return units
+
+
+def _all_but_units(reading: Reading, rank: int) -> list[int]:
+    return [axis for axis in range(rank) if axis != (1 if reading.channels_first else rank - 1)]

@@ -1,0 +1,94 @@
+"""Images that go through the model in shards, here or elsewhere: what is done with each, and how results are joined."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import reduce
+from itertools import pairwise
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reportgen.dataset import Part, Pixels, cut
+from reportgen.progress import Progress
+from reportgen.tally import Counts, LayerPlan, LayerTally, merge
+
+
+@dataclass(frozen=True, eq=False)
+class Work:
+    """What is done with images, the same for each shard.
+
+    pixels: how they reach the model. batch: how many of them at once. plans: how the layers are read, one for each
+    reading; without them only the model's answers are asked for. classes: K of the labels. kept: (M,) the numbers of
+    the images whose mean responses are kept, ascending. held: units that are held at a value, by the place of their
+    reading; only where there are no plans.
+    """
+
+    pixels: Pixels
+    batch: int
+    plans: Sequence[LayerPlan] = ()
+    classes: int = 0
+    kept: Counts = field(default_factory=lambda: np.zeros(0, np.int64))
+    held: Mapping[int, Mapping[int, float]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Shard:
+    """The images start ... stop - 1 of a part. number: of the first of them among all images that are looked at."""
+
+    part: str
+    start: int
+    stop: int
+    number: int = 0
+
+    def __len__(self) -> int:
+        return self.stop - self.start
+
+    def __str__(self) -> str:
+        return f"images {self.start:,} to {self.stop - 1:,} of the {self.part} part"
+
+    def of(self, parts: Mapping[str, Part]) -> Part:
+        """Return these images and their labels; none is read."""
+        part = parts[self.part]
+        return Part(cut(part.images, self.start, self.stop), part.labels[self.start : self.stop])
+
+    def divided_after(self, images: int) -> "list[Shard]":
+        """Return the first so many images as one shard, and the others, where there are any, as a second."""
+        middle = min(self.start + images, self.stop)
+        first, rest = replace(self, stop=middle), replace(self, start=middle, number=self.number + middle - self.start)
+        return [first, rest] if rest else [first]
+
+    def divided(self, images: int) -> "list[Shard]":
+        """Return shards of so many images each, the last of what is left."""
+        starts = [*range(self.start, self.stop, images), self.stop]
+        return [Shard(self.part, a, b, self.number + a - self.start) for a, b in pairwise(starts)]
+
+
+@dataclass(frozen=True, eq=False)
+class Found:
+    """What came of some shards. outputs: of the model, (n, K) float32 by shard. tallies: one for each plan."""
+
+    outputs: Mapping[Shard, NDArray[np.float32]]
+    tallies: Sequence[LayerTally]
+
+    def outputs_of(self, part: str) -> NDArray[np.float32]:
+        """Return the model's outputs for the images of a part in their order, (N, K)."""
+        shards = sorted((shard for shard in self.outputs if shard.part == part), key=lambda shard: shard.start)
+        return np.concatenate([self.outputs[shard] for shard in shards])
+
+
+class Engine(Protocol):
+    """Where images are sent through the model."""
+
+    def send(self, work: Work, parts: Mapping[str, Part], shards: Sequence[Shard], progress: Progress) -> Found:
+        """Return what comes of the shards, which may be divided further, at whole batches, in any way."""
+
+
+def joined(found: Iterable[Found]) -> Found:
+    """Return what came of disjoint sets of shards as one. Raises as `tally.merge`."""
+    return reduce(_both, found)
+
+
+def _both(one: Found, other: Found) -> Found:
+    tallies = [merge(a, b) for a, b in zip(one.tallies, other.tallies, strict=True)]
+    return Found({**one.outputs, **other.outputs}, tallies)

@@ -1,0 +1,114 @@
+"""`reportgen batch`: a report for each of many models, and one page over all of them."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from reportgen.commands import index
+from reportgen.errors import InputError
+from reportgen.options import FORMATS, LANGUAGES, PAPERS, Bounds, Budget, Options
+from reportgen.record_file import JSON_NAME
+from reportgen.shell import Debug, errors_shown, fail, listed, number, whole
+
+_DEFAULTS = Options()
+_MOST_JOBS = 1024
+
+
+def batch(
+    models: Annotated[
+        list[str],
+        typer.Argument(
+            help="Model files, quoted patterns, or .csv files with a column model and, if wanted, data and title.",
+            metavar="MODELS...",
+        ),
+    ],
+    data: Annotated[str, typer.Option(help="As for `reportgen report`; for the models that name none.")] = "sample",
+    out: Annotated[Path, typer.Option(metavar="DIR", help="The folder for a folder of each model.")] = Path("reports"),
+    jobs: Annotated[
+        int | None,
+        typer.Option(parser=whole, metavar="N", help="How many processes.", show_default="half of the cores"),
+    ] = None,
+    engine: Annotated[
+        str, typer.Option(help="Where reports are made: local, dask, or dask:ADDRESS of a scheduler.")
+    ] = "local",
+    examples: Annotated[
+        int, typer.Option(parser=whole, metavar="N", help="How many test images to show beside the layers' outputs.")
+    ] = _DEFAULTS.examples,
+    pixels: Annotated[
+        str, typer.Option(help="The range that the models expect: auto, 0-1 or 0-255.")
+    ] = _DEFAULTS.pixels,
+    analyse: Annotated[
+        str, typer.Option(help="Whose images the units are judged on: test, train or both.")
+    ] = _DEFAULTS.analyse,
+    memory: Annotated[
+        int, typer.Option(parser=whole, metavar="MB", help="What the outputs of all layers may take at once.")
+    ] = _DEFAULTS.memory,
+    image_size: Annotated[
+        str | None,
+        typer.Option(metavar="HxW", help="What pictures in folders are resized to.", show_default="as they are"),
+    ] = None,
+    formats: Annotated[str, typer.Option(help="What to write, with commas between: html, pdf.")] = ",".join(FORMATS),
+    lang: Annotated[str, typer.Option(help="The language of pages and PDFs: en or ja.")] = LANGUAGES[0],
+    paper: Annotated[str, typer.Option(help="The PDFs' paper: a4 or letter.")] = PAPERS[0],
+    max_load_seconds: Annotated[
+        float, typer.Option(parser=number, metavar="S", help="How long Keras may load a model.")
+    ] = Bounds.max_load_seconds,
+    debug: Debug = False,
+) -> None:
+    """Report on many models, each in a folder of its own, with one index. What is there and fits is not made again."""
+    with errors_shown(debug):
+        from reportgen.engines import choice
+        from reportgen.many import batch, items
+        from reportgen.pipeline import Order
+        from reportgen.progress import to_stderr
+        from reportgen.record import Look
+
+        if jobs is not None and not 1 <= jobs <= _MOST_JOBS:
+            raise InputError(f"--jobs is {jobs}", f"expected a whole number from 1 to {_MOST_JOBS}")
+        where = choice.of(engine, jobs if engine == "dask" else None)
+        progress, target = to_stderr(), out / "index.html"
+        orders = {
+            item: Order(
+                options=Options(
+                    examples=examples,
+                    pixels=pixels,  # type: ignore[arg-type]  # checked by Options
+                    analyse=analyse,  # type: ignore[arg-type]
+                    memory=memory,
+                    image_size=image_size,
+                ),
+                look=Look(lang, paper),
+                out=out / item.name,
+                title=item.title,
+                finding_thresholds=None,
+                formats=listed(formats),
+                split=False,
+                budget=Budget(),
+                baseline=None,
+                bounds=Bounds(max_load_seconds=max_load_seconds),
+            )
+            for item in items.listed(models, data)
+        }
+        replace(next(iter(orders.values())), out=None).check()  # what is wrong with all of them is said once
+        index.check_target(target)
+        done = batch.run(orders, where=where, processes=jobs or choice.usual_workers(), progress=progress)
+        if done.made or _is_old(target, [Path(str(order.out)) for order in orders.values()]):
+            for path in index.write(out, target, lang=lang):
+                print(path)
+        if done.failed:
+            for line in done.failed:
+                fail(line)
+            fail(
+                f"{len(done.failed):,} of {len(orders):,} models failed for the reasons above; mend them and run again"
+            )
+            raise typer.Exit(1)
+
+
+def _is_old(page: Path, folders: Sequence[Path]) -> bool:
+    """Return whether the index is missing, or was written before the last of the reports."""
+    reports = [path for folder in folders if (path := folder / JSON_NAME).is_file()]
+    if not page.is_file():
+        return bool(reports)
+    return any(path.stat().st_mtime > page.stat().st_mtime for path in reports)

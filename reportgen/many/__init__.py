@@ -1,0 +1,1 @@
+"""Many models: a report for each, made by a few processes here or by the workers of a cluster."""

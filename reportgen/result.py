@@ -1,0 +1,100 @@
+"""What a run gives back in Python: the content of report.json, where the report lies, and how it shows itself."""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from reportgen import record_file
+from reportgen.deliver import file
+from reportgen.deliver import folder as folders
+from reportgen.errors import InputError, ReportgenError, SurroundingsError
+from reportgen.record import Record
+from reportgen.render import notebook, words
+
+_PAGE = "report.html"
+_SINGLE = {".html": _PAGE, ".pdf": "report.pdf", ".json": record_file.JSON_NAME}
+
+
+class Report(dict[str, Any]):
+    """What report.json holds; in a notebook it shows the page itself.
+
+    folder: where the report lies; files: the size of each file there, in bytes, by its name; problems: why something is
+    missing from it, such as the PDF where the system library Pango is missing, none in general.
+    """
+
+    folder: Path
+    files: dict[str, int]
+    problems: list[SurroundingsError]
+
+    def __init__(
+        self,
+        record: Record,
+        folder: Path,
+        files: Mapping[str, bytes],
+        problems: Sequence[SurroundingsError] = (),
+    ) -> None:
+        super().__init__(json.loads(files[record_file.JSON_NAME]))
+        self.folder = folder
+        self.files = {name: len(files[name]) for name in sorted(files)}
+        self.problems = list(problems)
+        self._place = folder.absolute()  # the caller may go elsewhere
+        self._digests = {name: _digest(content) for name, content in files.items()}
+        self._brief = notebook.brief(record)
+
+    def __repr__(self) -> str:
+        """Return one line; `print(dict(report))` prints all of it."""
+        brief = self._brief
+        found = "1 finding" if len(brief.findings) == 1 else f"{len(brief.findings)} findings"
+        return f"<Report {words.name(brief.title)!r}: test accuracy {brief.accuracy:.4f}, {found}, in {self.folder}>"
+
+    def save(self, path: str | Path) -> Path:
+        """Copy the report as it was made, and return where it is then.
+
+        path: a file whose name ends in .html, .pdf or .json, or else a folder for all files. It is written whole or
+        not at all; a folder that holds anything else than a report is refused.
+        Raises reportgen.InputError where the report has no such file, or no longer lies in its folder, and
+        SurroundingsError where the path cannot be written.
+        """
+        path = Path(path)
+        name = _SINGLE.get(path.suffix.lower())
+        if name is None:
+            folders.write(path, self._read())
+        elif name not in self.files:
+            kind = path.suffix.lower().lstrip(".")
+            raise InputError(f"the report has no {name}", f"make one with formats=[{kind!r}], or save another format")
+        elif name == _PAGE and self._is_split:
+            raise InputError("the page needs the files beside it", "save it to a folder, or make it with split=False")
+        else:
+            file.write(path, self._read()[name])
+        return path
+
+    def _repr_html_(self) -> str:
+        """Return the page in a frame of its own for a notebook, or what the report says in brief and why."""
+        if _PAGE not in self.files:
+            return notebook.shown(self._brief, self.folder, self.files, why=notebook.NO_PAGE)
+        if self._is_split:
+            return notebook.shown(self._brief, self.folder, self.files, why=notebook.SPLIT)
+        if self.files[_PAGE] > notebook.LARGEST:
+            return notebook.shown(self._brief, self.folder, self.files, why=notebook.too_large(self.files[_PAGE]))
+        try:
+            page = self._read()[_PAGE].decode("utf-8")
+        except ReportgenError:
+            return notebook.shown(self._brief, self.folder, self.files, why=notebook.GONE)
+        return notebook.shown(self._brief, self.folder, self.files, page=page)
+
+    @property
+    def _is_split(self) -> bool:
+        return any(name.startswith(f"{folders.FILES}/") for name in self.files)
+
+    def _read(self) -> dict[str, bytes]:
+        """Return all files of the report. Raises InputError where another report lies there by now, or none."""
+        found = folders.read(self._place)
+        if {name: _digest(content) for name, content in found.items()} != self._digests:
+            raise InputError(f"the report is no longer in {self.folder}", "make it again, and save it elsewhere then")
+        return found
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
