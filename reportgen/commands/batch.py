@@ -10,7 +10,6 @@ import typer
 from reportgen.commands import index
 from reportgen.errors import InputError
 from reportgen.options import FORMATS, LANGUAGES, PAPERS, Bounds, Budget, Options
-from reportgen.record_file import JSON_NAME
 from reportgen.shell import Debug, errors_shown, fail, listed, number, whole
 
 _DEFAULTS = Options()
@@ -108,6 +107,8 @@ def batch(
 
 def _is_old(page: Path, folders: Sequence[Path]) -> bool:
     """Return whether the index is missing, or was written before the last of the reports."""
+    from reportgen.record_file import JSON_NAME
+
     reports = [path for folder in folders if (path := folder / JSON_NAME).is_file()]
     if not page.is_file():
         return bool(reports)

@@ -89,7 +89,7 @@ def _pictures(pictures: Pictures, cards: int) -> float:
     of_relations = sum(found.r.size for found in pictures.correlations)
     of_relations += sum(_ANSWER * found.values.size for found in pictures.class_maps)
     of_cards = cards * _IMAGES_ON_CARD * _values(pictures.cards.images)
-    return of_images + of_outputs + of_kernels + of_relations + of_cards
+    return float(of_images + of_outputs + of_kernels + of_relations + of_cards)
 
 
 def _values(images: Array) -> float:

@@ -22,7 +22,7 @@ def from_metrics(
     stopped_early: bool | None = None,
     first: int = 1,
 ) -> History:
-    """Return a History of `metrics`: name -> one value per epoch, all equally long. first: number of the first epoch."""
+    """Return a History of `metrics`: name -> one value per epoch, all equally long. first: the first epoch's number."""
     plain = {
         name: [float(value) if value is not None and math.isfinite(value) else None for value in values]
         for name, values in metrics.items()

@@ -76,16 +76,8 @@ def laid_out(dataset: Dataset, model: keras.Model) -> tuple[Dataset, Axes]:
         return dataset, Axes()
     if _fits((*has, 1), wants):
         return _reshaped(dataset, (*has, 1)), Axes(said=text("They are volumes of one channel."))
-    is_drawn = dataset.test.images.dtype == np.uint8  # as pictures are stored, and series hardly ever
     if has[-1] == 1 and _fits(has[:-1], wants):
-        if len(wants) == 2 and _is_of_series(model) and not (is_drawn and min(has[:-1]) >= _LEAST_SIDE):
-            said = text("They are series of {steps} steps with {n} channels.", steps=f"{has[0]:,}", n=f"{has[1]:,}")
-            return _reshaped(dataset, has[:-1]), Axes(said=said)
-        side = math.isqrt(has[0])
-        if len(wants) == 1 and is_drawn and side**2 == has[0] and side >= _LEAST_SIDE:
-            shown = text("Each is a vector of {n} pixels, shown as a picture of {side}x{side}.", n=f"{has[0]:,}", side=f"{side}")
-            return _reshaped(dataset, (side, side, 1)), Axes(shape=has[:-1], said=shown)
-        return dataset, Axes(shape=has[:-1])  # without the axis of their one channel
+        return _without_channel(dataset, model)
     if has[-1] == 1 and len(has) == 3 and _fits((*has[:-1], 3), wants):
         said = text("The grey pictures reach the model as colour ones, their one channel three times.")
         return _arranged(dataset, (*has[:-1], 3), lambda found: np.repeat(found, 3, axis=-1)), Axes(said=said)
@@ -95,6 +87,21 @@ def laid_out(dataset: Dataset, model: keras.Model) -> tuple[Dataset, Axes]:
     if len(wants) == 3 and None not in wants[:2]:
         do += f"; --image-size {_by(wants[:2])} brings pictures in folders to it"
     raise InputError(f"the data has images of {_by(has)}, but the model takes {_by(wants)}", do)
+
+
+def _without_channel(dataset: Dataset, model: keras.Model) -> tuple[Dataset, Axes]:
+    """Return images of one channel, and how a model that takes no axis for it wants them."""
+    sizes = dataset.image_shape[:-1]
+    is_drawn = dataset.test.images.dtype == np.uint8  # as pictures are stored, and series hardly ever
+    if len(sizes) == 2 and _is_of_series(model) and not (is_drawn and min(sizes) >= _LEAST_SIDE):
+        said = text("They are series of {steps} steps with {n} channels.", steps=f"{sizes[0]:,}", n=f"{sizes[1]:,}")
+        return _reshaped(dataset, sizes), Axes(said=said)
+    side = math.isqrt(sizes[0])
+    if len(sizes) == 1 and is_drawn and side**2 == sizes[0] and side >= _LEAST_SIDE:
+        pixels, sides = f"{sizes[0]:,}", f"{side}"
+        said = text("Each is a vector of {n} pixels, shown as a picture of {side}x{side}.", n=pixels, side=sides)
+        return _reshaped(dataset, (side, side, 1)), Axes(shape=sizes, said=said)
+    return dataset, Axes(shape=sizes)
 
 
 def begins_with_rescaling(model: keras.Model) -> bool:
