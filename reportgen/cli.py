@@ -11,8 +11,8 @@ import typer
 from typer.exceptions import TyperException
 
 from reportgen import __version__
-from reportgen.commands import batch, check, compare, email, index
-from reportgen.options import FORMATS, LANGUAGES, PAPERS, Bounds, Budget, Options
+from reportgen.commands import batch, check, choices, compare, email, index
+from reportgen.options import LANGUAGES, PAPERS, Bounds, Budget, Options
 from reportgen.shell import (
     Debug,
     end_of_output,
@@ -41,12 +41,7 @@ app = typer.Typer(
 )
 
 
-_ALL_FORMATS = ",".join(FORMATS)
-
-Formats = Annotated[str, typer.Option(help="What to write, with commas between: html, pdf.")]
-Split = Annotated[
-    bool, typer.Option("--split", help="Put the page's style, script and pictures into files beside it.")
-]
+Split = Annotated[bool, typer.Option("--split", help="Put the page's style, script and pictures into files beside it.")]
 MaxHtml = Annotated[
     float, typer.Option("--max-html-mb", parser=number, metavar="MB", help="How large the page may be at most.")
 ]
@@ -87,68 +82,34 @@ def report(
         int, typer.Option(parser=whole, metavar="N", help="Epochs without a lower validation loss that are forgiven.")
     ] = _DEFAULTS.patience,
     seed: Annotated[int, typer.Option(parser=whole, metavar="N", help="Of every random generator.")] = _DEFAULTS.seed,
-    examples: Annotated[
-        int, typer.Option(parser=whole, metavar="N", help="How many test images to show beside the layers' outputs.")
-    ] = _DEFAULTS.examples,
-    pixels: Annotated[
-        str, typer.Option(help="The range that the model expects: auto, 0-1 or 0-255.")
-    ] = _DEFAULTS.pixels,
-    analyse: Annotated[
-        str, typer.Option(help="Whose images the units are judged on: test, train or both.")
-    ] = _DEFAULTS.analyse,
-    memory: Annotated[
-        int, typer.Option(parser=whole, metavar="MB", help="What the outputs of all layers may take at once.")
-    ] = _DEFAULTS.memory,
-    redundant: Annotated[
-        float, typer.Option(parser=number, metavar="R", help="The correlation from which on units are redundant.")
-    ] = _DEFAULTS.redundant,
-    always_on: Annotated[
-        float, typer.Option(parser=number, metavar="S", help="The share above zero that makes a ReLU unit always on.")
-    ] = _DEFAULTS.always_on,
-    weak: Annotated[
-        float,
-        typer.Option(parser=number, metavar="S", help="The share of the layer's mean up to which a unit is weak."),
-    ] = _DEFAULTS.weak,
-    saturated: Annotated[
-        float, typer.Option(parser=number, metavar="S", help="The share at one end that makes a unit saturated.")
-    ] = _DEFAULTS.saturated,
-    image_size: Annotated[
-        str | None,
-        typer.Option(metavar="HxW", help="What pictures in folders are resized to.", show_default="as they are"),
-    ] = None,
-    formats: Formats = _ALL_FORMATS,
-    lang: Annotated[str, typer.Option(help="The language of page and PDF: en or ja.")] = LANGUAGES[0],
-    paper: Annotated[str, typer.Option(help="The PDF's paper: a4 or letter.")] = PAPERS[0],
+    examples: choices.Examples = _DEFAULTS.examples,
+    pixels: choices.Pixels = _DEFAULTS.pixels,
+    analyse: choices.Analyse = _DEFAULTS.analyse,
+    memory: choices.Memory = _DEFAULTS.memory,
+    redundant: choices.Redundant = _DEFAULTS.redundant,
+    always_on: choices.AlwaysOn = _DEFAULTS.always_on,
+    weak: choices.Weak = _DEFAULTS.weak,
+    saturated: choices.Saturated = _DEFAULTS.saturated,
+    image_size: choices.ImageSize = None,
+    formats: choices.Formats = choices.ALL_FORMATS,
+    lang: choices.Lang = LANGUAGES[0],
+    paper: choices.Paper = PAPERS[0],
     split: Split = False,
     max_html_mb: MaxHtml = Budget.max_html_mb,
     max_pdf_mb: MaxPdf = Budget.max_pdf_mb,
     baseline: Annotated[
         Path | None, typer.Option(metavar="DIR", help="An earlier report; the new one says what changed.")
     ] = None,
-    max_model_gb: Annotated[
-        float, typer.Option(parser=number, metavar="GB", help="How large a model file may be at most.")
-    ] = Bounds.max_model_gb,
-    max_memory_gb: Annotated[
-        float | None,
-        typer.Option(
-            parser=number,
-            metavar="GB",
-            help="What a loaded model and its outputs may take.",
-            show_default="3/4 of what there is",
-        ),
-    ] = Bounds.max_memory_gb,
-    max_layers: Annotated[
-        int, typer.Option(parser=whole, metavar="N", help="How many layers a loaded model may have.")
-    ] = Bounds.max_layers,
-    max_load_seconds: Annotated[
-        float, typer.Option(parser=number, metavar="S", help="How long Keras may load a model.")
-    ] = Bounds.max_load_seconds,
-    engine: Annotated[
-        str, typer.Option(help="Where images are sent through the model: local, dask, or dask:ADDRESS of a scheduler.")
-    ] = "local",
+    max_model_gb: choices.MaxModelGb = Bounds.max_model_gb,
+    max_memory_gb: choices.MaxMemoryGb = Bounds.max_memory_gb,
+    max_layers: choices.MaxLayers = Bounds.max_layers,
+    max_load_seconds: choices.MaxLoadSeconds = Bounds.max_load_seconds,
+    engine: choices.Engine = "local",
     workers: Annotated[
         int | None,
-        typer.Option(parser=whole, metavar="N", help="Processes of --engine dask.", show_default="half of the cores"),
+        typer.Option(
+            parser=whole, metavar="N", help="Processes of --engine dask.", show_default="half of the cores, at least 2"
+        ),
     ] = None,
     debug: Debug = False,
 ) -> None:
@@ -199,16 +160,14 @@ def report(
 def render(
     folder: Annotated[Path, typer.Argument(help="A folder that `reportgen report` wrote.", metavar="DIR")],
     out: Annotated[Path | None, typer.Option(help="The folder to write.", show_default="DIR itself")] = None,
-    formats: Formats = _ALL_FORMATS,
+    formats: choices.Formats = choices.ALL_FORMATS,
     templates: Annotated[
         Path | None, typer.Option(help="A folder of Jinja templates that replace those of the same name.")
     ] = None,
     lang: Annotated[
         str | None, typer.Option(help="The language of page and PDF: en or ja.", show_default="as it was")
     ] = None,
-    paper: Annotated[
-        str | None, typer.Option(help="The PDF's paper: a4 or letter.", show_default="as it was")
-    ] = None,
+    paper: Annotated[str | None, typer.Option(help="The PDF's paper: a4 or letter.", show_default="as it was")] = None,
     split: Split = False,
     max_html_mb: MaxHtml = Budget.max_html_mb,
     max_pdf_mb: MaxPdf = Budget.max_pdf_mb,

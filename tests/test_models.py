@@ -276,7 +276,7 @@ class Subclassed(keras.Model):  # type: ignore[misc]
         (lambda: keras.Sequential([L.Conv2D(4, 3)]), ["never built"]),
         (lambda: keras.Sequential([L.Input((12, 12, 1)), L.Conv2D(3, 3)]), ["10x10x3", "one score per class"]),
         (lambda: sequential(shape=(28, 28, 1)), ["12x12x1", "28x28x1"]),
-        (lambda: sequential(shape=(12, 12, 3)), ["12x12x1", "12x12x3"]),
+        (lambda: sequential(shape=(12, 12, 2)), ["12x12x1", "12x12x2"]),
         (lambda: sequential(classes=2), ["labels up to 2", "only 2 classes"]),
         (lambda: sequential(end="sigmoid", classes=1), ["labels up to 2", "only 2 classes"]),
         (lambda: "nowhere.keras", ["nowhere.keras", "does not exist"]),

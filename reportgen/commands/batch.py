@@ -7,10 +7,10 @@ from typing import Annotated
 
 import typer
 
-from reportgen.commands import index
+from reportgen.commands import choices, index
 from reportgen.errors import InputError
-from reportgen.options import FORMATS, LANGUAGES, PAPERS, Bounds, Budget, Options
-from reportgen.shell import Debug, errors_shown, fail, listed, number, whole
+from reportgen.options import LANGUAGES, PAPERS, Bounds, Budget, Options
+from reportgen.shell import Debug, errors_shown, fail, listed, whole
 
 _DEFAULTS = Options()
 _MOST_JOBS = 1024
@@ -28,33 +28,27 @@ def batch(
     out: Annotated[Path, typer.Option(metavar="DIR", help="The folder for a folder of each model.")] = Path("reports"),
     jobs: Annotated[
         int | None,
-        typer.Option(parser=whole, metavar="N", help="How many processes.", show_default="half of the cores"),
+        typer.Option(
+            parser=whole, metavar="N", help="How many processes.", show_default="half of the cores, at least 2"
+        ),
     ] = None,
-    engine: Annotated[
-        str, typer.Option(help="Where reports are made: local, dask, or dask:ADDRESS of a scheduler.")
-    ] = "local",
-    examples: Annotated[
-        int, typer.Option(parser=whole, metavar="N", help="How many test images to show beside the layers' outputs.")
-    ] = _DEFAULTS.examples,
-    pixels: Annotated[
-        str, typer.Option(help="The range that the models expect: auto, 0-1 or 0-255.")
-    ] = _DEFAULTS.pixels,
-    analyse: Annotated[
-        str, typer.Option(help="Whose images the units are judged on: test, train or both.")
-    ] = _DEFAULTS.analyse,
-    memory: Annotated[
-        int, typer.Option(parser=whole, metavar="MB", help="What the outputs of all layers may take at once.")
-    ] = _DEFAULTS.memory,
-    image_size: Annotated[
-        str | None,
-        typer.Option(metavar="HxW", help="What pictures in folders are resized to.", show_default="as they are"),
-    ] = None,
-    formats: Annotated[str, typer.Option(help="What to write, with commas between: html, pdf.")] = ",".join(FORMATS),
-    lang: Annotated[str, typer.Option(help="The language of pages and PDFs: en or ja.")] = LANGUAGES[0],
-    paper: Annotated[str, typer.Option(help="The PDFs' paper: a4 or letter.")] = PAPERS[0],
-    max_load_seconds: Annotated[
-        float, typer.Option(parser=number, metavar="S", help="How long Keras may load a model.")
-    ] = Bounds.max_load_seconds,
+    engine: choices.Engine = "local",
+    examples: choices.Examples = _DEFAULTS.examples,
+    pixels: choices.Pixels = _DEFAULTS.pixels,
+    analyse: choices.Analyse = _DEFAULTS.analyse,
+    memory: choices.Memory = _DEFAULTS.memory,
+    redundant: choices.Redundant = _DEFAULTS.redundant,
+    always_on: choices.AlwaysOn = _DEFAULTS.always_on,
+    weak: choices.Weak = _DEFAULTS.weak,
+    saturated: choices.Saturated = _DEFAULTS.saturated,
+    image_size: choices.ImageSize = None,
+    formats: choices.Formats = choices.ALL_FORMATS,
+    lang: choices.Lang = LANGUAGES[0],
+    paper: choices.Paper = PAPERS[0],
+    max_model_gb: choices.MaxModelGb = Bounds.max_model_gb,
+    max_memory_gb: choices.MaxMemoryGb = Bounds.max_memory_gb,
+    max_layers: choices.MaxLayers = Bounds.max_layers,
+    max_load_seconds: choices.MaxLoadSeconds = Bounds.max_load_seconds,
     debug: Debug = False,
 ) -> None:
     """Report on many models, each in a folder of its own, with one index. What is there and fits is not made again."""
@@ -67,7 +61,7 @@ def batch(
 
         if jobs is not None and not 1 <= jobs <= _MOST_JOBS:
             raise InputError(f"--jobs is {jobs}", f"expected a whole number from 1 to {_MOST_JOBS}")
-        where = choice.of(engine, jobs if engine == "dask" else None)
+        where = choice.of(engine, None if engine == "local" else jobs, flag="--jobs")
         progress, target = to_stderr(), out / "index.html"
         orders = {
             item: Order(
@@ -76,6 +70,10 @@ def batch(
                     pixels=pixels,  # type: ignore[arg-type]  # checked by Options
                     analyse=analyse,  # type: ignore[arg-type]
                     memory=memory,
+                    redundant=redundant,
+                    always_on=always_on,
+                    weak=weak,
+                    saturated=saturated,
                     image_size=image_size,
                 ),
                 look=Look(lang, paper),
@@ -86,7 +84,7 @@ def batch(
                 split=False,
                 budget=Budget(),
                 baseline=None,
-                bounds=Bounds(max_load_seconds=max_load_seconds),
+                bounds=Bounds(max_model_gb, max_memory_gb, max_layers, max_load_seconds),
             )
             for item in items.listed(models, data)
         }

@@ -24,19 +24,22 @@ class Choice:
 LOCAL = Choice()
 
 
-def of(engine: str, workers: int | None) -> Choice:
-    """Return what `--engine` and `--workers` ask for. Raises InputError where they make no sense."""
+def of(engine: str, workers: int | None, *, flag: str = "--workers") -> Choice:
+    """Return what `--engine` and `--workers` ask for. Raises InputError where they make no sense.
+
+    flag: what the number of workers is called.
+    """
     name, _, address = engine.partition(":")
     if engine not in ("local", "dask") and not (name == "dask" and "://" in address and address.isprintable()):
         raise InputError(f"--engine is {engine!r}", _EXPECTED)
     if workers is not None:
         if engine != "dask":
             raise InputError(
-                f"--workers is {workers}, but --engine is {engine}",
-                "give --workers only where they are to be started on this machine, by --engine dask",
+                f"{flag} is {workers}, but --engine is {engine}",
+                f"give {flag} only where they are to be started on this machine, by --engine dask",
             )
         if isinstance(workers, bool) or not isinstance(workers, int) or not 1 <= workers <= _MOST_WORKERS:
-            raise InputError(f"--workers is {workers!r}", f"expected a whole number from 1 to {_MOST_WORKERS:,}")
+            raise InputError(f"{flag} is {workers!r}", f"expected a whole number from 1 to {_MOST_WORKERS:,}")
     if name == "local":
         return LOCAL
     return Choice(dask=True, address=address or None, workers=0 if address else workers or usual_workers())

@@ -7,6 +7,7 @@ to be protected by its owner.
 
 import logging
 import os
+import signal
 import tempfile
 import warnings
 from collections.abc import Callable, Iterator, Sequence
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from reportgen.engines import arrivals, worker
 from reportgen.engines.arrivals import TRIES, Arrivals
 from reportgen.engines.choice import THREADS, Choice, threads_each
+from reportgen.engines.fresh import signals_held
 from reportgen.engines.job import Job
 from reportgen.engines.sending import Workers
 from reportgen.errors import SurroundingsError
@@ -106,18 +108,21 @@ def _processes(workers: int) -> Iterator[Any]:
         folder = held.enter_context(tempfile.TemporaryDirectory(prefix="reportgen-"))
         held.enter_context(dask.config.set(settings))
         try:
-            cluster = LocalCluster(
-                n_workers=workers,
-                threads_per_worker=1,
-                processes=True,
-                protocol="tls://",
-                host="127.0.0.1",
-                security=Security.temporary(),
-                dashboard_address=None,
-                memory_limit=None,  # Dask would count TensorFlow's own memory as ours, and stop a worker for it
-                local_directory=folder,
-                silence_logs=logging.CRITICAL,
-            )
+            with signals_held(signal.SIGINT):  # Ctrl-C is for this process, which ends the others
+                cluster = held.enter_context(
+                    LocalCluster(
+                        n_workers=workers,
+                        threads_per_worker=1,
+                        processes=True,
+                        protocol="tls://",
+                        host="127.0.0.1",
+                        security=Security.temporary(),
+                        dashboard_address=None,
+                        memory_limit=None,  # Dask would count TensorFlow's own memory, and stop a worker for it
+                        local_directory=folder,
+                        silence_logs=logging.CRITICAL,
+                    )
+                )
         except ImportError as error:
             raise SurroundingsError("--engine dask needs the package cryptography", _INSTALL) from error
         except Exception as error:  # processes that do not start end in errors of several kinds
@@ -125,7 +130,7 @@ def _processes(workers: int) -> Iterator[Any]:
                 f"{workers} workers cannot be started here ({arrivals.said(error)})",
                 "in a script of yours, call reportgen below `if __name__ == '__main__':`; else give fewer --workers",
             ) from error
-        yield held.enter_context(cluster)
+        yield cluster
 
 
 @contextmanager

@@ -8,11 +8,11 @@ import time
 from collections import deque
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from typing import Any, NoReturn
 
 from reportgen.engines.choice import THREADS, threads_each
+from reportgen.engines.fresh import signals_held
 from reportgen.many.items import Item
 from reportgen.many.maker import Maker, Outcome
 from reportgen.pipeline import Order
@@ -39,7 +39,7 @@ def made(tasks: Sequence[tuple[Item, Order]], jobs: int) -> Generator[tuple[Item
             running.append(_Job(threads))
             running[-1].give(waiting)
         while busy := [job for job in running if job.task is not None]:
-            wait([handle for job in busy for handle in job.handles], timeout=_LOOK)
+            wait([handle for job in busy for handle in job.handles], timeout=min(job.patience for job in busy))
             for job in busy:
                 if (outcome := job.look()) is not None:
                     assert job.task is not None
@@ -64,6 +64,11 @@ class _Job:
     def handles(self) -> list[Any]:
         """What becomes ready when there is something to look at."""
         return [self._pipe, self._process.sentinel]
+
+    @property
+    def patience(self) -> float:
+        """How many seconds it may be left alone."""
+        return min(max(self._until - time.monotonic(), 0), _LOOK)
 
     def give(self, waiting: "deque[tuple[Item, Order]]") -> None:
         """Take the next task, if there is one."""
@@ -106,16 +111,11 @@ class _Job:
 
     def _start(self) -> None:
         fresh = multiprocessing.get_context("spawn")
-        resource_tracker.ensure_running()  # which else, when the process is started, would let the signals through
-        # a signal meanwhile would leave a process that was told nothing; it waits, there until `_work` can take it
-        signal.pthread_sigmask(signal.SIG_BLOCK, _HELD)
-        try:
+        with signals_held(*_HELD):  # else it might be told nothing of what it is for
             self._pipe, its = fresh.Pipe()
             self._process = fresh.Process(target=_work, args=(its, self._threads))
             self._process.start()
             its.close()
-        finally:
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, _HELD)
 
     def _enter(self, stage: str) -> None:
         assert self.task is not None

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageFile, ImageOps, UnidentifiedImageError
 from PIL import WebPImagePlugin as WebPImagePlugin  # the one format of these that Pillow does not know at once
 
 from reportgen.texts import Text, text
@@ -72,16 +72,19 @@ def content(path: str) -> tuple[bytes, Stamp]:
 
 @contextmanager
 def guarded() -> Iterator[None]:
-    """Let `decode` refuse picture bombs by Pillow's own bound, which is the whole process's, as warnings are."""
+    """Let `decode` refuse picture bombs and incomplete pictures by Pillow's own settings.
+
+    These are the whole process's, as warnings are; WeasyPrint, for one, has incomplete pictures taken for whole.
+    """
     with _LOCK, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # about metadata; what matters is an exception
         warnings.simplefilter("error", Image.DecompressionBombWarning)
-        before = Image.MAX_IMAGE_PIXELS
-        Image.MAX_IMAGE_PIXELS = MOST_PIXELS
+        before = Image.MAX_IMAGE_PIXELS, ImageFile.LOAD_TRUNCATED_IMAGES
+        Image.MAX_IMAGE_PIXELS, ImageFile.LOAD_TRUNCATED_IMAGES = MOST_PIXELS, False
         try:
             yield
         finally:
-            Image.MAX_IMAGE_PIXELS = before
+            Image.MAX_IMAGE_PIXELS, ImageFile.LOAD_TRUNCATED_IMAGES = before
 
 
 def decode(held: bytes, size: tuple[int, int] | None) -> Picture:
