@@ -31,7 +31,7 @@ email: .venv/ready ## Send a report's PDF to TO=a@example.org; REPORTGEN_SMTP_* 
 	@$(BIN)/reportgen email "$(MADE)" --to "$(TO)" $(ARGS)
 
 test: .venv/ready-dev chromium ## Run the tests
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile $(ARGS)
 
 lint: .venv/ready-dev ## Check style, types and the layers of the architecture
 	$(BIN)/ruff check

@@ -227,7 +227,8 @@ def until(what: Callable[[], Any], seconds: float = 120) -> Any:
 
 
 def reports(out: Path) -> list[str]:
-    return sorted(path.parent.name for path in out.glob("*/report.json"))
+    """Name the finished ones; one that is being written lies in a hidden folder."""
+    return sorted(name for path in out.glob("*/report.json") if not (name := path.parent.name).startswith("."))
 
 
 def workers(leader: int) -> list[int]:
