@@ -18,7 +18,7 @@ MOST_CLASSES = 25
 _LINES = {"width": 360, "height": 230, "left": 52, "right": 350, "top": 12, "bottom": 192}
 _SQUARE = {"width": 360, "height": 330, "left": 52, "right": 350, "top": 12, "bottom": 250}
 _STRIP_TOP, _STRIP_BOTTOM = 258, 290
-_BAR, _ROW, _BARS_RIGHT = 8, 24, 300
+_BAR, _ROW, _BARS_RIGHT = 8, 24, 265
 _LABEL_LETTERS = 15
 
 
