@@ -185,6 +185,7 @@ def make(
 
     progress = progress or Progress()
     options, look = order.options, order.look
+    memory.keep_together()
     order.check()
     made_at = provenance.made_at()
     earlier = order.earlier()
