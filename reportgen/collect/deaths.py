@@ -47,12 +47,12 @@ class Watch:
         self, model: "keras.Model", dataset: Dataset, part: str, *, images: int = WATCHED, memory: int
     ) -> None:
         self._part = part
-        self._images, self._pixels = dataset.parts[part].images, dataset.pixels
+        self._images = dataset.parts[part].images
         self._numbers = _spread(len(self._images), images)
         self._graph = Graph(model)
         self._readings = [reading for reading in readings(self._graph) if reading.family != "softmax"]
         self._batch = probe.batch_size(self._readings, dataset.image_shape, memory)
-        self._run = self._compiled()
+        self._run = forward.compiled(self._extremes, dataset.parts[part], dataset.pixels)
         self._counts: list[Count] = []
 
     @property
@@ -69,29 +69,22 @@ class Watch:
         """Return the deaths so far of the units that are dead now; None where nothing was counted."""
         if not self._counts:
             return None
-        layers = [(reading.name, _units(reading)) for reading in self._readings]
+        layers = [(reading.name, reading.units) for reading in self._readings]
         return course(self._counts, self._counted(self._counts[-1].epoch), layers, len(self._numbers), self._part)
 
-    def _compiled(self) -> Any:
-        """Return what gives the smallest and the largest value of each unit in a batch, each (sum of all U,)."""
+    def _extremes(self, images: Any) -> tuple[Any, Any]:
+        """Return each unit's smallest and largest value, (sum of all U,) both. images: as the model sees them."""
         import tensorflow as tf
 
-        tensors = [reading.tensor for reading in self._readings]
-        given = tf.TensorSpec((None, *self._images.shape[1:]), self._images.dtype)
-
-        @tf.function(input_signature=[given], autograph=False)  # type: ignore[untyped-decorator]
-        def run(images: Any) -> tuple[Any, Any]:
-            _, found = self._graph.values(forward.as_seen(images, self._pixels), tensors)
-            low, high = [], []
-            for reading, values in zip(self._readings, found, strict=True):
-                axes = _all_but_units(reading, len(values.shape))
-                high.append(tf.cast(tf.reduce_max(values, axes), tf.float32))
-                # what is below zero does not matter behind a ReLU, and looking for it takes time
-                least = tf.zeros_like(high[-1]) if states.rests_at_zero(reading) else tf.reduce_min(values, axes)
-                low.append(tf.cast(least, tf.float32))
-            return tf.concat(low, 0), tf.concat(high, 0)
-
-        return run
+        _, found = self._graph.values(images, [reading.tensor for reading in self._readings])
+        low, high = [], []
+        for reading, values in zip(self._readings, found, strict=True):
+            axes = [axis for axis in range(len(values.shape)) if axis != reading.axis]
+            high.append(tf.cast(tf.reduce_max(values, axes), tf.float32))
+            # what is below zero does not matter behind a ReLU, and looking for it takes time
+            least = tf.zeros_like(high[-1]) if states.rests_at_zero(reading) else tf.reduce_min(values, axes)
+            low.append(tf.cast(least, tf.float32))
+        return tf.concat(low, 0), tf.concat(high, 0)
 
     def _counted(self, epoch: int) -> Count:
         lows, highs = [], []
@@ -101,7 +94,7 @@ class Watch:
                 low, high = self._run(images)
             lows.append(low.numpy())
             highs.append(high.numpy())
-        ends = np.cumsum([_units(reading) for reading in self._readings])[:-1]
+        ends = np.cumsum([reading.units for reading in self._readings])[:-1]
         low, high = np.split(np.min(lows, axis=0), ends), np.split(np.max(highs, axis=0), ends)
         return Count(epoch, high, [_dead(*layer) for layer in zip(self._readings, low, high, strict=True)])
 
@@ -164,13 +157,3 @@ def _dead(reading: Reading, low: Values, high: Values) -> Flags:
 def _spread(of: int, most: int) -> NDArray[np.int64]:
     """Return the numbers of at most `most` of so many images, evenly spread."""
     return np.arange(min(of, most), dtype=np.int64) * of // min(of, most)
-
-
-def _units(reading: Reading) -> int:
-    units = reading.tensor.shape[1 if reading.channels_first else -1]
-    assert units is not None  # a layer with units has a fixed number of them
-    return units
-
-
-def _all_but_units(reading: Reading, rank: int) -> list[int]:
-    return [axis for axis in range(rank) if axis != (1 if reading.channels_first else rank - 1)]

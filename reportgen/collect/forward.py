@@ -18,20 +18,17 @@ Values = NDArray[np.float32]
 
 
 def compiled(answer: Callable[[Any], Any], part: Part, pixels: Pixels) -> Callable[..., Any]:
-    """Return what gives the answers to a batch of such images as `part` has, as they are stored: (B, K) float32.
+    """Return what gives the answer to a batch of such images as `part` has, as they are stored.
 
-    answer: from images as the model sees them to its output. Pixels are converted inside the graph, batch by batch,
-    so the images stay where and as they are stored.
+    answer: from images as the model sees them to tensors. Pixels are converted inside the graph, batch by batch, so
+    the images stay where and as they are stored.
     """
     import tensorflow as tf
 
     given = tf.TensorSpec((None, *part.images.shape[1:]), part.images.dtype)
-
-    @tf.function(input_signature=[given], autograph=False)  # type: ignore[untyped-decorator]
-    def run(images: Any) -> Any:
-        return tf.cast(answer(as_seen(images, pixels)), tf.float32)
-
-    made: Callable[..., Any] = run
+    made: Callable[..., Any] = tf.function(
+        lambda images: answer(as_seen(images, pixels)), input_signature=[given], autograph=False
+    )
     return made
 
 

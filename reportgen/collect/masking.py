@@ -11,7 +11,7 @@ from reportgen.tally import Floats
 
 
 def holding(graph: Graph, held: Sequence[tuple[Reading, Mapping[int, float]]]) -> Callable[[Any], Any]:
-    """Return what gives the model's output for images as it sees them, with the units of `held` fixed at a value.
+    """Return what gives the model's output, as float32, for images as it sees them, with units fixed at a value.
 
     held: for each layer the units and the values that they are held at, usually their means: zero would be outside
     of what the layers behind a BatchNormalization have ever seen. With nothing held it is the model as it is.
@@ -26,18 +26,15 @@ def holding(graph: Graph, held: Sequence[tuple[Reading, Mapping[int, float]]]) -
         free, fixed = (tf.cast(array, value.dtype) for array in mask)
         return value * free + fixed
 
-    return lambda images: graph.run(images, change)
+    return lambda images: tf.cast(graph.run(images, change), tf.float32)
 
 
 def _mask(reading: Reading, values: Mapping[int, float]) -> tuple[Floats, Floats]:
     """Return what to multiply a layer's output with and what to add, shaped to the axis of its units."""
-    axis = 1 if reading.channels_first else -1
-    units = reading.tensor.shape[axis]
-    assert units is not None  # a layer with units has a fixed number of them
-    free, fixed = np.ones(units), np.zeros(units)
+    free, fixed = np.ones(reading.units), np.zeros(reading.units)
     chosen = list(values)
     free[chosen], fixed[chosen] = 0.0, list(values.values())
     if reading.channels_first:
-        spread = (units, *[1] * (len(reading.tensor.shape) - 2))
+        spread = (reading.units, *[1] * (len(reading.tensor.shape) - 2))
         free, fixed = free.reshape(spread), fixed.reshape(spread)
     return free, fixed

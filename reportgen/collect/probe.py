@@ -111,7 +111,7 @@ class Sender:
         """
         images = part.images[:]
         with forward.faults_named(images):
-            plans, scores, reduced = _Model(self._graph, self._readings, part, work.pixels).first(images)
+            plans, scores, reduced = self._first(images, work.pixels)
         work = replace(work, plans=plans)
         counted = _Counted(work, shard, part.labels)
         counted.add(reduced, 0, len(images))
@@ -142,12 +142,40 @@ class Sender:
         dtype = part.images.dtype  # the parts of a data set have images of one shape
         if self._last is None or self._last[0] is not work or self._last[1] != dtype:
             if work.plans:
-                run = _Model(self._graph, self._readings, part, work.pixels).compiled(work.plans)
+                answer = self._reducing(work.plans)
             else:
                 held = [(self._readings[place], values) for place, values in work.held.items()]
-                run = forward.compiled(masking.holding(self._graph, held), part, work.pixels)
-            self._last = work, dtype, run
+                answer = masking.holding(self._graph, held)
+            self._last = work, dtype, forward.compiled(answer, part, work.pixels)
         return self._last[2]
+
+    def _first(self, images: NDArray[np.generic], pixels: Pixels) -> tuple[list[LayerPlan], Any, list[dict[str, Any]]]:
+        """Fix the plans by some images; return them with the scores and the reduced outputs of these images."""
+        import tensorflow as tf
+
+        scores, *values = self._values(forward.as_seen(tf.convert_to_tensor(images), pixels))
+        plans = [_plan(reading, value.numpy()) for reading, value in zip(self._readings, values, strict=True)]
+        return plans, scores, [_reduce(value, plan) for value, plan in zip(values, plans, strict=True)]
+
+    def _reducing(self, plans: Sequence[LayerPlan]) -> Callable[[Any], Any]:
+        """Return what sends images through the model and reduces each output where it arises."""
+
+        def answer(images: Any) -> tuple[Any, list[dict[str, Any]]]:
+            scores, *values = self._values(images)
+            return scores, [_reduce(value, plan) for value, plan in zip(values, plans, strict=True)]
+
+        return answer
+
+    def _values(self, images: Any) -> list[Any]:
+        """Return the scores and, for each reading, its output with the units last; all float32.
+
+        images: as the model sees them.
+        """
+        import tensorflow as tf
+
+        scores, found = self._graph.values(images, [reading.tensor for reading in self._readings])
+        read = [_units_last(value, reading) for value, reading in zip(found, self._readings, strict=True)]
+        return [tf.cast(value, tf.float32) for value in (scores, *read)]
 
 
 class _Counted:
@@ -197,49 +225,6 @@ class _Kept:
         """Return the tallies with the images that are kept."""
         rows = self._rows or []
         return [replace(t, kept_images=self._numbers, kept=k) for t, k in zip(tallies, rows, strict=True)]
-
-
-class _Model:
-    """The model with all outputs that are read, and the reductions behind them."""
-
-    def __init__(self, graph: Graph, readings: Sequence[Reading], part: Part, pixels: Pixels) -> None:
-        import tensorflow as tf
-
-        self._graph, self._readings, self._pixels = graph, readings, pixels
-        self._given = tf.TensorSpec((None, *part.images.shape[1:]), part.images.dtype)
-
-    def first(self, images: NDArray[np.generic]) -> tuple[list[LayerPlan], Any, list[dict[str, Any]]]:
-        """Fix the plans by some images; return them with the scores and the reduced outputs of these images.
-
-        Nothing is compiled for it: the plans are constants of the graph that is.
-        """
-        import tensorflow as tf
-
-        scores, *values = self._values(tf.convert_to_tensor(images))
-        plans = [_plan(reading, value.numpy()) for reading, value in zip(self._readings, values, strict=True)]
-        return plans, scores, [_reduce(value, plan) for value, plan in zip(values, plans, strict=True)]
-
-    def compiled(self, plans: Sequence[LayerPlan]) -> Callable[..., tuple[Any, list[dict[str, Any]]]]:
-        """Return what sends images through the model and reduces each output where it arises."""
-        import tensorflow as tf
-
-        def send(images: Any) -> tuple[Any, list[dict[str, Any]]]:
-            scores, *values = self._values(images)
-            return scores, [_reduce(value, plan) for value, plan in zip(values, plans, strict=True)]
-
-        made: Callable[..., tuple[Any, list[dict[str, Any]]]] = tf.function(
-            send, input_signature=[self._given], autograph=False
-        )
-        return made
-
-    def _values(self, images: Any) -> list[Any]:
-        """Return the scores and, for each reading, its output with the units last; all float32."""
-        import tensorflow as tf
-
-        seen = forward.as_seen(images, self._pixels)
-        scores, found = self._graph.values(seen, [reading.tensor for reading in self._readings])
-        read = [_units_last(value, reading) for value, reading in zip(found, self._readings, strict=True)]
-        return [tf.cast(value, tf.float32) for value in (scores, *read)]
 
 
 def _units_last(value: Any, reading: Reading) -> Any:

@@ -56,6 +56,18 @@ class Reading:
         first: bool = getattr(self.layer, "data_format", None) == "channels_first" and len(self.tensor.shape) > 2
         return first
 
+    @property
+    def axis(self) -> int:
+        """On which axis of the tensor the units stand."""
+        return 1 if self.channels_first else len(self.tensor.shape) - 1
+
+    @property
+    def units(self) -> int:
+        """How many units the layer has."""
+        units = self.tensor.shape[self.axis]
+        assert units is not None  # a layer with units has a fixed number of them
+        return units
+
 
 def readings(graph: Graph) -> list[Reading]:
     """Return every layer that is looked into, in the order of the summary."""
