@@ -133,13 +133,13 @@ class Order:
 
     options: Options
     look: Look
-    out: str | Path | None
-    title: str | None
-    finding_thresholds: "FindingThresholds | None"
-    formats: Sequence[str]
-    split: bool
-    budget: Budget
-    baseline: str | Path | None
+    out: str | Path | None = None
+    title: str | None = None
+    finding_thresholds: "FindingThresholds | None" = None
+    formats: Sequence[str] = FORMATS
+    split: bool = False
+    budget: Budget = field(default_factory=Budget)
+    baseline: str | Path | None = None
     bounds: Bounds = field(default_factory=Bounds)
 
     def check(self) -> None:

@@ -18,7 +18,7 @@ import pytest
 from reportgen.errors import InputError
 from reportgen.many import finished, items
 from reportgen.many.items import Item
-from reportgen.options import Budget, Options
+from reportgen.options import Options
 from reportgen.pipeline import Order
 from reportgen.record import Look
 from tests.builders import assert_one_line
@@ -133,12 +133,7 @@ def order(out: Path, **changes: Any) -> Order:
         options=Options(),
         look=Look("en", "a4"),
         out=out,
-        title=None,
-        finding_thresholds=None,
         formats=["html"],
-        split=False,
-        budget=Budget(),
-        baseline=None,
     )
     return replace(usual, **changes)
 

@@ -9,7 +9,7 @@ import typer
 
 from reportgen.commands import choices, index
 from reportgen.errors import InputError
-from reportgen.options import LANGUAGES, PAPERS, Bounds, Budget, Options
+from reportgen.options import LANGUAGES, PAPERS, Bounds, Options
 from reportgen.shell import Debug, errors_shown, fail, listed, whole
 
 _DEFAULTS = Options()
@@ -79,11 +79,7 @@ def batch(
                 look=Look(lang, paper),
                 out=out / item.name,
                 title=item.title,
-                finding_thresholds=None,
                 formats=listed(formats),
-                split=False,
-                budget=Budget(),
-                baseline=None,
                 bounds=Bounds(max_model_gb, max_memory_gb, max_layers, max_load_seconds),
             )
             for item in items.listed(models, data)

@@ -54,6 +54,14 @@ def beside(target: Path) -> Path:
     return target.with_name(f"{_prefix(target)}{secrets.token_hex(4)}")
 
 
+def write_through(path: Path, content: bytes) -> None:
+    """Make a new file at `path`, and come back when the disk has it. Raises OSError."""
+    with path.open("xb") as stream:
+        stream.write(content)
+        stream.flush()
+        os.fsync(stream.fileno())
+
+
 def remove(path: Path) -> None:
     """Delete a file or folder as far as it can be, and not less for an interrupt meanwhile."""
     _insist(_remove, path)

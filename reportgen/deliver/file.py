@@ -1,7 +1,6 @@
 """One file, whole or as it was before."""
 
 import contextlib
-import os
 import stat
 from pathlib import Path
 
@@ -46,10 +45,7 @@ def _replace(path: Path, content: bytes) -> None:
     with claim.claimed(path, longest=LONGEST_WAIT):
         staged = claim.beside(path)
         try:
-            with staged.open("xb") as stream:
-                stream.write(content)
-                stream.flush()
-                os.fsync(stream.fileno())
+            claim.write_through(staged, content)
             if path.exists():
                 staged.chmod(stat.S_IMODE(path.stat().st_mode))
             staged.replace(path)

@@ -43,10 +43,7 @@ def check(target: Path) -> None:
     A folder that holds anything else than a report is refused: writing replaces the folder.
     """
     with _writing(target):
-        target = _resolved(target)
-        _refuse(target)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        probe = claims.beside(target)
+        probe = claims.beside(_ready(target))
         try:
             probe.mkdir()
         finally:
@@ -61,9 +58,7 @@ def claim(target: Path, say: Callable[[str], None] | None = None) -> Iterator[Pl
     """
     with contextlib.ExitStack() as stack:
         with _writing(target):
-            target = _resolved(target)
-            _refuse(target)
-            target.parent.mkdir(parents=True, exist_ok=True)
+            target = _ready(target)
             stack.enter_context(claims.claimed(target, say))
         yield Place(target)
 
@@ -107,7 +102,7 @@ def _write(target: Path, files: Mapping[str, bytes]) -> None:
         staged.mkdir()
         for name, content in files.items():
             (staged / name).parent.mkdir(exist_ok=True)
-            _write_through(staged / name, content)
+            claims.write_through(staged / name, content)
         for folder in {(staged / name).parent for name in files} | {staged}:
             claims.flush(folder)
         _refuse(target)  # again: a run can take hours
@@ -122,11 +117,15 @@ def _write(target: Path, files: Mapping[str, bytes]) -> None:
             claims.remove(aside)
 
 
-def _resolved(target: Path) -> Path:
+def _ready(target: Path) -> Path:
+    """Return where `target` leads, with the folder that it lies in made. Raises as `check`."""
     try:
-        return target.resolve()
+        target = target.resolve()
     except (RuntimeError, ValueError) as error:  # links in a circle; a NUL
         raise InputError(f"--out {str(target)!r} leads nowhere ({error})", "give --out a folder") from error
+    _refuse(target)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    return target
 
 
 def _refuse(target: Path) -> None:
@@ -178,13 +177,6 @@ def _writing(target: Path) -> Iterator[None]:
             f"{short(str(target), _LONGEST_SHOWN)} cannot be written ({error.strerror or error})",
             "mend that or choose another --out",
         ) from error
-
-
-def _write_through(path: Path, content: bytes) -> None:
-    with path.open("xb") as stream:
-        stream.write(content)
-        stream.flush()
-        os.fsync(stream.fileno())
 
 
 def _swap(staged: Path, aside: Path, target: Path) -> None:
