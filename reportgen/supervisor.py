@@ -4,7 +4,6 @@ The run goes on in a child process. The parent loads neither TensorFlow nor any 
 that loads a model for too long, says in one line how a run died, and clears what it left behind.
 """
 
-import ctypes
 import os
 import resource
 import select
@@ -19,6 +18,7 @@ from typing import Any, NoReturn, TextIO
 
 import typer
 
+from reportgen import processes
 from reportgen.progress import Progress
 from reportgen.shell import fail
 
@@ -27,7 +27,6 @@ _GRACE = 30.0
 """Seconds for a run to clean up after a signal."""
 
 _PASSED_ON = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-_PR_SET_PDEATHSIG = 1
 
 
 def begin(model: Path | None, seconds: float) -> Progress:
@@ -149,9 +148,7 @@ def _temporary_folder() -> str | None:
 
 def _set_up_child(parent: int, folder: str | None) -> None:
     """Let the child end with its parent, leave nothing, and be interrupted once only."""
-    with suppress(AttributeError):  # where the system is not Linux, a child that is left alone ends when it is done
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:
+    if not processes.end_with(parent):
         os._exit(128 + signal.SIGKILL)
     if folder:
         os.environ["TMPDIR"] = tempfile.tempdir = folder

@@ -4,23 +4,20 @@ What goes wrong in there, a system library that crashes included, stays in there
 is limited, as is the time. It ends with the process that started it.
 """
 
-import ctypes
 import gc
 import json
 import os
 import resource
-import signal
 import subprocess
 import sys
 import tempfile
 import threading
 import traceback
 from contextlib import ExitStack, suppress
-from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from reportgen import errors
+from reportgen import processes
 from reportgen.errors import ReportgenError, SurroundingsError
 from reportgen.render.pdf import Pdf
 
@@ -30,10 +27,6 @@ MOST_MEMORY = 4 * 2**30
 """Bytes of memory that the process may ask for; the same PDF needs less than half of it."""
 
 _READY = "ready"
-_ROOT = Path(__file__).resolve().parent.parent.parent
-# -P and the path at the end: whatever lies in the current folder is not imported
-_CODE = f"import sys; sys.path.append({str(_ROOT)!r}); from reportgen.render.printer import main; main()"
-_PARENT_ENDS = 1  # PR_SET_PDEATHSIG of prctl(2)
 
 
 class Printer:
@@ -52,7 +45,7 @@ class Printer:
                 # WeasyPrint puts fonts into temporary files; a process that crashes leaves them
                 scratch = tempfile.TemporaryDirectory(prefix="reportgen-", ignore_cleanup_errors=True)
                 self._process = subprocess.Popen(
-                    [sys.executable, "-P", "-c", _CODE, str(os.getpid())],
+                    [*processes.command("reportgen.render.printer"), str(os.getpid())],
                     stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,
                     stderr=subprocess.PIPE,
@@ -112,15 +105,14 @@ class Printer:
                     "ask for --formats html, or give a machine with less to do",
                 )
             how = f"by signal {-code}" if code < 0 else f"with exit code {code}"
-            last = complaint.decode("utf-8", "replace").strip().rpartition("\n")[2]
+            last = processes.last_line(complaint)
             raise SurroundingsError(
                 f"the PDF cannot be made, because the process that makes it ended {how}{f' ({last})' if last else ''}",
                 "see that Pango and some font are installed and that there is memory, or ask for --formats html",
             )
         found: dict[str, Any] = json.loads(line)
         if "error" in found:
-            kind: type[ReportgenError] = getattr(errors, found["error"])
-            error = kind(found["what"], found["do"])
+            error = processes.retold(found)
             if "trace" in found:
                 error.add_note(found["trace"])
             raise error
@@ -146,9 +138,7 @@ def _confine(parent: int) -> None:
     most = min(limit for limit in (*allowed, MOST_MEMORY) if limit != resource.RLIM_INFINITY)
     resource.setrlimit(resource.RLIMIT_AS, (most, allowed[1]))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    if prctl := getattr(ctypes.CDLL(None), "prctl", None):  # Linux
-        prctl(_PARENT_ENDS, signal.SIGKILL)
-    if os.getppid() != parent:  # it has ended before that
+    if not processes.end_with(parent):
         sys.exit()
     os.chdir(os.environ["TMPDIR"])  # the current folder may be gone, or be one that hides something
 
@@ -166,7 +156,7 @@ def main() -> None:
         _say({"state": _READY})
         made = pdf.write(sys.stdin.buffer.read().decode("utf-8"))
     except ReportgenError as error:
-        _say({"error": type(error).__name__, "what": error.what, "do": error.do})
+        _say(processes.told(error))
     except MemoryError:
         _complain(f"it needs more than {resource.getrlimit(resource.RLIMIT_AS)[0] / 2**30:.1f} GB of memory")
     except Exception as error:  # whatever WeasyPrint makes of a page: RecursionError, ZeroDivisionError ...
@@ -177,8 +167,8 @@ def main() -> None:
 
 
 def _complain(why: str) -> None:
-    what, do = f"the PDF cannot be made, because {why}", "mend that or ask for --formats html"
-    _say({"error": SurroundingsError.__name__, "what": what, "do": do, "trace": traceback.format_exc()})
+    error = SurroundingsError(f"the PDF cannot be made, because {why}", "mend that or ask for --formats html")
+    _say({**processes.told(error), "trace": traceback.format_exc()})
 
 
 def _say(what: dict[str, Any]) -> None:

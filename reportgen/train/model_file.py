@@ -5,7 +5,6 @@ import json
 import os
 import stat
 import subprocess
-import sys
 import tempfile
 import time
 from dataclasses import dataclass
@@ -13,8 +12,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Literal, Self
 
-from reportgen import errors
-from reportgen.errors import InputError, ReportgenError, SurroundingsError
+from reportgen import processes
+from reportgen.errors import InputError, SurroundingsError
 from reportgen.options import Bounds
 from reportgen.wording import short
 
@@ -22,7 +21,6 @@ _MAGIC: dict[bytes, Literal[".keras", ".h5"]] = {b"PK\x03\x04": ".keras", b"\x89
 _EXPECTED = "expected a .keras or .h5 file that Keras saved whole"
 _BLOCK = 2**20
 _SECONDS, _BYTES_PER_SECOND = 20, 25 * 10**6
-_ROOT = Path(__file__).resolve().parent.parent.parent
 
 
 @dataclass(frozen=True)
@@ -66,13 +64,12 @@ class ModelFile:
         if not answer:
             if (code := self._looking.returncode) < 0:
                 raise InputError(f"{self.path} is damaged: the HDF5 library ends by signal {-code} on it", _EXPECTED)
-            last = complaint.decode("utf-8", "replace").strip().rpartition("\n")[2]
+            last = short(processes.last_line(complaint), 160)
             raise SurroundingsError(
-                f"{self.path} could not be looked into ({short(last, 160)})", "see that h5py is installed and whole"
+                f"{self.path} could not be looked into ({last})", "see that h5py is installed and whole"
             )
         if found := json.loads(answer):
-            kind: type[ReportgenError] = getattr(errors, found["error"])
-            raise kind(f"{self.path} {found['what']}", found["do"])
+            raise processes.retold(found, f"{self.path} ")
 
 
 def read(path: Path, bounds: Bounds | None = None) -> ModelFile:
@@ -81,14 +78,15 @@ def read(path: Path, bounds: Bounds | None = None) -> ModelFile:
     Raises InputError where it is no file that could be a model, SurroundingsError where there is no room for a copy.
     """
     bounds = bounds or Bounds()
+    largest = int(bounds.max_model_gb * 10**9)
     folder = tempfile.TemporaryDirectory(prefix="reportgen-")
     try:
         with _opened(path) as stream:
             ending = _ending(path, stream)
             copy = Path(folder.name) / f"model{ending}"
-            sha256, size = _copied(path, stream, copy, int(bounds.max_model_gb * 10**9))
+            sha256, size = _copied(path, stream, copy, largest)
         seconds = _SECONDS + size // _BYTES_PER_SECOND
-        looking = _look(copy, int(bounds.max_model_gb * 10**9), bounds.max_layers, seconds)
+        looking = _look(copy, largest, bounds.max_layers, seconds)
     except BaseException:
         folder.cleanup()
         raise
@@ -153,10 +151,9 @@ def _copied(path: Path, stream: BinaryIO, copy: Path, largest: int) -> tuple[str
 
 
 def _look(copy: Path, largest: int, layers: int, seconds: int) -> "subprocess.Popen[bytes]":
-    # -P and the path at the end: whatever lies in the current folder is not imported
-    code = f"import sys; sys.path.append({str(_ROOT)!r}); from reportgen.train.inspection.child import main; main()"
+    child = processes.command("reportgen.train.inspection.child")
     return subprocess.Popen(
-        [sys.executable, "-P", "-c", code, str(copy), str(largest), str(layers), str(seconds)],
+        [*child, str(copy), str(largest), str(layers), str(seconds)],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 from reportgen.errors import InputError, ReportgenError
+from reportgen.processes import told
 
 _MEMORY = 3 * 2**30
 _DAMAGED = "expected a file that Keras saved whole; save it again with model.save('x.keras')"
@@ -29,17 +30,13 @@ def main() -> None:
         check(path, largest=largest, layers=layers)
         found = {}
     except ReportgenError as error:
-        found = _told(error)
+        found = told(error)
     except MemoryError:
-        found = _told(InputError(f"needs more than {_MEMORY:,} bytes of memory to look into", _DAMAGED))
+        found = told(InputError(f"needs more than {_MEMORY:,} bytes of memory to look into", _DAMAGED))
     except Exception as error:  # whatever a damaged file makes of the parsers
-        found = _told(InputError(f"is cut off or damaged ({type(error).__name__})", _DAMAGED))
+        found = told(InputError(f"is cut off or damaged ({type(error).__name__})", _DAMAGED))
     sys.stdout.write(json.dumps(found))
     sys.stdout.flush()
-
-
-def _told(error: ReportgenError) -> dict[str, str]:
-    return {"error": type(error).__name__, "what": error.what, "do": error.do}
 
 
 def check(path: Path, *, largest: int, layers: int) -> None:
