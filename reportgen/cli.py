@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 from typer.exceptions import TyperException
 
-from reportgen import __version__
+from reportgen import __version__, supervisor
 from reportgen.commands import batch, check, choices, compare, email, index
 from reportgen.options import LANGUAGES, PAPERS, Bounds, Budget, Options
 from reportgen.shell import (
@@ -115,10 +115,11 @@ def report(
 ) -> None:
     """Train or load a model, look into it, and write the report."""
     with errors_shown(debug):
-        from reportgen import supervisor
-
         progress = supervisor.begin(model, max_load_seconds)
         from reportgen import pipeline
+        from reportgen.train import ahead
+
+        ahead.begin()
 
         made = pipeline.report(
             model,
@@ -226,7 +227,11 @@ def main() -> NoReturn:
         context = getattr(error, "ctx", None)
         fail(f"{error.format_message().rstrip('.')}; see {context.command_path if context else 'reportgen'} --help")
         code = 2
-    sys.exit(end_of_output(code or 0))
+    except SystemExit as left:  # by a signal
+        code = left.code
+    code = end_of_output(code or 0)
+    supervisor.leave(code)
+    sys.exit(code)
 
 
 def _terminated(number: int, frame: Any) -> NoReturn:

@@ -287,7 +287,6 @@ def render(
             look = Look(lang or stored.look.lang, paper or stored.look.paper)
             check_look(look.lang, look.paper)
             place = held.enter_context(folder.claim(target, progress.say))
-        painter.check()
         painted = painter.paint(replace(stored, look=look), templates=given, split=split, budget=budget)
         if not painted.files:
             raise painted.problems[0]

@@ -28,6 +28,8 @@ _GRACE = 30.0
 
 _PASSED_ON = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
+_is_child = False
+
 
 def begin(model: Path | None, seconds: float) -> Progress:
     """Go on in a child process and return a Progress there; the parent leaves by typer.Exit with the child's exit code.
@@ -36,8 +38,8 @@ def begin(model: Path | None, seconds: float) -> Progress:
     """
     folder = _temporary_folder()
     reading, writing = os.pipe()
-    sys.stdout.flush()
-    sys.stderr.flush()
+    for stream in filter(None, (sys.stdout, sys.stderr)):
+        stream.flush()
     parent = os.getpid()
     signal.pthread_sigmask(signal.SIG_BLOCK, _PASSED_ON)
     child = os.fork()
@@ -48,6 +50,16 @@ def begin(model: Path | None, seconds: float) -> Progress:
     _set_up_child(parent, folder)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, _PASSED_ON)
     return _Told(sys.stderr, writing)
+
+
+def leave(code: int) -> None:
+    """End the child process of `begin` with an exit code; in any other process do nothing.
+
+    All is written by then, and TensorFlow would take a second to take itself apart.
+    """
+    if _is_child:
+        sys.stderr.flush()
+        os._exit(code)
 
 
 class _Told(Progress):
@@ -147,7 +159,13 @@ def _temporary_folder() -> str | None:
 
 
 def _set_up_child(parent: int, folder: str | None) -> None:
-    """Let the child end with its parent, leave nothing, and be interrupted once only."""
+    """Let the child end with its parent, leave nothing, and be interrupted once only.
+
+    Python's messages get a descriptor of their own, so that they are heard while native code is not.
+    """
+    global _is_child
+    _is_child = True
+    sys.stderr = os.fdopen(os.dup(2), "w", buffering=1, errors="backslashreplace")
     if not processes.end_with(parent):
         os._exit(128 + signal.SIGKILL)
     if folder:

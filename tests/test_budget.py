@@ -19,6 +19,7 @@ from reportgen.record import Cards, ClassMap, Correlations, Examples, Maps, Reco
 from reportgen.render import budget, cost, page, pdf, room
 from reportgen.render.budget import Fitted, Fitting
 from reportgen.render.cost import Cost
+from reportgen.render.layer_views import CELLS_ON_PAPER, ROWS_ON_PAPER
 from reportgen.render.printer import Printer
 from tests.builders import assert_one_line, make_kernels, make_pictures, make_record, make_unit, make_verdict
 from tests.conftest import Run
@@ -180,7 +181,7 @@ def test_what_is_said_to_be_left_out_is_what_is_not_there(
     assert ("only some of these are shown" in said) == ("one row and column in" in captions and bool(units))
     listed = max(rows(found).values(), default=0)
     if paper:
-        assert (f"at most the first {listed} unit" in said) == (0 < listed < 50)
+        assert (f"have at most {listed} unit" in said) == (0 < listed < ROWS_ON_PAPER)
         assert ("The tables of units are left out." in said) == (not listed)
     if said:
         assert said.startswith(f"To keep this {'PDF' if paper else 'page'} under 0.5 MB, ")
@@ -319,17 +320,17 @@ def test_the_pdf_of_many_layers_lists_fewer_units_of_each(layers: int, units: in
     many = make_record(layers=[make_verdict(f"layer{n}", units) for n in range(layers)])
     listing = room.on_paper(many)[0].listing
     assert listing.rows is not None and listing.cells is not None
-    assert listing.rows <= 50 and listing.cells <= 512
-    for most, of_all, each in ((50, 1500, listing.rows), (512, 5000, listing.cells)):
+    assert listing.rows <= ROWS_ON_PAPER and listing.cells <= CELLS_ON_PAPER
+    for most, of_all, each in ((ROWS_ON_PAPER, 1500, listing.rows), (CELLS_ON_PAPER, 5000, listing.cells)):
         assert layers * min(each, units) <= of_all
         assert each == most or layers * min(each + 1, units) > of_all, "there was room for more"
 
 
 def test_a_pdf_that_lists_fewer_units_says_so_though_its_pictures_fit() -> None:
-    many = make_record(layers=[make_verdict(f"layer{n}", 60) for n in range(60)])
+    many = make_record(layers=[make_verdict(f"layer{n}", 60) for n in range(300)])
     said = " ".join(room.left_out(many, room.on_paper(many)[0], 10, paper=True, is_last=False))
     assert said.startswith("This model has more layers and units than there is room for in a PDF.")
-    assert "The tables of units have at most the first 25 units of each layer." in said
+    assert "The tables of units have at most 5 units of each layer." in said
     assert "--max-pdf-mb" not in said
 
 

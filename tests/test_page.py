@@ -26,6 +26,7 @@ from reportgen.record import (
     Maps,
     ModelFacts,
     Pictures,
+    Preferred,
     Proof,
     Record,
 )
@@ -71,6 +72,12 @@ def text_of(text: str) -> str:
 def table_rows(record: Record, name: str) -> list[list[str]]:
     table = next(e for e in tree(html(record)).iter("figure") if e.get("id") == name)
     return [["".join(cell.itertext()).strip() for cell in row] for row in table.iter("tr")]
+
+
+def rows_of(text: str) -> list[int]:
+    """Return the numbers of the units that the first table of units lists."""
+    table = next(e for e in tree(text).iter("table") if "units" in (e.get("class") or "").split())
+    return [int("".join(row.find("th").itertext())) for row in table.find("tbody").iter("tr")]
 
 
 @pytest.mark.parametrize("on_paper", [False, True], ids=["screen", "paper"])
@@ -407,11 +414,22 @@ def test_the_proof_is_told_with_its_interval() -> None:
     assert "goes from 83.33 % to 66.67 %; the true difference lies between \u221250.00 % and +10.00 %" in read
 
 
-def test_the_paper_keeps_long_tables_of_units_short_and_says_so() -> None:
-    units = [make_unit(unit=n, group=None) for n in range(60)]
+def test_paper_lists_the_most_telling_of_the_units_without_a_card_and_says_so() -> None:
+    units = [make_unit(unit=n, preferred_class=Preferred("star", 0.5 + n / 200, 1, 0, 1, 0, 1)) for n in range(60)]
+    units[3] = dataclasses.replace(units[3], state="dead", preferred_class=None)
     record = make_record(units=units, layers=[make_verdict("conv", 60)], pictures=make_pictures(cards=NO_CARDS))
-    assert "50 of 60 shown" in text_of(html(record, on_paper=True))
-    assert "60 of 60 shown" in text_of(html(record))
+    paper, page = html(record, on_paper=True), html(record)
+    assert "10 of 60 shown" in text_of(paper)
+    assert rows_of(paper) == [3, *range(59, 50, -1)]
+    assert "60 of 60 shown" in text_of(page)
+    assert rows_of(page) == list(range(60))
+
+
+def test_a_unit_with_a_card_on_paper_is_no_row_of_its_table() -> None:
+    units = [make_unit(), make_unit(unit=1, removable=True)]
+    paper = html(make_record(units=units), on_paper=True)
+    assert "that have no card here: 1 of 1 shown" in text_of(paper)
+    assert rows_of(paper) == [0]
 
 
 def test_classes_with_names_are_told_beside_pictures_that_number_them() -> None:

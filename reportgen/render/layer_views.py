@@ -1,8 +1,8 @@
 """A layer with everything painted that the page shows of it: outputs, kernels, relations, and a card a unit."""
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -24,8 +24,8 @@ from reportgen.render.missing import attempt
 from reportgen.render.mosaic import Grid, Picture
 from reportgen.texts import Text, text
 
-ROWS_ON_PAPER = 50
-"""Most rows of a layer's table of units in the PDF; the page has them all."""
+ROWS_ON_PAPER = 10
+"""Most rows of a layer's table of units in the PDF; the page has them all, and every cell takes a millisecond."""
 CELLS_ON_PAPER = 512
 """Most cells of a layer's strip of states in the PDF."""
 CHANNELS_ON_CARD = 4
@@ -69,7 +69,8 @@ class UnitView:
 
     letter: of its state, "R" for one that could be removed, "" for one that nothing is to be said about. css: its
     state as the style sheet and the filter of units know it. died: since when a dead one is, None where not known.
-    card: None where the unit has none. row: its place in the table of units, from 0.
+    card: None where the unit has none. rank: its place, from 0, among the units of its layer that paper has no card of:
+    first those with something to say about them, then those that tell a class apart best.
     """
 
     unit: Unit
@@ -78,15 +79,15 @@ class UnitView:
     css: str
     died: Text | None
     card: "CardView | None"
-    row: int
+    rank: int
 
     def has_card(self, on_paper: bool) -> bool:
-        """Return whether its card is shown; on paper healthy units are rows of the table alone."""
+        """Return whether its card is shown; on paper healthy units have none."""
         return self.card is not None and (not on_paper or bool(self.letter))
 
     def is_shown(self, on_paper: bool, rows: int | None) -> bool:
-        """Return whether a link to the unit leads anywhere. rows: how many the table of units has, None for all."""
-        return self.has_card(on_paper) or rows is None or self.row < rows
+        """Return whether a link to the unit leads anywhere. rows: most of the table on paper, None for all."""
+        return self.has_card(on_paper) or not on_paper or rows is None or self.rank < rows
 
 
 class CardView:
@@ -178,6 +179,12 @@ class LayerView:
         """The units that have a card, problems first, as they were chosen."""
         return [view for view in self.units if view.card is not None]
 
+    def rows(self, on_paper: bool) -> list[UnitView]:
+        """Return the units for the table: all by number, on paper those without a card by rank."""
+        if not on_paper:
+            return self.units
+        return sorted((view for view in self.units if not view.has_card(on_paper)), key=lambda view: view.rank)
+
 
 def build(record: Record) -> list[LayerView]:
     """Paint all layers with units, in the order of the model."""
@@ -207,7 +214,7 @@ def build(record: Record) -> list[LayerView]:
             LayerView(
                 row=rows[verdict.name],
                 verdict=verdict,
-                units=[_unit_view(n, unit, cards, verdict, died) for n, unit in enumerate(own)],
+                units=_ranked([_unit_view(unit, cards, verdict, died) for unit in own]),
                 grids=grids.get(verdict.name),
                 correlations=attempt(tiles.correlations, alike.r, alike.order) if alike else None,
                 compared=len(alike.order) if alike else 0,
@@ -234,14 +241,26 @@ def _kernels_of(grids: Grids | None) -> Kernels | None:
 
 
 def _unit_view(
-    row: int, unit: Unit, cards: "_Cards", verdict: LayerVerdict, died: Mapping[tuple[str, int], Text]
+    unit: Unit, cards: "_Cards", verdict: LayerVerdict, died: Mapping[tuple[str, int], Text]
 ) -> UnitView:
     letter, css = _LETTERS[unit.state], unit.state.replace(" ", "-")
     if not letter and has_remark(unit):
         letter, css = "R", "redundant"
     card = cards.view(unit, verdict)
     since = died.get((unit.layer, unit.unit)) if unit.state == "dead" else None  # judged on all images, not on some
-    return UnitView(unit, anchor(unit.layer, unit.unit), letter, css, since, card, row)
+    return UnitView(unit, anchor(unit.layer, unit.unit), letter, css, since, card, rank=0)
+
+
+def _ranked(units: Sequence[UnitView]) -> list[UnitView]:
+    """Return the units of a layer in their order with their rank."""
+
+    def first(view: UnitView) -> tuple[bool, bool, float]:
+        best = view.unit.preferred_class
+        return view.has_card(on_paper=True), not view.letter, -best.auroc if best else 0.0
+
+    order = sorted(range(len(units)), key=lambda n: first(units[n]))
+    ranks = {n: rank for rank, n in enumerate(order)}
+    return [replace(view, rank=ranks[n]) for n, view in enumerate(units)]
 
 
 class _Cards:

@@ -260,8 +260,8 @@ def _of_lists(record: Record, listing: Listing, *, paper: bool) -> list[Text]:
         said.append(
             ntext(
                 listing.rows,
-                "The tables of units have at most the first {n} unit of each layer.",
-                "The tables of units have at most the first {n} units of each layer.",
+                "The tables of units have at most {n} unit of each layer.",
+                "The tables of units have at most {n} units of each layer.",
             )
             if listing.rows
             else text("The tables of units are left out.")
