@@ -1,6 +1,7 @@
 """The command line: options, one call, one line of output; the only place that prints errors and exits."""
 
 import logging
+import os
 import signal
 import sys
 from contextlib import suppress
@@ -216,7 +217,18 @@ for command in (batch.batch, compare.compare, check.check, index.index, email.em
 
 
 def main() -> NoReturn:
-    """Run the command that the shell asked for, and exit with its code."""
+    """Run the command that the shell asked for, and end this process with its exit code.
+
+    Everything is written and closed by then, and TensorFlow would take a second to take itself apart.
+    """
+    code = run()
+    with suppress(AttributeError, OSError):  # there may be no stderr, or nobody who reads it
+        sys.stderr.flush()
+    os._exit(code)
+
+
+def run() -> int:
+    """Run the command that the shell asked for, and return its exit code."""
     open_streams()
     print_any_name()
     logging.getLogger("matplotlib").setLevel(logging.ERROR)  # it warns of a home that cannot be written
@@ -229,9 +241,7 @@ def main() -> NoReturn:
         code = 2
     except SystemExit as left:  # by a signal
         code = left.code
-    code = end_of_output(code or 0)
-    supervisor.leave(code)
-    sys.exit(code)
+    return end_of_output(code or 0)
 
 
 def _terminated(number: int, frame: Any) -> NoReturn:

@@ -28,8 +28,6 @@ _GRACE = 30.0
 
 _PASSED_ON = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
-_is_child = False
-
 
 def begin(model: Path | None, seconds: float) -> Progress:
     """Go on in a child process and return a Progress there; the parent leaves by typer.Exit with the child's exit code.
@@ -50,16 +48,6 @@ def begin(model: Path | None, seconds: float) -> Progress:
     _set_up_child(parent, folder)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, _PASSED_ON)
     return _Told(sys.stderr, writing)
-
-
-def leave(code: int) -> None:
-    """End the child process of `begin` with an exit code; in any other process do nothing.
-
-    All is written by then, and TensorFlow would take a second to take itself apart.
-    """
-    if _is_child:
-        sys.stderr.flush()
-        os._exit(code)
 
 
 class _Told(Progress):
@@ -163,8 +151,6 @@ def _set_up_child(parent: int, folder: str | None) -> None:
 
     Python's messages get a descriptor of their own, so that they are heard while native code is not.
     """
-    global _is_child
-    _is_child = True
     sys.stderr = os.fdopen(os.dup(2), "w", buffering=1, errors="backslashreplace")
     if not processes.end_with(parent):
         os._exit(128 + signal.SIGKILL)

@@ -48,13 +48,14 @@ def rebuild(packages: Path, target: Path) -> None:
     japanese = _windows_31j() | set(map(ord, NEWER_KANJI)).union(*(range(*pair) for pair in SYMBOLS))
     japanese -= _cmap(sources["SourceSans3-Regular"])
     made = {
-        "sans-400.woff2": _transformed(sources["SourceSans3-Regular"], CORE, fonts.SANS, 400),
-        "sans-600.woff2": _transformed(sources["SourceSans3-Semibold"], CORE, fonts.SANS, 600),
-        "sans-more-400.woff2": _transformed(sources["SourceSans3-Regular"], more, fonts.MORE, 400),
-        "sans-more-600.woff2": _transformed(sources["SourceSans3-Semibold"], more, fonts.MORE, 600),
-        "mono-400.woff2": _transformed(sources["SourceCodePro-Regular"], MONO, fonts.MONO, 400),
-        "japanese-400.woff2": _plain(sources["NotoSansJP_400Regular"], japanese, fonts.JAPANESE, 400),
-        "japanese-600.woff2": _plain(sources["NotoSansJP_600SemiBold"], japanese, fonts.JAPANESE, 600),
+        "sans-400.woff2": _made(sources["SourceSans3-Regular"], CORE, fonts.SANS, 400, FEATURES),
+        "sans-600.woff2": _made(sources["SourceSans3-Semibold"], CORE, fonts.SANS, 600, FEATURES),
+        "sans-more-400.woff2": _made(sources["SourceSans3-Regular"], more, fonts.MORE, 400, FEATURES),
+        "sans-more-600.woff2": _made(sources["SourceSans3-Semibold"], more, fonts.MORE, 600, FEATURES),
+        "mono-400.woff2": _made(sources["SourceCodePro-Regular"], MONO, fonts.MONO, 400, FEATURES),
+        # no page needs any of their features
+        "japanese-400.woff2": _made(sources["NotoSansJP_400Regular"], japanese, fonts.JAPANESE, 400, []),
+        "japanese-600.woff2": _made(sources["NotoSansJP_600SemiBold"], japanese, fonts.JAPANESE, 600, []),
     }
     for name, content in made.items():
         (target / name).write_bytes(content)
@@ -93,21 +94,11 @@ def _cmap(font: bytes) -> set[int]:
     return set(TTFont(io.BytesIO(font)).getBestCmap())
 
 
-def _transformed(font: bytes, codes: set[int], family: str, weight: int) -> bytes:
-    cut = _cut(font, codes, family, weight, FEATURES)
-    cut.flavor = "woff2"
-    return _saved(cut)
-
-
-def _plain(font: bytes, codes: set[int], family: str, weight: int) -> bytes:
-    """Return the whole Japanese set so that it can be cut again quickly; of its features, no page needs one."""
-    return fonts.pack(_saved(_cut(font, codes, family, weight, [])), quality=11)
-
-
-def _saved(font: Any) -> bytes:
+def _made(font: bytes, codes: set[int], family: str, weight: int, features: list[str]) -> bytes:
+    """Return a font cut down to some characters, so that it can be cut again and read by WeasyPrint quickly."""
     target = io.BytesIO()
-    font.save(target)
-    return target.getvalue()
+    _cut(font, codes, family, weight, features).save(target)
+    return fonts.pack(target.getvalue(), quality=11)
 
 
 def _cut(font: bytes, codes: set[int], family: str, weight: int, features: list[str]) -> Any:
