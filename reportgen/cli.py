@@ -117,10 +117,9 @@ def report(
     """Train or load a model, look into it, and write the report."""
     with errors_shown(debug):
         progress = supervisor.begin(model, max_load_seconds)
-        from reportgen import pipeline
-        from reportgen.train import ahead
+        from reportgen import ahead, pipeline
 
-        ahead.begin()
+        ahead.begin("reportgen.train.runtime", "reportgen.render.page")
 
         made = pipeline.report(
             model,
