@@ -38,7 +38,8 @@ lint: .venv/ready-dev ## Check style, types and the layers of the architecture
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-bench: .venv/ready-dev ## Measure the speed against what one would do without reportgen
+bench: .venv/ready-dev ## Measure the speed for the README, against what one would do without reportgen; ARGS=mnist.npz
+	@$(MAKE) --no-print-directory .venv-bench/ready || echo "Going on without fg-data-profiling." >&2
 	$(BIN)/python -m tests.bench $(ARGS)
 
 messages: .venv/ready ## Bring the catalogues of translations up to date with the sources
@@ -49,6 +50,7 @@ messages: .venv/ready ## Bring the catalogues of translations up to date with th
 lock: ## Pin the newest versions that pyproject.toml allows (needs uv)
 	uv pip compile $(LOCK) --group build pyproject.toml -o requirements.txt
 	uv pip compile $(LOCK) --group test --group lint --constraint requirements.txt -o requirements-dev.txt
+	uv pip compile $(LOCK) --group bench -o requirements-bench.txt
 
 LOCK := --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header --upgrade
 
@@ -66,6 +68,13 @@ clean: ## Remove build output and caches; reports and the virtual environment st
 .venv/ready-dev: .venv/ready requirements-dev.txt
 	@echo "Installing what the tests need: about 300 MB, once."
 	$(BIN)/python -m pip install --require-hashes --requirement requirements-dev.txt
+	@touch $@
+
+# An environment of its own: its upper bounds on numpy, scipy and matplotlib would hold back those of the report.
+.venv-bench/ready: requirements-bench.txt
+	@echo "Installing what the speed is compared with: about 800 MB, once."
+	$(PYTHON) -m venv .venv-bench
+	.venv-bench/bin/python -m pip install --require-hashes --requirement requirements-bench.txt
 	@touch $@
 
 # What pip cannot bring. As root on Debian and its relatives it is installed, elsewhere one line says what is missing.

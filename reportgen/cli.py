@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 from typer.exceptions import TyperException
 
-from reportgen import __version__, supervisor
+from reportgen import __version__
 from reportgen.commands import batch, check, choices, compare, email, index
 from reportgen.options import LANGUAGES, PAPERS, Bounds, Budget, Options
 from reportgen.shell import (
@@ -116,10 +116,10 @@ def report(
 ) -> None:
     """Train or load a model, look into it, and write the report."""
     with errors_shown(debug):
-        progress = supervisor.begin(model, max_load_seconds)
-        from reportgen import ahead, pipeline
+        from reportgen import supervisor
 
-        ahead.begin("reportgen.train.runtime", "reportgen.render.page")
+        progress = supervisor.begin(model, max_load_seconds)
+        from reportgen import pipeline
 
         made = pipeline.report(
             model,
@@ -221,7 +221,7 @@ def main() -> NoReturn:
     Everything is written and closed by then, and TensorFlow would take a second to take itself apart.
     """
     code = run()
-    with suppress(AttributeError, OSError):  # there may be no stderr, or nobody who reads it
+    with suppress(OSError):  # nobody reads it any longer
         sys.stderr.flush()
     os._exit(code)
 

@@ -15,7 +15,7 @@ from reportgen.texts import Text, text
 Data = str | Path | Mapping[str, Any] | tuple[Any, Any] | Iterable[Any]
 """What a caller can give for a data set, see `train.samples.load`."""
 
-BLOCK = 16_000_000
+BLOCK = 4_000_000
 """Bytes of images that are in memory at once where all of them are gone through."""
 
 
@@ -148,6 +148,11 @@ class Dataset:
         return replace(self, pixels=pixels)
 
 
+def numbered_through(found: Sequence[NDArray[Any]]) -> NDArray[Any]:
+    """Return what the images of each part have, (n,), as one array, (N,); what one part has is not copied."""
+    return found[0] if len(found) == 1 else np.concatenate(found)
+
+
 def cut(images: Images, start: int, stop: int) -> Images:
     """Return the images start ... stop - 1, without reading or copying any."""
     return images.cut(start, stop) if isinstance(images, Unread) else cast(Images, images[start:stop])
@@ -164,29 +169,33 @@ def blocks(images: Images) -> Iterator[NDArray[Any]]:
 def survey(images: Images) -> Survey:
     """Go through all images once, block by block."""
     sha, blake = hashlib.sha256(), hashlib.blake2b
-    lows, highs, digests, blank, usable = [], [], [], [], []
+    lows, highs, unusable = [], [], []
+    digests, blank = np.empty(len(images), np.uint64), np.empty(len(images), np.bool_)
+    done = 0
     for block in blocks(images):
+        these = slice(done, done + len(block))
         block = np.ascontiguousarray(block)
         sha.update(block.reshape(-1).view(np.uint8).data)
         values = block
         if block.dtype.kind == "f":
-            usable.append(np.isfinite(block).reshape(len(block), -1).all(axis=1))
-            values = block.astype(np.float64) + 0.0  # -0.0 becomes 0.0
-        else:
-            usable.append(np.ones(len(block), np.bool_))
+            unusable.append(done + np.flatnonzero(~np.isfinite(block).reshape(len(block), -1).all(axis=1)))
+            values = block.astype(np.float64)
+            values += 0.0  # -0.0 becomes 0.0
         pixels = values.reshape(-1).view(np.uint8).data
         size = len(pixels) // len(block)
-        digests += [blake(pixels[at : at + size], digest_size=8).digest() for at in range(0, len(pixels), size)]
+        found = b"".join(blake(pixels[at : at + size], digest_size=8).digest() for at in range(0, len(pixels), size))
+        digests[these] = np.frombuffer(found, "<u8")
         flat = block.reshape(len(block), -1, block.shape[-1])
-        blank.append((flat == flat[:, :1]).all(axis=(1, 2)) & (flat.shape[1] > 1))
+        blank[these] = (flat == flat[:, :1]).all(axis=(1, 2)) & (flat.shape[1] > 1)
         lows.append(_per_channel(np.fmin, flat))
         highs.append(_per_channel(np.fmax, flat))
+        done += len(block)
     return Survey(
         low=np.min(lows, axis=0),
         high=np.max(highs, axis=0),
-        unusable=np.flatnonzero(~np.concatenate(usable)),
-        digests=np.frombuffer(b"".join(digests), np.dtype("<u8")).astype(np.uint64),
-        blank=np.concatenate(blank),
+        unusable=np.concatenate([np.zeros(0, np.int64), *unusable]),
+        digests=digests,
+        blank=blank,
         sha256=sha.hexdigest(),
     )
 

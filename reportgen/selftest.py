@@ -57,14 +57,14 @@ FAULTS = (
 def run(progress: Progress) -> list[str]:
     """Judge the planted model the way a report does, and return a line for each verdict that is wrong."""
     with progress.stage("tensorflow", "Starting TensorFlow ..."):
-        from reportgen.collect import facts, forward, graph, inside, probe, reading
+        from reportgen.collect import facts, graph, inside, outputs, probe, reading
     with progress.stage("selftest", f"Judging {len(FAULTS)} units with known faults ..."):
         drawn, found = graph.Graph(model()), dataset()
         readings = reading.readings(drawn)
-        outputs, plans, tallies = probe.all_parts(
+        answered, plans, tallies = probe.all_parts(
             drawn, readings, {"test": found.test}, ["test"], found, memory=1000, progress=progress
         )
-        predicted = forward.probabilities(outputs["test"])[0].argmax(axis=1)
+        predicted = outputs.read(answered)[0]["test"].predicted
         looked = inside.Looked(readings, plans, tallies, {"test": found.test}, {"test": predicted})
         _, units = inside.judge(drawn, looked, found, found.class_names, facts.DEFAULTS)
     return differences([unit for unit in units if unit.layer == LAYER])

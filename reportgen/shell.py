@@ -100,6 +100,8 @@ def open_streams() -> None:
             os.fstat(number)
         except OSError:
             os.open(os.devnull, os.O_RDWR)  # the lowest free number
+    sys.stdout = sys.stdout or open(1, "w", encoding="utf-8", closefd=False)
+    sys.stderr = sys.stderr or open(2, "w", encoding="utf-8", closefd=False)
 
 
 def print_any_name() -> None:
@@ -125,7 +127,7 @@ def _as_it_is(error: UnicodeError) -> tuple[str | bytes, int]:
 def end_of_output(code: int) -> int:
     """Flush what was printed, and return `code`, or 3 where that could not be written."""
     try:
-        sys.stdout and sys.stdout.flush()
+        sys.stdout.flush()
     except BrokenPipeError:
         _forget_stdout()
     except OSError as error:

@@ -36,8 +36,8 @@ def begin(model: Path | None, seconds: float) -> Progress:
     """
     folder = _temporary_folder()
     reading, writing = os.pipe()
-    for stream in filter(None, (sys.stdout, sys.stderr)):
-        stream.flush()
+    sys.stdout.flush()
+    sys.stderr.flush()
     parent = os.getpid()
     signal.pthread_sigmask(signal.SIG_BLOCK, _PASSED_ON)
     child = os.fork()
@@ -147,11 +147,7 @@ def _temporary_folder() -> str | None:
 
 
 def _set_up_child(parent: int, folder: str | None) -> None:
-    """Let the child end with its parent, leave nothing, and be interrupted once only.
-
-    Python's messages get a descriptor of their own, so that they are heard while native code is not.
-    """
-    sys.stderr = os.fdopen(os.dup(2), "w", buffering=1, errors="backslashreplace")
+    """Let the child end with its parent, leave nothing, and be interrupted once only."""
     if not processes.end_with(parent):
         os._exit(128 + signal.SIGKILL)
     if folder:

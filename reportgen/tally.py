@@ -19,6 +19,8 @@ KEPT = 10_000
 TAIL = 0.05
 """How near to an end of its range a bounded value counts as in the tail, as a share of the range."""
 
+_BLOCK = 100_000  # image numbers that are ranked at once
+
 Family = Literal["relu", "relu6", "bounded", "leaky", "linear", "softmax"]
 """What the nonlinearity that a unit is read behind does to its values.
 
@@ -126,6 +128,15 @@ def kept_of(numbers: Counts, keep: int = KEPT) -> NDArray[np.bool_]:
     if not chosen.all():
         chosen[np.argsort(kept_rank(numbers))[:keep]] = True
     return chosen
+
+
+def kept_among(images: int) -> Counts:
+    """Return which of the image numbers 0 ... images - 1 are kept, ascending, without ranking all of them at once."""
+    kept = np.zeros(0, np.int64)
+    for start in range(0, images, _BLOCK):
+        numbers = np.concatenate([kept, np.arange(start, min(start + _BLOCK, images))])
+        kept = numbers[kept_of(numbers)]
+    return kept
 
 
 def empty(plan: LayerPlan, classes: int, top: int) -> LayerTally:

@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from reportgen.collect import forward, inside, probe, scores
+from reportgen.collect import inside, outputs, probe, scores
 from reportgen.collect.facts import DEFAULTS, Thresholds
 from reportgen.collect.graph import Graph
+from reportgen.collect.outputs import Outputs
 from reportgen.collect.reading import Reading, readings
 from reportgen.dataset import Dataset, Part, Pixels
 from reportgen.progress import Progress
@@ -71,7 +72,7 @@ class Looked:
     dataset: Dataset
     graph: Graph
     readings: list[Reading]
-    outputs: dict[str, Array]
+    outputs: dict[str, Outputs]
     looked: inside.Looked
     layers: list[LayerVerdict]
     units: list[Unit]
@@ -100,20 +101,30 @@ def look(
     graph = Graph(model)
     found = readings(graph)
     parts: Mapping[str, Part] = {"test": dataset.test} | ({"train": dataset.train} if dataset.train else {})
-    outputs, plans, tallies = probe.all_parts(
+    answered, plans, tallies = probe.all_parts(
         graph, found, parts, list(looked_at), dataset, memory=memory, progress=QUIET
     )
-    predicted = {name: forward.probabilities(outputs[name])[0].argmax(axis=1) for name in looked_at}
+    predicted = {name: one.predicted for name, one in outputs.read(answered)[0].items() if name in looked_at}
     looked = inside.Looked(found, plans, tallies, {name: parts[name] for name in looked_at}, predicted)
-    names = scores.class_labels(dataset.class_names, max(outputs["test"].shape[1], 2))
+    names = scores.class_labels(dataset.class_names, answered["test"].classes)
     layers, units = inside.judge(graph, looked, dataset, names, thresholds)
-    return Looked(model, dataset, graph, found, outputs, looked, layers, units)
+    return Looked(model, dataset, graph, found, answered, looked, layers, units)
 
 
 def predicted(model: Any, images: Array, scale: float = 1 / 255, *, of: str | None = None) -> Array:
     """Return what Keras alone predicts, (N, ...) float32: of the model, or of a model cut off behind a layer."""
     cut = model if of is None else keras.Model(model.inputs[0], model.get_layer(of).output)
     return np.asarray(cut.predict(images.astype(np.float32) * np.float32(scale), batch_size=64, verbose=0))
+
+
+def assert_alike(found: Outputs, expected: Outputs, rtol: float = 1e-5) -> None:
+    """Compare what was kept of outputs for the same images."""
+    (one, kind), (other, expected_kind) = (outputs.read({"": each}) for each in (found, expected))
+    assert kind == expected_kind
+    np.testing.assert_array_equal(one[""].predicted, other[""].predicted)
+    np.testing.assert_allclose(one[""].loss, other[""].loss, rtol=rtol)
+    np.testing.assert_allclose(one[""].binned, other[""].binned, rtol=rtol)
+    np.testing.assert_allclose(one[""].confidence, other[""].confidence, rtol=rtol)
 
 
 def flat(values: Array) -> Array:

@@ -1,5 +1,7 @@
 """Data sets that yield batches: gone through once, the same data as arrays, refused where they do not fit."""
 
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,6 +18,8 @@ from tests.builders import assert_one_line, modules_after
 Array = NDArray[Any]
 IMAGES = np.random.default_rng(0).integers(0, 256, (50, 4, 5, 3), dtype=np.uint8)
 LABELS = np.arange(50) % 3
+FIRST = (IMAGES[:8], LABELS[:8])
+FIRST_ONE_HOT = (IMAGES[:8], np.eye(3)[LABELS[:8]])
 
 
 class PyDataset:
@@ -65,9 +69,9 @@ def content(dataset: Dataset) -> Any:
 ARRAYS = load({"x_test": IMAGES, "y_test": LABELS})
 
 
-@pytest.mark.parametrize("in_memory", [stored.IN_MEMORY, 1000], ids=["in memory", "on disk"])
+@pytest.mark.parametrize("in_memory", [10_000, 1000], ids=["in memory", "on disk"])
 def test_batches_are_the_same_data_as_arrays(monkeypatch: pytest.MonkeyPatch, in_memory: int) -> None:
-    monkeypatch.setattr(stored, "IN_MEMORY", in_memory)
+    monkeypatch.setattr("reportgen.train.batches.IN_MEMORY", in_memory)
     found = load(batches())
     assert isinstance(found.test.images, np.ndarray) == (in_memory > 1000)
     assert content(found) == content(ARRAYS)
@@ -94,6 +98,10 @@ def test_labels_of_every_kind_are_the_same_data(labels: Array) -> None:
     assert load(batches(labels=labels)).sha256 == ARRAYS.sha256
 
 
+def test_rows_that_are_not_one_hot_are_named_with_their_batch() -> None:
+    assert_one_line(refused(PyDataset(FIRST_ONE_HOT, (IMAGES[:8], np.full((8, 3), 0.5)))), "batch 1", "one-hot")
+
+
 def test_weights_are_left_alone() -> None:
     weighted = PyDataset((IMAGES, LABELS, np.ones(50)))
     assert load(weighted).sha256 == ARRAYS.sha256
@@ -117,9 +125,6 @@ def test_big_endian_batches_are_the_same_data() -> None:
     assert load(batches(floats.astype(">f4"))).sha256 == load((floats, LABELS)).sha256
 
 
-FIRST = (IMAGES[:8], LABELS[:8])
-
-
 @pytest.mark.parametrize(
     ("given", "said"),
     [
@@ -140,7 +145,7 @@ FIRST = (IMAGES[:8], LABELS[:8])
         pytest.param(PyDataset(FIRST, (IMAGES[:8, :3], LABELS[:8])), "(3, 5, 3)", id="another shape"),
         pytest.param(PyDataset(FIRST, (IMAGES[:8] / 255, LABELS[:8])), "float64", id="another dtype"),
         pytest.param(PyDataset(FIRST, (IMAGES[:8], LABELS[:8].astype(str))), "batch 1", id="other labels"),
-        pytest.param(PyDataset(FIRST, (IMAGES[:8], np.eye(3)[LABELS[:8]])), "batch 1", id="one-hot and numbers"),
+        pytest.param(PyDataset(FIRST, FIRST_ONE_HOT), "batch 1", id="one-hot and numbers"),
         pytest.param(PyDataset(FIRST, KeyError("a\nb")), "KeyError", id="a fault in its code"),
         pytest.param(batches(IMAGES[:, 0, 0, 0]), "batched", id="single numbers"),
     ],
@@ -284,3 +289,45 @@ def test_a_live_model_on_arrays_and_on_data_sets_gives_the_same_report(tmp_path:
     assert figures[0] == figures[1] == figures[2]
     assert len({each["provenance"]["data_sha256"] for each in found}) == 1
     assert "floats" in found[1]["data"]["pixels"]
+
+
+PEAK = """
+import resource, sys
+import numpy as np
+import reportgen
+from reportgen.train.runtime import keras
+
+CLASSES, SIZE = 300, 500
+
+
+class Made(keras.utils.PyDataset):
+    def __len__(self):
+        return int(sys.argv[1]) // SIZE
+
+    def __getitem__(self, number):
+        images = np.zeros((SIZE, 8, 8, 1), np.uint8)
+        numbers = number * SIZE + np.arange(SIZE, dtype=np.uint32)
+        images[:, :4, 0, 0] = numbers.view(np.uint8).reshape(SIZE, 4)
+        return images, np.eye(CLASSES, dtype=np.float32)[numbers % CLASSES]
+
+
+model = keras.Sequential([keras.Input((8, 8, 1)), keras.layers.Flatten(), keras.layers.Dense(CLASSES)])
+found = reportgen.report(model, Made(), out=sys.argv[2], formats=["html"])
+assert found["data"]["test_size"] == int(sys.argv[1])
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+"""
+
+
+@pytest.mark.tensorflow
+def test_a_report_on_more_images_of_many_classes_takes_no_more_memory(tmp_path: Path) -> None:
+    runs = [
+        subprocess.Popen(
+            [sys.executable, "-c", PEAK, str(count), str(tmp_path / str(count))],
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        )
+        for count in (10_000, 60_000)
+    ]  # fmt: skip
+    said = [run.communicate() for run in runs]
+    assert [run.returncode for run in runs] == [0, 0], said
+    few, many = (int(out) / 1000 for out, _ in said)
+    assert many - few < 50, "the scores of 50,000 images alone, at 32 bits, have 60 MB"

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from reportgen.collect import findings, scores
+from reportgen.collect import findings, predictions, scores
 from reportgen.collect.data import DataChecks, Twins
 from reportgen.collect.finding_kinds import KINDS, FindingThresholds, finding
 from reportgen.collect.phrases import (
@@ -662,7 +662,7 @@ def test_a_model_as_sure_as_it_is_right_is_seldom_called_poorly_calibrated() -> 
     for _ in range(400):
         sure = generator.uniform(0.4, 1, 100)
         right = generator.random(100) < sure
-        bins = scores.reliability(sure, right)
+        bins = scores.reliability(predictions.binned(sure, right))
         answers = scored([[int(right.sum()), int((~right).sum())], [0, 0]], reliability=bins)
         report = found(**of_test(make_scores(**vars(answers) | {"ece": scores.calibration_error(bins)})))
         blamed += any(one.code == "poor-calibration" for one in report)

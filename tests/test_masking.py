@@ -33,7 +33,8 @@ def held(model: Model, values: Mapping[str, Mapping[int, float]], dataset: Datas
 
 def answers(answer: Callable[[Any], Any], dataset: Dataset = DATA, batch: int = 20) -> Array:
     run = forward.compiled(answer, dataset.test, dataset.pixels)
-    return forward.outputs(run, dataset.test.images, batch, lambda done, note: None)
+    found = forward.outputs(run, dataset.test.images, batch, lambda done, note: None)
+    return np.concatenate([scores for _, _, scores in found])
 
 
 def chain(*layers: Any) -> Model:
@@ -157,7 +158,7 @@ def telling() -> tuple[Model, Dataset]:
 
 def proof_of(found: Looked, units: list[Unit], engine: Engine | None = None) -> Proof:
     engine = engine or probe.Here(found.graph, found.readings)
-    right = forward.probabilities(found.outputs["test"])[0].argmax(axis=1) == found.dataset.test.labels
+    right = found.looked.predicted["test"] == found.dataset.test.labels
     return inside.prove(engine, found.looked, units, found.dataset, right, batch=64, progress=QUIET)
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from reportgen import tally
-from reportgen.collect import moments, probe, selectivity
+from reportgen.collect import moments, outputs, probe, selectivity
 from reportgen.collect.graph import Graph
 from reportgen.collect.reading import readings
 from reportgen.collect.shards import Found, Shard, Work
@@ -22,6 +22,7 @@ from tests.passes import (
     QUIET,
     Array,
     Looked,
+    assert_alike,
     black_and_white_digits,
     flat,
     keras,
@@ -239,7 +240,7 @@ def test_every_kind_of_count_is_put_to_the_test() -> None:
 def test_the_outputs_are_those_that_keras_predicts(case: Case) -> None:
     found, dataset = case.found.outputs["test"], case.found.dataset
     expected = predicted(case.found.model, dataset.test.images, dataset.pixels.scale)
-    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6)
+    assert_alike(found, outputs.of(expected, dataset.test.labels))
 
 
 # Against figures made from the raw outputs by numpy and scikit-learn alone
@@ -270,6 +271,19 @@ def test_histograms_count_the_values_between_their_edges(case: Case) -> None:
         inside = np.clip(raw[:, plan.sampled], plan.edges[0], plan.edges[-1])
         for unit in case.found.units_of(plan.layer):
             assert unit.histogram == np.histogram(inside[..., unit.unit], plan.edges)[0].tolist()
+
+
+@pytest.mark.parametrize(
+    ("low", "high"), [(0, 1), (-1, 1), (0, 6), (-2.2, 9.1), (-4, 0), (-1e-8, 3e-7), (0, 1e-35), (-5e37, 1e38)]
+)
+def test_the_bin_of_a_value_by_arithmetic_is_the_one_among_the_edges(low: float, high: float) -> None:
+    edges = probe._even_edges(low, high)
+    assert np.diff(edges[:-1]) == pytest.approx((high - low) / 20, rel=1e-5)
+    on_edges = edges.astype(np.float32)
+    spread = np.linspace(low, high, 1001).clip(-3e38, 3e38).astype(np.float32)
+    values = np.concatenate([spread, on_edges, np.nextafter(on_edges, np.float32(0)), np.float32([-np.inf, 0, np.inf])])
+    expected = np.clip(np.searchsorted(edges, values.astype(np.float64), side="right") - 1, 0, 19)
+    assert np.floor(np.clip(probe._in_bins(values, edges), 0, 19)).astype(int).tolist() == expected.tolist()
 
 
 def r_of(columns: Array) -> Array:
@@ -411,7 +425,7 @@ def test_batches_need_not_divide_the_images(whole: Case, monkeypatch: pytest.Mon
     monkeypatch.setattr(probe, "batch_size", lambda *_: size)
     found = passed(whole.found.model, whole.found.dataset.test, 1.0, whole.found.plans)
     assert_all_same(found.tallies, whole)
-    np.testing.assert_allclose(found.outputs_of("test"), whole.found.outputs["test"], rtol=1e-5, atol=1e-7)
+    assert_alike(found.outputs_of("test"), whole.found.outputs["test"])
 
 
 @pytest.mark.parametrize(
@@ -506,10 +520,10 @@ def test_images_are_numbered_through_the_parts_that_are_looked_at(looked_at: lis
 @pytest.mark.parametrize("looked_at", [["test"], ["train"], ["test", "train"]], ids=" ".join)
 def test_every_part_has_its_outputs_whatever_is_looked_at(looked_at: list[str]) -> None:
     dataset, model = two_parts(), NETS["any size"].build()
-    outputs = look(model, dataset, looked_at=looked_at).outputs
-    assert sorted(outputs) == ["test", "train"]
+    found = look(model, dataset, looked_at=looked_at).outputs
+    assert sorted(found) == ["test", "train"]
     for name, part in (("test", dataset.test), ("train", dataset.train)):
-        np.testing.assert_allclose(outputs[name], predicted(model, part.images), rtol=1e-5, atol=1e-6)
+        assert_alike(found[name], outputs.of(predicted(model, part.images), part.labels))
 
 
 class Counting(L.Layer):  # type: ignore[misc]

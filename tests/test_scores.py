@@ -1,4 +1,4 @@
-"""The scores of a part, against the same figures worked out with plain loops."""
+"""What a model predicts and the scores of a part, against the same figures worked out with plain loops."""
 
 import math
 from typing import Any
@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from reportgen.collect import forward, scores
-from reportgen.record import ClassScore, Confused, Scores
-from tests.builders import modules_after
+from reportgen.collect import outputs, predictions, scores
+from reportgen.errors import InputError
+from reportgen.record import ClassScore, Confused, ReliabilityBin, Scores
+from tests.builders import assert_one_line, modules_after
 
 NAMES = ["ant", "bee", "cat", "dog"]
 
@@ -23,13 +24,19 @@ def random_case(seed: int, images: int = 200, classes: int = 4) -> tuple[NDArray
     return raw / raw.sum(axis=1, keepdims=True), labels
 
 
+def score(probabilities: NDArray[Any], labels: NDArray[Any], names: list[str] = NAMES) -> Scores:
+    return scores.score(
+        predictions.of(probabilities, labels), labels, scores.class_labels(names, probabilities.shape[1])
+    )
+
+
 def sure(*pairs: tuple[int, int], classes: int = 4) -> Scores:
     """Return the scores of images whose (true, predicted) classes are given, each predicted with 0.7."""
     probabilities = np.full((len(pairs), classes), 0.3 / (classes - 1))
     for n, (_, predicted) in enumerate(pairs):
         probabilities[n, predicted] = 0.7
     labels = np.array([true for true, _ in pairs])
-    return scores.score(probabilities, labels, NAMES[:classes])
+    return score(probabilities, labels, NAMES[:classes])
 
 
 def ratio(over: float, under: float) -> float | None:
@@ -84,9 +91,13 @@ def figures(row: ClassScore) -> list[float | None]:
 
 
 def test_working_out_scores_and_probabilities_needs_no_tensorflow() -> None:
-    code = "import numpy as np\nfrom reportgen.collect import forward, scores\n" + (
-        "scores.score(forward.probabilities(np.eye(2, dtype=np.float32))[0], np.array([0, 1]), ['a', 'b'])"
-    )
+    code = """
+import numpy as np
+from reportgen.collect import outputs, scores
+labels = np.array([0, 1])
+found, _ = outputs.read({"test": outputs.of(np.eye(2, dtype=np.float32), labels)})
+scores.score(found["test"], labels, ["a", "b"])
+"""
     assert not {"tensorflow", "keras"} & modules_after(code)
 
 
@@ -96,7 +107,7 @@ def test_working_out_scores_and_probabilities_needs_no_tensorflow() -> None:
 @pytest.mark.parametrize("seed", range(5))
 def test_every_figure_is_what_plain_loops_give(seed: int) -> None:
     probabilities, labels = random_case(seed)
-    found, expected = scores.score(probabilities, labels, NAMES), by_hand(probabilities, labels, 4)
+    found, expected = score(probabilities, labels), by_hand(probabilities, labels, 4)
     assert found.correct == expected["correct"]
     assert found.accuracy == expected["correct"] / 200
     assert found.confusion == expected["confusion"]
@@ -116,7 +127,7 @@ def test_averages_leave_out_what_is_undefined(seed: int) -> None:
     probabilities, labels = random_case(seed, images=12)
     probabilities[:, 0] = 0  # never predicted
     labels[labels == 1] = 2  # absent from the data
-    found, expected = scores.score(probabilities, labels, NAMES), by_hand(probabilities, labels, 4)
+    found, expected = score(probabilities, labels), by_hand(probabilities, labels, 4)
     assert figures(found.macro_avg) == pytest.approx(expected["macro"])
     assert figures(found.weighted_avg) == pytest.approx(expected["weighted"])
     assert [figures(row) for row in found.classes] == [
@@ -147,12 +158,12 @@ def test_rows_of_the_confusion_matrix_are_true_classes() -> None:
 
 
 def test_of_equal_probabilities_the_first_class_is_the_prediction() -> None:
-    found = scores.score(np.array([[0.2, 0.4, 0.4, 0.0]]), np.array([2]), NAMES)
+    found = score(np.array([[0.2, 0.4, 0.4, 0.0]]), np.array([2]))
     assert (found.worst[0].true, found.worst[0].predicted) == ("cat", "bee")
 
 
 def test_a_class_that_only_the_model_knows_has_a_row_of_its_own() -> None:
-    found = scores.score(np.array([[0.1, 0.2, 0.7], [0.7, 0.2, 0.1]]), np.array([0, 0]), ["ant", "bee"])
+    found = score(np.array([[0.1, 0.2, 0.7], [0.7, 0.2, 0.1]]), np.array([0, 0]), ["ant", "bee"])
     assert [row.label for row in found.classes] == ["ant", "bee", "class 2"]
     assert found.confusion == [[1, 0, 1], [0, 0, 0], [0, 0, 0]]
     assert found.worst[0].predicted == "class 2"
@@ -160,9 +171,25 @@ def test_a_class_that_only_the_model_knows_has_a_row_of_its_own() -> None:
 
 @pytest.mark.parametrize("probability", [0.0, 1.0])
 def test_the_loss_is_finite_at_the_ends(probability: float) -> None:
-    found = scores.score(np.array([[probability, 1 - probability]]), np.array([0]), ["ant", "bee"])
+    found = score(np.array([[probability, 1 - probability]]), np.array([0]), ["ant", "bee"])
     expected = {0.0: -math.log(1e-7), 1.0: -math.log(1 - 1e-7)}[probability]
     assert found.loss == pytest.approx(expected, rel=1e-6)
+
+
+@pytest.mark.parametrize("sizes", [(200,), (1, 199), (70, 60, 70), (50, 1, 1, 148)], ids=str)
+def test_images_in_batches_have_the_scores_of_all_at_once(sizes: tuple[int, ...]) -> None:
+    probabilities, labels = random_case(0)
+    probabilities = np.round(probabilities, 2)  # so that some mistakes are equally sure
+    ends = np.cumsum(sizes)
+    batches = [
+        predictions.of(probabilities[end - size : end], labels[end - size : end], end - size)
+        for end, size in zip(ends, sizes, strict=True)
+    ]
+    found, expected = scores.score(predictions.joined(batches), labels, NAMES), score(probabilities, labels)
+    exact = {"accuracy", "correct", "classes", "macro_avg", "weighted_avg", "confusion", "most_confused", "worst"}
+    assert {key: vars(found)[key] for key in exact} == {key: vars(expected)[key] for key in exact}
+    assert (found.loss, found.ece) == pytest.approx((expected.loss, expected.ece), rel=1e-12)
+    assert [b.count for b in found.reliability] == [b.count for b in expected.reliability]
 
 
 # Calibration
@@ -172,15 +199,19 @@ def test_the_calibration_error_of_a_case_worked_out_by_hand() -> None:
     # two images in (0.6, 0.667], one of them right; two in (0.933, 1], both right:
     # (2 * |0.5 - 0.65| + 2 * |1 - 0.97|) / 4 = 0.09
     probabilities = np.array([[0.64, 0.36], [0.66, 0.34], [0.96, 0.04], [0.02, 0.98]])
-    found = scores.score(probabilities, np.array([0, 1, 0, 1]), ["ant", "bee"])
+    found = score(probabilities, np.array([0, 1, 0, 1]), ["ant", "bee"])
     assert found.ece == pytest.approx(0.09)
     filled = [(b.count, b.confidence, b.accuracy) for b in found.reliability if b.count]
     assert filled == [(2, pytest.approx(0.65), 0.5), (2, pytest.approx(0.97), 1.0)]
 
 
+def reliability(confidence: NDArray[Any], right: NDArray[Any]) -> list[ReliabilityBin]:
+    return scores.reliability(predictions.binned(confidence, right))
+
+
 def test_fifteen_bins_of_equal_width_hold_every_image_once() -> None:
     probabilities, labels = random_case(0)
-    bins = scores.score(probabilities, labels, NAMES).reliability
+    bins = score(probabilities, labels).reliability
     assert [(b.low, b.high) for b in bins] == [pytest.approx((n / 15, (n + 1) / 15)) for n in range(15)]
     assert sum(b.count for b in bins) == 200
 
@@ -193,17 +224,17 @@ def test_an_empty_bin_has_neither_confidence_nor_accuracy() -> None:
 @pytest.mark.parametrize("n", range(1, 16))
 def test_a_confidence_on_the_edge_belongs_to_the_bin_below(n: int) -> None:
     edge = np.linspace(0, 1, 16)[n]
-    bins = scores.reliability(np.array([edge]), np.array([True]))
+    bins = reliability(np.array([edge]), np.array([True]))
     assert [b.count for b in bins].index(1) == n - 1
 
 
 @pytest.mark.parametrize(("confidence", "bin"), [(0.0, 0), (1 + 1e-12, 14)])
 def test_no_confidence_falls_out_of_the_bins(confidence: float, bin: int) -> None:
-    assert scores.reliability(np.array([confidence]), np.array([True]))[bin].count == 1
+    assert reliability(np.array([confidence]), np.array([True]))[bin].count == 1
 
 
 def test_a_model_as_sure_as_it_is_right_has_no_calibration_error() -> None:
-    bins = scores.reliability(np.full(4, 0.75), np.array([True, True, True, False]))
+    bins = reliability(np.full(4, 0.75), np.array([True, True, True, False]))
     assert scores.calibration_error(bins) == 0
 
 
@@ -233,7 +264,7 @@ def test_confusing_in_one_direction_is_not_confusing_in_the_other() -> None:
 def test_the_surest_mistake_comes_first_and_of_equals_the_earlier_image() -> None:
     probabilities = np.array([[0.6, 0.4], [0.2, 0.8], [0.3, 0.7], [0.1, 0.9], [0.2, 0.8], [0.45, 0.55]])
     labels = np.array([1, 0, 1, 0, 0, 0])
-    assert scores.worst(probabilities, labels).tolist() == [3, 1, 4, 0, 5]
+    assert [mistake.index for mistake in score(probabilities, labels, NAMES[:2]).worst] == [3, 1, 4, 0, 5]
 
 
 def test_a_mistake_names_image_classes_and_probability() -> None:
@@ -248,27 +279,46 @@ def test_twelve_mistakes_are_listed_at_most() -> None:
 # What kind of output a model has
 
 
-def probabilities_of(outputs: Any) -> tuple[NDArray[np.float64], str]:
-    return forward.probabilities(np.array(outputs, np.float32))
+def probabilities_of(rows: Any) -> tuple[NDArray[np.float64], str]:
+    """Return the probability of each class for each row, as its loss tells it, and the kind of output.
+
+    The loss is clipped, so 1e-7 is what there is of a probability of 0.
+    """
+    given = np.array(rows, np.float32)
+    whole = outputs.of(given, np.zeros(len(given), np.int64))
+
+    def probability(row: int, k: int) -> float:
+        found, _ = outputs.read({"one": outputs.of(given[[row]], np.array([k])), "all": whole})
+        return math.exp(-found["one"].loss)
+
+    _, kind = outputs.read({"all": whole})
+    return np.array([[probability(row, k) for k in range(whole.classes)] for row in range(len(given))]), kind
+
+
+def kind_of(*parts: Any) -> str:
+    """Return the kind of output of several parts, each of them in batches of one image."""
+    label = np.zeros(1, np.int64)
+    kept = [outputs.joined([outputs.of(np.array([row], np.float32), label) for row in rows]) for rows in parts]
+    return outputs.read({str(n): one for n, one in enumerate(kept)})[1]
 
 
 def test_rows_that_sum_to_one_are_probabilities_already() -> None:
     found, kind = probabilities_of([[0.25, 0.75], [0.5, 0.5]])
     assert kind == "softmax"
-    assert found.tolist() == [[0.25, 0.75], [0.5, 0.5]]
+    assert found == pytest.approx(np.array([[0.25, 0.75], [0.5, 0.5]]), rel=1e-12)
 
 
 def test_rows_of_a_16_bit_model_are_brought_to_sum_one_exactly() -> None:
     found, kind = probabilities_of([[0.2, 0.7, 0.095]])
     assert kind == "softmax"
-    assert found.sum() == pytest.approx(1, abs=1e-12)
+    assert found.sum() == pytest.approx(1, rel=1e-12)
     assert found[0] == pytest.approx(np.array([0.2, 0.7, 0.095]) / 0.995)
 
 
 def test_one_column_is_the_probability_of_the_second_class() -> None:
     found, kind = probabilities_of([[0.25], [1.0], [0.0]])
     assert kind == "sigmoid"
-    assert found.tolist() == [[0.75, 0.25], [0.0, 1.0], [1.0, 0.0]]
+    assert found == pytest.approx(np.array([[0.75, 0.25], [0, 1], [1, 0]]), abs=2e-7)
 
 
 def test_one_column_of_other_numbers_is_a_logit_of_the_second_class() -> None:
@@ -281,7 +331,7 @@ def test_one_column_of_other_numbers_is_a_logit_of_the_second_class() -> None:
 def test_a_sigmoid_for_each_class_is_brought_to_sum_one() -> None:
     found, kind = probabilities_of([[0.5, 0.25, 0.25], [0.9, 0.9, 0.0]])
     assert kind == "sigmoid"
-    assert found == pytest.approx(np.array([[0.5, 0.25, 0.25], [0.5, 0.5, 0.0]]))
+    assert found == pytest.approx(np.array([[0.5, 0.25, 0.25], [0.5, 0.5, 0]]), abs=2e-7)
 
 
 def test_other_rows_are_logits() -> None:
@@ -291,23 +341,48 @@ def test_other_rows_are_logits() -> None:
     assert found[0] == pytest.approx([power / sum(powers) for power in powers])
 
 
-def test_one_row_outside_0_to_1_makes_all_of_them_logits() -> None:
-    assert probabilities_of([[0.5, 0.5], [-0.5, 1.5]])[1] == "logits"
+@pytest.mark.parametrize(
+    ("odd", "expected"), [([-0.5, 1.5], "logits"), ([0.0, 0.0], "logits"), ([0.2, 0.2], "sigmoid"), ([1, 0], "softmax")]
+)
+def test_one_image_in_any_batch_of_any_part_decides_for_all(odd: list[float], expected: str) -> None:
+    rest = [[0.5, 0.5], [0.25, 0.75]]
+    assert {kind_of([*rest, odd]), kind_of([odd, *rest]), kind_of(rest, [odd]), kind_of([odd], rest)} == {expected}
+
+
+@pytest.mark.parametrize(("odd", "expected"), [(1.5, "logits"), (-1, "logits"), (0, "sigmoid"), (1, "sigmoid")])
+def test_one_image_decides_where_there_is_one_score(odd: float, expected: str) -> None:
+    assert kind_of([[0.25], [odd]]) == kind_of([[odd]], [[0.25]]) == expected
+
+
+def test_scores_that_are_no_numbers_are_counted_in_all_parts() -> None:
+    odd = np.array([[0.5, np.nan], [0.5, 0.5], [np.inf, 0], [-np.inf, np.inf]], np.float32)
+    kept = {name: outputs.of(odd, np.zeros(4, np.int64)) for name in ("test", "train")}
+    with pytest.raises(InputError) as raised:
+        outputs.check(kept)
+    assert_one_line(raised.value, "6 of 8 images", "NaN")
+
+
+@pytest.mark.parametrize("classes", [2, 256, 257, 70_000])
+def test_as_many_classes_as_a_model_has_can_be_predicted(classes: int) -> None:
+    rows = np.zeros((2, classes), np.float32)
+    rows[0, 0] = rows[1, -1] = 1
+    found, _ = outputs.read({"test": outputs.of(rows, np.array([0, classes - 1]))})
+    assert found["test"].predicted.tolist() == [0, classes - 1]
+    assert found["test"].mistakes.tolist() == []
 
 
 def test_huge_logits_neither_overflow_nor_lose_the_order() -> None:
     found, _ = probabilities_of([[1e30, -1e30, 0.0], [-1000.0, -1001.0, -2000.0]])
-    assert found[0].tolist() == [1.0, 0.0, 0.0]
-    assert found[1] == pytest.approx([1 / (1 + math.exp(-1)), 1 / (1 + math.exp(1)), 0])
+    assert found[0] == pytest.approx([1, 0, 0], abs=2e-7)
+    assert found[1] == pytest.approx([1 / (1 + math.exp(-1)), 1 / (1 + math.exp(1)), 0], abs=2e-7)
 
 
 @pytest.mark.parametrize(
-    "outputs",
+    "rows",
     [[[0.2, 0.5, 0.3]], [[0.9, 0.2, 0.7]], [[3.0, -1.0, 2.0]], [[0.0, 0.0, 0.0]], [[-5.0]], [[0.9]]],
     ids=["softmax", "sigmoids", "logits", "all zero", "one logit", "one sigmoid"],
 )
-def test_whatever_the_output_rows_become_probabilities(outputs: list[list[float]]) -> None:
-    found, _ = probabilities_of(outputs)
-    assert found.dtype == np.float64
+def test_whatever_the_output_rows_become_probabilities(rows: list[list[float]]) -> None:
+    found, _ = probabilities_of(rows)
     assert ((found >= 0) & (found <= 1)).all()
-    assert found.sum(axis=1) == pytest.approx(np.ones(len(outputs)))
+    assert found.sum(axis=1) == pytest.approx(np.ones(len(rows)), abs=2e-7)

@@ -90,6 +90,12 @@ def test_a_run_that_goes_well_says_nothing_and_leaves_nothing(start: Start, tmp_
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_run_without_stderr_says_nothing_elsewhere() -> None:
+    command = [sys.executable, "-m", "reportgen", "report", "--data", "nothing"]
+    done = subprocess.run(["sh", "-c", 'exec "$@" 2>&-', "sh", *command], stdout=subprocess.PIPE)
+    assert (done.returncode, done.stdout) == (2, b"")
+
+
 def test_a_long_stage_that_loads_nothing_has_all_the_time(start: Start) -> None:
     assert ended(start("time.sleep(1.5)", stage="train")) == (0, [])
 

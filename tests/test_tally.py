@@ -262,6 +262,12 @@ def test_all_are_kept_where_there_are_few() -> None:
     assert tally.kept_of(np.arange(tally.KEPT + 5)).sum() == tally.KEPT
 
 
+@pytest.mark.parametrize("images", [1, tally.KEPT, tally.KEPT + 1, 60_000])
+def test_ranking_some_at_a_time_keeps_the_same(images: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tally, "_BLOCK", 7_000)
+    assert tally.kept_among(images).tolist() == np.flatnonzero(tally.kept_of(np.arange(images))).tolist()
+
+
 def test_kept_images_are_spread_over_the_whole() -> None:
     kept: NDArray[Any] = np.flatnonzero(tally.kept_of(np.arange(60_000)))
     assert abs(kept.mean() - 30_000) < 4 * 60_000 / math.sqrt(12 * tally.KEPT)

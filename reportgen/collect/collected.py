@@ -4,10 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-import numpy as np
-from numpy.typing import NDArray
-
-from reportgen.collect import answers, facts, forward, graph, inside, layers, pictures, probe, reading, scores
+from reportgen.collect import answers, facts, graph, inside, layers, outputs, pictures, probe, reading, scores
+from reportgen.collect.predictions import Predictions
 from reportgen.collect.shards import Engine
 from reportgen.dataset import Dataset, Part
 from reportgen.errors import InputError
@@ -50,20 +48,21 @@ def collect(
     parts = _parts(dataset)
     names = looked_at(dataset, options.analyse)
     with progress.stage("pass", f"Sending {sum(map(len, parts.values())):,} images through the model ..."):
-        outputs, plans, tallies = probe.all_parts(
+        answered, plans, tallies = probe.all_parts(
             drawn, readings, parts, names, dataset, memory=options.memory, progress=progress, engine=engine
         )
-        probabilities, output = _probabilities(outputs, parts)
+        outputs.check(answered)
+        predicted, output = outputs.read(answered)
+        classes = scores.class_labels(dataset.class_names, answered["test"].classes)
     with progress.stage("judge", "Judging every unit ..."):
         evaluation: dict[str, Scores | None] = {"train": None} | {
-            name: scores.score(probabilities[name], part.labels, dataset.class_names) for name, part in parts.items()
+            name: scores.score(predicted[name], part.labels, classes) for name, part in parts.items()
         }
-        looked = _looked(readings, plans, tallies, parts, probabilities, names)
-        labels = scores.class_labels(dataset.class_names, probabilities["test"].shape[1])
-        verdicts, units = inside.judge(drawn, looked, dataset, labels, _thresholds(options))
-        shown = pictures.collect(drawn, readings, dataset, probabilities["test"], examples=options.examples)
+        looked = _looked(readings, plans, tallies, parts, predicted, names)
+        verdicts, units = inside.judge(drawn, looked, dataset, classes, _thresholds(options))
+        shown = pictures.collect(drawn, readings, dataset, predicted["test"], examples=options.examples)
         shown = pictures.with_units(shown, looked, verdicts, units)
-        right = probabilities["test"].argmax(axis=1) == dataset.test.labels
+        right = predicted["test"].predicted == dataset.test.labels
         shown = replace(shown, answers=answers.collect(plans, tallies, right))
     with progress.stage("proof", "Checking the model without the units called dead or removable ..."):
         size = probe.batch_size(readings, dataset.image_shape, options.memory)
@@ -86,27 +85,16 @@ def _parts(dataset: Dataset) -> dict[str, Part]:
     return {"test": dataset.test} | ({"train": dataset.train} if dataset.train is not None else {})
 
 
-def _probabilities(
-    outputs: Mapping[str, NDArray[np.float32]], parts: Mapping[str, Part]
-) -> tuple[dict[str, NDArray[np.float64]], str]:
-    """Return class probabilities by part, and what kind of output they come from, which all parts have in common."""
-    joined = np.concatenate([outputs[name] for name in parts])
-    forward.check(joined)
-    found, output = forward.probabilities(joined)
-    ends = np.cumsum([len(part) for part in parts.values()])[:-1]
-    return dict(zip(parts, np.split(found, ends), strict=True)), output
-
-
 def _looked(
     readings: list[reading.Reading],
     plans: list[LayerPlan],
     tallies: list[LayerTally],
     parts: Mapping[str, Part],
-    probabilities: Mapping[str, NDArray[np.float64]],
+    predicted: Mapping[str, Predictions],
     names: list[str],
 ) -> inside.Looked:
-    predicted = {name: probabilities[name].argmax(axis=1) for name in names}
-    return inside.Looked(readings, plans, tallies, {name: parts[name] for name in names}, predicted)
+    classes = {name: predicted[name].predicted for name in names}
+    return inside.Looked(readings, plans, tallies, {name: parts[name] for name in names}, classes)
 
 
 def _thresholds(options: Options) -> facts.Thresholds:

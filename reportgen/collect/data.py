@@ -6,8 +6,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from reportgen.dataset import Dataset, Part
+from reportgen.dataset import Dataset, Part, numbered_through
 from reportgen.record import DataFacts, SkippedFile, SkippedFiles
+from reportgen.tally import Counts
 from reportgen.texts import joined
 
 LISTED = 20
@@ -72,37 +73,48 @@ def facts(dataset: Dataset, *, looked_at: list[str]) -> DataFacts:
 def checks(dataset: Dataset) -> DataChecks:
     """Return which images are equal or blank; what it keeps beside the images is some numbers for each."""
     parts = dict(reversed(dataset.parts.items()))  # the training part first
-    hashes = {name: part.survey.digests for name, part in parts.items()}
     blank = {name: np.flatnonzero(part.survey.blank) for name, part in parts.items()}
     return DataChecks(
-        **_equal(parts, hashes),
-        repeated={name: len(found) - len(np.unique(found)) for name, found in hashes.items()},
+        **_equal(parts),
         constant={name: len(found) for name, found in blank.items()},
         constant_images={name: found[:LISTED].tolist() for name, found in blank.items()},
     )
 
 
-def _equal(parts: dict[str, Part], hashes: dict[str, NDArray[np.uint64]]) -> dict[str, Any]:
+def _equal(parts: dict[str, Part]) -> dict[str, Any]:
     """Return what DataChecks says about equal images; here all images are numbered through, training part first."""
     train = len(parts["train"]) if "train" in parts else 0
-    labels = np.concatenate([part.labels for part in parts.values()])
-    _, first, picture = np.unique(np.concatenate(list(hashes.values())), return_index=True, return_inverse=True)
-    original = first[picture]  # (N,) the first image with the same pixels
-    other = labels != labels[original]
-    shared = train + np.flatnonzero(original[train:] < train)
+    labels = numbered_through([part.labels for part in parts.values()])
+    digests = numbered_through([part.survey.digests for part in parts.values()])
+    copies = _with_an_equal(digests)
+    _, first, picture = np.unique(digests[copies], return_index=True, return_inverse=True)
+    original = copies[first[picture]]  # the first image with the same pixels
+    other = labels[copies] != labels[original]
+    shared = (copies >= train) & (original < train)
     disputed, where = np.unique(original[other], return_index=True)  # pictures with several labels
+    ends = np.cumsum([len(part) for part in parts.values()])[:-1]
+    of_parts = np.split(digests[copies], np.searchsorted(copies, ends))
 
     def place(image: int) -> tuple[str, int]:
         return ("train", image) if image < train else ("test", image - train)
 
-    def pairs(ones: NDArray[np.int64], sames: NDArray[np.int64]) -> list[Twins]:
+    def pairs(ones: Counts, sames: Counts) -> list[Twins]:
         both = zip(ones[:LISTED].tolist(), sames[:LISTED].tolist(), strict=True)
         return [Twins(place(one), place(same), bool(labels[one] == labels[same])) for one, same in both]
 
     return {
-        "shared": len(shared),
+        "shared": int(shared.sum()),
         "shared_other_label": int(other[shared].sum()),
-        "shared_pairs": pairs(shared, original[shared]),
+        "shared_pairs": pairs(copies[shared], original[shared]),
         "conflicting": int(np.isin(original, disputed).sum()),
-        "conflicting_pairs": pairs(disputed, np.flatnonzero(other)[where]),
+        "conflicting_pairs": pairs(disputed, copies[other][where]),
+        "repeated": {name: len(found) - len(np.unique(found)) for name, found in zip(parts, of_parts, strict=True)},
     }
+
+
+def _with_an_equal(digests: NDArray[np.uint64]) -> Counts:
+    """Return the numbers of the images that are not the only one with their digest, ascending; mostly they are few."""
+    order = np.argsort(digests)
+    ascending = digests[order]
+    same = ascending[1:] == ascending[:-1]
+    return np.unique(np.concatenate([order[1:][same], order[:-1][same]]))

@@ -7,6 +7,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from reportgen.collect.predictions import Classes
 from reportgen.tally import Counts, Floats
 
 
@@ -39,7 +40,7 @@ class ImageFacts:
     """
 
     labels: Counts
-    predicted: Counts
+    predicted: Counts | Classes
     names: Sequence[str]
     digests: Mapping[int, Any] | Sequence[Any] | NDArray[Any] | None = None
 

@@ -32,14 +32,13 @@ def compiled(answer: Callable[[Any], Any], part: Part, pixels: Pixels) -> Callab
     return made
 
 
-def outputs(run: Callable[..., Any], images: Images, batch: int, tick: Tick) -> Values:
-    """Return what `run` gives for every image, sent a batch at a time: (N, K) float32. Raises InputError."""
-    found = []
-    for _, end, some in read_ahead(images, batch):
+def outputs(run: Callable[..., Any], images: Images, batch: int, tick: Tick) -> Iterator[tuple[int, int, Values]]:
+    """Yield (start, end, what `run` gives) of each batch: (B, K) float32. Raises InputError."""
+    for start, end, some in read_ahead(images, batch):
         with faults_named(some):
-            found.append(run(some).numpy())
+            found = run(some).numpy()
+        yield start, end, found
         tick(end, "images")
-    return np.concatenate(found)
 
 
 def read_ahead(images: Images, batch: int) -> Iterator[tuple[int, int, NDArray[Any]]]:
@@ -94,39 +93,3 @@ def outputs_of(graph: Graph, tensors: Sequence[Tensor], part: Part, pixels: Pixe
     with faults_named(images):
         _, found = graph.values(as_seen(tf.convert_to_tensor(images), pixels), tensors)
         return [tf.cast(values, tf.float32).numpy() for values in found]
-
-
-def check(outputs: NDArray[np.float32]) -> None:
-    """Raise InputError where an output is not a finite number: every figure made from it would be wrong."""
-    if bad := int((~np.isfinite(outputs).all(axis=1)).sum()):
-        raise InputError(
-            f"the model answers {bad:,} of {len(outputs):,} images with NaN or infinite scores",
-            "look for NaN in its weights; did its training diverge?",
-        )
-
-
-def probabilities(outputs: NDArray[np.float32]) -> tuple[NDArray[np.float64], str]:
-    """Return (N, K) class probabilities and what kind of output they came from.
-
-    One column in [0, 1] is a sigmoid for the second of two classes. Rows in [0, 1] that sum to 1 are a
-    softmax's. Other rows in [0, 1] are sigmoids, one a class, brought to sum 1. All else are logits.
-    Outputs of 16-bit models sum to 1 within 1 %.
-    """
-    values = outputs.astype(np.float64)
-    within = bool(((values >= 0) & (values <= 1)).all())
-    if values.shape[1] == 1:
-        if within:
-            return np.hstack([1 - values, values]), "sigmoid"
-        return _softmax(np.hstack([np.zeros_like(values), values])), "logits"
-    sums = values.sum(axis=1, keepdims=True)
-    if within and np.allclose(sums, 1, atol=1e-2):
-        return values / sums, "softmax"
-    if within and (sums > 0).all():
-        return values / sums, "sigmoid"
-    return _softmax(values), "logits"
-
-
-def _softmax(logits: NDArray[np.float64]) -> NDArray[np.float64]:
-    powers = np.exp(logits - logits.max(axis=1, keepdims=True))
-    shares: NDArray[np.float64] = powers / powers.sum(axis=1, keepdims=True)
-    return shares

@@ -7,15 +7,16 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from reportgen.collect import fields, moments, proof, states, units, weights
+from reportgen.collect import fields, moments, outputs, proof, states, units, weights
 from reportgen.collect.facts import ImageFacts, Thresholds
 from reportgen.collect.graph import Graph
+from reportgen.collect.predictions import Classes
 from reportgen.collect.reading import Reading
 from reportgen.collect.shards import Engine, Shard, Work
-from reportgen.dataset import Dataset, Part
+from reportgen.dataset import Dataset, Part, numbered_through
 from reportgen.progress import Progress
 from reportgen.record import LayerVerdict, Proof, TopImage, Unit
-from reportgen.tally import Counts, Floats, LayerPlan, LayerTally
+from reportgen.tally import Floats, LayerPlan, LayerTally
 
 _TOGETHER = 4  # layers judged at once; numpy sorts and multiplies beside Python, and each needs (U, U) arrays
 
@@ -31,7 +32,7 @@ class Looked:
     plans: Sequence[LayerPlan]
     tallies: Sequence[LayerTally]
     parts: Mapping[str, Part]
-    predicted: Mapping[str, Counts]
+    predicted: Mapping[str, Classes]
 
 
 def judge(
@@ -42,10 +43,10 @@ def judge(
     names: of the classes, as the scores have them.
     """
     images = ImageFacts(
-        labels=np.concatenate([part.labels for part in looked.parts.values()]),
-        predicted=np.concatenate([looked.predicted[name] for name in looked.parts]),
+        labels=numbered_through([part.labels for part in looked.parts.values()]),
+        predicted=numbered_through([looked.predicted[name] for name in looked.parts]),
         names=names,
-        digests=np.concatenate([part.survey.digests for part in looked.parts.values()]),
+        digests=numbered_through([part.survey.digests for part in looked.parts.values()]),
     )
     apart = dataset.pixels.shape is None and not any(reading.channels_first for reading in looked.readings)
     image_range = _image_range(looked.parts, dataset, channels_apart=apart)
@@ -63,7 +64,7 @@ def judge(
 
 
 def prove(
-    engine: Engine, looked: Looked, found: Sequence[Unit], dataset: Dataset, right: NDArray[np.bool_],
+    engine: Engine, looked: Looked, judged: Sequence[Unit], dataset: Dataset, right: NDArray[np.bool_],
     *, batch: int, progress: Progress,
 ) -> Proof:  # fmt: skip
     """Return the accuracy on the test part with every dead and every removable unit held at its mean.
@@ -72,7 +73,7 @@ def prove(
     """
     held: dict[int, dict[int, float]] = {}
     for place, (plan, tally) in enumerate(zip(looked.plans, looked.tallies, strict=True)):
-        idle = [u.unit for u in found if u.layer == plan.layer and (u.state == states.DEAD or u.removable)]
+        idle = [u.unit for u in judged if u.layer == plan.layer and (u.state == states.DEAD or u.removable)]
         if idle:
             mean = moments.mean(plan, tally)
             held[place] = {unit: float(mean[unit]) for unit in idle}
@@ -82,9 +83,8 @@ def prove(
         return Proof(0, before, before, [0.0, 0.0])
     whole = Shard("test", 0, len(dataset.test))
     answered = engine.send(Work(dataset.pixels, batch, held=held), {"test": dataset.test}, [whole], progress)
-    from reportgen.collect import forward
-
-    after = forward.probabilities(answered.outputs_of("test"))[0].argmax(axis=1) == dataset.test.labels
+    found, _ = outputs.read({"test": answered.outputs_of("test")})
+    after = found["test"].predicted == dataset.test.labels
     return Proof(masked, before, float(after.mean()), list(proof.interval(right, after)))
 
 

@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from reportgen.collect import forward, moments, scores, states, weights
+from reportgen.collect import forward, moments, states, weights
 from reportgen.collect.graph import Graph, kind
 from reportgen.collect.inside import Looked
+from reportgen.collect.predictions import Predictions
 from reportgen.collect.reading import Reading
 from reportgen.dataset import Dataset, Images
 from reportgen.record import (
@@ -39,17 +40,17 @@ CARDS = 160
 
 
 def collect(
-    graph: Graph, readings: Sequence[Reading], dataset: Dataset, probabilities: NDArray[np.float64], *, examples: int
+    graph: Graph, readings: Sequence[Reading], dataset: Dataset, predictions: Predictions, *, examples: int
 ) -> Pictures:
-    """Return the arrays that need the model. probabilities: (N, K) of the test part; examples: how many test images.
+    """Return the arrays that need the model. predictions: of the test part; examples: how many test images.
 
     A layer whose outputs have more than three axes besides that of its units has none.
     """
     test, count = dataset.test, min(examples, len(dataset.test))
     values = forward.outputs_of(graph, [reading.tensor for reading in readings], test, dataset.pixels, count)
     pictures = Pictures(
-        examples=Examples(test.images[:count], test.labels[:count], probabilities[:count].argmax(axis=1)),
-        worst=test.images[scores.worst(probabilities, test.labels)],
+        examples=Examples(test.images[:count], test.labels[:count], predictions.predicted[:count].astype(np.int64)),
+        worst=test.images[predictions.mistakes],
         cards=Cards(np.zeros(0, np.int64), test.images[:0], {}),
     )
     for reading, found in zip(readings, values, strict=True):

@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from reportgen.collect import forward, masking
+from reportgen.collect import forward, masking, outputs
 from reportgen.collect.graph import Graph
+from reportgen.collect.outputs import Outputs
 from reportgen.collect.reading import Reading
 from reportgen.collect.shards import Engine, Found, Shard, Work, joined
 from reportgen.dataset import Dataset, Part, Pixels
@@ -24,7 +25,7 @@ from reportgen.tally import (
     LayerPlan,
     LayerTally,
     class_bests,
-    kept_of,
+    kept_among,
     merge,
     over_images,
 )
@@ -36,6 +37,7 @@ SAMPLED = 16
 """At how many positions of a unit's output the histogram and the correlation of maps look."""
 _LARGEST_BATCH = 500
 _FIRST = 64  # images that fix how the layers are read
+_NARROWEST = 1e-36  # range of a histogram; the number of its bins less than that apart is none of float32
 _LEAST_SPREAD = 0.1  # deviation over mean: float32 squares then give the variance to five digits
 _COPIES = 4  # how many times the read outputs are in memory at once, roughly
 
@@ -58,28 +60,27 @@ def all_parts(
     memory: int,
     progress: Progress,
     engine: Engine | None = None,
-) -> tuple[dict[str, NDArray[np.float32]], list[LayerPlan], list[LayerTally]]:
+) -> tuple[dict[str, Outputs], list[LayerPlan], list[LayerTally]]:
     """Send every image of every part through the model once; only those of the parts looked at are tallied.
 
-    Returns the model's outputs by part, (N, K), and for each reading its plan and its tally over the parts looked at,
-    whose images are numbered through in the order of `looked_at`. The first images fix the plans here; all others are
-    sent by `engine`, by default here too.
+    Returns what is kept of the model's outputs, by part, and for each reading its plan and its tally over the parts
+    looked at, whose images are numbered through in the order of `looked_at`. The first images fix the plans here; all
+    others are sent by `engine`, by default here too.
     """
     engine = engine or Here(graph, readings)
     ends = np.cumsum([0, *(len(parts[name]) for name in looked_at)]).tolist()
     looked = [Shard(name, 0, len(parts[name]), number) for name, number in zip(looked_at, ends, strict=False)]
     size = batch_size(readings, dataset.image_shape, memory)
     begin, *rest = looked[0].divided_after(min(_FIRST, size))
-    kept = np.flatnonzero(kept_of(np.arange(ends[-1])))
-    work = Work(dataset.pixels, size, classes=len(dataset.class_names), kept=kept)
+    work = Work(dataset.pixels, size, classes=len(dataset.class_names), kept=kept_among(ends[-1]))
     work, found = Sender(graph, readings).begin(work, begin, begin.of(parts))
     if others := [*rest, *looked[1:]]:
         found = joined([found, engine.send(work, parts, others, progress)])
-    outputs = {name: found.outputs_of(name) for name in looked_at}
+    answered = {name: found.outputs_of(name) for name in looked_at}
     if others := [Shard(name, 0, len(part)) for name, part in parts.items() if name not in looked_at]:
-        answered = engine.send(Work(dataset.pixels, size), parts, others, progress)
-        outputs |= {shard.part: answered.outputs_of(shard.part) for shard in others}
-    return outputs, list(work.plans), list(found.tallies)
+        without = engine.send(Work(dataset.pixels, size), parts, others, progress)
+        answered |= {shard.part: without.outputs_of(shard.part) for shard in others}
+    return answered, list(work.plans), list(found.tallies)
 
 
 class Here:
@@ -115,14 +116,20 @@ class Sender:
         work = replace(work, plans=plans)
         counted = _Counted(work, shard, part.labels)
         counted.add(reduced, 0, len(images))
-        return work, Found({shard: scores.numpy()}, counted.tallies())
+        return work, Found({shard: outputs.of(scores.numpy(), part.labels, shard.start)}, counted.tallies())
 
     def send(self, work: Work, shard: Shard, part: Part, tick: Tick) -> Found:
         """Return what comes of one shard, whose images and labels `part` holds; the last batch may be smaller."""
         run = self._compiled(work, part)
+        answered: list[Outputs] = []
+
+        def keep(scores: NDArray[np.float32], start: int, end: int) -> None:
+            answered.append(outputs.of(scores, part.labels[start:end], shard.start + start))
+
         if not work.plans:
-            return Found({shard: forward.outputs(run, part.images, work.batch, tick)}, [])
-        outputs: list[NDArray[np.float32]] = []
+            for start, end, scores in forward.outputs(run, part.images, work.batch, tick):
+                keep(scores, start, end)
+            return Found({shard: outputs.joined(answered)}, [])
         counted = _Counted(work, shard, part.labels)
         with ThreadPoolExecutor(1) as aside:
             counting: Future[None] | None = None  # of the batch before: numpy counts while TensorFlow computes
@@ -132,11 +139,11 @@ class Sender:
                 if counting is not None:
                     counting.result()
                 counting = aside.submit(counted.add, reduced, start, end)
-                outputs.append(scores.numpy())
+                keep(scores.numpy(), start, end)
                 tick(end, "images")
             assert counting is not None
             counting.result()
-        return Found({shard: np.concatenate(outputs)}, counted.tallies())
+        return Found({shard: outputs.joined(answered)}, counted.tallies())
 
     def _compiled(self, work: Work, part: Part) -> Callable[..., Any]:
         dtype = part.images.dtype  # the parts of a data set have images of one shape
@@ -155,14 +162,14 @@ class Sender:
 
         scores, *values = self._values(forward.as_seen(tf.convert_to_tensor(images), pixels))
         plans = [_plan(reading, value.numpy()) for reading, value in zip(self._readings, values, strict=True)]
-        return plans, scores, [_reduce(value, plan) for value, plan in zip(values, plans, strict=True)]
+        return plans, scores, _reduced(values, plans)
 
     def _reducing(self, plans: Sequence[LayerPlan]) -> Callable[[Any], Any]:
         """Return what sends images through the model and reduces each output where it arises."""
 
         def answer(images: Any) -> tuple[Any, list[dict[str, Any]]]:
             scores, *values = self._values(images)
-            return scores, [_reduce(value, plan) for value, plan in zip(values, plans, strict=True)]
+            return scores, _reduced(values, plans)
 
         return answer
 
@@ -283,12 +290,54 @@ def _edges(reading: Reading, flat: NDArray[np.float32]) -> Floats:
     if reading.low is not None and reading.high is not None:
         low, high = reading.low, reading.high
     else:
-        low, high = 1.25 * low, 1.25 * high or 1.0
-    return np.linspace(low, high, BINS + 1, dtype=np.float32).astype(np.float64)
+        low, high = 1.25 * low, 1.25 * high
+    return _even_edges(low, high if high - low > _NARROWEST else 1.0)
 
 
-def _reduce(values: Any, plan: LayerPlan) -> dict[str, Any]:
-    """Reduce a layer's outputs for one batch, inside the graph. values: (B, *positions, U) float32.
+def _even_edges(low: float, high: float) -> Floats:
+    """Return the (BINS + 1,) edges of bins that are as wide as each other, but for float32's rounding.
+
+    An inner edge is the smallest number of float32 for which `_in_bins` gives its number. So the graph has a value's
+    bin by arithmetic, many values at once, and it is exactly the one that a search among the edges finds.
+    """
+    most = float(np.finfo(np.float32).max)
+    ends = np.clip([low, high], -most, most).astype(np.float32)
+    inner = np.arange(1, BINS)
+    # bisection among all numbers of float32: without the sign, their bits are in the order of the numbers
+    largest = np.full(BINS - 1, np.float32(most).view(np.int32), np.int64)
+    first, last = -largest, largest
+    while (first < last).any():
+        middle = (first + last) // 2
+        with np.errstate(over="ignore"):
+            reached = _in_bins(_float_of(middle), ends) >= inner
+        first, last = np.where(reached, first, middle + 1), np.where(reached, middle, last)
+    return np.array([ends[0], *_float_of(last), ends[1]], np.float64)
+
+
+def _float_of(rank: Counts) -> NDArray[np.float32]:
+    """Return the number of float32 that is so many numbers above 0, or below it."""
+    sizes: NDArray[np.float32] = np.abs(rank).astype(np.int32).view(np.float32)
+    return np.copysign(sizes, rank).astype(np.float32)
+
+
+def _in_bins(values: Any, ends: Floats | NDArray[np.float32]) -> Any:
+    """Return where values of float32 lie in bins from ends[0] to ends[-1], in widths of a bin, as float32."""
+    return (values - np.float32(ends[0])) * np.float32(BINS / (float(ends[-1]) - float(ends[0])))
+
+
+def _reduced(values: Sequence[Any], plans: Sequence[LayerPlan]) -> list[dict[str, Any]]:
+    """Reduce the outputs of all layers for one batch, inside the graph. values: (B, *positions, U) float32 of each.
+
+    To trace and compile an operation costs as much as to run one on many images, so there are as few as can be.
+    """
+    import tensorflow as tf
+
+    top = tf.minimum(TOP, tf.shape(values[0])[0]) if values else 0
+    return [_reduce(value, plan, top) for value, plan in zip(values, plans, strict=True)]
+
+
+def _reduce(values: Any, plan: LayerPlan, top: Any) -> dict[str, Any]:
+    """Reduce a layer's outputs for one batch. top: how many of its images are kept as a unit's strongest.
 
     What is summed over positions stays apart by image, (B, U), and is added up in float64 outside.
     """
@@ -297,13 +346,15 @@ def _reduce(values: Any, plan: LayerPlan) -> dict[str, Any]:
     a = tf.reshape(values, (-1, plan.positions, plan.units))
     shifted = a - tf.constant(plan.shift, tf.float32) if plan.shift.any() else a
     peaks = tf.reduce_max(a, 1)
+    # behind a ReLU the sign is 1 where it fires, else 0: one operation less that writes as much as it reads
+    fires = tf.sign(a) if plan.family in ("relu", "relu6") and not plan.eps else tf.cast(a > plan.eps, tf.float32)
     reduced = {
         "peaks": peaks,
         "pooled": tf.reduce_mean(a, 1),
         # the root of the squares' sum: an operation that, unlike squaring and summing, writes nothing in between
         "norms": tf.raw_ops.EuclideanNorm(input=shifted, axis=[1]),
-        "above": tf.reduce_sum(tf.cast(a > plan.eps, tf.float32), 1),
-        **_tops(a, peaks, plan),
+        "above": tf.reduce_sum(fires, 1),
+        **_tops(a, peaks, plan, top),
         **_sampled(a if len(plan.sampled) == plan.positions else tf.gather(a, plan.sampled, axis=1), plan),
     }
     if plan.family not in ("relu", "relu6"):
@@ -319,19 +370,17 @@ def _reduce(values: Any, plan: LayerPlan) -> dict[str, Any]:
     return reduced
 
 
-def _tops(a: Any, peaks: Any, plan: LayerPlan) -> dict[str, Any]:
+def _tops(a: Any, peaks: Any, plan: LayerPlan, top: Any) -> dict[str, Any]:
     """Find each unit's strongest images of the batch, (U, T), and where in them it is strongest."""
     import tensorflow as tf
 
-    score, place = tf.math.top_k(tf.transpose(peaks), tf.minimum(TOP, tf.shape(peaks)[0]))  # of equals the earlier
+    score, place = tf.math.top_k(tf.transpose(peaks), top)  # of equals the earlier
     if plan.positions == 1:
         return {"top_score": score, "top_place": place, "top_position": tf.zeros_like(place)}
-    unit = tf.range(plan.units)[:, tf.newaxis, tf.newaxis]
-    position = tf.range(plan.positions)[tf.newaxis, tf.newaxis]
-    flat = (tf.cast(place[:, :, tf.newaxis] * plan.positions + position, tf.int64)) * plan.units + tf.cast(
-        unit, tf.int64
-    )
-    maps = tf.gather(tf.reshape(a, (-1,)), flat)
+    # where the values of an image begin in `a`, those of a position in an image, and those of a unit at a position
+    image = plan.positions * plan.units * tf.expand_dims(tf.cast(place, tf.int64), 2)
+    position, unit = plan.units * np.arange(plan.positions)[np.newaxis, np.newaxis], np.arange(plan.units)
+    maps = tf.gather(tf.reshape(a, (-1,)), image + position + unit[:, np.newaxis, np.newaxis])
     return {"top_score": score, "top_place": place, "top_position": tf.argmax(maps, 2, tf.int32)}
 
 
@@ -343,15 +392,16 @@ def _sampled(values: Any, plan: LayerPlan) -> dict[str, Any]:
     """
     import tensorflow as tf
 
-    bins = len(plan.edges) - 1
-    inner = [float(edge) for edge in plan.edges[1:-1]]  # what lies outside falls into the first and the last bin
-    which = tf.raw_ops.Bucketize(input=values, boundaries=inner) + bins * tf.range(plan.units)
-    size = bins * plan.units
+    # what lies outside falls into the first and the last bin; of NaN, which is an error later on, any will do
+    which = tf.maximum(tf.cast(tf.minimum(_in_bins(values, plan.edges), BINS - 1), tf.int32), 0)
+    which += BINS * np.arange(plan.units, dtype=np.int32)
     middle = tf.reduce_mean(values, (0, 1))
     centred = values - middle
     flat = tf.reshape(centred, (-1, plan.units))
     return {
-        "histogram": tf.math.bincount(tf.reshape(which, (-1,)), minlength=size, maxlength=size),
+        "histogram": tf.raw_ops.DenseBincount(
+            input=tf.reshape(which, (-1,)), size=BINS * plan.units, weights=np.zeros(0, np.int32)
+        ),
         "map_middle": middle,
         "map_total": tf.reduce_sum(centred, 1),
         "map_products": tf.matmul(flat, flat, transpose_a=True),

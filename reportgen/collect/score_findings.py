@@ -17,7 +17,7 @@ from reportgen.collect.phrases import (
     numbered_images,
     points,
 )
-from reportgen.collect.scores import MISTAKES
+from reportgen.collect.predictions import MISTAKES
 from reportgen.headline import OUTPUT_STATES
 from reportgen.intervals import chance_of_at_most, difference, quantile, wilson
 from reportgen.record import Finding, Proof, Scores, Unit

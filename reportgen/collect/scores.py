@@ -4,42 +4,32 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from reportgen.collect.predictions import BINS, Classes, Predictions
 from reportgen.record import ClassScore, Confused, Mistake, ReliabilityBin, Scores
+from reportgen.tally import Counts, Floats
 
-BINS = 15
 MOST_CONFUSED = 10
-MISTAKES = 12
-_EPSILON = 1e-7
 
 
-def score(probabilities: NDArray[np.float64], labels: NDArray[np.int64], names: Sequence[str]) -> Scores:
-    """Judge predictions. probabilities: (N, K) with K >= len(names); labels: (N,) class indices.
-
-    The prediction is the class of the highest probability (the first of equals). The loss is Keras's
-    categorical cross-entropy, probabilities clipped at 1e-7. Classes that the model knows and the data does not
-    have are called "class k".
-    """
-    names = class_labels(names, probabilities.shape[1])
-    predicted = probabilities.argmax(axis=1)
-    confidence = probabilities[np.arange(len(labels)), predicted]
-    of_truth = probabilities[np.arange(len(labels)), labels]
+def score(predictions: Predictions, labels: Counts, names: Sequence[str]) -> Scores:
+    """Judge predictions. labels: (N,) class indices. names: of all K classes, see `class_labels`."""
+    predicted = predictions.predicted
     confusion = _confusion(labels, predicted, len(names))
-    right = predicted == labels
-    bins = reliability(confidence, right)
+    correct = int(confusion.trace())
+    bins = reliability(predictions.binned)
     return Scores(
-        accuracy=float(right.mean()),
-        correct=int(right.sum()),
-        loss=float(-np.log(np.clip(of_truth, _EPSILON, 1 - _EPSILON)).mean()),
-        **_classification(labels, predicted, names),
+        accuracy=correct / len(labels),
+        correct=correct,
+        loss=predictions.loss / len(labels),
+        **_classification(confusion, names),
         confusion=confusion.tolist(),
         ece=calibration_error(bins),
         reliability=bins,
         most_confused=_most_confused(confusion, names),
         worst=[
-            Mistake(int(i), names[labels[i]], names[predicted[i]], float(confidence[i]))
-            for i in worst(probabilities, labels)
+            Mistake(i, names[labels[i]], names[predicted[i]], confidence)
+            for i, confidence in zip(predictions.mistakes.tolist(), predictions.confidence.tolist(), strict=True)
         ],
     )
 
@@ -49,31 +39,19 @@ def class_labels(names: Sequence[str], scores: int) -> list[str]:
     return [*names, *(f"class {k}" for k in range(len(names), scores))]
 
 
-def worst(probabilities: NDArray[np.float64], labels: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return the indices of the most confident mistakes, the surest first, earlier images before later ones."""
-    predicted = probabilities.argmax(axis=1)
-    wrong = np.flatnonzero(predicted != labels)
-    return wrong[np.lexsort((wrong, -probabilities[wrong, predicted[wrong]]))][:MISTAKES]
-
-
-def reliability(confidence: NDArray[np.float64], right: NDArray[np.bool_]) -> list[ReliabilityBin]:
-    """Return 15 bins of equal width over the confidence of the chosen class."""
-    edges = np.linspace(0, 1, BINS + 1)
-    which = np.clip(np.digitize(confidence, edges, right=True) - 1, 0, BINS - 1)
-    bins = []
-    for b in range(BINS):
-        inside = which == b
-        count = int(inside.sum())
-        bins.append(
-            ReliabilityBin(
-                low=float(edges[b]),
-                high=float(edges[b + 1]),
-                count=count,
-                confidence=float(confidence[inside].mean()) if count else None,
-                accuracy=float(right[inside].mean()) if count else None,
-            )
+def reliability(binned: Floats) -> list[ReliabilityBin]:
+    """Return 15 bins of equal width over the confidence in the predicted class. binned: see `predictions.binned`."""
+    edges = np.linspace(0, 1, BINS + 1).tolist()
+    return [
+        ReliabilityBin(
+            low=low,
+            high=high,
+            count=int(count),
+            confidence=confidence / count if count else None,
+            accuracy=right / count if count else None,
         )
-    return bins
+        for low, high, (count, confidence, right) in zip(edges, edges[1:], binned.T.tolist(), strict=False)
+    ]
 
 
 def calibration_error(bins: Sequence[ReliabilityBin]) -> float:
@@ -85,16 +63,19 @@ def calibration_error(bins: Sequence[ReliabilityBin]) -> float:
     return sum(gaps) / total
 
 
-def _confusion(labels: NDArray[np.int64], predicted: NDArray[np.int64], classes: int) -> NDArray[np.int64]:
-    from sklearn.metrics import confusion_matrix
-
-    found: NDArray[np.int64] = confusion_matrix(labels, predicted, labels=range(classes))
+def _confusion(labels: Counts, predicted: Classes, classes: int) -> Counts:
+    """Return (K, K) how many images of each class, by row, are taken for each."""
+    found = np.zeros((classes, classes), np.int64)
+    np.add.at(found, (labels, predicted), 1)
     return found
 
 
-def _classification(labels: NDArray[np.int64], predicted: NDArray[np.int64], names: Sequence[str]) -> dict[str, Any]:
+def _classification(confusion: Counts, names: Sequence[str]) -> dict[str, Any]:
     """Return the rows of the classification report; an average leaves out what is undefined."""
     from sklearn.metrics import precision_recall_fscore_support
+
+    labels, predicted = np.nonzero(confusion)
+    images = confusion[labels, predicted]  # weights: scikit-learn would copy the labels of all images several times
 
     def row(label: str, figures: Sequence[float], support: int) -> ClassScore:
         precision, recall, f1 = (None if np.isnan(value) else float(value) for value in figures)
@@ -102,17 +83,22 @@ def _classification(labels: NDArray[np.int64], predicted: NDArray[np.int64], nam
 
     def found(average: str | None) -> Any:
         return precision_recall_fscore_support(
-            labels, predicted, labels=range(len(names)), average=average, zero_division=np.nan
+            labels,
+            predicted,
+            labels=range(len(names)),
+            average=average,
+            sample_weight=images,
+            zero_division=np.nan,
         )
 
     return {
         "classes": [row(name, figures, n) for name, *figures, n in zip(names, *found(None), strict=True)],
-        "macro_avg": row("macro average", found("macro")[:3], len(labels)),
-        "weighted_avg": row("weighted average", found("weighted")[:3], len(labels)),
+        "macro_avg": row("macro average", found("macro")[:3], images.sum()),
+        "weighted_avg": row("weighted average", found("weighted")[:3], images.sum()),
     }
 
 
-def _most_confused(confusion: NDArray[np.int64], names: Sequence[str]) -> list[Confused]:
+def _most_confused(confusion: Counts, names: Sequence[str]) -> list[Confused]:
     wrong = confusion.copy()
     np.fill_diagonal(wrong, 0)
     order = np.argsort(-wrong, axis=None, kind="stable")[:MOST_CONFUSED]

@@ -7,8 +7,9 @@ from itertools import pairwise
 from typing import Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
+from reportgen.collect import outputs
+from reportgen.collect.outputs import Outputs
 from reportgen.dataset import Part, Pixels, cut
 from reportgen.progress import Progress
 from reportgen.tally import Counts, LayerPlan, LayerTally, merge
@@ -66,15 +67,15 @@ class Shard:
 
 @dataclass(frozen=True, eq=False)
 class Found:
-    """What came of some shards. outputs: of the model, (n, K) float32 by shard. tallies: one for each plan."""
+    """What came of some shards. outputs: of the model, by shard. tallies: one for each plan."""
 
-    outputs: Mapping[Shard, NDArray[np.float32]]
+    outputs: Mapping[Shard, Outputs]
     tallies: Sequence[LayerTally]
 
-    def outputs_of(self, part: str) -> NDArray[np.float32]:
-        """Return the model's outputs for the images of a part in their order, (N, K)."""
+    def outputs_of(self, part: str) -> Outputs:
+        """Return what is kept of the model's outputs for the images of a part, in their order."""
         shards = sorted((shard for shard in self.outputs if shard.part == part), key=lambda shard: shard.start)
-        return np.concatenate([self.outputs[shard] for shard in shards])
+        return outputs.joined([self.outputs[shard] for shard in shards])
 
 
 class Engine(Protocol):

@@ -12,9 +12,14 @@ from numpy.typing import NDArray
 
 from reportgen.dataset import Images
 from reportgen.errors import InputError, ReportgenError
+from reportgen.train.labels import checked
 from reportgen.train.stored import Spool, native
 
 Array = NDArray[Any]
+
+IN_MEMORY = 16 * 2**20
+"""Bytes of images that are kept in memory at most. It is little, as memory must not grow with what is made as it goes:
+reading them back from a temporary file, which the system keeps in memory while it can, takes no time to speak of."""
 
 _TENSORFLOW, _KERAS = "tf.data.Dataset", "keras.utils.PyDataset"
 _PAIRS = "expected batches of (images, labels), with or without weights"
@@ -33,33 +38,34 @@ def kind(given: object) -> str | None:
 
 
 def read(dataset: Any, what: str) -> tuple[Images, Array, Sequence[str] | None]:
-    """Return images (N, ...), labels (N, ...) and the class names, if it has any, of what `kind` knows.
+    """Return images (N, ...), labels (N,) and the class names, if it has any, of what `kind` knows.
 
     It yields batches, as `fit` takes them; a tf.data.Dataset whose labels are single numbers or texts yields single
-    images. Images are kept in memory while they are few, then in a temporary file. what: how an error names it.
-    Raises InputError for a data set without end and for batches that do not fit each other.
+    images. Images are kept in memory while they are few, then in a temporary file; one-hot rows become numbers. what:
+    how an error names it. Raises InputError for a data set without end and for batches that do not fit each other.
     """
-    spool = Spool(f"the images of {what}")
+    spool = Spool(f"the images of {what}", few=IN_MEMORY)
     labels: list[Array] = []
-    first: Array | None = None
+    first: tuple[Array, Array] | None = None
     for number, batch in enumerate(_explained(_batches(dataset, what), what)):
         images, of_images = _pair(batch, f"batch {number} of {what}")
         if first is None:
-            first = images[:0]
-        if images.dtype != first.dtype or images.shape[1:] != first.shape[1:]:
+            first = images[:0], of_images[:0]
+        if images.dtype != first[0].dtype or images.shape[1:] != first[0].shape[1:]:
             raise InputError(
                 f"batch {number} of {what} has {images.dtype} images of shape {images.shape[1:]}",
-                f"expected {first.dtype} images of shape {first.shape[1:]}, as in batch 0",
+                f"expected {first[0].dtype} images of shape {first[0].shape[1:]}, as in batch 0",
             )
-        if labels and (of_images.dtype.kind != labels[0].dtype.kind or of_images.shape[1:] != labels[0].shape[1:]):
+        if of_images.dtype.kind != first[1].dtype.kind or of_images.shape[1:] != first[1].shape[1:]:
             raise InputError(f"batch {number} of {what} has other labels than batch 0", "use one kind for all")
         spool.write(np.ascontiguousarray(images).reshape(-1).view(np.uint8).data)
-        labels.append(of_images)
+        of_batch = f"the labels of batch {number} of {what}"
+        labels.append(of_images if of_images.ndim == 1 else checked(of_images, of_batch))
     if first is None or not sum(map(len, labels)):
         raise InputError(f"{what} yields no images", _PAIRS)
     every = np.concatenate(labels)
     names = getattr(dataset, "class_names", None)  # image_dataset_from_directory leaves them there
-    return spool.images((len(every), *first.shape[1:]), first.dtype), every, names
+    return spool.images((len(every), *first[0].shape[1:]), first[0].dtype), every, names
 
 
 def _batches(dataset: Any, what: str) -> Iterator[Any]:

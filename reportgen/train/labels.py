@@ -66,7 +66,7 @@ def numbered(
     """
     if len({array.dtype.kind for array in labels.values()}) > 1:
         raise InputError(f"{source} has text labels in one part and numbers in the other", "use one kind for both")
-    found = np.unique(np.concatenate(list(labels.values())))
+    found = np.unique(np.concatenate([np.unique(block) for array in labels.values() for block in blocks(array)]))
     _check_count(len(given or found), source)
     if found.dtype.kind == "U":
         return _by_name(labels, list(given or found.tolist()), source)

@@ -12,37 +12,26 @@ from pathlib import Path
 
 
 @contextmanager
-def quiet_stderr(*, on_failure: bool, native_only: bool = False) -> Iterator[None]:
-    """Hold back what is written to stderr, and let it out only if the block fails and `on_failure` is set.
+def quiet_stderr(*, on_failure: bool) -> Iterator[None]:
+    """Hold back what native code writes to stderr, and let it out only if the block fails and `on_failure` is set.
 
-    TensorFlow logs about missing GPUs before any of its own switches are read. native_only: let Python's messages
-    through, where they have a descriptor of their own: another thread may have something to say.
+    TensorFlow logs about missing GPUs before any of its own switches are read.
     """
     if sys.stderr:
         sys.stderr.flush()
     with tempfile.TemporaryFile() as held:
-        kept = {number: os.dup(number) for number in ({2} if native_only else {2, _of_python()})}
-        for number in kept:
-            os.dup2(held.fileno(), number)
+        kept = os.dup(2)
+        os.dup2(held.fileno(), 2)
         try:
             yield
         except BaseException:
             if on_failure:
                 held.seek(0)
-                os.write(kept[2], held.read())
+                os.write(kept, held.read())
             raise
         finally:
-            for number, copy in kept.items():
-                os.dup2(copy, number)
-                os.close(copy)
-
-
-def _of_python() -> int:
-    """Return the descriptor that Python's messages go to: 2, unless this process or a notebook has set another."""
-    try:
-        return sys.stderr.fileno()
-    except (AttributeError, OSError):  # none, or one without a descriptor
-        return 2
+            os.dup2(kept, 2)
+            os.close(kept)
 
 
 @contextmanager
@@ -69,7 +58,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 if _IS_OURS:
     os.environ["KERAS_BACKEND"] = "tensorflow"
 
-with quiet_stderr(on_failure=True, native_only=True), _no_settings() if _IS_OURS else nullcontext():
+with quiet_stderr(on_failure=True), _no_settings() if _IS_OURS else nullcontext():
     import keras
     import tensorflow as tf
 

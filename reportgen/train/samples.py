@@ -80,7 +80,7 @@ def fingerprint(parts: Mapping[str, Part], class_names: Sequence[str]) -> str:
     for name, part in sorted(parts.items()):
         shape = "x".join(map(str, part.images.shape))
         digest.update(f"\n{name} {part.images.dtype.str} {shape} {part.survey.sha256}\n".encode())
-        digest.update(part.labels.astype("<i8").tobytes())
+        digest.update(np.ascontiguousarray(part.labels, "<i8").data)
     return digest.hexdigest()
 
 

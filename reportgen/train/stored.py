@@ -151,11 +151,13 @@ class Stored:
 class Spool:
     """Bytes that come piece by piece: in memory while they are few, then in a temporary file without a name.
 
-    what: how an error names them. expected: how many there will be, as far as that is known. size: so far.
+    what: how an error names them. expected: how many there will be, as far as that is known. few: how many are kept
+    in memory at most, by default IN_MEMORY. size: so far.
     """
 
-    def __init__(self, what: str, expected: int = 0) -> None:
+    def __init__(self, what: str, expected: int = 0, *, few: int | None = None) -> None:
         self.what, self.expected, self.size = what, expected, 0
+        self.few = IN_MEMORY if few is None else few
         self._memory = io.BytesIO()
         self._disk: Handle | None = None
 
@@ -165,7 +167,7 @@ class Spool:
         self.size += len(view)
         if self.size > ON_DISK:
             raise InputError(f"{self.what} goes on after {self.size:,} bytes", f"give at most {ON_DISK:,}")
-        if self._disk is None and max(self.size, self.expected) <= IN_MEMORY:
+        if self._disk is None and max(self.size, self.expected) <= self.few:
             self._memory.write(view)
             return
         try:
@@ -177,7 +179,7 @@ class Spool:
             _write(self._disk, view)
         except OSError as error:
             raise SurroundingsError(
-                f"{self.what} takes more than {IN_MEMORY // 2**20} MB and cannot be kept in a temporary file "
+                f"{self.what} takes more than {self.few // 2**20} MB and cannot be kept in a temporary file "
                 f"({error.strerror or error})",
                 "set the environment variable TMPDIR to a folder with more room",
             ) from error

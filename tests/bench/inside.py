@@ -1,0 +1,93 @@
+"""Pairs that are timed inside one process, imports and loading left out. A process of its own, since it has TensorFlow.
+
+python -m tests.bench.inside pass|both|pictures MODEL DATA PAIR.json
+"""
+
+import dataclasses
+import io
+import json
+import sys
+from pathlib import Path
+
+import keras
+import matplotlib
+import numpy as np
+from matplotlib import pyplot
+from numpy.typing import NDArray
+
+from reportgen.collect import graph, pictures, predictions, probe, reading
+from reportgen.dataset import Dataset
+from reportgen.options import Options
+from reportgen.progress import Progress
+from reportgen.render import tiles
+from reportgen.train import load, model_file, pixels, samples
+from tests.bench.clock import Pair, in_turn
+
+EXAMPLES = 5
+
+
+def opened(model: str, data: str) -> tuple[graph.Graph, list[reading.Reading], Dataset]:
+    """Return the graph of a saved model, its readings, and the data set as this model sees it."""
+    with model_file.read(Path(model)) as file:
+        drawn = graph.Graph(load.load(file))
+    found = samples.load(data, test_only=True)
+    return drawn, reading.readings(drawn), found.seen_as(pixels.choose(found, "auto", model_rescales=False))
+
+
+def passes(drawn: graph.Graph, readings: list[reading.Reading], dataset: Dataset, *, train: bool) -> Pair:
+    """Time the pass against model.predict on the same images and batches; both compile their graph anew in each run.
+
+    train: send the training part through, too; it is answered, but not looked at, as the command does by default.
+    """
+    parts = {"test": dataset.test}
+    if train and dataset.train is not None:
+        parts["train"] = dataset.train
+    memory = Options().memory
+    size = probe.batch_size(readings, dataset.image_shape, memory)
+    scaled = [part.images[:].astype(np.float32) * np.float32(dataset.pixels.scale) for part in parts.values()]
+
+    def send() -> None:
+        probe.all_parts(drawn, readings, parts, ["test"], dataset, memory=memory, progress=Progress())
+
+    def predict() -> None:
+        fresh = keras.Model(drawn.model.inputs, drawn.model.outputs)
+        for images in scaled:
+            fresh.predict(images, batch_size=size, verbose=0)
+
+    return in_turn(send, predict)
+
+
+def all_pictures(drawn: graph.Graph, readings: list[reading.Reading], dataset: Dataset) -> Pair:
+    """Time the pictures of every convolution unit's output for some images against the article's way."""
+    matplotlib.use("agg")
+    nothing = predictions.of(np.full((len(dataset.test), 10), 0.1), dataset.test.labels)
+
+    def ours() -> None:
+        collected = pictures.collect(drawn, readings, dataset, nothing, examples=EXAMPLES)
+        for maps in collected.maps:
+            tiles.maps_grid(maps, collected.examples.images)
+
+    images = dataset.test.images[:EXAMPLES].astype(np.float32) / 255
+    return in_turn(ours, lambda: article(drawn.model, images))
+
+
+def article(network: keras.Model, images: NDArray[np.float32]) -> None:
+    """Do as the article does: a Sequential up to the layer, one prediction and one matplotlib axis for each tile."""
+    for end, layer in enumerate(network.layers, 1):
+        if not isinstance(layer, keras.layers.Conv2D):
+            continue
+        upto = keras.Sequential([keras.Input(images.shape[1:]), *network.layers[:end]])
+        figure, axes = pyplot.subplots(len(images), layer.filters + 1)
+        for row, image in zip(axes, images, strict=True):
+            row[0].imshow(image[..., 0], cmap="gray")
+            for unit in range(layer.filters):
+                row[unit + 1].imshow(upto.predict(image[np.newaxis], verbose=0)[0, :, :, unit])
+        figure.savefig(io.BytesIO(), format="png")
+        pyplot.close(figure)
+
+
+if __name__ == "__main__":
+    what, model, data, target = sys.argv[1:]
+    subject = opened(model, data)
+    pair = all_pictures(*subject) if what == "pictures" else passes(*subject, train=what == "both")
+    Path(target).write_text(json.dumps(dataclasses.asdict(pair)), encoding="utf-8")

@@ -1,0 +1,126 @@
+"""The part of README.md that `make bench` writes: a table of ratios, one of growth, the chart, and the machine."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from tests.bench.clock import RUNS, Pair
+from tests.bench.growth import Growth
+
+BEGIN = "<!-- bench: begin. `make bench` writes what follows; do not edit it by hand. -->"
+END = "<!-- bench: end -->"
+CHART = "tests/bench/growth.svg"
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a row found: a pair, or why there is none. limit: the ratio that reportgen is to keep."""
+
+    what: str
+    rival: str
+    found: Pair | str
+    limit: float | None = None
+
+    @property
+    def ratio(self) -> str:
+        """How the two compare, in words."""
+        if isinstance(self.found, str):
+            return f"n/a: {self.found}"
+        wanted = f" (limit {self.limit:g})" if self.limit else ""
+        return _ratio(self.found.ours, self.found.theirs) + wanted
+
+    @property
+    def brief(self) -> str:
+        """The row on one line of plain text."""
+        if isinstance(self.found, str):
+            return self.ratio
+        return f"{_seconds(self.found.ours)} against {_seconds(self.found.theirs)}: {self.ratio}"
+
+    @property
+    def exceeds(self) -> bool:
+        """Whether reportgen takes longer than its limit allows."""
+        found = self.found
+        return self.limit is not None and isinstance(found, Pair) and found.ours > self.limit * found.theirs
+
+
+def generated(results: Sequence[Result], growths: Sequence[Growth], machine: str) -> str:
+    """Return all that stands between the markers."""
+    return "\n\n".join([machine, table(results), growth_table(growths), f"![{alternative(growths)}]({CHART})"])
+
+
+def table(results: Sequence[Result]) -> str:
+    """Return the comparisons as a table in Markdown."""
+    rows = []
+    for result in results:
+        mine = other = "n/a"
+        if isinstance(result.found, Pair):
+            runs = (
+                ""
+                if result.found.runs == RUNS
+                else ", once"
+                if result.found.runs == 1
+                else f", {result.found.runs} runs"
+            )
+            mine, other = _seconds(result.found.ours), _seconds(result.found.theirs) + runs
+        rows.append([result.what, mine, result.rival, other, result.ratio])
+    return _table(["what", "reportgen", "what one would do without it", "that takes", "ratio"], rows)
+
+
+def growth_table(growths: Sequence[Growth]) -> str:
+    """Return each step of each growth as a table in Markdown."""
+    rows = []
+    for growth in growths:
+        steps = zip(growth.amounts, growth.usages, strict=True)
+        for (small, before), (large, after) in pairwise(steps):
+            rows.append(
+                [
+                    f"{growth.what} x{large / small:g}: from {small:,} to {large:,}",
+                    f"{_seconds(before.seconds)} to {_seconds(after.seconds)}: "
+                    f"x{_short(after.seconds / before.seconds)}",
+                    f"{_megabytes(before.peak)} to {_megabytes(after.peak)}: x{after.peak / before.peak:.2f}",
+                ]
+            )
+    return _table(["what grows", "time", "peak memory"], rows)
+
+
+def alternative(growths: Sequence[Growth]) -> str:
+    """Return what the chart shows, in words."""
+    said = [
+        f"{growth.what} from {growth.amounts[0]:,} to {growth.amounts[-1]:,} make it take "
+        f"{_short(growth.usages[-1].seconds / growth.usages[0].seconds)} times as long and "
+        f"{_short(growth.usages[-1].peak / growth.usages[0].peak)} times the memory"
+        for growth in growths
+    ]
+    return f"Time and peak memory of a whole report on logarithmic axes: {'; '.join(said)}"
+
+
+def replaced(readme: str, content: str) -> str:
+    """Return a README with other content between the markers. Raises ValueError unless each is there once, in order."""
+    if readme.count(BEGIN) != 1 or readme.count(END) != 1 or readme.index(BEGIN) > readme.index(END):
+        raise ValueError(f"README.md needs the lines {BEGIN} and {END} once each, in this order")
+    before, rest = readme.split(BEGIN)
+    return f"{before}{BEGIN}\n\n{content}\n\n{END}{rest.split(END)[1]}"
+
+
+def _ratio(mine: float, other: float) -> str:
+    """Return how long one takes against the other, to two digits or whole."""
+    slower, faster = mine / other, other / mine
+    if round(max(slower, faster), 1) == 1:
+        return "as long"
+    return f"{_short(slower)} times as long" if slower > 1 else f"{_short(faster)} times as fast"
+
+
+def _short(ratio: float) -> str:
+    return f"{ratio:.1f}" if ratio < 9.95 else f"{ratio:,.0f}"
+
+
+def _seconds(seconds: float) -> str:
+    return f"{seconds:.2f} s" if seconds < 1 else f"{seconds:.1f} s" if seconds < 9.95 else f"{seconds:,.0f} s"
+
+
+def _megabytes(size: int) -> str:
+    return f"{size / 1e6:,.0f} MB"
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in [head, ["---"] * len(head), *rows])
