@@ -52,7 +52,9 @@ def uri(content: bytes, kind: str = "image/png") -> str:
 
 
 def png(pixels: Any, **options: Any) -> str:
-    picture, target = Image.fromarray(np.asarray(pixels, np.uint8)), io.BytesIO()
+    """Return the address of a picture, given as one or as its pixels."""
+    picture = pixels if isinstance(pixels, Image.Image) else Image.fromarray(np.asarray(pixels, np.uint8))
+    target = io.BytesIO()
     picture.save(target, "PNG", **options)
     return uri(target.getvalue())
 
@@ -244,19 +246,52 @@ def test_the_text_of_margins_is_an_artifact() -> None:
 # pictures
 
 
-@pytest.mark.parametrize("colours", [1, 2, 3, 16, 17, 256])
-def test_a_picture_of_few_colours_keeps_its_pixels_and_gets_a_palette(colours: int) -> None:
+def in_colours(colours: int, places: Any) -> tuple[Image.Image, Any]:
+    """Return a picture with a palette, and its pixels (H, W, 3). places: (H, W) in the palette."""
     generator = np.random.default_rng(colours)
-    palette = generator.permutation(np.arange(256 * 3).reshape(256, 3) * 21 % 256)[:colours]
-    pixels = palette[np.arange(37 * 53).reshape(37, 53) % colours].astype(np.uint8)
-    document = written(f'<h1>P</h1><img src="{png(pixels)}" alt="dots">')
+    palette = generator.permutation(np.arange(256 * 3).reshape(256, 3) * 21 % 256)[:colours].astype(np.uint8)
+    picture = Image.fromarray(places.astype(np.uint8), "P")
+    picture.putpalette(palette.tobytes())
+    return picture, palette[places]
+
+
+@pytest.mark.parametrize("colours", [1, 2, 3, 16, 17, 256])
+def test_a_picture_with_a_palette_is_in_the_pdf_as_it_is(colours: int) -> None:
+    picture, pixels = in_colours(colours, np.arange(37 * 53).reshape(37, 53) % colours)
+    document = written(f'<h1>P</h1><img src="{png(picture)}" alt="dots">')
     (found,) = pictures(document)
     assert str(found.ColorSpace[0]) == "/Indexed"
     assert int(found.BitsPerComponent) == {1: 1, 2: 1, 3: 2, 16: 4, 17: 8, 256: 8}[colours]
+    assert found.read_raw_bytes() in base64.b64decode(png(picture).partition(",")[2]), "its rows are packed once"
     np.testing.assert_array_equal(np.asarray(pikepdf.PdfImage(found).as_pil_image().convert("RGB")), pixels)
 
 
-def test_pictures_of_more_colours_and_grey_ones_stay() -> None:
+@pytest.mark.parametrize("mode", ["1", "L", "RGB"])
+def test_any_plain_picture_keeps_its_pixels(mode: str) -> None:
+    generator = np.random.default_rng(0)
+    picture = Image.fromarray(generator.integers(0, 256, (21, 13, 3), dtype=np.uint8)).convert(mode)
+    document = written(f'<h1>P</h1><img src="{png(picture)}" alt="noise">')
+    (found,) = pictures(document)
+    shown = pikepdf.PdfImage(found).as_pil_image()
+    np.testing.assert_array_equal(np.asarray(shown.convert("RGB")), np.asarray(picture.convert("RGB")))
+
+
+def test_a_palette_with_a_transparent_colour_keeps_it() -> None:
+    picture, _ = in_colours(4, np.arange(64).reshape(8, 8) % 4)
+    document = written(f'<h1>P</h1><img src="{png(picture, transparency=2)}" alt="dots">')
+    assert any("/SMask" in found for found in pictures(document))
+
+
+@pytest.mark.parametrize("cut", [8, 40], ids=["head", "rows"])
+def test_a_damaged_picture_is_said_to_be_one(cut: int, complaints: list[str]) -> None:
+    whole = base64.b64decode(png(np.random.default_rng(0).integers(0, 256, (30, 30))).partition(",")[2])
+    with pytest.raises(InputError) as caught:
+        written(f'<h1>P</h1><img src="{uri(whole[:cut])}" alt="half">')
+    assert_one_line(caught.value, "cannot be drawn")
+    complaints.clear()
+
+
+def test_pictures_of_many_colours_and_grey_ones_stay() -> None:
     generator = np.random.default_rng(0)
     colourful = generator.integers(0, 256, (40, 40, 3), dtype=np.uint8)
     grey = generator.integers(0, 256, (40, 40), dtype=np.uint8)
@@ -278,8 +313,9 @@ def test_a_palette_picture_with_transparency_keeps_both() -> None:
 
 
 def test_pictures_with_the_same_colours_share_a_palette() -> None:
-    pixels = np.random.default_rng(0).integers(0, 200, (64, 64, 1)) * [1, 1, 0]
-    document = written(f'<h1>P</h1><img src="{png(pixels)}" alt="a"><img src="{png(pixels[::-1])}" alt="b">')
+    places = np.random.default_rng(0).integers(0, 200, (64, 64))
+    one, other = (png(in_colours(200, each)[0]) for each in (places, places[::-1]))
+    document = written(f'<h1>P</h1><img src="{one}" alt="a"><img src="{other}" alt="b">')
     first, second = pictures(document)
     assert first.ColorSpace[3].objgen == second.ColorSpace[3].objgen
 

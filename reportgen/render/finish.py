@@ -5,18 +5,10 @@ Every step reaches into the objects of WeasyPrint and pydyf, which is why the ve
 it does not find as it expects it.
 """
 
-import io
-import struct
-import zlib
 from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
 
 _POINTS = 0.75  # of a CSS pixel
 _PRINT = 4  # the flag of an annotation that is there on paper too
-_MOST_COLOURS = 256
-_LEVEL = 6  # of zlib: 9 makes pictures 2% smaller in seven times the time
 
 
 def finish(document: Any, pdf: Any) -> None:
@@ -143,61 +135,16 @@ def margin_texts(document: Any, pdf: Any) -> None:
 
 
 def palettes(document: Any, pdf: Any) -> None:
-    """Store pictures of at most 256 colours with a palette, as they came: WeasyPrint stores three bytes a pixel."""
+    """Give the pictures of `stored_png` their palettes: those in one map of colours share one."""
     from pydyf import Array, Stream
 
     known: dict[bytes, Any] = {}
-    table = np.zeros(1 << 24, np.uint8)  # of every colour, its place in the palette at hand
-    for picture in [o for o in pdf.objects if isinstance(o, Stream) and o.extra.get("Subtype") == "/Image"]:
-        extra = picture.extra
-        if extra.get("ColorSpace") != "/DeviceRGB" or extra.get("Filter") != "/FlateDecode":
-            continue
-        packed = b"".join(part if isinstance(part, bytes) else part.data for part in picture.stream)
-        found = _indexed(packed, extra["Width"], extra["Height"], table)
-        if found is None:
-            continue
-        palette, bits, rows = found
-        smaller = zlib.compress(rows, _LEVEL)
-        if len(smaller) + len(palette) >= len(packed):
-            continue
-        if palette not in known:  # pictures in one map of colours often share it
-            known[palette] = Stream([palette], compress=True)
-            pdf.add_object(known[palette])
-        picture.stream = [smaller]
-        colours = Array(["/Indexed", "/DeviceRGB", len(palette) // 3 - 1, known[palette].reference])
-        extra.update({"ColorSpace": colours, "BitsPerComponent": bits})
-        extra.pop("DecodeParms", None)
-
-
-def _indexed(packed: bytes, width: int, height: int, table: NDArray[np.uint8]) -> tuple[bytes, int, bytes] | None:
-    """Return palette, bits a pixel and rows of a picture, None where it has too many colours.
-
-    packed: the compressed rows of an RGB PNG. table: room for one byte per colour, whose content does not matter.
-    """
-    from PIL import Image
-
-    shape = struct.pack(">LLBBBBB", width, height, 8, 2, 0, 0, 0)
-    png = b"\x89PNG\r\n\x1a\n"
-    for kind, data in ((b"IHDR", shape), (b"IDAT", packed), (b"IEND", b"")):
-        png += struct.pack(">L", len(data)) + kind + data + struct.pack(">L", zlib.crc32(kind + data))
-    with Image.open(io.BytesIO(png)) as picture:  # undoes the filters of the rows
-        counted: Any = picture.getcolors(_MOST_COLOURS)
-        if counted is None:
-            return None
-        keys = np.asarray(picture.convert("RGBX")).view("<u4")[..., 0] & 0xFFFFFF
-    colours = sorted(colour for _, colour in counted)
-    table[[red | green << 8 | blue << 16 for red, green, blue in colours]] = np.arange(len(colours))
-    bits = next(bits for bits in (1, 2, 4, 8) if len(colours) <= 1 << bits)
-    return bytes(part for colour in colours for part in colour), bits, _rows(table[keys], bits)
-
-
-def _rows(places: NDArray[np.uint8], bits: int) -> bytes:
-    """Return rows of palette places packed into whole bytes, the leftmost in the highest bits."""
-    in_byte = 8 // bits
-    padded = np.pad(places, ((0, 0), (0, -places.shape[1] % in_byte))).reshape(len(places), -1, in_byte)
-    shifts = np.arange(8 - bits, -1, -bits, dtype=np.uint8)
-    packed: NDArray[np.uint8] = np.bitwise_or.reduce(padded << shifts, axis=-1)
-    return packed.tobytes()
+    for rows in [o for o in pdf.objects if getattr(o, "palette", b"")]:
+        if rows.palette not in known:
+            known[rows.palette] = Stream([rows.palette], compress=True)
+            pdf.add_object(known[rows.palette])
+        last = len(rows.palette) // 3 - 1
+        rows.extra["ColorSpace"] = Array(["/Indexed", "/DeviceRGB", last, known[rows.palette].reference])
 
 
 def _pages(pdf: Any) -> list[Any]:

@@ -42,13 +42,16 @@ def write(page: str) -> Pdf:
     weasyprint = _weasyprint()
     from weasyprint.urls import FatalURLFetchingError
 
+    from reportgen.render import stored_png
+
     refused: list[str] = []
     numbered: set[str] = set()
     try:
         parsed = weasyprint.HTML(string=page, url_fetcher=_only_data(refused))
+        pictures = stored_png.pictures(parsed.etree_element)
         while True:
             with _heard() as messages:
-                made: bytes = parsed.write_pdf(pdf_variant="pdf/ua-1", finisher=finish.finish)
+                made: bytes = parsed.write_pdf(pdf_variant="pdf/ua-1", finisher=finish.finish, cache=dict(pictures))
             if refused:  # inside an SVG image, of which WeasyPrint then draws no more and goes on
                 raise FatalURLFetchingError(refused[0])
             if holes := [message for message in messages if message.startswith(_HOLES)]:
