@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from reportgen.collect import forward, masking, outputs
 from reportgen.collect.graph import Graph
@@ -131,7 +132,8 @@ class Sender:
                 keep(scores, start, end)
             return Found({shard: outputs.joined(answered)}, [])
         counted = _Counted(work, shard, part.labels)
-        with ThreadPoolExecutor(1) as aside:
+        # a thread of OpenBLAS that has done its share of a product spins for a while, on a core that TensorFlow needs
+        with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(1) as aside:
             counting: Future[None] | None = None  # of the batch before: numpy counts while TensorFlow computes
             for start, end, images in forward.read_ahead(part.images, work.batch):
                 with forward.faults_named(images):

@@ -58,7 +58,7 @@ def rows(inputs: Inputs) -> list[Row]:
         ),
         Row("dask", "the same with `--engine dask --workers 2`", "in one process, which uses all cores as well", dask),
         Row("pass", f"the pass that judges 122 units by {test} images", predict, built_in),
-        Row("all", f"the same, and the scores of all {every} images", predict, both),
+        Row("all", f"the same, and the scores of all {every} images", predict, both, limit=1.5),
         Row("pass-700", "the pass that judges 700 units by 10,000 images of 32x32x3", predict, large),
         Row("report-700", "a whole report of these 700 units", floor, whole_large),
         Row(
