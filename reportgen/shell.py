@@ -69,7 +69,7 @@ def explained(error: BaseException) -> tuple[str, int]:
     """Return the one line about a failure, and its exit code."""
     if isinstance(error, ReportgenError):
         return str(error), error.exit_code
-    if isinstance(error, MemoryError):
+    if isinstance(error, MemoryError) or "can't start new thread" in str(error):
         return "the memory is used up; give less data or a smaller model, or a machine with more memory", 3
     if isinstance(error, OSError):
         return f"{one_line(error)}; mend that and run again", 3

@@ -240,7 +240,7 @@ def test_without_a_pdf_there_is_the_page_and_no_earlier_pdf(
     assert "because of the weather" in (folder / "report.html").read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("step", ["check", "receive"])
+@pytest.mark.parametrize("step", ["send", "receive"])
 def test_where_nothing_but_a_pdf_was_asked_for_the_earlier_one_stays(
     folder: Path, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:
