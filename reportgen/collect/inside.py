@@ -1,5 +1,6 @@
 """What one pass says about every unit: verdicts on layers and units, and the proof that they hold."""
 
+import os
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -18,7 +19,7 @@ from reportgen.progress import Progress
 from reportgen.record import LayerVerdict, Proof, TopImage, Unit
 from reportgen.tally import Floats, LayerPlan, LayerTally
 
-_TOGETHER = 4  # layers judged at once; numpy sorts and multiplies beside Python, and each needs (U, U) arrays
+_TOGETHER = min(4, os.cpu_count() or 1)  # layers judged at once, each of which needs arrays of its own
 
 
 @dataclass(frozen=True)

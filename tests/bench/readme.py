@@ -103,7 +103,7 @@ def replaced(readme: str, content: str) -> str:
 
 
 def _ratio(mine: float, other: float) -> str:
-    """Return how long one takes against the other, to two digits or whole."""
+    """Return how long one takes against the other."""
     slower, faster = mine / other, other / mine
     if round(max(slower, faster), 1) == 1:
         return "as long"
@@ -111,7 +111,7 @@ def _ratio(mine: float, other: float) -> str:
 
 
 def _short(ratio: float) -> str:
-    return f"{ratio:.1f}" if ratio < 9.95 else f"{ratio:,.0f}"
+    return f"{ratio:.2f}" if ratio < 2 else f"{ratio:.1f}" if ratio < 9.95 else f"{ratio:,.0f}"
 
 
 def _seconds(seconds: float) -> str:
