@@ -13,6 +13,8 @@ Classes = NDArray[np.unsignedinteger[Any]]
 """Class indices in as few bytes as the number of classes needs: there is one for each image."""
 
 BINS = 15
+EDGES = np.linspace(0, 1, BINS + 1)
+"""(16,) of the bins of the confidence, as wide as each other."""
 MISTAKES = 12
 _EPSILON = 1e-7
 
@@ -68,8 +70,7 @@ def binned(confidence: Floats, right: NDArray[np.bool_]) -> Floats:
 
     confidence: (N,) in the predicted class; its bins have equal widths, and an edge belongs to the bin below.
     """
-    edges = np.linspace(0, 1, BINS + 1)
-    which = np.clip(np.digitize(confidence, edges, right=True) - 1, 0, BINS - 1)
+    which = np.clip(np.digitize(confidence, EDGES, right=True) - 1, 0, BINS - 1)
     return np.stack([np.bincount(which, weights, BINS) for weights in (None, confidence, right)]).astype(np.float64)
 
 

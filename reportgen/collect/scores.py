@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from reportgen.collect.predictions import BINS, Classes, Predictions
+from reportgen.collect.predictions import EDGES, Classes, Predictions
 from reportgen.record import ClassScore, Confused, Mistake, ReliabilityBin, Scores
 from reportgen.tally import Counts, Floats
 
@@ -41,7 +41,7 @@ def class_labels(names: Sequence[str], scores: int) -> list[str]:
 
 def reliability(binned: Floats) -> list[ReliabilityBin]:
     """Return 15 bins of equal width over the confidence in the predicted class. binned: see `predictions.binned`."""
-    edges = np.linspace(0, 1, BINS + 1).tolist()
+    edges = EDGES.tolist()
     return [
         ReliabilityBin(
             low=low,

@@ -1,8 +1,8 @@
 """A layer with everything painted that the page shows of it: outputs, kernels, relations, and a card a unit."""
 
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
@@ -69,8 +69,7 @@ class UnitView:
 
     letter: of its state, "R" for one that could be removed, "" for one that nothing is to be said about. css: its
     state as the style sheet and the filter of units know it. died: since when a dead one is, None where not known.
-    card: None where the unit has none. rank: its place, from 0, among the units of its layer that paper has no card of:
-    first those with something to say about them, then those that tell a class apart best.
+    card: None where the unit has none.
     """
 
     unit: Unit
@@ -79,15 +78,10 @@ class UnitView:
     css: str
     died: Text | None
     card: "CardView | None"
-    rank: int
 
     def has_card(self, on_paper: bool) -> bool:
         """Return whether its card is shown; on paper healthy units have none."""
         return self.card is not None and (not on_paper or bool(self.letter))
-
-    def is_shown(self, on_paper: bool, rows: int | None) -> bool:
-        """Return whether a link to the unit leads anywhere. rows: most of the table on paper, None for all."""
-        return self.has_card(on_paper) or not on_paper or rows is None or self.rank < rows
 
 
 class CardView:
@@ -180,10 +174,15 @@ class LayerView:
         return [view for view in self.units if view.card is not None]
 
     def rows(self, on_paper: bool) -> list[UnitView]:
-        """Return the units for the table: all by number, on paper those without a card by rank."""
+        """Return the units for the table: all by number, on paper those without a card, the most telling first."""
         if not on_paper:
             return self.units
-        return sorted((view for view in self.units if not view.has_card(on_paper)), key=lambda view: view.rank)
+        return sorted((view for view in self.units if not view.has_card(on_paper)), key=_first_told)
+
+    def linked(self, on_paper: bool, most: int | None) -> set[int]:
+        """Return the units that a link leads to: by their card or row. most: rows of the table, None for all."""
+        cards = [view for view in self.units if view.has_card(on_paper)]
+        return {view.unit.unit for view in cards + self.rows(on_paper)[:most]}
 
 
 def build(record: Record) -> list[LayerView]:
@@ -214,7 +213,7 @@ def build(record: Record) -> list[LayerView]:
             LayerView(
                 row=rows[verdict.name],
                 verdict=verdict,
-                units=_ranked([_unit_view(unit, cards, verdict, died) for unit in own]),
+                units=[_unit_view(unit, cards, verdict, died) for unit in own],
                 grids=grids.get(verdict.name),
                 correlations=attempt(tiles.correlations, alike.r, alike.order) if alike else None,
                 compared=len(alike.order) if alike else 0,
@@ -248,19 +247,13 @@ def _unit_view(
         letter, css = "R", "redundant"
     card = cards.view(unit, verdict)
     since = died.get((unit.layer, unit.unit)) if unit.state == "dead" else None  # judged on all images, not on some
-    return UnitView(unit, anchor(unit.layer, unit.unit), letter, css, since, card, rank=0)
+    return UnitView(unit, anchor(unit.layer, unit.unit), letter, css, since, card)
 
 
-def _ranked(units: Sequence[UnitView]) -> list[UnitView]:
-    """Return the units of a layer in their order with their rank."""
-
-    def first(view: UnitView) -> tuple[bool, bool, float]:
-        best = view.unit.preferred_class
-        return view.has_card(on_paper=True), not view.letter, -best.auroc if best else 0.0
-
-    order = sorted(range(len(units)), key=lambda n: first(units[n]))
-    ranks = {n: rank for rank, n in enumerate(order)}
-    return [replace(view, rank=ranks[n]) for n, view in enumerate(units)]
+def _first_told(view: UnitView) -> tuple[bool, float]:
+    """Return what sorts units: those with something to say about them, then those that tell a class apart best."""
+    best = view.unit.preferred_class
+    return not view.letter, -best.auroc if best else 0.0
 
 
 class _Cards:

@@ -16,6 +16,8 @@ from typing import Any
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _START = "data:image/png;base64,"
 _GREY, _COLOUR, _PALETTE = 0, 2, 3
+_KINDS = {(_COLOUR, 8), *((kind, bits) for kind in (_GREY, _PALETTE) for bits in (1, 2, 4, 8))}
+"""The kinds of pixels and bits of a channel that PNG and PDF have in common; 16 bits would be too fine."""
 _OTHERWISE = {b"tRNS", b"eXIf"}  # transparency, and a camera's orientation
 
 
@@ -88,7 +90,7 @@ def read(encoded: str) -> Png | None:
         chunks = list(_chunks(base64.b64decode(encoded, validate=True)))
         width, height, bits, kind, *others = struct.unpack(">LLBBBBB", chunks[0][1])
         names = {name for name, _ in chunks}
-        if any(others) or names & _OTHERWISE or (kind, bits) not in _known() or not width * height:
+        if any(others) or names & _OTHERWISE or (kind, bits) not in _KINDS or not width * height:
             return None
         palette, rows = (b"".join(data for name, data in chunks if name == wanted) for wanted in (b"PLTE", b"IDAT"))
         channels = 3 if kind == _COLOUR else 1
@@ -99,11 +101,6 @@ def read(encoded: str) -> Png | None:
     except (binascii.Error, struct.error, zlib.error, IndexError):
         return None
     return Png(width, height, bits, channels, palette if kind == _PALETTE else b"", rows)
-
-
-def _known() -> set[tuple[int, int]]:
-    """Return the kinds of pixels and bits of a channel that PNG and PDF have in common; 16 bits would be too fine."""
-    return {(_COLOUR, 8), *((kind, bits) for kind in (_GREY, _PALETTE) for bits in (1, 2, 4, 8))}
 
 
 def _chunks(png: bytes) -> Iterator[tuple[bytes, bytes]]:

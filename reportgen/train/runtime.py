@@ -17,8 +17,7 @@ def quiet_stderr(*, on_failure: bool) -> Iterator[None]:
 
     TensorFlow logs about missing GPUs before any of its own switches are read.
     """
-    if sys.stderr:
-        sys.stderr.flush()
+    sys.stderr.flush()
     with tempfile.TemporaryFile() as held:
         kept = os.dup(2)
         os.dup2(held.fileno(), 2)
