@@ -50,10 +50,7 @@ def load(folder: Path) -> Record:
         with (folder / ARRAYS_NAME).open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
             arrays = {name: archive[name] for name in archive.files}
         found["pictures"] = json.loads(arrays.pop(_OUTLINE).tobytes())
-        found["pictures"].setdefault("answers", None)  # a folder from before there were any
         found.setdefault("look", dataclasses.asdict(Look()))  # as of texts: a folder from before there were languages
-        found.setdefault("deaths", None)  # likewise
-        found["data"].setdefault("skipped", [])  # likewise
         texts = _read_texts(arrays.pop(_TEXTS, None))
         return typing.cast(Record, _build(Record, found, arrays, texts))
     except FileNotFoundError as error:
@@ -118,8 +115,9 @@ def _build(kind: Any, value: Any, arrays: dict[str, Array], texts: dict[str, Tex
     if kind == Array:
         return arrays[value]
     if isinstance(kind, type) and dataclasses.is_dataclass(kind):
-        hints = _hints(kind)
-        return kind(**{name: _build(hints[name], value[name], arrays, texts) for name in hints})
+        hints, later = _hints(kind), _later(kind)
+        known = [name for name in hints if name in value or name not in later]
+        return kind(**{name: _build(hints[name], value[name], arrays, texts) for name in known})
     if origin in (types.UnionType, typing.Union):
         if value is None and type(None) in args:
             return None
@@ -143,6 +141,14 @@ def _build(kind: Any, value: Any, arrays: dict[str, Array], texts: dict[str, Tex
 
 
 _hints = functools.cache(typing.get_type_hints)
+
+
+@functools.cache
+def _later(kind: Any) -> frozenset[str]:
+    """Return the fields of a noun that have a default: a folder from before there were any lacks them."""
+    fields = dataclasses.fields(kind)
+    plain = dataclasses.MISSING
+    return frozenset(f.name for f in fields if f.default is not plain or f.default_factory is not plain)
 
 
 def _expect(value: Any, kind: type) -> None:

@@ -24,7 +24,7 @@ _BLOCK = 100_000  # image numbers that are ranked at once
 Family = Literal["relu", "relu6", "bounded", "leaky", "linear", "softmax"]
 """What the nonlinearity that a unit is read behind does to its values.
 
-relu: exact zeros below. relu6: also cut at 6. bounded: between `low` and `high` (sigmoid, tanh ...).
+relu: exact zeros below. relu6: also cut at `high`, as 6. bounded: between `low` and `high` (sigmoid, tanh ...).
 leaky: no true zero, so "fires" means a positive pre-activation (leaky ReLU, PReLU, ELU, GELU, SiLU ...).
 linear: none of these. softmax: an output layer, judged as an output.
 """
@@ -35,7 +35,7 @@ class LayerPlan:
     """How a layer is read, fixed before the pass so that what different machines counted can be joined.
 
     layer: its name. read_after: the name of the layer whose output is read. position_shape: () for neurons, else the
-    spatial shape; P is its product. low, high: the range of a bounded nonlinearity, None elsewhere. eps: a value
+    spatial shape; P is its product. low, high: the range of a bounded nonlinearity, high alone of relu6, None elsewhere. eps: a value
     above it counts as firing. shift: (U,) taken off every value before it is squared, near the unit's mean.
     edges: (B + 1,) of the histogram; values outside are counted in its first and last bin. sampled: (S,) the flat
     positions that `histogram` and the map sums look at, ascending; all P where there are few.
@@ -65,7 +65,7 @@ class LayerTally:
 
     images: N. fired: images with s_max > eps. zeros: (x, p) with a <= eps (leaky: pre-activation <= 0).
     low_tail, high_tail: (x, p) with t < 0.05 and t > 0.95, t = (a - low) / (high - low), of a bounded family;
-    of relu6 high_tail counts a >= 6; else zero. total, squares: of shifted values over all (x, p). absolute: of |a|.
+    of relu6 high_tail counts a >= high; else zero. total, squares: of shifted values over all (x, p). absolute: of |a|.
     smallest: of a and 0, so 0 behind a ReLU. largest: of a. histogram: (U, B) of a over the sampled positions.
     map_total: of shifted a over the sampled positions; map_products: (U, U) its outer products.
     pooled_total: of shifted s_mean over images; pooled_products: (U, U) its outer products.
@@ -211,7 +211,7 @@ def _firing(plan: LayerPlan, values: Floats) -> dict[str, Any]:
         shares = (values - plan.low) / (plan.high - plan.low)
         low_tail, high_tail = (shares < TAIL).sum(axis=(0, 1)), (shares > 1 - TAIL).sum(axis=(0, 1))
     elif plan.family == "relu6":
-        high_tail = (values >= 6).sum(axis=(0, 1))
+        high_tail = (values >= plan.high).sum(axis=(0, 1))
     fires = values > floor
     return {
         "fired": fires.any(axis=1).sum(axis=0),

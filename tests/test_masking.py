@@ -1,4 +1,4 @@
-"""Units held at a value: as if their weights had been edited by hand, and what the proof makes of it."""
+"""Units taken out of a model: as if their weights had been edited by hand, and what the proof makes of it."""
 
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
@@ -10,11 +10,12 @@ import pytest
 
 from reportgen.collect import forward, inside, masking, probe
 from reportgen.collect.graph import Graph
+from reportgen.collect.masking import Ablation, Line
 from reportgen.collect.reading import readings
 from reportgen.collect.shards import Engine, Found, Shard, Work
 from reportgen.dataset import Dataset, Part
 from reportgen.progress import Progress
-from reportgen.record import Proof, Unit
+from reportgen.record import Ablated, Proof, Unit
 from tests.passes import QUIET, Array, Looked, keras, look, make_dataset, make_part, predicted, randomise
 
 pytestmark = pytest.mark.tensorflow
@@ -26,9 +27,16 @@ DATA = make_dataset(make_part(SHAPE, 50))
 
 def held(model: Model, values: Mapping[str, Mapping[int, float]], dataset: Dataset = DATA, batch: int = 50) -> Array:
     """Return the model's outputs with units of some layers held at a value."""
+    return ablated(model, [{name: Ablation(held=of_layer) for name, of_layer in values.items()}], dataset, batch)[:, 0]
+
+
+def ablated(model: Model, asked: Sequence[Mapping[str, Ablation]], dataset: Dataset = DATA, batch: int = 50) -> Array:
+    """Return (N, A, K) the model's outputs under each of the ablations, by the names of the layers."""
     graph = Graph(model)
-    chosen = [(reading, values.get(reading.name, {})) for reading in readings(graph)]
-    return answers(masking.holding(graph, chosen), dataset, batch)
+    read = readings(graph)
+    places = {reading.name: place for place, reading in enumerate(read)}
+    by_place = [{places[name]: ablation for name, ablation in one.items()} for one in asked]
+    return answers(masking.without(graph, by_place, read), dataset, batch)
 
 
 def answers(answer: Callable[[Any], Any], dataset: Dataset = DATA, batch: int = 20) -> Array:
@@ -171,7 +179,7 @@ class Listening:
 
     def send(self, work: Work, parts: Mapping[str, Part], shards: Sequence[Shard], progress: Progress) -> Found:
         self.asked.append(work)
-        return Found({shard: self.found.outputs[shard.part] for shard in shards}, [])
+        return Found({shard: (self.found.outputs[shard.part],) * len(work.ablations) for shard in shards}, [])
 
 
 @pytest.fixture(scope="module")
@@ -187,7 +195,7 @@ def test_the_planted_units_are_what_they_were_made_to_be(told_apart: Looked) -> 
 
 def flagged(found: Looked, **changes: dict[str, Any]) -> list[Unit]:
     """Return the verdicts with no unit called idle but those of `changes`, named unit_0, unit_1 ..."""
-    clean = [dataclasses.replace(unit, state="healthy", removable=False) for unit in found.units]
+    clean = [dataclasses.replace(unit, state="healthy", removable=False, group=None) for unit in found.units]
     return [
         dataclasses.replace(unit, **changes.get(f"unit_{unit.unit}", {})) if unit.layer == "hidden" else unit
         for unit in clean
@@ -208,14 +216,63 @@ def test_dead_and_removable_units_are_not_missed(told_apart: Looked) -> None:
     assert found.accuracy_after == found.accuracy_before
     low, high = found.interval
     assert low < 0 < high
+    assert found.dead == found.redundant == Ablated(1, found.accuracy_after, found.interval)
 
 
-@pytest.mark.parametrize("wrong", [{"state": "dead"}, {"removable": True}], ids=["dead", "removable"])
-def test_a_useful_unit_that_is_called_idle_shows_in_the_proof(told_apart: Looked, wrong: dict[str, Any]) -> None:
-    found = proof_of(told_apart, flagged(told_apart, unit_0=wrong))
+def test_a_useful_unit_that_is_called_dead_shows_in_the_proof(told_apart: Looked) -> None:
+    found = proof_of(told_apart, flagged(told_apart, unit_0={"state": "dead"}))
     assert found.masked_units == 1
     assert found.accuracy_after < found.accuracy_before - 0.3
     assert found.interval[1] < 0
+    assert found.dead == Ablated(1, found.accuracy_after, found.interval) and found.redundant is None
+
+
+def test_a_wrong_verdict_of_one_kind_leaves_the_other_kind_alone(told_apart: Looked) -> None:
+    """Unit 0 is called dead, which is wrong; that 2 repeats 3 is wrong too, but nothing hangs on 2."""
+    wrong = flagged(
+        told_apart, unit_0={"state": "dead"}, unit_2={"removable": True, "group": 0}, unit_3={"group": 0}
+    )
+    found = proof_of(told_apart, wrong)
+    assert found.masked_units == 2
+    assert found.dead is not None and found.dead.interval[1] < 0
+    assert found.redundant is not None and found.redundant.accuracy_after == found.accuracy_before
+    assert found.accuracy_after == found.dead.accuracy_after
+
+
+def in_shares(copies: int, noise: float = 0.0) -> tuple[Model, Dataset]:
+    """Return a model of four units, each as many times, with a share of its outgoing weights each; and its images.
+
+    noise: of the copies' weights, as a share of their own; each has some of its own.
+    """
+    generator = np.random.default_rng(2)
+    labels = np.arange(600) % 4
+    images = generator.normal(0, 0.7, (600, 8)) + 2.0 * np.eye(4)[labels].repeat(2, 1)
+    kernel = np.tile(np.eye(4).repeat(2, 0), (1, copies))
+    kernel *= 1 + noise * generator.standard_normal(kernel.shape)
+    model = keras.Sequential(
+        [L.Input((8,)), L.Dense(4 * copies, activation="relu", name="hidden"), L.Dense(4, activation="softmax")]
+    )
+    head = np.tile(np.eye(4), (copies, 1)) / copies
+    model.set_weights([kernel, np.zeros(4 * copies), head, np.zeros(4)])
+    return model, make_dataset(Part(images.astype(np.float32), labels), scale=1.0)
+
+
+@pytest.mark.parametrize("noise", [0.0, 0.1], ids=["exact", "near"])
+def test_copies_that_share_the_work_can_go(noise: float) -> None:
+    """Held at their means, they would take five sixths of the signal with them, and the bias would decide."""
+    found = look(*in_shares(6, noise))
+    proof = proof_of(found, found.units)
+    assert sum(unit.removable for unit in found.units_of("hidden")) == proof.masked_units >= 15
+    assert proof.redundant is not None and proof.dead is None
+    assert abs(proof.accuracy_after - proof.accuracy_before) < 0.01
+    assert noise or proof.accuracy_after == proof.accuracy_before
+
+
+def test_two_units_that_are_not_alike_do_not_pass_for_each_other() -> None:
+    found = look(*in_shares(1))
+    proof = proof_of(found, flagged(found, unit_0={"group": 0}, unit_1={"removable": True, "group": 0}))
+    assert proof.interval[1] < 0
+    assert proof.redundant == Ablated(1, proof.accuracy_after, proof.interval) and proof.dead is None
 
 
 def test_a_unit_is_held_at_its_mean_over_the_images_looked_at(told_apart: Looked) -> None:
@@ -223,4 +280,63 @@ def test_a_unit_is_held_at_its_mean_over_the_images_looked_at(told_apart: Looked
     proof_of(told_apart, flagged(told_apart, unit_3={"state": "dead"}), engine)
     mean = told_apart.dataset.test.images[:, 0, 0, 0].mean()  # what the plain unit sees
     hidden = [reading.name for reading in told_apart.readings].index("hidden")
-    assert [work.held for work in engine.asked] == [{hidden: {3: pytest.approx(mean, rel=1e-5)}}]
+    (work,) = engine.asked
+    assert work.ablations == [{hidden: Ablation(held={3: pytest.approx(mean, rel=1e-5)})}]
+
+
+def test_a_removable_unit_follows_the_line_through_the_one_that_stays(told_apart: Looked) -> None:
+    """Unit 2 has the values of unit 0; how unit 3, one of the four pixels, goes with them is what numpy fits."""
+    engine = Listening(told_apart)
+    group = {"removable": True, "group": 0}
+    proof_of(told_apart, flagged(told_apart, unit_0={"group": 0}, unit_2=group, unit_3=group), engine)
+    hidden = [reading.name for reading in told_apart.readings].index("hidden")
+    images = told_apart.dataset.test.images
+    fit = np.polyfit(images.sum(axis=(1, 2, 3)), images[:, 0, 0, 0], 1)
+    (work,) = engine.asked
+    lines = work.ablations[0][hidden].lines
+    assert lines[2] == Line(0, pytest.approx(1, rel=1e-5), pytest.approx(0, abs=1e-5))
+    assert lines[3] == Line(0, pytest.approx(fit[0], rel=1e-4), pytest.approx(fit[1], rel=1e-3))
+
+
+@pytest.mark.parametrize("build", [plain, channels_first], ids=lambda build: build.__name__)
+def test_a_unit_on_a_line_is_a_unit_with_other_weights(build: Callable[[], Model]) -> None:
+    """1.5 times unit 0 in place of unit 2: 1.5 times its kernel and bias, behind a ReLU."""
+    found = ablated(build(), [{"conv": Ablation(lines={2: Line(0, 1.5, 0.0)})}])[:, 0]
+    edited = build()
+    kernel, bias = edited.get_layer("conv").get_weights()
+    kernel[..., 2], bias[2] = 1.5 * kernel[..., 0], 1.5 * bias[0]
+    edited.get_layer("conv").set_weights([kernel, bias])
+    np.testing.assert_allclose(found, predicted(edited, DATA.test.images), rtol=1e-5, atol=1e-6)
+
+
+def test_several_ablations_at_once_are_each_alone() -> None:
+    asked = [
+        {"dense": Ablation(held={1: 0.25})},
+        {"conv": Ablation(held={0: 0.5})},
+        {},
+        {"conv": Ablation(lines={2: Line(0, 1.5, 0.1)}), "dense": Ablation(held={1: 0.25})},
+    ]
+    together = ablated(plain(), asked)
+    for number, one in enumerate(asked):
+        np.testing.assert_allclose(together[:, number], ablated(plain(), [one])[:, 0], rtol=1e-6, atol=1e-7)
+    assert len({tuple(np.round(together[:, number].ravel(), 4)) for number in range(4)}) == 4
+
+
+def joined_and_reshaped() -> Model:
+    """Return a model with two layers whose values are put together, and turned into pictures, before their ReLU."""
+    start = keras.Input(SHAPE)
+    flat = L.Flatten()(start)
+    both = keras.ops.concatenate([L.Dense(4, name="one")(flat), 2.0 * L.Dense(12, name="other")(flat)], axis=-1)
+    end = L.Flatten()(L.ReLU()(L.Reshape((4, 4, 1))(both)))
+    return randomise(keras.Model(start, L.Dense(3, activation="softmax", name="scores")(end)), 8)
+
+
+@pytest.mark.parametrize(
+    ("layer", "values", "scale"), [("one", {1: 0.4, 3: 2.0}, 1.0), ("other", {0: 0.6, 11: 1.2}, 2.0)]
+)
+def test_units_among_others_are_held_alone(layer: str, values: dict[int, float], scale: float) -> None:
+    found, edited = held(joined_and_reshaped(), {layer: values}), joined_and_reshaped()
+    unchanged = predicted(edited, DATA.test.images)
+    with_constant(edited, layer, {unit: value / scale for unit, value in values.items()})
+    np.testing.assert_allclose(found, predicted(edited, DATA.test.images), rtol=1e-5, atol=1e-6)
+    assert np.abs(found - unchanged).max() > 1e-3

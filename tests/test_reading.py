@@ -78,8 +78,11 @@ def body(**options: Any) -> Any:
         (lambda: chain(body(), BN(name="a"), BN(name="b"), L.Activation("tanh", name="t")), "t", ["a", "b", "t"]),
         (lambda: chain(body(), BN(name="bn")), "body", []),
         (lambda: chain(body(), BN(name="bn"), L.MaxPooling2D(), L.ReLU()), "body", []),
-        (lambda: chain(body(), L.Dropout(0.5), L.ReLU()), "body", []),
-        (lambda: chain(body(), L.Activation("linear"), L.ReLU()), "body", []),
+        (lambda: chain(body(), L.Dropout(0.5, name="drop"), L.ReLU(name="relu")), "relu", ["drop", "relu"]),
+        (lambda: chain(body(), L.Activation("linear", name="a"), L.ReLU(name="relu")), "relu", ["a", "relu"]),
+        (lambda: chain(body(), L.Rescaling(2.0, name="twice"), L.ReLU(name="relu")), "relu", ["twice", "relu"]),
+        (lambda: chain(body(), L.MaxPooling2D(2, strides=1, padding="same"), L.ReLU()), "body", []),
+        (lambda: chain(body(), L.Permute((2, 1, 3)), L.ReLU()), "body", []),
         (residual, "body", []),
         (two_consumers, "body", []),
         (two_behind_bn, "body", []),
@@ -88,7 +91,8 @@ def body(**options: Any) -> Any:
     ],
     ids=[
         "activation argument", "activation argument and a layer", "nothing", "layer", "BN and layer", "two BN",
-        "BN then flatten", "BN then pooling", "dropout between", "linear layer", "BN then sum", "two consumers",
+        "BN then flatten", "BN then pooling", "dropout between", "linear layer",
+        "scaled", "pooling that keeps the size", "turned", "BN then sum", "two consumers",
         "two consumers behind BN", "consumed twice by one", "two consumers behind the nonlinearity",
     ],
 )  # fmt: skip
@@ -118,7 +122,7 @@ LEAKY, LINEAR, RELU = ("leaky", None, None), ("linear", None, None), ("relu", No
     [
         ("linear", LINEAR),
         ("relu", RELU),
-        ("relu6", ("relu6", None, None)),
+        ("relu6", ("relu6", None, 6.0)),
         ("sigmoid", ("bounded", 0.0, 1.0)),
         ("hard_sigmoid", ("bounded", 0.0, 1.0)),
         ("tanh", ("bounded", -1.0, 1.0)),
@@ -158,7 +162,7 @@ def test_the_sign_of_a_leaky_value_is_that_of_its_pre_activation(name: str) -> N
     [
         (lambda: L.ReLU(), "relu"),
         (lambda: L.ReLU(max_value=6), "relu6"),
-        (lambda: L.ReLU(max_value=3), "relu"),
+        (lambda: L.ReLU(max_value=3), "relu6"),
         (lambda: L.ReLU(negative_slope=0.1), "leaky"),
         (lambda: L.LeakyReLU(), "leaky"),
         (lambda: L.PReLU(), "leaky"),
@@ -196,9 +200,30 @@ def test_an_output_with_a_score_for_each_class_is_judged_as_an_output(
     assert found.read_after == (layers_behind[-1].name if layers_behind else "scores")
 
 
-def test_one_sigmoid_is_a_unit_between_0_and_1() -> None:
-    found = output_of(1, "sigmoid")
-    assert (found.family, found.low, found.high) == ("bounded", 0.0, 1.0)
+@pytest.mark.parametrize("activation", ["sigmoid", None])
+def test_one_score_is_an_output_too(activation: str | None) -> None:
+    assert output_of(1, activation).family == "softmax"
+
+
+@pytest.mark.parametrize(
+    "behind",
+    [
+        lambda x: keras.ops.softmax(x),
+        lambda x: keras.ops.softmax(x / 2.0),
+        lambda x: keras.activations.softmax(x),
+        lambda x: keras.ops.reshape(x, (-1, 3)),
+        lambda x: L.Activation("linear")(x),
+    ],
+    ids=["operation", "with a temperature", "activation called", "reshaped", "linear layer"],
+)
+def test_what_operations_make_of_the_scores_is_the_output(behind: Callable[[Any], Any]) -> None:
+    start = keras.Input((8, 8, 1))
+    scores = L.Dense(3, name="scores")(L.Flatten()(start))
+    model = keras.Model(start, behind(scores))
+    found = by_layer(model)["scores"]
+    assert found.family == "softmax"
+    assert found.tensor is Graph(model).output or found.tensor.shape == (None, 3)
+    assert found.read_after != "scores"
 
 
 def test_a_softmax_inside_the_model_names_no_classes() -> None:

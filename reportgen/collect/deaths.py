@@ -20,7 +20,6 @@ WATCHED = 1000
 """How many images the units are watched on, at most."""
 
 _SAME = 1e-5  # how far values may be apart, as a share of the largest, that the same weights give
-_SMALL = 1e-6  # of a layer's largest value: what counts as zero where the activation has no exact one
 
 Flags = NDArray[np.bool_]
 Values = NDArray[np.float32]
@@ -78,7 +77,8 @@ class Watch:
 
         _, found = self._graph.values(images, [reading.tensor for reading in self._readings])
         low, high = [], []
-        for reading, values in zip(self._readings, found, strict=True):
+        for reading, whole in zip(self._readings, found, strict=True):
+            values = reading.own(whole)
             axes = [axis for axis in range(len(values.shape)) if axis != reading.axis]
             high.append(tf.cast(tf.reduce_max(values, axes), tf.float32))
             # what is below zero does not matter behind a ReLU, and looking for it takes time
@@ -148,10 +148,9 @@ def _weights_of(counts: Sequence[Count], now: Count) -> int | None:
 
 def _dead(reading: Reading, low: Values, high: Values) -> Flags:
     """Return (U,) which units never left zero, as `states.is_dead` has it. low, high: (U,) over all images."""
-    exact = reading.family in states.RELU_FAMILY
-    eps = 0.0 if exact else _SMALL * float(np.abs([low, high]).max())
-    silent: Flags = high <= eps
-    return silent if states.rests_at_zero(reading) else silent & (low >= -eps)
+    small = states.NOTHING * float(np.abs([low, high]).max())
+    silent: Flags = high <= (0.0 if reading.family in states.RELU_FAMILY else small)
+    return silent if states.rests_at_zero(reading) else silent & (low >= -small)
 
 
 def _spread(of: int, most: int) -> NDArray[np.int64]:

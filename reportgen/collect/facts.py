@@ -3,7 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from numpy.typing import NDArray
 
@@ -18,7 +18,8 @@ class Weights:
     kernel: (U, D) each unit's flattened kernel. bias: (U,). gamma: (U,) of a BatchNormalization between the layer
     and its nonlinearity. params_per_unit: what removing one unit saves. input_is_zero: the layer's input was zero
     for every image. reach: (U,) the largest pre-activation that the range of the layer's input allows: the bias
-    plus the largest reachable positive sum. sees: (U,) which group of input channels each unit
+    plus the largest reachable positive sum. slopes: (U, S) below 0, of a PReLU whose units have their own. copies: what
+    a unit is whose kernel and bias are c > 0 times another's: c times the other, a copy if c = 1, or none. sees: (U,) which group of input channels each unit
     weighs, None where all weigh all.
     """
 
@@ -28,6 +29,8 @@ class Weights:
     params_per_unit: int = 0
     input_is_zero: bool = False
     reach: Floats | None = None
+    slopes: Floats | None = None
+    copies: Literal["scaled", "equal", "none"] = "scaled"
     sees: Counts | None = None
 
 

@@ -33,7 +33,7 @@ def compiled(answer: Callable[[Any], Any], part: Part, pixels: Pixels) -> Callab
 
 
 def outputs(run: Callable[..., Any], images: Images, batch: int, tick: Tick) -> Iterator[tuple[int, int, Values]]:
-    """Yield (start, end, what `run` gives) of each batch: (B, K) float32. Raises InputError."""
+    """Yield (start, end, what `run` gives) of each batch: (B, ...) float32. Raises InputError."""
     for start, end, some in read_ahead(images, batch):
         with faults_named(some):
             found = run(some).numpy()

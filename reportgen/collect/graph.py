@@ -78,12 +78,27 @@ class Graph:
 
     def run(self, images: Any, change: Callable[[Tensor, Any], Any]) -> Any:
         """Return the model's output for `images`, each computed value replaced by `change(tensor, value)`."""
+        return self.runs(images, [change])[0]
+
+    def runs(self, images: Any, changes: Sequence[Callable[[Tensor, Any], Any]]) -> list[Any]:
+        """Return the output as `run` does for each of several changes; what is the same for some is computed once.
+
+        A change that leaves a value as it is returns the same object, which is how it is known.
+        """
         import keras
 
-        values = {self.input: keras.ops.cast(images, self.model.inputs[0].dtype)}
+        values: dict[Tensor, list[Any]] = {
+            self.input: [keras.ops.cast(images, self.model.inputs[0].dtype)] * len(changes)
+        }
         for call in self.calls:
-            for tensor, value in zip(call.outputs, call.on(values), strict=True):
-                values[tensor] = change(tensor, value)
+            computed: dict[tuple[int, ...], list[Any]] = {}
+            for place, change in enumerate(changes):
+                given = {tensor: values[tensor][place] for tensor in call.given}
+                same = tuple(map(id, given.values()))
+                if same not in computed:
+                    computed[same] = call.on(given)
+                for tensor, value in zip(call.outputs, computed[same], strict=True):
+                    values.setdefault(tensor, []).append(change(tensor, value))
         return values[self.output]
 
     def values(self, images: Any, wanted: Sequence[Tensor]) -> tuple[Any, list[Any]]:

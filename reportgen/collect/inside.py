@@ -11,12 +11,13 @@ from numpy.typing import NDArray
 from reportgen.collect import fields, moments, outputs, proof, states, units, weights
 from reportgen.collect.facts import ImageFacts, Thresholds
 from reportgen.collect.graph import Graph
+from reportgen.collect.masking import Ablation, Line
 from reportgen.collect.predictions import Classes
 from reportgen.collect.reading import Reading
 from reportgen.collect.shards import Engine, Shard, Work
 from reportgen.dataset import Dataset, Part, numbered_through
 from reportgen.progress import Progress
-from reportgen.record import LayerVerdict, Proof, TopImage, Unit
+from reportgen.record import Ablated, LayerVerdict, Proof, TopImage, Unit
 from reportgen.tally import Floats, LayerPlan, LayerTally
 
 _TOGETHER = min(4, os.cpu_count() or 1)  # layers judged at once, each of which needs arrays of its own
@@ -56,7 +57,7 @@ def judge(
 
     def judged(reading: Reading, plan: LayerPlan, tally: LayerTally) -> tuple[LayerVerdict, list[Unit]]:
         verdict, of_layer = units.judge(plan, tally, weights.facts(reading, graph, ranges), images, thresholds)
-        field = None if reading.channels_first else seen[reading.tensor]
+        field = None if reading.channels_first else seen[reading.call.outputs[0]]
         return verdict, [_with_patches(unit, field, dataset.image_shape) for unit in of_layer]
 
     with ThreadPoolExecutor(_TOGETHER) as pool:
@@ -68,25 +69,53 @@ def prove(
     engine: Engine, looked: Looked, judged: Sequence[Unit], dataset: Dataset, right: NDArray[np.bool_],
     *, batch: int, progress: Progress,
 ) -> Proof:  # fmt: skip
-    """Return the accuracy on the test part with every dead and every removable unit held at its mean.
+    """Return the accuracy on the test part without the dead units, without the removable ones, and without either.
 
-    right: (N,) whether the whole model classifies each test image correctly.
+    A dead unit is held at its mean. A removable one is replaced by the least-squares line through the unit of its
+    group that stays: to hold it at its mean would take away what the others of its group say, too, where each has a
+    share of it. right: (N,) whether the whole model classifies each test image correctly.
     """
-    held: dict[int, dict[int, float]] = {}
-    for place, (plan, tally) in enumerate(zip(looked.plans, looked.tallies, strict=True)):
-        idle = [u.unit for u in judged if u.layer == plan.layer and (u.state == states.DEAD or u.removable)]
-        if idle:
-            mean = moments.mean(plan, tally)
-            held[place] = {unit: float(mean[unit]) for unit in idle}
-    masked = sum(map(len, held.values()))
+    dead, removable = _without_dead(looked, judged), _without_removable(looked, judged)
+    both = {
+        place: Ablation(dead.get(place, Ablation()).held, removable.get(place, Ablation()).lines)
+        for place in (dead | removable)
+    }
     before = float(right.mean())
-    if not masked:
+    apart = {name: layers for name, layers in (("dead", dead), ("redundant", removable)) if layers}
+    if not apart:
         return Proof(0, before, before, [0.0, 0.0])
+    asked = [*apart.values(), *([both] if len(apart) > 1 else [])]
     whole = Shard("test", 0, len(dataset.test))
-    answered = engine.send(Work(dataset.pixels, batch, held=held), {"test": dataset.test}, [whole], progress)
-    found, _ = outputs.read({"test": answered.outputs_of("test")})
-    after = found["test"].predicted == dataset.test.labels
-    return Proof(masked, before, float(after.mean()), list(proof.interval(right, after)))
+    answered = engine.send(Work(dataset.pixels, batch, ablations=asked), {"test": dataset.test}, [whole], progress)
+    found = []
+    for number, layers in enumerate(asked):
+        predicted, _ = outputs.read({"test": answered.outputs_of("test", number)})
+        after = predicted["test"].predicted == dataset.test.labels
+        found.append(Ablated(sum(map(len, layers.values())), float(after.mean()), list(proof.interval(right, after))))
+    of_kind, joint = dict(zip(apart, found, strict=False)), found[-1]
+    return Proof(joint.units, before, joint.accuracy_after, joint.interval, of_kind.get("dead"), of_kind.get("redundant"))
+
+
+def _without_dead(looked: Looked, judged: Sequence[Unit]) -> dict[int, Ablation]:
+    """Return the ablation of all dead units, by the place of their layer."""
+    found = {}
+    for place, (plan, tally) in enumerate(zip(looked.plans, looked.tallies, strict=True)):
+        if dead := [u.unit for u in judged if u.layer == plan.layer and u.state == states.DEAD]:
+            mean = moments.mean(plan, tally)
+            found[place] = Ablation(held={unit: float(mean[unit]) for unit in dead})
+    return found
+
+
+def _without_removable(looked: Looked, judged: Sequence[Unit]) -> dict[int, Ablation]:
+    """Return the ablation of all removable units, by the place of their layer."""
+    stays = {(unit.layer, unit.group): unit.unit for unit in judged if unit.group is not None and not unit.removable}
+    found = {}
+    for place, (plan, tally) in enumerate(zip(looked.plans, looked.tallies, strict=True)):
+        if removable := [unit for unit in judged if unit.layer == plan.layer and unit.removable]:
+            twins = {unit.unit: stays[unit.layer, unit.group] for unit in removable}
+            lines = moments.lines(plan, tally, twins)
+            found[place] = Ablation(lines={unit: Line(twins[unit], *line) for unit, line in lines.items()})
+    return found
 
 
 def _image_range(parts: Mapping[str, Part], dataset: Dataset, *, channels_apart: bool) -> tuple[Floats, Floats]:

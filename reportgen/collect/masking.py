@@ -1,40 +1,74 @@
-"""The model run again with some units held at their mean: what its answers are without them."""
+"""The model run again without some units: what its answers are when these are held, or follow another unit."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from reportgen.collect.graph import Graph, Tensor
 from reportgen.collect.reading import Reading
-from reportgen.tally import Floats
 
 
-def holding(graph: Graph, held: Sequence[tuple[Reading, Mapping[int, float]]]) -> Callable[[Any], Any]:
-    """Return what gives the model's output, as float32, for images as it sees them, with units fixed at a value.
+@dataclass(frozen=True)
+class Line:
+    """Gives `slope` times what another unit gives, plus `offset`."""
 
-    held: for each layer the units and the values that they are held at, usually their means: zero would be outside
-    of what the layers behind a BatchNormalization have ever seen. With nothing held it is the model as it is.
+    unit: int
+    slope: float
+    offset: float
+
+
+@dataclass(frozen=True)
+class Ablation:
+    """How a layer does without some of its units.
+
+    held: by unit the value that it has everywhere, usually its mean: zero would be outside of what the layers behind
+    a BatchNormalization have ever seen. lines: by unit the line that replaces it, through a unit that stays.
+    """
+
+    held: Mapping[int, float] = field(default_factory=dict)
+    lines: Mapping[int, Line] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.held) + len(self.lines)
+
+
+def without(graph: Graph, ablations: Sequence[Mapping[int, Ablation]], readings: Sequence[Reading]) -> Any:
+    """Return what gives (B, A, K) the model's output, as float32, for (B, ...) images under each of A ablations.
+
+    ablations: of each the layers that it is about, by the place of their reading. An empty one is the model as it is.
+    What several have in common is computed once.
     """
     import tensorflow as tf
 
-    masks = {reading.tensor: _mask(reading, values) for reading, values in held if values}
+    changes = [_change([(readings[place], one) for place, one in layers.items()]) for layers in ablations]
+    return lambda images: tf.cast(tf.stack(graph.runs(images, changes), axis=1), tf.float32)
+
+
+def _change(ablated: Sequence[tuple[Reading, Ablation]]) -> Callable[[Tensor, Any], Any]:
+    """Return what replaces each value of the graph; one without ablated units is returned as the same object."""
 
     def change(tensor: Tensor, value: Any) -> Any:
-        if (mask := masks.get(tensor)) is None:
-            return value
-        free, fixed = (tf.cast(array, value.dtype) for array in mask)
-        return value * free + fixed
+        for reading, ablation in ablated:  # several layers may be read in one tensor
+            if reading.tensor is tensor and ablation:
+                value = reading.put(_ablated(reading, ablation, reading.own(value)), value)
+        return value
 
-    return lambda images: tf.cast(graph.run(images, change), tf.float32)
+    return change
 
 
-def _mask(reading: Reading, values: Mapping[int, float]) -> tuple[Floats, Floats]:
-    """Return what to multiply a layer's output with and what to add, shaped to the axis of its units."""
-    free, fixed = np.ones(reading.units), np.zeros(reading.units)
-    chosen = list(values)
-    free[chosen], fixed[chosen] = 0.0, list(values.values())
-    if reading.channels_first:
-        spread = (reading.units, *[1] * (len(reading.tensor.shape) - 2))
-        free, fixed = free.reshape(spread), fixed.reshape(spread)
-    return free, fixed
+def _ablated(reading: Reading, ablation: Ablation, values: Any) -> Any:
+    """Return a layer's own values without the ablated units."""
+    import tensorflow as tf
+
+    free, fixed, slopes = np.ones(reading.units), np.zeros(reading.units), np.zeros(reading.units)
+    twins = np.arange(reading.units)
+    for unit, value in ablation.held.items():
+        free[unit], fixed[unit] = 0.0, value
+    for unit, line in ablation.lines.items():
+        free[unit], fixed[unit], slopes[unit], twins[unit] = 0.0, line.offset, line.slope, line.unit
+    behind = [1] * (len(reading.shape) - 1 - reading.axis)
+    free_, fixed_, slopes_ = (tf.cast(each.reshape(-1, *behind), values.dtype) for each in (free, fixed, slopes))
+    kept = values * free_ + fixed_
+    return kept + tf.gather(values, twins, axis=reading.axis) * slopes_ if ablation.lines else kept

@@ -1,5 +1,7 @@
 """Means, spreads and correlations worked out from the sums of a tally; undefined ones are NaN, never a warning."""
 
+from collections.abc import Mapping
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -92,6 +94,17 @@ def map_correlation(plan: LayerPlan, tally: LayerTally) -> Floats:
     """Return (U, U) r of a over images and sampled positions."""
     count = tally.images * len(plan.sampled)
     return correlation(map_covariance(plan, tally), _magnitude(plan, tally.map_products, tally.map_total, count))
+
+
+def lines(plan: LayerPlan, tally: LayerTally, through: Mapping[int, int]) -> dict[int, tuple[float, float]]:
+    """Return slope and offset of the least-squares line that gives each unit's values from those of another.
+
+    through: by unit the other one, which must vary. Over all images and the sampled positions.
+    """
+    covariance = map_covariance(plan, tally)
+    middle = plan.shift + tally.map_total / (tally.images * len(plan.sampled))
+    slopes = {unit: float(covariance[unit, other] / covariance[other, other]) for unit, other in through.items()}
+    return {unit: (slope, float(middle[unit] - slope * middle[through[unit]])) for unit, slope in slopes.items()}
 
 
 def varies(plan: LayerPlan, tally: LayerTally) -> NDArray[np.bool_]:

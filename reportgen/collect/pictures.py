@@ -47,7 +47,8 @@ def collect(
     A layer whose outputs have more than three axes besides that of its units has none.
     """
     test, count = dataset.test, min(examples, len(dataset.test))
-    values = forward.outputs_of(graph, [reading.tensor for reading in readings], test, dataset.pixels, count)
+    read = forward.outputs_of(graph, [reading.tensor for reading in readings], test, dataset.pixels, count)
+    values = [np.asarray(reading.own(found)) for reading, found in zip(readings, read, strict=True)]
     pictures = Pictures(
         examples=Examples(test.images[:count], test.labels[:count], predictions.predicted[:count].astype(np.int64)),
         worst=test.images[predictions.mistakes],

@@ -47,7 +47,7 @@ def batch_size(readings: Sequence[Reading], image_shape: Sequence[int], memory: 
     """Return how many images fit into `memory` megabytes with all outputs that are read, at least one, at most 500."""
     values = int(np.prod(image_shape))
     for reading in readings:
-        values += int(np.prod([size or image_shape[0] for size in reading.tensor.shape[1:]]))
+        values += int(np.prod([size or image_shape[0] for size in reading.shape[1:]]))
     return max(1, min(_LARGEST_BATCH, memory * 10**6 // (4 * _COPIES * values)))
 
 
@@ -117,20 +117,24 @@ class Sender:
         work = replace(work, plans=plans)
         counted = _Counted(work, shard, part.labels)
         counted.add(reduced, 0, len(images))
-        return work, Found({shard: outputs.of(scores.numpy(), part.labels, shard.start)}, counted.tallies())
+        return work, Found({shard: (outputs.of(scores.numpy(), part.labels, shard.start),)}, counted.tallies())
 
     def send(self, work: Work, shard: Shard, part: Part, tick: Tick) -> Found:
         """Return what comes of one shard, whose images and labels `part` holds; the last batch may be smaller."""
         run = self._compiled(work, part)
-        answered: list[Outputs] = []
+        answered: list[list[Outputs]] = [[] for _ in work.ablations]
 
         def keep(scores: NDArray[np.float32], start: int, end: int) -> None:
-            answered.append(outputs.of(scores, part.labels[start:end], shard.start + start))
+            for of_ablation, into in zip(np.moveaxis(scores, 1, 0), answered, strict=True):
+                into.append(outputs.of(of_ablation, part.labels[start:end], shard.start + start))
+
+        def kept() -> dict[Shard, tuple[Outputs, ...]]:
+            return {shard: tuple(outputs.joined(one) for one in answered)}
 
         if not work.plans:
             for start, end, scores in forward.outputs(run, part.images, work.batch, tick):
                 keep(scores, start, end)
-            return Found({shard: outputs.joined(answered)}, [])
+            return Found(kept(), [])
         counted = _Counted(work, shard, part.labels)
         # a thread of OpenBLAS that has done its share of a product spins for a while, on a core that TensorFlow needs
         with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(1) as aside:
@@ -141,11 +145,11 @@ class Sender:
                 if counting is not None:
                     counting.result()
                 counting = aside.submit(counted.add, reduced, start, end)
-                keep(scores.numpy(), start, end)
+                keep(scores.numpy()[:, np.newaxis], start, end)
                 tick(end, "images")
             assert counting is not None
             counting.result()
-        return Found({shard: outputs.joined(answered)}, counted.tallies())
+        return Found(kept(), counted.tallies())
 
     def _compiled(self, work: Work, part: Part) -> Callable[..., Any]:
         dtype = part.images.dtype  # the parts of a data set have images of one shape
@@ -153,8 +157,7 @@ class Sender:
             if work.plans:
                 answer = self._reducing(work.plans)
             else:
-                held = [(self._readings[place], values) for place, values in work.held.items()]
-                answer = masking.holding(self._graph, held)
+                answer = masking.without(self._graph, work.ablations, self._readings)
             self._last = work, dtype, forward.compiled(answer, part, work.pixels)
         return self._last[2]
 
@@ -183,7 +186,7 @@ class Sender:
         import tensorflow as tf
 
         scores, found = self._graph.values(images, [reading.tensor for reading in self._readings])
-        read = [_units_last(value, reading) for value, reading in zip(found, self._readings, strict=True)]
+        read = [_units_last(reading.own(value), reading) for value, reading in zip(found, self._readings, strict=True)]
         return [tf.cast(value, tf.float32) for value in (scores, *read)]
 
 
@@ -368,7 +371,7 @@ def _reduce(values: Any, plan: LayerPlan, top: Any) -> dict[str, Any]:
         reduced["low_tail"] = tf.reduce_sum(tf.cast(share < TAIL, tf.float32), 1)
         reduced["high_tail"] = tf.reduce_sum(tf.cast(share > 1 - TAIL, tf.float32), 1)
     if plan.family == "relu6":
-        reduced["high_tail"] = tf.reduce_sum(tf.cast(a >= 6, tf.float32), 1)
+        reduced["high_tail"] = tf.reduce_sum(tf.cast(a >= plan.high, tf.float32), 1)
     return reduced
 
 

@@ -1,39 +1,90 @@
 """Where a layer's units are read: after the nonlinearity that belongs to them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from reportgen.collect import layers
 from reportgen.collect.graph import Call, Graph, Tensor, kind
+from reportgen.collect.nonlinearity import (
+    IDENTITY,
+    LINEAR,
+    SOFTMAX,
+    UNKNOWN,
+    Affine,
+    Function,
+    of_activation,
+    of_call,
+)
 from reportgen.tally import Family
 
-_FAMILIES: dict[str, tuple[Family, float | None, float | None]] = {
-    "linear": ("linear", None, None),
-    "relu": ("relu", None, None),
-    "relu6": ("relu6", None, None),
-    "sigmoid": ("bounded", 0.0, 1.0),
-    "hard_sigmoid": ("bounded", 0.0, 1.0),
-    "tanh": ("bounded", -1.0, 1.0),
-    "hard_tanh": ("bounded", -1.0, 1.0),
-    "softsign": ("bounded", -1.0, 1.0),
-    "softmax": ("softmax", 0.0, 1.0),
-    **dict.fromkeys(("leaky_relu", "elu", "selu", "celu", "gelu", "silu", "mish", "hard_silu"), ("leaky", None, None)),
-}  # an activation that is not named here counts as linear: nothing is taken for granted about its values
+_RESHAPES = ("Reshape", "Flatten", "ExpandDims", "Squeeze")
+
+
+@dataclass(frozen=True)
+class Reshaped:
+    """The values with other axes. shape: (batch, ...) before."""
+
+    shape: tuple[int | None, ...]
+
+    def undone(self, values: Any) -> Any:
+        """Return the values with the axes that they had."""
+        import tensorflow as tf
+
+        return tf.reshape(values, (-1, *self.shape[1:]))
+
+    def done(self, values: Any, around: Any) -> Any:
+        """Return the values with the axes of `around`."""
+        import tensorflow as tf
+
+        return tf.reshape(values, tf.shape(around))
+
+
+@dataclass(frozen=True)
+class Joined:
+    """The values among others along an axis: from `start` on, `size` of them."""
+
+    axis: int
+    start: int
+    size: int
+
+    def undone(self, values: Any) -> Any:
+        """Return the values without the others."""
+        return self._cut(values)[1]
+
+    def done(self, values: Any, around: Any) -> Any:
+        """Return `around` with the values in their place."""
+        import tensorflow as tf
+
+        low, _, high = self._cut(around)
+        return tf.concat([low, values, high], self.axis)
+
+    def _cut(self, values: Any) -> list[Any]:
+        import tensorflow as tf
+
+        behind = values.shape[self.axis] - self.start - self.size
+        found: list[Any] = tf.split(values, [self.start, self.size, behind], self.axis)
+        return found
 
 
 @dataclass(frozen=True)
 class Reading:
     """A call of a layer whose units are judged, and the tensor that is read for them.
 
-    chain: the calls between it and the tensor, the last of which is `read_after`.
+    chain: the calls between it and the tensor, the last of which is `read_after`. moves: what these did to the
+    places of the values; `own` undoes it. function: the nonlinearity in them or in the layer; of an output with one
+    score for each class, or one score, it is a softmax, however it is brought about. before: what arithmetic does to
+    the values on their way into it. norm: the first batch
+    normalisation in the chain, and where the units begin among its channels. gate: what goes into it, where only that tells whether a unit fires, else None.
     """
 
     call: Call
     tensor: Tensor
     chain: tuple[Call, ...]
-    family: Family
-    low: float | None
-    high: float | None
+    function: Function
+    moves: tuple[Reshaped | Joined, ...] = ()
+    before: Affine = IDENTITY
+    norm: tuple[Call, int] | None = None
+    gate: Tensor | None = None
 
     @property
     def name(self) -> str:
@@ -46,27 +97,62 @@ class Reading:
         return self.call.operation
 
     @property
+    def family(self) -> Family:
+        """What the nonlinearity does to the values, see tally.Family."""
+        return self.function.family
+
+    @property
+    def low(self) -> float | None:
+        """Where the range of the values begins, if it is bounded."""
+        return self.function.low
+
+    @property
+    def high(self) -> float | None:
+        """Where the range of the values ends, if it is bounded or has a ceiling."""
+        return self.function.high
+
+    @property
     def read_after(self) -> str:
         """The name of the layer whose output is read."""
         return (self.chain[-1] if self.chain else self.call).name
 
     @property
+    def shape(self) -> tuple[int | None, ...]:
+        """(batch, ...) of the values of the layer's units, as the layer itself gives them."""
+        return self.call.outputs[0].shape
+
+    @property
     def channels_first(self) -> bool:
-        """Whether the units stand on axis 1 of the tensor."""
-        first: bool = getattr(self.layer, "data_format", None) == "channels_first" and len(self.tensor.shape) > 2
+        """Whether the units stand on axis 1."""
+        first: bool = getattr(self.layer, "data_format", None) == "channels_first" and len(self.shape) > 2
         return first
 
     @property
     def axis(self) -> int:
-        """On which axis of the tensor the units stand."""
-        return 1 if self.channels_first else len(self.tensor.shape) - 1
+        """On which axis of `shape` the units stand."""
+        return 1 if self.channels_first else len(self.shape) - 1
 
     @property
     def units(self) -> int:
         """How many units the layer has."""
-        units = self.tensor.shape[self.axis]
+        units = self.shape[self.axis]
         assert units is not None  # a layer with units has a fixed number of them
         return units
+
+    def own(self, values: Any) -> Any:
+        """Return of values that are shaped as `tensor` is the layer's own, shaped as the layer gives them."""
+        for move in reversed(self.moves):
+            values = move.undone(values)
+        return values
+
+    def put(self, values: Any, whole: Any) -> Any:
+        """Return `whole`, shaped as `tensor` is, with `values`, shaped as `own` returns them, in their place."""
+        around = [whole]
+        for move in reversed(self.moves):
+            around.insert(0, move.undone(around[0]))
+        for move, outer in zip(self.moves, around[1:], strict=True):
+            values = move.done(values, outer)
+        return values
 
 
 def readings(graph: Graph) -> list[Reading]:
@@ -76,42 +162,56 @@ def readings(graph: Graph) -> list[Reading]:
 
 def _reading(graph: Graph, call: Call) -> Reading:
     own = call.outputs[0]
-    chain: tuple[Call, ...] = ()
-    tensor, family = own, _family(call.operation)
-    if family[0] == "linear":
-        chain, tensor, family = _follow(graph, own)
-    if tensor is graph.output and tensor.shape[-1] != 1:
-        family = ("softmax", *family[1:])  # one score a class, however it is brought about
-    elif family[0] == "softmax":
-        family = _FAMILIES["linear"]  # no output: its units name no classes, and small values are what it is for
-    return Reading(call, tensor, chain, *family)
+    function = of_activation(getattr(call.operation, "activation", None), own.shape)
+    found = Reading(call, own, (), LINEAR if isinstance(function, Affine) else function)
+    if isinstance(function, Affine):
+        found = _followed(graph, replace(found, before=function))
+    if found.tensor is graph.output:
+        return replace(found, function=SOFTMAX)
+    if found.family == "softmax":  # no output: its units name no classes, and small values are what it is for
+        return replace(found, function=UNKNOWN)
+    return found
 
 
-def _follow(graph: Graph, own: Tensor) -> tuple[tuple[Call, ...], Tensor, tuple[Family, float | None, float | None]]:
-    """Return the chain from a layer's own output to its nonlinearity; an empty one where none belongs to it alone."""
-    chain: list[Call] = []
-    tensor = own
-    while (call := graph.only_consumer(tensor)) is not None:
-        chain.append(call)
-        tensor = call.outputs[0]
+def _followed(graph: Graph, own: Reading) -> Reading:
+    """Return the reading behind the nonlinearity that follows a layer and belongs to it alone.
+
+    Without one it is that behind what the model gives out, if nothing but arithmetic lies between, else `own`.
+    """
+    found = own
+    while (call := graph.only_consumer(found.tensor)) is not None and len(call.outputs) == 1:
+        behind = replace(found, chain=(*found.chain, call), tensor=call.outputs[0])
         if kind(call.operation) == "BatchNormalization":
-            continue
-        family = _family(call.operation) if kind(call.operation) in _NONLINEARITIES else _FAMILIES["linear"]
-        if family[0] == "linear":
-            break
-        return tuple(chain), tensor, family
-    return (), own, _FAMILIES["linear"]
+            if any(isinstance(move, Reshaped) for move in found.moves):
+                return own
+            found = behind if found.norm else replace(behind, norm=(call, _first_channel(found.moves, call)))
+        elif (move := _move(call, found.tensor)) is not None:
+            found = replace(behind, moves=(*found.moves, move))
+        elif (function := of_call(call)) is None:
+            return own
+        elif isinstance(function, Affine):
+            found = replace(behind, before=found.before.then(function))
+        else:
+            return replace(behind, function=function, gate=found.tensor if function.turned else None)
+    return found if found.tensor is graph.output else own
 
 
-_NONLINEARITIES = ("Activation", "ReLU", "LeakyReLU", "PReLU", "ELU", "Softmax")
+def _first_channel(moves: tuple[Reshaped | Joined, ...], norm: Call) -> int:
+    axis = norm.operation.axis % len(norm.given[0].shape)
+    return sum(move.start for move in moves if isinstance(move, Joined) and move.axis == axis)
 
 
-def _family(layer: Any) -> tuple[Family, float | None, float | None]:
-    """Return the family of a layer's own nonlinearity, with the ends of its range."""
-    if kind(layer) == "ReLU":
-        if layer.negative_slope:
-            return _FAMILIES["leaky_relu"]
-        return _FAMILIES["relu6"] if layer.max_value == 6 else _FAMILIES["relu"]
-    own = {"LeakyReLU": "leaky_relu", "PReLU": "leaky_relu", "ELU": "elu", "Softmax": "softmax"}.get(kind(layer))
-    name = str(own or getattr(getattr(layer, "activation", None), "__name__", "linear"))
-    return _FAMILIES.get(name, _FAMILIES["linear"])
+def _move(call: Call, tensor: Tensor) -> Reshaped | Joined | None:
+    """Return how a call gives the values of `tensor` other places and nothing else; None where it does more."""
+    after, name = call.outputs[0].shape, kind(call.operation)
+    if name in _RESHAPES and len(call.given) == 1 and None not in tensor.shape[1:]:
+        # channels first, Keras flattens as if they were last
+        return None if getattr(call.operation, "data_format", "") == "channels_first" else Reshaped(tensor.shape)
+    if name != "Concatenate":
+        return None
+    axis = call.operation.axis % len(after)
+    sizes = [given.shape[axis] for given in call.given]
+    if not axis or None in sizes:
+        return None
+    place = call.given.index(tensor)
+    return Joined(axis, sum(size or 0 for size in sizes[:place]), sizes[place] or 0)

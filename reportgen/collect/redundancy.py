@@ -72,7 +72,8 @@ def find(
 
 def not_for_softmax(plan: LayerPlan) -> Redundancy:
     """Return what stands for a softmax, which is not looked at."""
-    left_out = {text("softmax outputs are anti-correlated by construction"): list(range(plan.units))}
+    reason = text("softmax outputs are anti-correlated by construction")
+    left_out = {reason: list(range(plan.units))} if plan.units > 1 else {}
     return Redundancy({}, [], {}, {}, left_out, None)
 
 
@@ -102,10 +103,11 @@ def duplicates(
 ) -> dict[int, int]:
     """Return for each unit whose weights copy those of an earlier one the first of those.
 
-    Behind ReLU, or nothing, kernel and bias may be a positive multiple: the output is then the same multiple.
-    Not looked at: dead units, zero kernels, units behind a batch normalisation, which scales each in its own way.
+    Behind what is positively homogeneous (nothing, ReLU, LeakyReLU, PReLU with the same slopes) kernel and bias may be
+    a positive multiple: the output is then the same multiple. Not looked at: dead units, zero kernels, units behind
+    what scales each in its own way, as a batch normalisation does.
     """
-    if weights.kernel is None or weights.gamma is not None:
+    if weights.kernel is None or weights.copies == "none":
         return {}
     norms = np.linalg.norm(weights.kernel, axis=1)
     alive = np.array([verdict.state != states.DEAD for verdict in verdicts])
@@ -118,7 +120,10 @@ def duplicates(
         same &= np.abs(np.subtract.outer(offsets[run], offsets[run])) <= SAME_SIZE * (1 + np.abs(offsets[run]))
         if weights.sees is not None:  # equal weights over other channels are no copy
             same &= np.equal.outer(weights.sees[usable[run]], weights.sees[usable[run]])
-        if plan.family not in ("relu", "linear"):
+        if weights.slopes is not None:
+            _, alike = np.unique(weights.slopes[usable[run]], axis=0, return_inverse=True)
+            same &= np.equal.outer(alike, alike)
+        if weights.copies == "equal":
             same &= np.abs(np.divide.outer(norms[run], norms[run]) - 1) <= SAME_SIZE
         found |= {int(usable[run[n]]): int(usable[run[f]]) for n, f in enumerate(same.argmax(axis=1)) if f < n}
     return found
@@ -158,7 +163,9 @@ def _left_out(
         text("dead"): state == states.DEAD,
         text("constant"): state == states.CONSTANT,
         text("fired on fewer than {images}", images=counted_images(least)): (
-            (tally.fired < least) & states.rests_at_zero(plan)
+            (tally.fired < least) & (states.rests_at_zero(plan) | (plan.family == "leaky"))
+            # what is always negative takes part by what it passes on from there
+            & (state != states.ALWAYS_NEGATIVE)
         ),
         text("its mean response does not differ between images"): ~moments.varies(plan, tally),
     }

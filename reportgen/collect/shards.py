@@ -9,6 +9,7 @@ from typing import Protocol
 import numpy as np
 
 from reportgen.collect import outputs
+from reportgen.collect.masking import Ablation
 from reportgen.collect.outputs import Outputs
 from reportgen.dataset import Part, Pixels, cut
 from reportgen.progress import Progress
@@ -21,8 +22,8 @@ class Work:
 
     pixels: how they reach the model. batch: how many of them at once. plans: how the layers are read, one for each
     reading; without them only the model's answers are asked for. classes: K of the labels. kept: (M,) the numbers of
-    the images whose mean responses are kept, ascending. held: units that are held at a value, by the place of their
-    reading; only where there are no plans.
+    the images whose mean responses are kept, ascending. ablations: without which units the model is to answer, once
+    for each; by the place of the layer's reading; only where there are no plans.
     """
 
     pixels: Pixels
@@ -30,7 +31,7 @@ class Work:
     plans: Sequence[LayerPlan] = ()
     classes: int = 0
     kept: Counts = field(default_factory=lambda: np.zeros(0, np.int64))
-    held: Mapping[int, Mapping[int, float]] = field(default_factory=dict)
+    ablations: Sequence[Mapping[int, Ablation]] = ({},)
 
 
 @dataclass(frozen=True)
@@ -67,15 +68,15 @@ class Shard:
 
 @dataclass(frozen=True, eq=False)
 class Found:
-    """What came of some shards. outputs: of the model, by shard. tallies: one for each plan."""
+    """What came of some shards. outputs: of the model, by shard, one for each ablation. tallies: one for each plan."""
 
-    outputs: Mapping[Shard, Outputs]
+    outputs: Mapping[Shard, tuple[Outputs, ...]]
     tallies: Sequence[LayerTally]
 
-    def outputs_of(self, part: str) -> Outputs:
+    def outputs_of(self, part: str, ablation: int = 0) -> Outputs:
         """Return what is kept of the model's outputs for the images of a part, in their order."""
         shards = sorted((shard for shard in self.outputs if shard.part == part), key=lambda shard: shard.start)
-        return outputs.joined([self.outputs[shard] for shard in shards])
+        return outputs.joined([self.outputs[shard][ablation] for shard in shards])
 
 
 class Engine(Protocol):

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from reportgen.collect import moments
 from reportgen.collect.facts import Thresholds, Weights
-from reportgen.collect.phrases import LEVEL, counted_images, counted_values, number
+from reportgen.collect.phrases import LEVEL, counted_images, counted_values, label, number, span
 from reportgen.collect.reading import Reading
 from reportgen.tally import Counts, Floats, LayerPlan, LayerTally
 from reportgen.texts import Text, text
@@ -19,14 +19,18 @@ Flags = NDArray[np.bool_]
 RELU_FAMILY = ("relu", "relu6", "leaky")
 """What is linear where it is on; a unit behind it takes part in what the layer says only where it fires."""
 
-DEAD, CONSTANT, SATURATED, ALWAYS_ON, WEAK, HEALTHY = PRECEDENCE = (
+DEAD, CONSTANT, ALWAYS_NEGATIVE, SATURATED, ALWAYS_ON, WEAK, HEALTHY = PRECEDENCE = (
     "dead",
     "constant",
+    "always-negative",
     "saturated",
     "always-on",
     "weak",
     "healthy",
 )
+NOTHING = 1e-6
+"""So small a share of a layer's largest value passes nothing on."""
+
 NEVER_PREDICTED, ALWAYS_PREDICTED, OUTPUT = "never predicted", "always predicted", "output"
 
 _INPUT_IS_ZERO = text("the layer's input is all zero")
@@ -50,6 +54,7 @@ def judge(plan: LayerPlan, tally: LayerTally, weights: Weights, thresholds: Thre
     applies: dict[str, Flags] = {
         DEAD: is_dead(plan, tally),
         CONSTANT: is_constant(plan, tally, thresholds),
+        ALWAYS_NEGATIVE: (tally.fired == 0) & (plan.family == "leaky"),
         SATURATED: _is_saturated(plan, tally, thresholds),
         ALWAYS_ON: _is_always_on(plan, tally, thresholds),
         WEAK: _of_layer(plan, tally) <= thresholds.weak,
@@ -65,11 +70,17 @@ def judge(plan: LayerPlan, tally: LayerTally, weights: Weights, thresholds: Thre
     return [Verdict(state, said.of(u, state), cause(u) if state == DEAD else None) for u, state in enumerate(states)]
 
 
-def judge_outputs(predicted: Counts, images: int) -> list[Verdict]:
-    """Return the verdict on each unit of a softmax. predicted: (U,) how often each was the prediction."""
+def judge_outputs(predicted: Counts, images: int, single: str | None = None) -> list[Verdict]:
+    """Return the verdict on each unit of a softmax. predicted: (U,) how often each was the prediction.
+
+    single: the class that the only unit there is speaks for, where the model gives one score for two classes.
+    """
     states, total = {0: NEVER_PREDICTED, images: ALWAYS_PREDICTED}, counted_images(images)
 
     def evidence(n: int) -> Text:
+        if single is not None:
+            named = label(single)
+            return text("took {some} of {images} for {name}, the class it speaks for", some=f"{n:,}", images=total, name=named)
         return text("was the prediction for {some} of {images}", some=f"{n:,}", images=total)
 
     return [Verdict(states.get(n, OUTPUT), evidence(n)) for n in predicted.tolist()]
@@ -78,15 +89,21 @@ def judge_outputs(predicted: Counts, images: int) -> list[Verdict]:
 def rests_at_zero(plan: LayerPlan | Reading) -> bool:
     """Return whether a value of this layer that is not above eps says nothing, so that firing means taking part.
 
-    A linear unit or a tanh says as much below 0 as above it.
+    A linear unit or a tanh says as much below 0 as above it, and a LeakyReLU or GELU says something.
     """
-    return plan.family in RELU_FAMILY or (plan.family == "bounded" and plan.low is not None and plan.low >= 0)
+    return plan.family in ("relu", "relu6") or (plan.family == "bounded" and plan.low is not None and plan.low >= 0)
 
 
 def is_dead(plan: LayerPlan, tally: LayerTally) -> Flags:
-    """Return (U,) which units never fired; where values below 0 count too, which never left [-eps, eps]."""
+    """Return (U,) which units never fired and passed nothing on: where values below 0 count too, none that matters.
+
+    That is none beyond eps, and behind a LeakyReLU, GELU and the like none beyond a millionth of the layer's largest.
+    """
     silent: Flags = tally.fired == 0
-    return silent if rests_at_zero(plan) else silent & (tally.smallest >= -plan.eps)
+    if rests_at_zero(plan):
+        return silent
+    size = np.maximum(-tally.smallest, np.abs(tally.largest))
+    return silent & (size <= (NOTHING * size.max() if plan.family == "leaky" else plan.eps))
 
 
 def is_constant(plan: LayerPlan, tally: LayerTally, thresholds: Thresholds) -> Flags:
@@ -139,6 +156,7 @@ class _Evidence:
     def __init__(self, plan: LayerPlan, tally: LayerTally) -> None:
         total = moments.values_per_unit(plan, tally)
         self.plan, self.fired = plan, tally.fired
+        self.smallest, self.largest = tally.smallest, tally.largest
         self.images, self.values = counted_images(tally.images), counted_values(total)
         self.mean, self.std = moments.mean(plan, tally), moments.std(plan, tally)
         self.of_layer, self.above_zero = _of_layer(plan, tally), 1 - moments.zero_share(plan, tally)
@@ -150,6 +168,7 @@ class _Evidence:
         by_state: dict[str, Callable[[int], Text]] = {
             DEAD: self._dead,
             CONSTANT: self._constant,
+            ALWAYS_NEGATIVE: self._always_negative,
             SATURATED: self._saturated,
             ALWAYS_ON: self._always_on,
             WEAK: self._weak,
@@ -179,10 +198,19 @@ class _Evidence:
             deviation=number(self.std[u]),
         )
 
+    def _always_negative(self, u: int) -> Text:
+        return text(
+            "its pre-activation was never above 0 for {values}, so it stayed on the negative side of its activation, and"
+            " passes on {outputs} from there",
+            values=self.values,
+            outputs=span([self.smallest[u], self.largest[u]]),
+        )
+
     def _saturated(self, u: int) -> Text:
         low, high = self.low[u], self.high[u]
         if self.plan.family == "relu6":
-            return text("{share} of {values} are at the ceiling of 6", share=percent(high), values=self.values)
+            top = number(self.plan.high or 0)
+            return text("{share} of {values} are at the ceiling of {top}", share=percent(high), values=self.values, top=top)
         if high >= low:
             return text(
                 "{share} of {values} are stuck at the upper end of its range, {end}",

@@ -19,7 +19,7 @@ def judge(
     if not tally.images:
         raise ValueError(f"there is nothing to judge layer {plan.layer} by: its tally has no images")
     if plan.family == "softmax":
-        verdicts = states.judge_outputs(np.bincount(images.predicted, minlength=plan.units), tally.images)
+        verdicts = _outputs(plan, tally, images)
         alike = redundancy.not_for_softmax(plan)
     else:
         verdicts = states.judge(plan, tally, weights, thresholds)
@@ -31,6 +31,14 @@ def judge(
         _layer(plan, tally, weights, verdicts, alike, thresholds),
         _units(plan, tally, images, verdicts, alike, chosen, thresholds),
     )
+
+
+def _outputs(plan: LayerPlan, tally: LayerTally, images: ImageFacts) -> list[states.Verdict]:
+    """Return the verdicts on the units of an output; one unit alone speaks for the second of two classes."""
+    predicted = np.bincount(images.predicted, minlength=max(plan.units, 2))
+    if plan.units == 1:
+        return states.judge_outputs(predicted[1:], tally.images, images.names[1])
+    return states.judge_outputs(predicted, tally.images)
 
 
 def _layer(

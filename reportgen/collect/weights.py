@@ -1,13 +1,14 @@
 """A layer's weights as facts about its units: kernels, biases, and how far a unit can be driven at most."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from reportgen.collect.facts import Weights
 from reportgen.collect.graph import Call, Graph, Tensor, kind
+from reportgen.collect.nonlinearity import Affine
 from reportgen.collect.reading import Reading
 from reportgen.tally import Counts, Floats, LayerTally
 
@@ -51,11 +52,7 @@ def facts(reading: Reading, graph: Graph, ranges: dict[Tensor, tuple[Floats, Flo
     layer, of_units = reading.layer, kernels(reading.layer)
     flat = None if of_units is None else of_units.reshape(len(of_units), -1)
     bias = np.asarray(layer.bias, np.float64) if getattr(layer, "bias", None) is not None else None
-    links = (call.operation for call in reading.chain)
-    norm = next((link for link in links if kind(link) == "BatchNormalization"), None)
-    gamma = None
-    if norm is not None:  # without one of its own a unit is scaled by its moving variance alone
-        gamma = np.asarray(norm.gamma, np.float64) if norm.scale else np.ones(reading.tensor.shape[norm.axis])
+    gamma = None if reading.norm is None else _gamma(reading.norm[0].operation, reading.norm[1], reading.units)
     known = _range_of(graph, reading.call.given[0], ranges)
     return Weights(
         kernel=flat,
@@ -64,8 +61,45 @@ def facts(reading: Reading, graph: Graph, ranges: dict[Tensor, tuple[Floats, Flo
         gamma=gamma,
         params_per_unit=(0 if flat is None else flat.shape[1]) + (bias is not None),
         input_is_zero=known is not None and not known[0].any() and not known[1].any(),
-        reach=None if norm is not None else _reach(layer, of_units, bias, known),
+        reach=_reach(layer, of_units, bias, known) if gamma is None and _keeps_sign(reading.before) else None,
+        slopes=_slopes(reading),
+        copies=_copies(reading),
     )
+
+
+def _gamma(norm: "keras.layers.Layer", start: int, units: int) -> Floats:
+    """Return (U,) by what a batch normalisation scales each unit; without gammas by its moving variance alone."""
+    return np.asarray(norm.gamma, np.float64)[start : start + units] if norm.scale else np.ones(units)
+
+
+def _keeps_sign(before: Affine) -> bool:
+    """Return whether a pre-activation that is nowhere above 0 stays so on its way into the nonlinearity."""
+    return before.scale is not None and before.scale > 0 and before.offset == 0
+
+
+def _copies(reading: Reading) -> Literal["scaled", "equal", "none"]:
+    """Return what a unit with c times another's weights and bias, c > 0, is: c times the other, or only for c = 1.
+
+    Neither where something between the layer and its nonlinearity treats each unit in its own way.
+    """
+    if reading.norm is not None or reading.before.scale is None or reading.before.offset is None:
+        return "none"
+    return "scaled" if reading.function.homogeneous and reading.before.offset == 0 else "equal"
+
+
+def _slopes(reading: Reading) -> Floats | None:
+    """Return (U, S) the slopes below 0 of each unit's PReLU, None where all units have the same."""
+    layer = reading.chain[-1].operation if reading.chain else getattr(reading.layer, "activation", None)
+    if kind(layer) != "PReLU":
+        return None
+    own = reading.own(np.broadcast_to(np.asarray(layer.alpha), (1, *_known(reading.tensor.shape, layer.alpha))))
+    slopes = np.moveaxis(np.asarray(own, np.float64), reading.axis, 0)
+    return slopes.reshape(reading.units, -1)
+
+
+def _known(shape: tuple[int | None, ...], other: Any) -> tuple[int, ...]:
+    """Return a tensor's sizes without the batch; one that is left open is that of `other` along the same axis."""
+    return tuple(size or len_ for size, len_ in zip(shape[1:], other.shape, strict=True))
 
 
 def first_channels(layer: "keras.layers.Layer", units: int, inputs: int) -> Counts:
@@ -88,7 +122,8 @@ def input_ranges(
     """
     found = {graph.input: image_range}
     for reading, tally in zip(readings, tallies, strict=True):
-        found[reading.tensor] = (tally.smallest, tally.largest)
+        if not reading.moves:
+            found[reading.tensor] = (tally.smallest, tally.largest)
     return found
 
 

@@ -54,6 +54,8 @@ def _no_settings() -> Iterator[None]:
 _IS_OURS = "keras" not in sys.modules
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+# TensorFlow turns oneDNN on by itself on some processors only, and without it no channels-first convolution runs
+os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 if _IS_OURS:
     os.environ["KERAS_BACKEND"] = "tensorflow"
 
