@@ -9,7 +9,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from reportgen.texts import Text
+from reportgen.texts import Text, text
 
 SCHEMA = "reportgen/1"
 """The format of report.json; it changes when a key changes its meaning or goes away."""
@@ -481,6 +481,19 @@ class Proof:
     interval: list[float]
     dead: Ablated | None = None
     redundant: Ablated | None = None
+
+    @property
+    def ablations(self) -> list[tuple[Ablated, Text]]:
+        """Each kind of unit that was taken out, with what was done to it; both together where there are two kinds."""
+        kinds = [
+            (self.dead, text("called dead, each held at its mean")),
+            (self.redundant, text("called redundant, each replaced by the unit that says the same")),
+        ]
+        apart = [(one, how) for one, how in kinds if one is not None]
+        if len(apart) == 1:
+            return apart
+        together = Ablated(self.masked_units, self.accuracy_after, self.interval)
+        return [*apart, (together, text("called dead or redundant taken out"))]
 
 
 @dataclass(frozen=True)

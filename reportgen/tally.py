@@ -35,10 +35,10 @@ class LayerPlan:
     """How a layer is read, fixed before the pass so that what different machines counted can be joined.
 
     layer: its name. read_after: the name of the layer whose output is read. position_shape: () for neurons, else the
-    spatial shape; P is its product. low, high: the range of a bounded nonlinearity, high alone of relu6, None elsewhere. eps: a value
-    above it counts as firing. shift: (U,) taken off every value before it is squared, near the unit's mean.
-    edges: (B + 1,) of the histogram; values outside are counted in its first and last bin. sampled: (S,) the flat
-    positions that `histogram` and the map sums look at, ascending; all P where there are few.
+    spatial shape; P is its product. low, high: the range of a bounded nonlinearity; high alone: the ceiling of relu6;
+    None elsewhere. eps: a value above it counts as firing. shift: (U,) taken off every value before it is squared,
+    near the unit's mean. edges: (B + 1,) of the histogram; values outside are counted in its first and last bin.
+    sampled: (S,) the flat positions that `histogram` and the map sums look at, ascending; all P where there are few.
     """
 
     layer: str
@@ -211,6 +211,7 @@ def _firing(plan: LayerPlan, values: Floats) -> dict[str, Any]:
         shares = (values - plan.low) / (plan.high - plan.low)
         low_tail, high_tail = (shares < TAIL).sum(axis=(0, 1)), (shares > 1 - TAIL).sum(axis=(0, 1))
     elif plan.family == "relu6":
+        assert plan.high is not None
         high_tail = (values >= plan.high).sum(axis=(0, 1))
     fires = values > floor
     return {

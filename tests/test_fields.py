@@ -197,6 +197,24 @@ def test_the_patch_inside_an_image_is_as_large_as_what_is_seen(net: str) -> None
     assert found == [rows[0], columns[0], rows[-1] + 1, columns[-1] + 1]
 
 
+@pytest.mark.parametrize(
+    "first",
+    [
+        in_turn(lambda: [L.RandomFlip(), L.RandomRotation(0.2), L.RandomZoom(0.1), L.RandomContrast(0.1)]),
+        in_turn(lambda: [L.RandomBrightness(0.1), L.RandomTranslation(0.1, 0.1), L.GaussianNoise(0.1)]),
+        in_turn(lambda: [keras.Sequential([L.RandomFlip(), L.Dropout(0.1)])]),
+        lambda start: start / 127.5 - 1.0,
+        lambda start: keras.ops.relu(start)[..., ::-1],
+        lambda start: keras.ops.cast(start, "float16"),
+        in_turn(lambda: [L.LayerNormalization(center=False, scale=False)]),
+    ],
+    ids=["turned in training", "noise", "a model of them", "arithmetic", "channels turned", "cast", "over channels"],
+)
+def test_what_leaves_places_as_they_are_does_not_change_the_field(first: Callable[[Any], Any]) -> None:
+    conv = in_turn(lambda: [L.Conv2D(2, 3, strides=2, padding="same")])
+    assert field_of(model_of(lambda start: conv(first(start)), (12, 9, 3))) == field_of(model_of(conv, (12, 9, 3)))
+
+
 # The whole image
 
 
@@ -233,6 +251,9 @@ def steps_that_differ(start: Any) -> Any:
         in_turn(lambda: [L.Conv2D(2, 3), L.LayerNormalization(axis=(1, 2, 3))]),
         in_turn(lambda: [L.Permute((2, 1, 3)), L.Conv2D(2, 3)]),
         in_turn(lambda: [ConvBlock(), L.Conv2D(2, 3)]),
+        in_turn(lambda: [L.RandomCrop(8, 8), L.Conv2D(2, 3)]),
+        lambda start: L.Conv2D(2, 3)(keras.ops.flip(start, axis=2)),
+        lambda start: L.Conv2D(2, 3)(start - keras.ops.mean(start, axis=(1, 2), keepdims=True)),
         in_turn(lambda: [L.Conv2D(2, 3, data_format="channels_first", padding="same")]),
         stacked,
         gated,
@@ -240,7 +261,8 @@ def steps_that_differ(start: Any) -> Any:
     ],
     ids=[
         "flatten", "global average", "global with its axes", "adaptive pooling", "transposed", "upsampling",
-        "normalised over the map", "turned", "unknown layer", "channels first", "stacked", "gated",
+        "normalised over the map", "turned", "unknown layer",
+        "cropped", "flipped", "less its mean", "channels first", "stacked", "gated",
         "steps that differ",
     ],
 )  # fmt: skip

@@ -24,6 +24,7 @@ from reportgen.collect.phrases import (
     span,
 )
 from reportgen.record import (
+    Ablated,
     DataFacts,
     Deaths,
     Died,
@@ -214,6 +215,7 @@ def broken(text: str = "shape") -> list[Finding]:
         *make_units(3, layer=text, state="weak"),
         *make_units(4, layer=text, state="always-on"),
         *make_units(5, layer=text, opposite=6, duplicate_of=7),
+        *make_units(6, layer=text, state="always-negative"),
         *make_units(0, 1, layer=f"{text}2", state="dead", cause=None),
     ]
     row = LayerRow(text, "Dense", [None], 900, True, None)
@@ -737,6 +739,53 @@ def test_a_failed_proof_has_its_figures() -> None:
     assert one.severity == "warning"
     assert "12 units" in one.message
     assert "from 95.3 % to 94.1 % (95 % interval of the fall: 0.6 to 2.3 points)" in one.message
+
+
+WELL, ILL = Ablated(2, 0.95, [-0.01, 0.01]), Ablated(3, 0.8, [-0.2, -0.1])
+
+
+@pytest.mark.parametrize(
+    ("dead", "redundant", "together", "said"),
+    [
+        (WELL, WELL, [-0.01, 0.0], []),
+        (ILL, WELL, [-0.2, -0.1], ["3 units called dead, each held at its mean"]),
+        (WELL, ILL, [-0.2, -0.1], ["3 units called redundant, each replaced"]),
+        (None, ILL, [-0.2, -0.1], ["3 units called redundant, each replaced"]),
+        (ILL, ILL, [-0.4, -0.3], ["3 units called dead, each held at its mean", "3 units called redundant"]),
+        (WELL, WELL, [-0.02, -0.01], ["5 units called dead or redundant taken out"]),
+    ],
+    ids=["neither", "dead", "redundant", "redundant alone", "each", "only together"],
+)
+def test_a_failed_proof_names_the_kind_of_verdict_that_is_in_doubt(
+    dead: Ablated | None, redundant: Ablated, together: list[float], said: list[str]
+) -> None:
+    failed = [one.message for one in found(proof=Proof(5, 0.95, 0.9, together, dead, redundant))]
+    assert len(failed) == len(said)
+    assert all(words in message for words, message in zip(said, failed, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("code", "unit", "kind"),
+    [
+        ("dead-units", {"state": "dead"}, "dead"),
+        ("redundant-units", {}, "redundant"),
+        ("weight-duplicates", {"duplicate_of": 0}, "redundant"),
+    ],
+)
+def test_what_the_proof_shows_to_matter_is_not_to_be_removed(code: str, unit: dict[str, Any], kind: str) -> None:
+    groups = [[0, 3]] if code == "redundant-units" else []
+    flagged = sick(*make_units(3, **unit), groups=groups)
+    for failed in ("dead", "redundant"):
+        proof = dataclasses.replace(Proof(3, 0.95, 0.8, [-0.2, -0.1]), **{"dead": WELL, "redundant": WELL, failed: ILL})
+        (one,) = (one for one in found(proof=proof, **flagged) if one.code == code)
+        assert ("Leave them in" in one.message) == (failed == kind)
+        assert ("narrower" in one.message or "emove" in one.message) == (failed != kind)
+
+
+def test_units_that_are_always_negative_are_not_called_dead_and_not_to_be_removed() -> None:
+    one = only("always-negative-units", **sick(*make_units(3, 4, state="always-negative")))
+    assert one.severity == "notice" and one.units == [3, 4]
+    assert "They are not dead" in one.message and "emove" not in one.message
 
 
 # Data

@@ -410,7 +410,7 @@ def test_a_unit_that_no_image_fires_says_so_in_the_place_of_pictures() -> None:
 
 def test_the_proof_is_told_with_its_interval() -> None:
     read = text_of(html(make_record())).replace("\u00a0", " ")
-    assert "With every unit called dead or removable (1 unit) held at its mean" in read
+    assert "With 1 unit called dead or redundant taken out" in read
     assert "goes from 83.33 % to 66.67 %; the true difference lies between \u221250.00 % and +10.00 %" in read
 
 

@@ -4,7 +4,7 @@ import dataclasses
 import itertools
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pytest
@@ -293,15 +293,36 @@ def test_a_unit_is_weak_beside_its_layer(size: float, expected: str) -> None:
     assert judge(np.maximum(noise(1000, 4), 0) * [size, 1, 1, 1]).states() == [expected, *["healthy"] * 3]
 
 
-def test_a_leaky_unit_is_dead_when_its_pre_activation_is_never_positive() -> None:
+def test_a_leaky_unit_whose_pre_activation_is_never_positive_is_always_negative() -> None:
     before = np.abs(noise(1000, 4)) * [-1, -1, 1, 1]
     before[:5, 1] = 1
     before[::2, 2:] *= -1
     values = np.where(before > 0, before, 0.2 * before)
     case = judge(values, family="leaky")
-    assert case.states() == ["dead", "healthy", "healthy", "healthy"]
-    assert case.units[0].evidence.startswith("its pre-activation was above 0 on 0 of 1,000 images")
+    assert case.states() == ["always-negative", "healthy", "healthy", "healthy"]
+    low = float(f"{values[:, 0].min():.3g}")
+    assert case.units[0].evidence.startswith("its pre-activation was never above 0 for 1,000 values")
+    assert f"passes on {low:g} to " in case.units[0].evidence
+    assert case.units[0].cause is None
     assert [unit.firing_rate for unit in case.units] == [0, 0.005, 0.5, 0.5]
+    assert 0 not in [unit for units in case.layer.left_out.values() for unit in units], "it says something"
+
+
+def test_a_leaky_unit_that_passes_nothing_on_is_dead() -> None:
+    """As behind a PReLU that learnt a slope of 0, or far below the bend of a GELU."""
+    values = noise(1000, 3)
+    values[:, 0], values[:, 1] = 0, -1e-8 * np.abs(values[:, 1])
+    case = judge(values, family="leaky")
+    assert case.states() == ["dead", "dead", "healthy"]
+    assert case.units[0].evidence.startswith("its pre-activation was above 0 on 0 of 1,000 images")
+
+
+def test_two_units_that_are_always_negative_can_say_the_same() -> None:
+    values = -np.abs(noise(1000, 3))
+    values[:, 1], values[:, 2] = 2 * values[:, 0], noise(1000, 1, seed=3)[:, 0]
+    case = judge(values, family="leaky")
+    assert case.states() == ["always-negative", "always-negative", "healthy"]
+    assert case.layer.groups == [[0, 1]]
 
 
 def test_a_linear_unit_that_is_always_negative_is_not_dead_but_one_that_is_zero_is() -> None:
@@ -417,20 +438,31 @@ def test_rounding_is_not_taken_for_a_response() -> None:
 
 
 @pytest.mark.parametrize(
-    ("family", "factor", "expected"),
-    [("relu", 3.7, {1: 0}), ("linear", 0.1, {1: 0}), ("leaky", 1.0, {1: 0}), ("leaky", 2.0, {}), ("relu", -1.0, {})],
+    ("copies", "factor", "expected"),
+    [
+        ("scaled", 3.7, {1: 0}),
+        ("scaled", 0.1, {1: 0}),
+        ("equal", 1.0, {1: 0}),
+        ("equal", 2.0, {}),
+        ("scaled", -1.0, {}),
+        ("none", 1.0, {}),
+    ],
 )
 def test_weights_are_duplicates_up_to_what_the_activation_lets_through(
-    family: str, factor: float, expected: dict[int, int]
+    copies: Literal["scaled", "equal", "none"], factor: float, expected: dict[int, int]
 ) -> None:
     kernel, bias = noise(3, 50), noise(3)[:, 0]
     kernel[1] = np.float32(factor) * kernel[0].astype(np.float32)
     bias[1] = factor * bias[0]
     values = np.maximum(noise(100, 3), 0.01)
-    assert judge(values, family=family, weights=Weights(kernel, bias)).groups_of("duplicate_of") == expected
-    assert judge(values, family=family, weights=Weights(kernel, bias + np.eye(3)[1])).groups_of("duplicate_of") == {}
-    behind_norm = Weights(kernel, bias, gamma=np.ones(3))
-    assert judge(values, family=family, weights=behind_norm).groups_of("duplicate_of") == {}
+    made = Weights(kernel, bias, copies=copies)
+    assert judge(values, weights=made).groups_of("duplicate_of") == expected
+    other = dataclasses.replace(made, bias=bias + np.eye(3)[1])
+    assert judge(values, weights=other).groups_of("duplicate_of") == {}
+    slopes = dataclasses.replace(made, slopes=np.array([[0.0, 0.25], [0.0, 0.25], [0.5, 0.5]]))
+    assert judge(values, weights=slopes).groups_of("duplicate_of") == expected
+    slopes = dataclasses.replace(made, slopes=np.array([[0.0, 0.25], [-1.0, 0.25], [0.5, 0.5]]))
+    assert judge(values, weights=slopes).groups_of("duplicate_of") == {}
 
 
 def test_duplicates_are_found_among_many_units() -> None:

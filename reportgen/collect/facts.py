@@ -19,8 +19,8 @@ class Weights:
     and its nonlinearity. params_per_unit: what removing one unit saves. input_is_zero: the layer's input was zero
     for every image. reach: (U,) the largest pre-activation that the range of the layer's input allows: the bias
     plus the largest reachable positive sum. slopes: (U, S) below 0, of a PReLU whose units have their own. copies: what
-    a unit is whose kernel and bias are c > 0 times another's: c times the other, a copy if c = 1, or none. sees: (U,) which group of input channels each unit
-    weighs, None where all weigh all.
+    a unit is whose kernel and bias are c > 0 times another's: c times the other, a copy if c = 1, or none. sees: (U,)
+    which group of input channels each unit weighs, None where all weigh all.
     """
 
     kernel: Floats | None = None

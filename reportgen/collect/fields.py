@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
+
 from reportgen.collect.graph import Call, Graph, Tensor, kind
 
 
@@ -18,12 +20,14 @@ class Axis:
 
 Field = tuple[Axis, ...]
 
+_TRIED = 5  # positions along an axis on which a layer that is not known is tried
+
 _POINTWISE = {
     "Activation", "ActivityRegularization", "AlphaDropout", "BatchNormalization", "Dropout", "ELU", "GaussianDropout",
     "GaussianNoise", "Identity", "LeakyReLU", "Normalization", "PReLU", "ReLU", "Rescaling", "SpatialDropout1D",
     "SpatialDropout2D", "SpatialDropout3D",
 }  # fmt: skip
-_MERGING = {"Add", "Average", "Concatenate", "Maximum", "Minimum", "Multiply", "Subtract"}
+_MERGING = {"Add", "Average", "Concatenate", "Divide", "Maximum", "Minimum", "Multiply", "Subtract", "TrueDivide"}
 _BORDERING = {f"{what}{n}D" for what in ("ZeroPadding", "Cropping") for n in (1, 2, 3)}
 _CONVOLUTIONS = {f"{sort}Conv{n}D" for sort in ("", "Depthwise", "Separable") for n in (1, 2, 3)}
 _POOLING = {f"{sort}Pooling{n}D" for sort in ("Max", "Average") for n in (1, 2, 3)}
@@ -82,13 +86,42 @@ def _after(call: Call, before: list[Field]) -> Field | None:
     elif name in _POOLING:
         window, dilation = layer.pool_size, 1
     else:
-        return None
+        return before[0] if len(before) == 1 and _stays_in_place(call) else None
     steps = zip(
         before[0], sizes, _per_axis(window, len(sizes)), _per_axis(layer.strides, len(sizes)),
         _per_axis(dilation, len(sizes)), strict=True,
     )  # fmt: skip
     moved = [_windowed(axis, n, w, stride, d, layer.padding) for axis, n, w, stride, d in steps]
     return None if None in moved else tuple(axis for axis in moved if axis is not None)
+
+
+def _stays_in_place(call: Call) -> bool:
+    """Return whether a call without weights makes each position from the same one alone, found out by trying it.
+
+    So does an operation such as `x * 2` or `x[..., ::-1]`, and a layer that augments images, which it does in training
+    only.
+    """
+    import tensorflow as tf
+
+    before, after = call.given[0].shape, call.outputs[0].shape
+    if getattr(call.operation, "weights", None) or len(before) < 3 or before[1:-1] != after[1:-1]:
+        return False
+    sizes = [min(size or _TRIED, _TRIED) for size in before[1:-1]]
+    generator = np.random.default_rng(0)
+    places, channels = int(np.prod(sizes, dtype=np.int64)), before[-1] or 1
+    image = generator.random((places, channels), np.float32)
+    changed = np.tile(image, (places, 1, 1))  # each time at another position
+    changed[np.arange(places), np.arange(places)] = generator.random((places, channels), np.float32)
+    asked = np.concatenate([image[np.newaxis], changed]).reshape(-1, *sizes, channels)
+    try:
+        found = np.asarray(call.on({call.given[0]: tf.constant(asked)})[0])
+    except Exception:  # whatever a layer says of what it was not made for
+        return False
+    if found.shape[:-1] != asked.shape[:-1]:
+        return False
+    flat = found.reshape(1 + places, places, -1)
+    differs = ~np.isclose(flat[1:], flat[0], rtol=1e-4, atol=1e-6).all(axis=2)
+    return not differs[~np.eye(places, dtype=np.bool_)].any()
 
 
 def _keeps_places(call: Call) -> bool:

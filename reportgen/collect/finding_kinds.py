@@ -52,6 +52,7 @@ KINDS = {
     "repeated-images": Kind("notice", text("images occur more than once in a part")),
     "few-images": Kind("notice", text("too few images to be sure which units are redundant")),
     "always-on-units": Kind("notice", text("units nearly always fire, so their activation does nothing")),
+    "always-negative-units": Kind("notice", text("units stay on the negative side of their activation")),
     "weak-units": Kind("notice", text("units fire, but far more weakly than the rest of their layer")),
     "opposite-units": Kind("notice", text("pairs of units are mirror images of each other")),
     "heavy-layer": Kind("notice", text("one layer holds most of the parameters")),

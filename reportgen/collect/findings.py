@@ -33,7 +33,7 @@ def find(
         *training_findings.find(history, deaths, thresholds),
         *score_findings.find(evaluation, units, proof, thresholds),
         *data_findings.find(data, checks, model, thresholds),
-        *unit_findings.find(layers, units, thresholds),
+        *unit_findings.find(layers, units, proof, thresholds),
     ]
     rank = {code: place for place, code in enumerate(KINDS)}
     return sorted(found, key=lambda one: rank[one.code])  # stable: layers and parts keep their order

@@ -92,8 +92,13 @@ def prove(
         predicted, _ = outputs.read({"test": answered.outputs_of("test", number)})
         after = predicted["test"].predicted == dataset.test.labels
         found.append(Ablated(sum(map(len, layers.values())), float(after.mean()), list(proof.interval(right, after))))
-    of_kind, joint = dict(zip(apart, found, strict=False)), found[-1]
-    return Proof(joint.units, before, joint.accuracy_after, joint.interval, of_kind.get("dead"), of_kind.get("redundant"))
+    return Proof(
+        masked_units=found[-1].units,
+        accuracy_before=before,
+        accuracy_after=found[-1].accuracy_after,
+        interval=found[-1].interval,
+        **dict(zip(apart, found, strict=False)),
+    )
 
 
 def _without_dead(looked: Looked, judged: Sequence[Unit]) -> dict[int, Ablation]:
@@ -108,7 +113,7 @@ def _without_dead(looked: Looked, judged: Sequence[Unit]) -> dict[int, Ablation]
 
 def _without_removable(looked: Looked, judged: Sequence[Unit]) -> dict[int, Ablation]:
     """Return the ablation of all removable units, by the place of their layer."""
-    stays = {(unit.layer, unit.group): unit.unit for unit in judged if unit.group is not None and not unit.removable}
+    stays = {(unit.layer, unit.group): unit.unit for unit in judged if not unit.removable}
     found = {}
     for place, (plan, tally) in enumerate(zip(looked.plans, looked.tallies, strict=True)):
         if removable := [unit for unit in judged if unit.layer == plan.layer and unit.removable]:

@@ -68,7 +68,7 @@ def of_activation(activation: Any, shape: tuple[int | None, ...]) -> Function | 
     if kind(activation) == "PReLU":
         slopes = np.asarray(activation.alpha)
         return Function("leaky", homogeneous=True) if (slopes >= 0).all() and (slopes < 1).all() else UNKNOWN
-    if getattr(activation, "weights", ()):
+    if getattr(activation, "weights", None):
         return UNKNOWN
     return _tried(activation, shape) or UNKNOWN
 
@@ -86,7 +86,7 @@ def of_call(call: Call) -> Function | Affine | None:
         return Function("leaky", homogeneous=True, turned=bool((slopes < 0).any()))
     if kind(operation) == "Cast":
         return IDENTITY if "float" in str(operation.dtype) else None
-    if before[1:] != after[1:] or getattr(operation, "weights", ()):
+    if before[1:] != after[1:] or getattr(operation, "weights", None):
         return None
     if kind(operation) == "Activation":
         return of_activation(operation.activation, before)

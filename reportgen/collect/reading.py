@@ -70,11 +70,11 @@ class Joined:
 class Reading:
     """A call of a layer whose units are judged, and the tensor that is read for them.
 
-    chain: the calls between it and the tensor, the last of which is `read_after`. moves: what these did to the
-    places of the values; `own` undoes it. function: the nonlinearity in them or in the layer; of an output with one
-    score for each class, or one score, it is a softmax, however it is brought about. before: what arithmetic does to
-    the values on their way into it. norm: the first batch
-    normalisation in the chain, and where the units begin among its channels. gate: what goes into it, where only that tells whether a unit fires, else None.
+    chain: the calls between it and the tensor, the last of which is `read_after`. function: the nonlinearity in them
+    or in the layer; of the model's output it is a softmax, however its scores are brought about. moves: what the
+    chain did to the places of the values; `own` undoes it. before: what arithmetic does to the values on their way
+    into the nonlinearity. norm: the first batch normalisation in the chain, and where the units begin among its
+    channels. gate: what goes into the nonlinearity, where only that tells whether a unit fires, else None.
     """
 
     call: Call

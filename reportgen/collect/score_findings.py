@@ -18,9 +18,10 @@ from reportgen.collect.phrases import (
     points,
 )
 from reportgen.collect.predictions import MISTAKES
+from reportgen.collect.unit_findings import matters
 from reportgen.headline import OUTPUT_STATES
 from reportgen.intervals import chance_of_at_most, difference, quantile, wilson
-from reportgen.record import Finding, Proof, Scores, Unit
+from reportgen.record import Ablated, Finding, Proof, Scores, Unit
 from reportgen.texts import Text, ntext, text
 from reportgen.wording import percent
 
@@ -45,7 +46,7 @@ def find(
 ) -> list[Finding]:
     """Return the findings about the answers on both parts and about the proof."""
     train, test = evaluation.get("train"), evaluation.get("test")
-    found = [_proof_failed(proof)]
+    found: list[Finding | None] = [*_proof_failed(proof)]
     if test:
         answers = _Answers(test)
         found += [
@@ -62,17 +63,23 @@ def find(
     return [one for one in found if one]
 
 
-def _proof_failed(proof: Proof | None) -> Finding | None:
-    if proof is None or proof.interval[1] >= 0:
-        return None
-    low, high = proof.interval
+def _proof_failed(proof: Proof | None) -> list[Finding]:
+    """Return a finding for each kind of verdict that is in doubt, or one for both together where neither alone is."""
+    if proof is None or not proof.masked_units:
+        return []
+    *apart, last = [_fallen(proof, one, how) if matters(one) else None for one, how in proof.ablations]
+    return [one for one in apart if one] or ([last] if last else [])
+
+
+def _fallen(proof: Proof, without: Ablated, how: Text) -> Finding:
+    low, high = without.interval
     message = text(
-        "With {units} called dead or removable, each held at its mean, test accuracy falls from {before} to {after}"
-        " ({level} interval of the fall: {least} to {most} points). Distrust these verdicts: remove units one layer at"
-        " a time and measure each time.",
-        units=counted_units(proof.masked_units),
+        "With {units} {how}, test accuracy falls from {before} to {after} ({level} interval of the fall: {least} to"
+        " {most} points). Distrust these verdicts: remove units one layer at a time and measure each time.",
+        units=counted_units(without.units),
+        how=how,
         before=percent(proof.accuracy_before),
-        after=percent(proof.accuracy_after),
+        after=percent(without.accuracy_after),
         level=LEVEL,
         least=points(high),
         most=points(low),
@@ -258,5 +265,7 @@ def _confident_mistakes(part: str, scores: Scores, thresholds: FindingThresholds
 
 def _output_units(units: Sequence[Unit], classes: Sequence[int]) -> tuple[str | None, Sequence[int]]:
     """Return the softmax layer and the units that stand for classes, (None, []) for another kind of output."""
-    layer = next((unit.layer for unit in units if unit.state in OUTPUT_STATES), None)
-    return (None, []) if layer is None else (layer, classes)
+    outputs = [unit for unit in units if unit.state in OUTPUT_STATES]
+    if not outputs:
+        return None, []
+    return outputs[0].layer, [0] if len(outputs) == 1 else classes  # a single score speaks for both classes

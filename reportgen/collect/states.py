@@ -78,10 +78,10 @@ def judge_outputs(predicted: Counts, images: int, single: str | None = None) -> 
     states, total = {0: NEVER_PREDICTED, images: ALWAYS_PREDICTED}, counted_images(images)
 
     def evidence(n: int) -> Text:
+        figures = {"some": f"{n:,}", "images": total}
         if single is not None:
-            named = label(single)
-            return text("took {some} of {images} for {name}, the class it speaks for", some=f"{n:,}", images=total, name=named)
-        return text("was the prediction for {some} of {images}", some=f"{n:,}", images=total)
+            return text("took {some} of {images} for {name}, the class it speaks for", name=label(single), **figures)
+        return text("was the prediction for {some} of {images}", **figures)
 
     return [Verdict(states.get(n, OUTPUT), evidence(n)) for n in predicted.tolist()]
 
@@ -200,8 +200,8 @@ class _Evidence:
 
     def _always_negative(self, u: int) -> Text:
         return text(
-            "its pre-activation was never above 0 for {values}, so it stayed on the negative side of its activation, and"
-            " passes on {outputs} from there",
+            "its pre-activation was never above 0 for {values}, so it stayed on the negative side of its activation,"
+            " and passes on {outputs} from there",
             values=self.values,
             outputs=span([self.smallest[u], self.largest[u]]),
         )
@@ -209,8 +209,12 @@ class _Evidence:
     def _saturated(self, u: int) -> Text:
         low, high = self.low[u], self.high[u]
         if self.plan.family == "relu6":
-            top = number(self.plan.high or 0)
-            return text("{share} of {values} are at the ceiling of {top}", share=percent(high), values=self.values, top=top)
+            return text(
+                "{share} of {values} are at the ceiling of {top}",
+                share=percent(high),
+                values=self.values,
+                top=number(self.plan.high or 0),
+            )
         if high >= low:
             return text(
                 "{share} of {values} are stuck at the upper end of its range, {end}",

@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Sequence
+from functools import partial
 
 from reportgen.collect.finding_kinds import FindingThresholds, finding
 from reportgen.collect.phrases import (
@@ -15,25 +16,39 @@ from reportgen.collect.phrases import (
     numbered_units,
     span,
 )
-from reportgen.record import Finding, LayerVerdict, Unit
+from reportgen.record import Ablated, Finding, LayerVerdict, Proof, Unit
 from reportgen.texts import Text, joined, ntext, text
 from reportgen.wording import percent
 
 _NO_CAUSE = text("the cause is not known")
+_KEEP = text("Leave them in: the model does worse without such units, as the proof shows.")
 
 
-def find(layers: Sequence[LayerVerdict], units: Sequence[Unit], thresholds: FindingThresholds) -> list[Finding]:
-    """Return the findings about units, layer by layer."""
+def find(
+    layers: Sequence[LayerVerdict], units: Sequence[Unit], proof: Proof | None, thresholds: FindingThresholds
+) -> list[Finding]:
+    """Return the findings about units, layer by layer. None advises to remove what the proof shows to matter."""
     of_layer = defaultdict(list)
     for unit in units:
         of_layer[unit.layer].append(unit)
-    judges = (_dead, _stuck, _constant, _always_on, _weak, _redundant, _duplicates, _opposite)
+    dead = partial(_dead, matter=proof is not None and matters(proof.dead))
+    alike = proof is not None and matters(proof.redundant)
+    redundant, copies = (partial(judge, matter=alike) for judge in (_redundant, _duplicates))
+    judges = (dead, _stuck, _constant, _always_on, _always_negative, _weak, redundant, copies, _opposite)
     found = [judge(layer, of_layer[layer.name]) for layer in layers for judge in judges]
     return [one for one in [*found, _few_images(layers, thresholds)] if one]
 
 
-def _dead(layer: LayerVerdict, units: Sequence[Unit]) -> Finding | None:
-    """Return dead-layer where no unit fires, dead-units where some do not; both name the causes."""
+def matters(ablated: Ablated | None) -> bool:
+    """Return whether the model does worse without those units, by more than chance."""
+    return ablated is not None and ablated.interval[1] < 0
+
+
+def _dead(layer: LayerVerdict, units: Sequence[Unit], *, matter: bool) -> Finding | None:
+    """Return dead-layer where no unit fires, dead-units where some do not; both name the causes.
+
+    matter: the model does worse without such units.
+    """
     silent = [unit for unit in units if unit.state == "dead"]
     causes = defaultdict(list)
     for unit in silent:
@@ -45,14 +60,15 @@ def _dead(layer: LayerVerdict, units: Sequence[Unit]) -> Finding | None:
     why = [text("{cause} ({units})", cause=cause, units=numbered_units(found)) for cause, found in causes.items()]
     message = text(
         "In layer {layer}, {some} of {units} never fired on {images} (at {level} confidence: on fewer than {bound} of"
-        " such images): {causes}. Remove them, or train with a lower learning rate or a leaky activation.",
+        " such images): {causes}.",
         **_some(layer, silent),
         images=counted_images(layer.n_images),
         level=LEVEL,
         bound=percent(3 / max(layer.n_images, 3)),  # rule of three
         causes=joined("; ", why),
     )
-    return finding("dead-units", message, layer.name, [unit.unit for unit in silent])
+    do = _KEEP if matter else text("Remove them, or train with a lower learning rate or a leaky activation.")
+    return finding("dead-units", joined(" ", [message, do]), layer.name, [unit.unit for unit in silent])
 
 
 def _all_dead(layer: LayerVerdict, causes: Sequence[Text]) -> Text:
@@ -109,6 +125,21 @@ def _always_on(layer: LayerVerdict, units: Sequence[Unit]) -> Finding | None:
     return finding("always-on-units", message, layer.name, [unit.unit for unit in on])
 
 
+def _always_negative(layer: LayerVerdict, units: Sequence[Unit]) -> Finding | None:
+    if not (below := [unit for unit in units if unit.state == "always-negative"]):
+        return None
+    message = text(
+        "In layer {layer}, {some} of {units} stayed on the negative side of the activation for all of {images}"
+        " ({numbers}; mean output {outputs}). They are not dead: what the activation leaves there is passed on, and the"
+        " model may rest on it. Higher biases bring the bend of the activation back into use.",
+        **_some(layer, below),
+        images=counted_images(layer.n_images),
+        numbers=_which(below),
+        outputs=_outputs(below),
+    )
+    return finding("always-negative-units", message, layer.name, [unit.unit for unit in below])
+
+
 def _weak(layer: LayerVerdict, units: Sequence[Unit]) -> Finding | None:
     if not (weak := [unit for unit in units if unit.state == "weak"]):
         return None
@@ -122,35 +153,41 @@ def _weak(layer: LayerVerdict, units: Sequence[Unit]) -> Finding | None:
     return finding("weak-units", message, layer.name, [unit.unit for unit in weak])
 
 
-def _redundant(layer: LayerVerdict, units: Sequence[Unit]) -> Finding | None:
-    """Return how many units could go: all of each group but its first, the representative."""
+def _redundant(layer: LayerVerdict, units: Sequence[Unit], *, matter: bool) -> Finding | None:
+    """Return how many units could go: all of each group but its first, the representative.
+
+    matter: the model does worse without such units.
+    """
     removable = sorted(unit for group in layer.groups for unit in group[1:])
     if not removable:
         return None
     message = text(
         "In layer {layer}, {some} of {units} said the same as another one on {images}, also within each class"
-        " ({groups}; removable: {numbers}). Make the layer narrower and compare the test accuracy; that saves at least"
-        " {parameters}.",
+        " ({groups}; removable: {numbers}).",
         **_some(layer, removable),
         images=counted_images(layer.n_images),
         groups=ntext(len(layer.groups), "{n} group", "{n} groups"),
         numbers=numbered_units(removable),
+    )
+    narrower = text(
+        "Make the layer narrower and compare the test accuracy; that saves at least {parameters}.",
         parameters=counted_parameters(layer.removable_params),
     )
-    return finding("redundant-units", message, layer.name, removable)
+    return finding("redundant-units", joined(" ", [message, _KEEP if matter else narrower]), layer.name, removable)
 
 
-def _duplicates(layer: LayerVerdict, units: Sequence[Unit]) -> Finding | None:
+def _duplicates(layer: LayerVerdict, units: Sequence[Unit], *, matter: bool) -> Finding | None:
     if not (copies := [unit for unit in units if unit.duplicate_of is not None]):
         return None
     pairs = [text("{unit} repeats {other}", unit=f"{u.unit:,}", other=f"{u.duplicate_of:,}") for u in copies]
     message = text(
         "In layer {layer}, {some} of {units} had the weights of another unit, up to a positive factor ({pairs}). Units"
-        " that start equal stay equal: use a random initialiser, or remove the copies.",
+        " that start equal stay equal.",
         **_some(layer, copies),
         pairs=listed(pairs),
     )
-    return finding("weight-duplicates", message, layer.name, [unit.unit for unit in copies])
+    do = _KEEP if matter else text("Use a random initialiser, or remove the copies.")
+    return finding("weight-duplicates", joined(" ", [message, do]), layer.name, [unit.unit for unit in copies])
 
 
 def _opposite(layer: LayerVerdict, units: Sequence[Unit]) -> Finding | None:

@@ -89,7 +89,7 @@ def _copies(reading: Reading) -> Literal["scaled", "equal", "none"]:
 
 def _slopes(reading: Reading) -> Floats | None:
     """Return (U, S) the slopes below 0 of each unit's PReLU, None where all units have the same."""
-    layer = reading.chain[-1].operation if reading.chain else getattr(reading.layer, "activation", None)
+    layer: Any = reading.chain[-1].operation if reading.chain else getattr(reading.layer, "activation", None)
     if kind(layer) != "PReLU":
         return None
     own = reading.own(np.broadcast_to(np.asarray(layer.alpha), (1, *_known(reading.tensor.shape, layer.alpha))))

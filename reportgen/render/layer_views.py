@@ -34,6 +34,7 @@ _LETTERS = {
     "constant": "C",
     "saturated": "S",
     "always-on": "A",
+    "always-negative": "B",
     "weak": "W",
     "healthy": "",
     "never predicted": "N",

@@ -17,6 +17,7 @@ STATES = {
     "constant": text("constant"),
     "saturated": text("saturated"),
     "always-on": text("always on"),
+    "always-negative": text("always negative"),
     "weak": text("weak"),
     "healthy": text("healthy"),
     "redundant": text("redundant"),

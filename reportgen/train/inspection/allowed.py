@@ -86,7 +86,8 @@ OPERATIONS = {
         TakeAlongAxis Tan Tanh Tensordot Tile Trace Transpose Trapezoid Tril Triu TrueDivide Trunc Unique UnravelIndex
         Vander Var Vdot View Vsplit Vstack Where ZerosLike
         """),
-    "keras.src.activations.activations": frozenset({"Mish"}),
+    "keras.src.activations.activations": frozenset({"Mish", "ReLU"}),
+    "keras.src.quantizers.quantizers": frozenset({"FakeQuantWithMinMaxVars"}),
 }
 """What stands for `x + y`, `keras.ops.mean(x)` and the like in a Functional model, by module."""
 
