@@ -157,9 +157,7 @@ def test_two_workers_make_the_report_of_one_process(
     assert min(steps[:8]) > 0
 
 
-def test_repeats_and_images_far_brighter_than_others_are_counted_alike(
-    folder: Path, two: Two, tmp_path: Path
-) -> None:
+def test_repeats_and_images_far_brighter_than_others_are_counted_alike(folder: Path, two: Two, tmp_path: Path) -> None:
     """So that workers know of images that repeat some of another worker, and widen bins on their own."""
     test, train = make_part(SHAPE, IMAGES), make_part(SHAPE, 200, seed=1)
     images = test.images.astype(np.float32) / 2000

@@ -41,7 +41,7 @@ SAMPLED = 16
 """At how many positions of a unit's output the histogram and the correlation of maps look."""
 _LARGEST_BATCH = 500
 _FIRST = 64  # images that fix how the layers are read
-_HEADROOM = 2  # how far a histogram reaches at first, in units of what these images need; see `bins.shown`
+_HEADROOM = 2  # how far bins reach at first, as a multiple of what these images need; `bins.shown` counts on it
 _LEAST_SPREAD = 0.1  # deviation over mean: float32 squares then give the variance to five digits
 _COPIES = 4  # how many times the read outputs are in memory at once, roughly
 
@@ -82,10 +82,11 @@ def all_parts(
         kept=kept_among(ends[-1]),
         repeats=repeats(parts[name] for name in looked_at),
     )
-    work, *begun = Sender(graph, readings).begin(work, looked[0], parts[looked_at[0]])
-    if others := looked[len(begun) :]:
-        begun.append(engine.send(work, parts, others, progress))
-    found = joined(begun)
+    work, begun = Sender(graph, readings).begin(work, looked[0], parts[looked_at[0]])
+    done = [] if begun is None else [begun]
+    if others := looked[len(done) :]:
+        done.append(engine.send(work, parts, others, progress))
+    found = joined(done)
     answered = {name: found.outputs_of(name) for name in looked_at}
     if others := [Shard(name, 0, len(part)) for name, part in parts.items() if name not in looked_at]:
         without = engine.send(Work(dataset.pixels, size), parts, others, progress)
@@ -115,7 +116,7 @@ class Sender:
         self._graph, self._readings = graph, readings
         self._last: tuple[Work, np.dtype[Any], Callable[..., Any]] | None = None
 
-    def begin(self, work: Work, shard: Shard, part: Part) -> "tuple[Work] | tuple[Work, Found]":
+    def begin(self, work: Work, shard: Shard, part: Part) -> tuple[Work, Found | None]:
         """Fix the plans by a few images of a shard, spread over it; return the work with them.
 
         Where these are all of its images, return what comes of the shard, too. Nothing is compiled for it: the plans
@@ -129,7 +130,7 @@ class Sender:
             plans = [_plan(reading, value.numpy()) for reading, value in zip(self._readings, values, strict=True)]
             work = replace(work, plans=plans)
             if len(images) < len(part):
-                return (work,)
+                return work, None
             counted = _Counted(work, shard, part.labels)
             reduced = _reduced(values, plans, *map(tf.convert_to_tensor, counted.given(0, len(part))))
         counted.add(reduced, counted.grids, 0, len(part))
@@ -419,12 +420,14 @@ def _sampled(values: Any, plan: LayerPlan, per_value: Any) -> dict[str, Any]:
     """
     import tensorflow as tf
 
-    grid, wide = plan.grid, values  # the grid but for the width of its bins
-    if grid.signed:  # in float32 a value below 0 that is tiny beside a bin would become 0, which is in another
-        wide, per_value = tf.cast(values, tf.float64), tf.cast(per_value, tf.float64)
-    bins = tf.floor(wide * per_value) if grid.signed else wide * per_value
+    grid = plan.grid  # but for the width of its bins
+    if grid.signed:
+        # in float32 a value below 0 that is tiny beside a bin would become 0, which is in another bin
+        numbers = tf.floor(tf.cast(values, tf.float64) * tf.cast(per_value, tf.float64))
+    else:  # the cast cuts off what is behind the point
+        numbers = values * per_value
     # what lies outside falls into the first and the last bin; of NaN, which is an error later on, any will do
-    which = tf.maximum(tf.cast(tf.minimum(bins, SIDE - 1), tf.int32), grid.first)
+    which = tf.maximum(tf.cast(tf.minimum(numbers, SIDE - 1), tf.int32), grid.first)
     which += grid.bins * np.arange(plan.units, dtype=np.int32) - grid.first
     middle = tf.reduce_mean(values, (0, 1))
     centred = values - middle
