@@ -153,6 +153,18 @@ def numbered_through(found: Sequence[NDArray[Any]]) -> NDArray[Any]:
     return found[0] if len(found) == 1 else np.concatenate(found)
 
 
+def spread(of: int, most: int) -> NDArray[np.int64]:
+    """Return the numbers of at most `most` of so many images, evenly spread: they may be sorted, by class or else."""
+    return np.arange(min(of, most), dtype=np.int64) * of // min(of, most)
+
+
+def repeats(parts: Iterable[Part]) -> NDArray[np.int64]:
+    """Return the numbers, ascending, of images that show the same as an earlier one; numbered through the parts."""
+    digests = numbered_through([part.survey.digests for part in parts])
+    _, first = np.unique(digests, return_index=True)
+    return np.delete(np.arange(len(digests)), first)
+
+
 def cut(images: Images, start: int, stop: int) -> Images:
     """Return the images start ... stop - 1, without reading or copying any."""
     return images.cut(start, stop) if isinstance(images, Unread) else cast(Images, images[start:stop])

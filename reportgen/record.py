@@ -423,7 +423,8 @@ class Unit:
 class LayerVerdict:
     """The verdict on a layer as a whole. effective_rank, participation_ratio: as shares of the number of units.
 
-    noise_floor: the largest |r| to expect between independent units by chance. edges: of the units' histograms.
+    noise_floor: the largest |r| to expect between independent units by chance. edges: of the units' histograms, of
+    which one is 0; a value on an edge is counted above it, on the last one below it.
     left_out: units that correlations leave out, with the reason. states: how many units are in each state.
     groups: units of each redundant group, its representative first. removable_params: what those held.
     """

@@ -10,6 +10,9 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from reportgen import bins
+from reportgen.bins import Grid
+
 Floats = NDArray[np.float64]
 Counts = NDArray[np.int64]
 
@@ -37,7 +40,7 @@ class LayerPlan:
     layer: its name. read_after: the name of the layer whose output is read. position_shape: () for neurons, else the
     spatial shape; P is its product. low, high: the range of a bounded nonlinearity; high alone: the ceiling of relu6;
     None elsewhere. eps: a value above it counts as firing. shift: (U,) taken off every value before it is squared,
-    near the unit's mean. edges: (B + 1,) of the histogram; values outside are counted in its first and last bin.
+    near the unit's mean. grid: of the histogram, where it begins; it becomes wider for values that it has no bin for.
     sampled: (S,) the flat positions that `histogram` and the map sums look at, ascending; all P where there are few.
     """
 
@@ -50,7 +53,7 @@ class LayerPlan:
     high: float | None
     eps: float
     shift: Floats
-    edges: Floats
+    grid: Grid
     sampled: NDArray[np.int64]
 
     @property
@@ -66,14 +69,17 @@ class LayerTally:
     images: N. fired: images with s_max > eps. zeros: (x, p) with a <= eps (leaky: pre-activation <= 0).
     low_tail, high_tail: (x, p) with t < 0.05 and t > 0.95, t = (a - low) / (high - low), of a bounded family;
     of relu6 high_tail counts a >= high; else zero. total, squares: of shifted values over all (x, p). absolute: of |a|.
-    smallest: of a and 0, so 0 behind a ReLU. largest: of a. histogram: (U, B) of a over the sampled positions.
+    smallest: of a and 0, so 0 behind a ReLU. largest: of a.
+    histogram: (U, B) of a over the sampled positions, in the bins of `grid`: the plan's, or the next wider one that
+    holds the values of all units, images and positions.
     map_total: of shifted a over the sampled positions; map_products: (U, U) its outer products.
     pooled_total: of shifted s_mean over images; pooled_products: (U, U) its outer products.
     class_images: (K,). class_total: (K, U) sums of shifted s_mean.
     class_best, class_best_image: (K, U) the largest s_max of each class and the image that gave it (-inf, -1 where
     the class has no image); of equals the lowest image number.
     top_score, top_image, top_position: (T, U) the largest s_max over images, by (-score, image), the images and the
-    flat position of each maximum (the first of equals); -inf, -1 and -1 where there are fewer images.
+    flat position of each maximum (the first of equals), of images that repeat no earlier one; -inf, -1 and -1 where
+    there are fewer.
     kept_images: (M,) ascending image numbers; kept: (M, U) float32 s_mean of those images.
     """
 
@@ -87,6 +93,7 @@ class LayerTally:
     absolute: Floats
     smallest: Floats
     largest: Floats
+    grid: Grid
     histogram: Counts
     map_total: Floats
     map_products: Floats
@@ -104,7 +111,7 @@ class LayerTally:
 
 
 _ADDED = (
-    *("images", "fired", "zeros", "low_tail", "high_tail", "total", "squares", "absolute", "histogram"),
+    *("images", "fired", "zeros", "low_tail", "high_tail", "total", "squares", "absolute"),
     *("map_total", "map_products", "pooled_total", "pooled_products", "class_images", "class_total"),
 )
 """The fields of a LayerTally that are sums, so that joining is adding."""
@@ -154,26 +161,31 @@ def count(
     classes: int,
     top: int,
     *,
+    repeats: Counts | None = None,
+    gate: NDArray[Any] | None = None,
     keep: int = KEPT,
 ) -> LayerTally:
     """Tally raw outputs: the definition of every count in plain numpy, which faster ways are compared with.
 
     values: (N, P, U). labels: (N,) class indices below `classes`. numbers: (N,) image numbers, no two equal, in any
-    order. top: T. Of the leaky family the sign of the value is taken for that of the pre-activation, as it is with
-    every positive slope.
+    order. top: T. repeats: numbers of images that show the same as an earlier one; they are counted like all others,
+    but are none of a unit's strongest. gate: (N, P, U) what goes into the nonlinearity, whose sign then tells what
+    fires; without it, it is that of the value, as with every leaky nonlinearity whose slopes are positive.
     """
     order = np.argsort(numbers)
     values, labels, numbers = values[order].astype(np.float64), labels[order], numbers[order]
     pooled = values.mean(axis=1)
     kept = kept_of(numbers, keep)
+    peaks, different = values.max(axis=1), np.isin(numbers, [] if repeats is None else repeats, invert=True)
     return LayerTally(
         images=len(values),
-        **_firing(plan, values),
+        **_firing(plan, values, values if gate is None else gate[order]),
         **_moments(plan, values),
+        **_histogram(plan, values),
         **_over_positions(plan, values[:, plan.sampled]),
         **over_images(plan, pooled, labels, classes),
-        **class_bests(values.max(axis=1), labels, numbers, classes),
-        **_strongest(values.max(axis=1), values.argmax(axis=1), numbers, top),
+        **class_bests(peaks, labels, numbers, classes),
+        **_strongest(peaks[different], values[different].argmax(axis=1), numbers[different], top),
         kept_images=numbers[kept].astype(np.int64),
         kept=pooled[kept].astype(np.float32),
     )
@@ -191,8 +203,11 @@ def merge(one: LayerTally, other: LayerTally, keep: int = KEPT) -> LayerTally:
         raise ValueError("the tallies have images in common; each image may be counted once only")
     order = order[kept_of(kept_images[order], keep)]
     added = {name: getattr(one, name) + getattr(other, name) for name in _ADDED}
+    grid, histogram = bins.joined(one.grid, other.grid, one.histogram, other.histogram)
     return LayerTally(
         **added,
+        grid=grid,
+        histogram=histogram,
         smallest=np.minimum(one.smallest, other.smallest),
         largest=np.maximum(one.largest, other.largest),
         **_better_of(one, other),
@@ -202,8 +217,8 @@ def merge(one: LayerTally, other: LayerTally, keep: int = KEPT) -> LayerTally:
     )
 
 
-def _firing(plan: LayerPlan, values: Floats) -> dict[str, Any]:
-    """Count what fires and what lies at the ends of the range."""
+def _firing(plan: LayerPlan, values: Floats, gate: NDArray[Any]) -> dict[str, Any]:
+    """Count what fires and what lies at the ends of the range. gate: the values, or what tells instead of them."""
     floor = 0.0 if plan.family == "leaky" else plan.eps
     low_tail = high_tail = np.zeros(plan.units, np.int64)
     if plan.family == "bounded":
@@ -213,7 +228,7 @@ def _firing(plan: LayerPlan, values: Floats) -> dict[str, Any]:
     elif plan.family == "relu6":
         assert plan.high is not None
         high_tail = (values >= plan.high).sum(axis=(0, 1))
-    fires = values > floor
+    fires = gate > floor
     return {
         "fired": fires.any(axis=1).sum(axis=0),
         "zeros": (~fires).sum(axis=(0, 1)),
@@ -233,13 +248,16 @@ def _moments(plan: LayerPlan, values: Floats) -> dict[str, Any]:
     }
 
 
+def _histogram(plan: LayerPlan, values: Floats) -> dict[str, Any]:
+    """Count the values at the sampled positions in bins that hold those at all positions."""
+    grid = plan.grid.holding(float(values.min(initial=0)), float(values.max(initial=0)))
+    return {"grid": grid, "histogram": grid.count(values[:, plan.sampled].reshape(-1, plan.units))}
+
+
 def _over_positions(plan: LayerPlan, values: Floats) -> dict[str, Any]:
     """Sum over the sampled positions. values: (N, S, U)."""
-    bins, units = len(plan.edges) - 1, plan.units
-    which = np.clip(np.searchsorted(plan.edges, values, side="right") - 1, 0, bins - 1) + bins * np.arange(units)
-    shifted = (values - plan.shift).reshape(-1, units)
+    shifted = (values - plan.shift).reshape(-1, plan.units)
     return {
-        "histogram": np.bincount(which.ravel(), minlength=bins * units).reshape(units, bins),
         "map_total": shifted.sum(axis=0),
         "map_products": shifted.T @ shifted,
     }
@@ -269,11 +287,21 @@ def class_bests(peaks: Floats, labels: Counts, numbers: Counts, classes: int) ->
 def _strongest(peaks: Floats, positions: Counts, numbers: Counts, top: int) -> dict[str, Any]:
     """List the strongest images of each unit. peaks: (N, U) s_max, by ascending image number."""
     first = np.argsort(-peaks, axis=0, kind="stable")[:top]
-    missing = ((0, top - len(first)), (0, 0))
+    return listed(
+        np.take_along_axis(peaks, first, axis=0), numbers[first], np.take_along_axis(positions, first, axis=0), top
+    )
+
+
+def listed(scores: Floats, images: Counts, positions: NDArray[np.integer[Any]], top: int) -> dict[str, Any]:
+    """Return the strongest images of each unit as a tally has them. scores, images, positions: (n, U), n <= T.
+
+    A score of -inf stands for no image.
+    """
+    missing, none = ((0, top - len(scores)), (0, 0)), scores == -np.inf
     return {
-        "top_score": np.pad(np.take_along_axis(peaks, first, axis=0), missing, constant_values=-np.inf),
-        "top_image": np.pad(numbers[first].astype(np.int64), missing, constant_values=-1),
-        "top_position": np.pad(np.take_along_axis(positions, first, axis=0), missing, constant_values=-1),
+        "top_score": np.pad(scores.astype(np.float64), missing, constant_values=-np.inf),
+        "top_image": np.pad(np.where(none, -1, images).astype(np.int64), missing, constant_values=-1),
+        "top_position": np.pad(np.where(none, -1, positions).astype(np.int64), missing, constant_values=-1),
     }
 
 

@@ -13,6 +13,7 @@ import pytest
 import typer
 
 from reportgen import record_file
+from reportgen.bins import Grid
 from reportgen.collect import answers
 from reportgen.commands.compare import compare as command
 from reportgen.record import (
@@ -822,7 +823,7 @@ def test_columns_are_aligned_also_where_letters_are_two_columns_wide() -> None:
 
 def plan(units: int, name: str = "a") -> LayerPlan:
     nothing = np.zeros(units)
-    return LayerPlan(name, name, units, (), "relu", None, None, 0.0, nothing, np.arange(3.0), np.zeros(1, np.int64))
+    return LayerPlan(name, name, units, (), "relu", None, None, 0.0, nothing, Grid(signed=False), np.zeros(1, np.int64))
 
 
 def tally(kept: Any, images: Any) -> LayerTally:

@@ -157,6 +157,28 @@ def test_two_workers_make_the_report_of_one_process(
     assert min(steps[:8]) > 0
 
 
+def test_repeats_and_images_far_brighter_than_others_are_counted_alike(folder: Path, two: Two, tmp_path: Path) -> None:
+    """So that workers know of images that repeat some of another worker, and widen bins on their own."""
+    test, train = make_part(SHAPE, IMAGES), make_part(SHAPE, 200, seed=1)
+    images = test.images.astype(np.float32) / 2000
+    images[100:300] = np.concatenate([images[:100], images[:100]])
+    train_images = images[400:].copy()
+    images[330] *= 30
+    images[590] *= 900  # so that the last of the training images repeats no other
+    data = {"x_test": images, "y_test": test.labels, "x_train": train_images, "y_train": train.labels}
+    np.savez(tmp_path / "data.npz", **data)
+    found, expected = (
+        made(folder, engine, tmp_path / engine[:4], data=tmp_path / "data.npz")
+        for engine in (f"dask:{two.address}", "local")
+    )
+    for key in ("layers", "units"):
+        assert_same(found[key], expected[key])
+    first = {*range(100), *range(300, IMAGES), IMAGES + 190}
+    for unit in found["units"]:
+        assert {top["index"] for top in unit["top_images"]} <= first
+    assert len({top["index"] for unit in found["units"] for top in unit["top_images"]}) > 5
+
+
 @pytest.mark.parametrize("most", [None, 10_000], ids=["images in memory", "images on disk"])
 def test_a_worker_that_is_killed_halfway_changes_nothing(
     folder: Path, two: Two, local: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, most: int | None
@@ -306,10 +328,16 @@ def test_without_dask_it_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_a_shard_is_divided_at_whole_batches_and_keeps_its_numbers() -> None:
-    first, rest = Shard("test", 0, 100, 500).divided_after(64)
+    first, rest = Shard("test", 0, 100, 500).divided(64)
     assert (first, rest) == (Shard("test", 0, 64, 500), Shard("test", 64, 100, 564))
     assert rest.divided(20) == [Shard("test", 64, 84, 564), Shard("test", 84, 100, 584)]
-    assert Shard("test", 0, 10).divided_after(64) == [Shard("test", 0, 10)]
+    assert Shard("test", 0, 10).divided(64) == [Shard("test", 0, 10)]
+
+
+def test_a_shard_knows_where_images_are_in_it() -> None:
+    numbers = np.array([3, 500, 520, 599, 600])
+    assert Shard("test", 20, 120, 500).places(numbers).tolist() == [0, 20, 99]
+    assert Shard("test", 0, 3).places(numbers).tolist() == []
 
 
 def test_images_on_disk_travel_by_their_path_and_are_missed_where_they_changed(

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from reportgen import tally
+from reportgen.bins import SHOWN, Grid
 from reportgen.collect import moments, outputs, probe, selectivity
 from reportgen.collect.graph import Graph
 from reportgen.collect.reading import readings
@@ -201,7 +202,10 @@ def assert_same(found: LayerTally, expected: LayerTally, *, exact: bool = False)
     products = max(expected.map_products.max(), expected.pooled_products.max())
     scales = dict.fromkeys(("total", "absolute", "map_total", "pooled_total", "class_total"), sums)
     scales |= {"squares": expected.squares.max(), "map_products": products, "pooled_products": products}
+    assert found.grid == expected.grid
     for field in dataclasses.fields(found):
+        if field.name == "grid":
+            continue
         one, other = np.asarray(getattr(found, field.name)), np.asarray(getattr(expected, field.name))
         if one.dtype == np.int64 or (exact and field.name in ("smallest", "largest", "class_best", "top_score")):
             np.testing.assert_array_equal(one, other, err_msg=field.name)
@@ -267,23 +271,36 @@ def test_means_spreads_and_maxima_are_those_of_all_values(case: Case) -> None:
 
 
 def test_histograms_count_the_values_between_their_edges(case: Case) -> None:
-    for plan, _, raw in case.layers():
-        inside = np.clip(raw[:, plan.sampled], plan.edges[0], plan.edges[-1])
+    for (plan, _, raw), verdict in zip(case.layers(), case.found.layers, strict=True):
+        edges = np.array(verdict.edges)
+        low, high = (plan.low, plan.high) if plan.low is not None else (min(raw.min(), 0), max(raw.max(), 0))
+        assert 11 <= len(edges) - 1 <= SHOWN and 0 in edges
+        assert edges[0] <= low < edges[2] and edges[-3] < high <= edges[-1]
         for unit in case.found.units_of(plan.layer):
-            assert unit.histogram == np.histogram(inside[..., unit.unit], plan.edges)[0].tolist()
+            values = raw[:, plan.sampled, unit.unit].astype(np.float64)
+            inside = values if plan.high is None else np.minimum(values, plan.high)  # a softmax may be 1.0000001
+            assert unit.histogram == np.histogram(inside, edges)[0].tolist()
 
 
-@pytest.mark.parametrize(
-    ("low", "high"), [(0, 1), (-1, 1), (0, 6), (-2.2, 9.1), (-4, 0), (-1e-8, 3e-7), (0, 1e-35), (-5e37, 1e38)]
-)
-def test_the_bin_of_a_value_by_arithmetic_is_the_one_among_the_edges(low: float, high: float) -> None:
-    edges = probe._even_edges(low, high)
-    assert np.diff(edges[:-1]) == pytest.approx((high - low) / 20, rel=1e-5)
-    on_edges = edges.astype(np.float32)
-    spread = np.linspace(low, high, 1001).clip(-3e38, 3e38).astype(np.float32)
-    values = np.concatenate([spread, on_edges, np.nextafter(on_edges, np.float32(0)), np.float32([-np.inf, 0, np.inf])])
-    expected = np.clip(np.searchsorted(edges, values.astype(np.float64), side="right") - 1, 0, 19)
-    assert np.floor(np.clip(probe._in_bins(values, edges), 0, 19)).astype(int).tolist() == expected.tolist()
+@pytest.mark.parametrize("signed", [False, True])
+@pytest.mark.parametrize("exponent", [-124, -30, -3, 0, 7, 100, 122])
+def test_the_graph_counts_a_value_in_the_bin_that_it_is_in(signed: bool, exponent: int) -> None:
+    """On edges and next to them, and of values that are tiny or huge beside a bin."""
+    grid, generator = Grid(signed, exponent), np.random.default_rng(0)
+    on_edges = np.arange(grid.first, 64) * np.float64(grid.per_value) ** -1
+    near = on_edges[np.abs(on_edges) < 2.0**128].astype(np.float32)
+    sizes = np.float32(2.0) ** generator.integers(-120, min(exponent + 6, 127), 60)
+    values = [near, np.nextafter(near, np.float32(3e38)), np.nextafter(near[1:], np.float32(-3e38)), sizes, -sizes]
+    flat = np.concatenate([*values, np.float32([np.inf, 3e38])])
+    flat = flat[np.abs(flat) >= np.finfo(np.float32).tiny]  # TensorFlow takes what is smaller for 0
+    flat = flat if signed else flat[flat >= 0]
+    plan = dataclasses.replace(PLAN, units=2, grid=dataclasses.replace(grid, exponent=0))
+    both = np.stack([flat, np.append(np.zeros(7, np.float32), flat[7:])], axis=1)[:, np.newaxis]
+    found = probe._sampled(keras.ops.convert_to_tensor(both), plan, np.float32(grid.per_value))
+    assert found["histogram"].numpy().reshape(2, -1).tolist() == grid.count(both[:, 0]).tolist()
+
+
+PLAN = LayerPlan("", "", 1, (), "linear", None, None, 0.0, np.zeros(1), Grid(signed=True), np.zeros(1, np.int64))
 
 
 def r_of(columns: Array) -> Array:
@@ -392,6 +409,215 @@ def test_rank_and_participation_are_those_of_the_singular_values(case: Case) -> 
         assert verdict.participation_ratio == pytest.approx(expected, rel=1e-5)
 
 
+# Histograms of all images, and different images among the strongest
+
+
+def linear(scale: float = 1.0, activation: str = "linear", units: int = 3) -> Model:
+    """Return a model of vectors whose first layer multiplies them with a power of two, so that it is exact."""
+    model = keras.Sequential(
+        [L.Input((1, units, 1)), L.Flatten(), L.Dense(units, activation=activation, name="h"), L.Dense(2, name="o")]
+    )
+    model.get_layer("h").set_weights([scale * np.eye(units, dtype=np.float32), np.zeros(units, np.float32)])
+    return model
+
+
+def vectors(values: Array) -> Part:
+    """Return a part of images that are vectors, (N, D)."""
+    return Part(values[:, np.newaxis, :, np.newaxis].astype(np.float32), np.arange(len(values)) % 2)
+
+
+def histograms(found: Looked) -> tuple[list[float], list[list[int]]]:
+    return found.layers[0].edges, [unit.histogram for unit in found.units_of("h")]
+
+
+def expected_histograms(values: Array, edges: Sequence[float]) -> list[list[int]]:
+    return [np.histogram(column.astype(np.float32).astype(np.float64), edges)[0].tolist() for column in values.T]
+
+
+@pytest.mark.parametrize("activation", ["linear", "relu", "tanh"])
+@pytest.mark.parametrize("memory", [1, 1000])
+def test_where_blank_images_stand_changes_no_histogram(activation: str, memory: int) -> None:
+    """The first 80 of 1,000 were blank: edges from 0 to 1 for values from -350 to 350."""
+    values = 100 * np.random.default_rng(0).standard_normal((1000, 3))
+    values[:80] = 0
+    orders = (np.arange(1000), np.arange(1000)[::-1], np.random.default_rng(1).permutation(1000))
+    model, scale = linear(activation=activation), 1.0 if activation != "tanh" else 2.0**-8
+    first, *others = (
+        histograms(look(model, make_dataset(vectors(values[order]), scale=scale), memory=memory)) for order in orders
+    )
+    assert others == [first, first]
+    edges, counts = first
+    after = {"linear": values, "relu": np.maximum(values, 0)}.get(activation)
+    if after is not None:
+        assert counts == expected_histograms(after, edges)
+        assert edges[0] <= after.min() < edges[1] or edges[0] == 0
+        assert edges[-2] < after.max() <= edges[-1]
+    else:
+        assert (edges[0], edges[-1], len(edges)) == (-1, 1, 17)
+
+
+@pytest.mark.parametrize("size", [1, 10, 64, 100, 500])
+def test_bins_become_wider_as_often_as_it_takes(monkeypatch: pytest.MonkeyPatch, size: int) -> None:
+    """Each hundred images is 1,000 times as large as the one before, and nothing is traced again."""
+    monkeypatch.setattr(probe, "batch_size", lambda *_: size)
+    values = np.random.default_rng(0).standard_normal((601, 3))
+    spread = np.arange(min(size, 64)) * 601 // min(size, 64)
+    values *= np.repeat(10.0 ** np.arange(0, 21, 3), [100, 100, 100, 100, 100, 100, 1])[:, np.newaxis]
+    values[spread] = 1e-3
+    model = linear()
+    model.layers[0].call = (call := Traced(model.layers[0].call))
+    found = look(model, make_dataset(vectors(values), scale=1.0))
+    edges, counts = histograms(found)
+    assert counts == expected_histograms(values, edges)
+    assert edges[-1] - edges[0] < 1.3 * (values.max() - values.min())
+    expected = tally.count(
+        found.plans[0], values.astype(np.float32)[:, np.newaxis], np.arange(601) % 2, np.arange(601), 2, probe.TOP
+    )
+    assert_same(found.tallies[0], expected)
+    assert call.times <= 2  # for the plans, and for all batches
+
+
+class Traced:
+    """Counts how often it is called. In a graph that is once for each time that the graph is traced."""
+
+    def __init__(self, call: Callable[..., Any]) -> None:
+        self._call, self.times = call, 0
+
+    def __call__(self, *given: Any, **named: Any) -> Any:
+        self.times += 1
+        return self._call(*given, **named)
+
+
+def test_a_batch_is_run_again_only_where_it_needs_wider_bins(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(probe, "batch_size", lambda *_: 100)
+    values = np.random.default_rng(0).uniform(-1, 1, (1000, 3))
+    counter = Counting()
+    model = keras.Sequential([L.Input((1, 3, 1)), counter, L.Flatten(), L.Dense(3, name="h"), L.Dense(2, name="o")])
+    look(model, make_dataset(vectors(values), scale=1.0))
+    assert int(counter.seen.numpy()) == 64 + 1000
+    counter.seen.assign(0)
+    values[333] = 1000
+    look(model, make_dataset(vectors(values), scale=1.0))
+    assert int(counter.seen.numpy()) == 64 + 1000 + 100
+
+
+@pytest.mark.parametrize("bad", [np.inf, -np.inf, np.nan])
+def test_what_is_no_finite_number_ends_the_pass_too(monkeypatch: pytest.MonkeyPatch, bad: float) -> None:
+    """Where it does not reach the scores, which would be an error."""
+    monkeypatch.setattr(probe, "batch_size", lambda *_: 50)
+    start = keras.Input((1, 3, 1))
+    flat = L.Flatten()(start)
+    hidden = L.Dense(3, name="h")(flat)
+    model = keras.Model(start, L.Dense(2, name="o")(L.Flatten()(L.Cropping1D((0, 2))(L.Reshape((3, 1))(hidden)))))
+    values = np.random.default_rng(0).standard_normal((300, 3))
+    model.get_layer("h").set_weights([np.diag([1, 1, 3e38]).astype(np.float32), np.zeros(3, np.float32)])
+    values[:, 2] = 0
+    values[177, 2] = 9 * np.sign(bad) if np.isinf(bad) else 0
+    if np.isnan(bad):
+        model.get_layer("h").set_weights([np.eye(3, dtype=np.float32), np.float32([0, 0, np.nan])])
+    graph = Graph(model)
+    dataset = make_dataset(vectors(values), scale=1.0)
+    _, plans, tallies = probe.all_parts(
+        graph, readings(graph), {"test": dataset.test}, ["test"], dataset, memory=1, progress=QUIET
+    )
+    assert tallies[0].images == 300 and tallies[0].histogram.sum() == 900
+    edges, counts = moments.histogram(plans[0], tallies[0])
+    assert np.isfinite(edges).all() and counts.sum(axis=1).tolist() == [300, 300, 300]
+
+
+def test_huge_and_tiny_values_of_a_layer_are_in_bins_of_its_own_size() -> None:
+    values = np.random.default_rng(0).standard_normal((200, 3)) * [1e18, 1.0, 1e-18]
+    found = look(linear(), make_dataset(vectors(values), scale=1.0))
+    edges, counts = histograms(found)
+    assert counts == expected_histograms(values, edges)
+    below = edges.index(0)
+    assert counts[2][below - 1 : below + 1] == [(values[:, 2] < 0).sum(), (values[:, 2] > 0).sum()]
+
+
+def test_a_layer_of_zeros_has_all_in_its_first_bin() -> None:
+    found = look(linear(0.0), make_dataset(vectors(np.random.default_rng(0).standard_normal((200, 3))), scale=1.0))
+    edges, counts = histograms(found)
+    assert edges == np.linspace(0, 1, 17).tolist()
+    assert counts == 3 * [[200] + 15 * [0]]
+
+
+@pytest.mark.parametrize("activation", ["linear", "relu"])
+def test_values_on_edges_are_counted_as_numpy_counts_them(activation: str) -> None:
+    whole = np.random.default_rng(0).integers(-20, 17, (500, 3)).astype(np.float64)
+    edges, counts = histograms(look(linear(activation=activation), make_dataset(vectors(whole), scale=1.0)))
+    assert counts == expected_histograms(np.maximum(whole, 0) if activation == "relu" else whole, edges)
+
+
+def repeated(images: int, copies: int) -> tuple[Array, Array]:
+    """Return (N, 3) vectors each of which is there so many times, in no order, and the numbers of the first copies."""
+    generator = np.random.default_rng(images)
+    which = generator.permutation(np.repeat(np.arange(images), copies))
+    return generator.random((images, 3))[which], np.unique(which, return_index=True)[1]
+
+
+@pytest.mark.parametrize("size", [7, 100, 500])
+@pytest.mark.parametrize("looked_at", [["test"], ["test", "train"], ["train", "test"]], ids=" ".join)
+def test_five_different_top_images_are_named_where_images_repeat(
+    monkeypatch: pytest.MonkeyPatch, size: int, looked_at: list[str]
+) -> None:
+    """100 different images, 10 copies of each: one top image was named, of five different ones that fire."""
+    monkeypatch.setattr(probe, "batch_size", lambda *_: size)
+    values, _ = repeated(100, 12)
+    parts = {"test": vectors(values[:1000]), "train": vectors(values[1000:])}
+    found = look(linear(activation="relu"), make_dataset(parts["test"], parts["train"], scale=1.0), looked_at=looked_at)
+    through = np.concatenate([parts[name].images[:, 0, :, 0] for name in looked_at])
+    _, first = np.unique(through, axis=0, return_index=True)
+    for unit in found.units_of("h"):
+        strongest = first[np.argsort(-through[first, unit.unit])][:5]
+        assert [top.index for top in unit.top_images] == strongest.tolist()
+        assert [top.score for top in unit.top_images] == through[strongest, unit.unit].tolist()
+    labels = np.concatenate([parts[name].labels for name in looked_at])
+    counted = tally.count(
+        found.plans[0], through[:, np.newaxis], labels, np.arange(len(through)), 2, probe.TOP,
+        repeats=np.delete(np.arange(len(through)), first),
+    )  # fmt: skip
+    assert_same(found.tallies[0], counted)
+
+
+def test_of_few_images_that_repeat_none_is_named_twice() -> None:
+    values, first = repeated(4, 12)
+    found = look(linear(activation="relu"), make_dataset(vectors(values), scale=1.0))
+    for unit in found.units_of("h"):
+        assert sorted(top.index for top in unit.top_images) == sorted(first.tolist())
+        assert unit.firing_rate == 1
+
+
+def test_repeats_on_maps_are_left_out_with_the_place_of_the_maximum() -> None:
+    net, part = NETS["separable"], make_part(NETS["separable"].shape, 90)
+    part.images[40:] = part.images[np.arange(50) % 40]
+    model = net.build()
+    found, once = look(model, make_dataset(part)), look(model, make_dataset(piece(part, 0, 40)))
+    for unit, other in zip(found.units, once.units, strict=True):
+        assert [top.index for top in unit.top_images] == [top.index for top in other.top_images]
+        places = [[(top.row, top.column) for top in each.top_images] for each in (unit, other)]
+        assert places[0] == places[1]
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_shards_with_repeats_and_widened_bins_merge_in_any_order(seed: int) -> None:
+    values, _ = repeated(60, 5)
+    values *= np.repeat([1.0, 100.0, 3.0], 100)[:, np.newaxis]
+    part, model = vectors(values), linear()
+    whole, generator = look(model, make_dataset(part, scale=1.0)), np.random.default_rng(seed)
+    plans = [dataclasses.replace(plan, grid=Grid(plan.grid.signed, -12)) for plan in whole.plans]
+    ends = [0, *np.sort(generator.choice(np.arange(1, 300), 4, replace=False)).tolist(), 300]
+    repeats = np.delete(np.arange(300), np.unique(values, axis=0, return_index=True)[1])
+    found = [
+        passed(model, piece(part, *ends[n : n + 2]), 1.0, plans, first_number=ends[n], repeats=repeats).tallies
+        for n in generator.permutation(5)
+    ]
+    merged = [tally.merge(a, b) for a, b in zip(found[0], found[1], strict=True)]
+    for more in found[2:]:
+        merged = [tally.merge(b, a) for a, b in zip(merged, more, strict=True)]
+    expected = tally.count(plans[0], values[:, np.newaxis], part.labels, np.arange(300), 10, probe.TOP, repeats=repeats)
+    assert_same(merged[0], dataclasses.replace(expected, smallest=merged[0].smallest), exact=False)
+
+
 # However the images are divided
 
 
@@ -401,12 +627,19 @@ def whole() -> Case:
 
 
 def passed(
-    model: Model, part: Part, scale: float, plans: Sequence[LayerPlan], *, first_number: int = 0, memory: int = 1000
+    model: Model,
+    part: Part,
+    scale: float,
+    plans: Sequence[LayerPlan],
+    *,
+    first_number: int = 0,
+    memory: int = 1000,
+    repeats: Sequence[int] | Array = (),
 ) -> Found:
     graph = Graph(model)
     found = readings(graph)
     size = probe.batch_size(found, part.images.shape[1:], memory)
-    work = Work(Pixels(scale, literal("")), size, plans, 10, kept=np.arange(300))
+    work = Work(Pixels(scale, literal("")), size, plans, 10, kept=np.arange(300), repeats=np.asarray(repeats, np.int64))
     shard = Shard("test", 0, len(part), first_number)
     return probe.Here(graph, found).send(work, {"test": part}, [shard], QUIET)
 
@@ -539,14 +772,15 @@ class Counting(L.Layer):  # type: ignore[misc]
 
 @pytest.mark.parametrize("looked_at", [["test"], ["train"], ["test", "train"]], ids=" ".join)
 @pytest.mark.parametrize("size", [500, 8], ids=["one batch", "many batches"])
-def test_no_image_goes_through_the_model_twice(
+def test_no_image_but_those_that_fix_the_plans_goes_through_the_model_twice(
     monkeypatch: pytest.MonkeyPatch, looked_at: list[str], size: int
 ) -> None:
+    """And of parts that are small enough not even these."""
     monkeypatch.setattr(probe, "batch_size", lambda *_: size)
     counter = Counting()
     model = keras.Sequential([L.Input((12, 12, 1)), counter, L.Conv2D(2, 3), L.Flatten(), L.Dense(3)])
     look(model, two_parts(), looked_at=looked_at)
-    assert int(counter.seen.numpy()) == 30 + 50
+    assert int(counter.seen.numpy()) == 30 + 50 + (0 if size == 500 else size)
 
 
 @pytest.mark.parametrize("dtype", ["bool", "uint16", "int64", "float16", "float64"])
@@ -555,7 +789,10 @@ def test_pixels_of_every_type_reach_the_model(dtype: str) -> None:
     part = Part((part.images // 100).astype(dtype), part.labels)
     found = look(model, make_dataset(part, scale=0.25))
     raw = flat(predicted(model, part.images, 0.25, of="conv"))
-    assert_same(found.tallies[0], tally.count(found.plans[0], raw, part.labels, np.arange(20), 3, probe.TOP))
+    first = np.unique(part.images, axis=0, return_index=True)[1]  # of few values, some images are equal
+    repeats = np.delete(np.arange(20), first)
+    expected = tally.count(found.plans[0], raw, part.labels, np.arange(20), 3, probe.TOP, repeats=repeats)
+    assert_same(found.tallies[0], expected)
 
 
 def test_a_unit_that_is_silent_where_maps_are_compared_has_no_correlation_there() -> None:

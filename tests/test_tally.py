@@ -11,15 +11,16 @@ import pytest
 from numpy.typing import NDArray
 
 from reportgen import tally
+from reportgen.bins import Grid
 from reportgen.tally import LayerPlan, LayerTally
 from tests.builders import modules_after
 
-CLASSES, TOP, BINS = 3, 4, 6
+CLASSES, TOP = 3, 4
 FAMILIES = ["relu", "relu6", "bounded", "leaky", "linear"]
 
 
 def make_plan(family: Any, units: int = 3, shape: tuple[int, ...] = (2, 3), **changes: Any) -> LayerPlan:
-    low, high = (-1.0, 1.0) if family == "bounded" else (None, None)
+    low, high = {"bounded": (-1.0, 1.0), "relu6": (None, 6.0)}.get(family, (None, None))
     positions = math.prod(shape)
     plan = LayerPlan(
         layer="conv",
@@ -31,7 +32,7 @@ def make_plan(family: Any, units: int = 3, shape: tuple[int, ...] = (2, 3), **ch
         high=high,
         eps=0.0 if family in ("relu", "relu6") else 1e-6,
         shift=np.linspace(0.1, 0.4, units),
-        edges=np.linspace(-1.0, 2.0, BINS + 1),
+        grid=Grid(signed=family not in ("relu", "relu6"), exponent=-6),  # up to 1: most images have values beyond it
         sampled=np.arange(0, positions, 2),
     )
     return dataclasses.replace(plan, **changes)
@@ -57,7 +58,9 @@ def counted(plan: LayerPlan, images: int = 40, seed: int = 0, **options: Any) ->
     return tally.count(plan, values, labels, numbers, CLASSES, TOP, **options)
 
 
-def by_hand(plan: LayerPlan, values: Any, labels: Any, numbers: Any, keep: int) -> dict[str, Any]:
+def by_hand(
+    plan: LayerPlan, values: Any, labels: Any, numbers: Any, keep: int, repeats: Sequence[int] = ()
+) -> dict[str, Any]:
     """Return every field of the tally, worked out value by value without numpy."""
     units, images = range(plan.units), sorted(range(len(values)), key=lambda n: numbers[n])
     a = [[[float(v) for v in values[n, :, u]] for n in images] for u in units]  # a[u][image][position]
@@ -79,7 +82,8 @@ def by_hand(plan: LayerPlan, values: Any, labels: Any, numbers: Any, keep: int) 
         "absolute": [sum(abs(v) for v in flat[u]) for u in units],
         "smallest": [min(*flat[u], 0) for u in units],
         "largest": [max(flat[u]) for u in units],
-        "histogram": [histogram(sampled[u], plan.edges.tolist()) for u in units],
+        "grid": (grid := grid_for(plan, [v for row in flat for v in row])),
+        "histogram": [histogram(sampled[u], grid) for u in units],
         "map_total": [sum(v - shift[u] for v in sampled[u]) for u in units],
         "map_products": products(sampled, shift),
         "pooled_total": [sum(v - shift[u] for v in pooled[u]) for u in units],
@@ -100,7 +104,8 @@ def by_hand(plan: LayerPlan, values: Any, labels: Any, numbers: Any, keep: int) 
         "class_best": [[score for score, _ in row] for row in best],
         "class_best_image": [[-image for _, image in row] for row in best],
     }
-    order = [sorted(range(len(images)), key=lambda n, u=u: (-peak[u][n], number[n]))[:TOP] for u in units]
+    different = [n for n in range(len(images)) if number[n] not in repeats]
+    order = [sorted(different, key=lambda n, u=u: (-peak[u][n], number[n]))[:TOP] for u in units]
     kept = sorted(range(len(images)), key=lambda n: splitmix64(number[n]))[:keep]
     return found | {
         "top_score": [[peak[u][order[u][t]] for u in units] for t in range(TOP)],
@@ -111,12 +116,16 @@ def by_hand(plan: LayerPlan, values: Any, labels: Any, numbers: Any, keep: int) 
     }
 
 
-def histogram(values: Sequence[float], edges: Sequence[float]) -> list[int]:
-    counts = [0] * (len(edges) - 1)
-    for value in values:
-        inside = [b for b in range(len(counts)) if edges[b] <= value]
-        counts[max(inside, default=0)] += 1
-    return counts
+def grid_for(plan: LayerPlan, values: Sequence[float]) -> Grid:
+    exponent = plan.grid.exponent
+    while max(abs(v) for v in values) >= 64 * 2.0**exponent:
+        exponent += 1
+    return Grid(plan.grid.signed, exponent)
+
+
+def histogram(values: Sequence[float], grid: Grid) -> list[int]:
+    numbers = [math.floor(value / 2.0**grid.exponent) for value in values]
+    return [numbers.count(j) for j in range(-64 if grid.signed else 0, 64)]
 
 
 def products(values: Sequence[Sequence[float]], shift: Sequence[float]) -> list[list[float]]:
@@ -136,7 +145,10 @@ def assert_same(found: LayerTally, expected: LayerTally | dict[str, Any]) -> Non
     """Compare two tallies: counts, numbers of images and strongest values exactly, sums up to rounding."""
     if isinstance(expected, LayerTally):
         expected = {field.name: getattr(expected, field.name) for field in dataclasses.fields(expected)}
+    assert found.grid == expected["grid"]
     for field in dataclasses.fields(found):
+        if field.name == "grid":
+            continue
         one, other = np.asarray(getattr(found, field.name)), np.asarray(expected[field.name])
         exact = one.dtype == np.int64 or field.name in ("smallest", "largest", "class_best", "top_score")
         assert one.shape == other.shape, field.name
@@ -161,10 +173,32 @@ def test_every_field_is_what_plain_loops_give(family: str, shape: tuple[int, ...
     assert_same(found, by_hand(plan, *case, keep=17))
 
 
+@pytest.mark.parametrize("family", FAMILIES)
+def test_repeats_are_counted_but_are_none_of_the_strongest(family: str) -> None:
+    plan = make_plan(family)
+    values, labels, numbers = random_outputs(plan, 40, seed=7)
+    repeats = np.sort(np.random.default_rng(0).choice(numbers, 30, replace=False))
+    found = tally.count(plan, values, labels, numbers, CLASSES, TOP, repeats=repeats, keep=17)
+    assert_same(found, by_hand(plan, values, labels, numbers, keep=17, repeats=repeats.tolist()))
+    assert not np.isin(found.top_image, repeats).any() and np.isin(found.class_best_image, repeats).any()
+
+
+def test_where_all_images_but_one_repeat_it_one_is_listed() -> None:
+    plan = make_plan("relu", units=1, shape=(3,))
+    values = np.full((9, 3, 1), 2.0, np.float32)
+    found = tally.count(plan, values, np.zeros(9, int), np.arange(9), 1, TOP, repeats=np.arange(1, 9))
+    assert found.top_image[:, 0].tolist() == [0, -1, -1, -1]
+    assert found.top_position[:, 0].tolist() == [0, -1, -1, -1]
+    assert found.top_score[:, 0].tolist() == [2, -math.inf, -math.inf, -math.inf]
+    assert (found.images, found.fired.tolist()) == (9, [9])
+
+
 def test_the_types_are_those_that_are_promised() -> None:
     found = counted(make_plan("relu"))
-    assert isinstance(found.images, int)
+    assert isinstance(found.images, int) and isinstance(found.grid, Grid)
     for field in dataclasses.fields(found)[1:]:
+        if field.name == "grid":
+            continue
         text = str(field.type)
         wanted = np.float32 if "float32" in text else np.int64 if "int64" in text else np.float64
         assert getattr(found, field.name).dtype == wanted, field.name
@@ -182,11 +216,13 @@ def test_a_value_of_exactly_eps_does_not_fire() -> None:
     assert (found.fired.tolist(), found.zeros.tolist()) == ([1], [1])
 
 
-def test_values_outside_the_histogram_are_counted_at_its_ends() -> None:
-    plan = make_plan("linear", units=1, shape=(), sampled=np.array([0]))
-    values = np.array([-99.0, -1.0, 2.0, 99.0]).reshape(-1, 1, 1)
-    found = tally.count(plan, values, np.zeros(4, int), np.arange(4), 1, TOP)
-    assert found.histogram.tolist() == [[2, 0, 0, 0, 0, 2]]
+def test_bins_become_wider_for_values_that_there_is_no_bin_for_at_positions_that_are_not_sampled_too() -> None:
+    plan = make_plan("linear", units=1, shape=(2,), sampled=np.array([0]))
+    values = np.array([[-99.0, 0], [-1.0, 0], [2.0, -300.0]])[:, :, None]
+    found = tally.count(plan, values, np.zeros(3, int), np.arange(3), 1, TOP)
+    assert found.grid == Grid(signed=True, exponent=3)  # 64 bins of the width 8
+    counts = {int(j) - 64: int(found.histogram[0, j]) for j in np.flatnonzero(found.histogram[0])}
+    assert counts == {-13: 1, -1: 1, 0: 1}
 
 
 def test_of_equal_images_and_positions_the_first_is_named() -> None:
@@ -225,6 +261,33 @@ def test_joining_is_commutative_and_associative() -> None:
     first = tally.merge(tally.merge(a, b, 7), c, 7)
     for x, y, z in itertools.permutations([a, b, c]):
         assert_same(tally.merge(x, tally.merge(y, z, 7), 7), first)
+
+
+def test_images_of_very_different_sizes_join_exactly_in_any_order() -> None:
+    plan = make_plan("linear")
+    values, labels, numbers = random_outputs(plan, 48, seed=5)
+    values *= 2.0 ** np.random.default_rng(1).integers(-40, 60, (48, 1, 1))  # exact, so histograms can be compared
+    whole, generator = tally.count(plan, values, labels, numbers, CLASSES, TOP), np.random.default_rng(0)
+    for _ in range(5):
+        parts = np.split(generator.permutation(48), [1, 2, 9, 20, 47])
+        found = [tally.count(plan, values[p], labels[p], numbers[p], CLASSES, TOP) for p in parts]
+        assert len({one.grid for one in found}) > 2
+        while len(found) > 1:
+            one, other = (found.pop(generator.integers(len(found))) for _ in range(2))
+            found.append(tally.merge(one, other))
+        assert found[0].grid == whole.grid
+        np.testing.assert_array_equal(found[0].histogram, whole.histogram)
+        np.testing.assert_array_equal(found[0].top_image, whole.top_image)
+
+
+def test_repeats_of_other_shards_change_nothing() -> None:
+    plan = make_plan("relu")
+    values, labels, numbers = random_outputs(plan, 60, seed=2)
+    repeats = np.sort(numbers[::2])
+    shards = np.split(np.random.default_rng(0).permutation(60), [7, 8, 31])
+    a, b, c, d = (tally.count(plan, values[s], labels[s], numbers[s], CLASSES, TOP, repeats=repeats) for s in shards)
+    whole = tally.count(plan, values, labels, numbers, CLASSES, TOP, repeats=repeats)
+    assert_same(tally.merge(tally.merge(d, b), tally.merge(c, a)), whole)
 
 
 def test_the_tally_of_nothing_changes_nothing() -> None:

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from reportgen import tally
+from reportgen import bins, tally
+from reportgen.bins import Grid
 from reportgen.collect import moments, redundancy, selectivity, states, units
 from reportgen.collect.facts import DEFAULTS, ImageFacts, Thresholds, Weights
 from reportgen.record import LayerVerdict, Unit
@@ -24,7 +25,7 @@ TOP = 12
 
 def make_plan(values: Array, family: Any, shape: tuple[int, ...] | None, **changes: Any) -> LayerPlan:
     """Return how outputs (N, P, U) are read: by a first batch, as a pass would."""
-    low, high = {"bounded": (0.0, 1.0), "relu6": (0.0, 6.0)}.get(family, (None, None))
+    low, high = {"bounded": (0.0, 1.0), "relu6": (None, 6.0)}.get(family, (None, None))
     eps = 0.0 if family in ("relu", "relu6") else 1e-6 * float(np.quantile(np.abs(values), 0.999))
     plan = LayerPlan(
         layer="layer",
@@ -36,7 +37,7 @@ def make_plan(values: Array, family: Any, shape: tuple[int, ...] | None, **chang
         high=high,
         eps=eps,
         shift=values[:20].mean(axis=(0, 1), dtype=np.float64),
-        edges=np.linspace(0, max(float(values.max()), 1e-3), 11),
+        grid=Grid(signed=family not in ("relu", "relu6", "bounded")),
         sampled=np.arange(values.shape[1]),
     )
     return dataclasses.replace(plan, **changes)
@@ -70,7 +71,7 @@ def judge(
     *,
     weights: Weights | None = None,
     shape: tuple[int, ...] | None = None,
-    digests: Any = None,
+    repeats: Array | None = None,
     predicted: Array | None = None,
     thresholds: Thresholds = DEFAULTS,
     order: Array | None = None,
@@ -81,8 +82,8 @@ def judge(
     labels = np.arange(len(values)) % 2 if labels is None else labels
     plan = make_plan(values, family, shape)
     order = np.arange(len(values)) if order is None else order
-    counted = tally.count(plan, values[order], labels[order], order, int(labels.max()) + 1, TOP)
-    facts = ImageFacts(labels, labels if predicted is None else predicted, NAMES, digests)
+    counted = tally.count(plan, values[order], labels[order], order, int(labels.max()) + 1, TOP, repeats=repeats)
+    facts = ImageFacts(labels, labels if predicted is None else predicted, NAMES)
     layer, found = units.judge(plan, counted, weights or Weights(), facts, thresholds)
     return Case(values, labels, plan, counted, layer, found)
 
@@ -764,14 +765,39 @@ def test_every_undefined_figure_has_its_reason() -> None:
 # Top images
 
 
-def test_exact_copies_of_an_image_are_shown_once() -> None:
-    values = np.arange(20, dtype=float)[:, None] + 1
-    digests = [f"image {n // 2}" for n in range(20)]
-    shown = judge(values, digests=digests).units[0].top_images
-    assert [image.index for image in shown] == [19, 17, 15, 13, 11]
-    as_dict = judge(values, digests=dict(enumerate(digests))).units[0].top_images
-    as_numbers = judge(values, digests=np.arange(20) // 2).units[0].top_images
-    assert shown == as_dict == as_numbers
+def test_exact_copies_of_an_image_are_shown_once_and_others_instead_of_them() -> None:
+    """Of twenty copies of each image, more than a tally keeps, five different ones are shown all the same."""
+    values = np.repeat(np.arange(10.0), 20)[:, None] + 1
+    repeats = np.delete(np.arange(200), np.arange(0, 200, 20))
+    for order in (np.arange(200), np.random.default_rng(0).permutation(200)):
+        shown = judge(values, repeats=repeats, order=order).units[0].top_images
+        assert [image.index for image in shown] == [180, 160, 140, 120, 100]
+
+
+def test_only_images_that_fire_are_shown_where_the_others_repeat_them() -> None:
+    shown = judge(np.repeat([0.0, 3.0], 20)[:, None], repeats=np.delete(np.arange(40), [0, 20])).units[0].top_images
+    assert [image.index for image in shown] == [20]
+
+
+# Histograms
+
+
+@pytest.mark.parametrize("family", ["relu", "linear", "bounded"])
+@pytest.mark.parametrize("scale", [1e-15, 0.01, 1.0, 7.0, 1e15])
+def test_a_histogram_counts_all_values_between_round_edges(family: str, scale: float) -> None:
+    values = (np.clip(np.abs(noise(300, 3)) / 4, 0, 1) if family == "bounded" else scale * noise(300, 3)).astype("f")
+    values = np.maximum(values, 0) if family == "relu" else values
+    case = judge(values, family=family)
+    edges = np.array(case.layer.edges)
+    assert 0 in edges and 11 <= len(edges) - 1 <= bins.SHOWN
+    for unit in case.units:
+        assert unit.histogram == np.histogram(values[:, unit.unit].astype(np.float64), edges)[0].tolist()
+        assert sum(unit.histogram) == 300
+    if family == "bounded":
+        assert (edges[0], edges[-1]) == (0, 1)
+    else:
+        assert 0 <= values.min() - edges[0] < 2 * (edges[1] - edges[0]) or values.min() == edges[0] == 0
+        assert 0 <= edges[-1] - values.max() < 2 * (edges[1] - edges[0])
 
 
 @pytest.mark.parametrize(

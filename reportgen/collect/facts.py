@@ -1,11 +1,9 @@
 """What verdicts need besides a tally: facts about a layer's weights and about the images, and the thresholds."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
-
-from numpy.typing import NDArray
+from typing import Literal
 
 from reportgen.collect.predictions import Classes
 from reportgen.tally import Counts, Floats
@@ -38,14 +36,12 @@ class Weights:
 class ImageFacts:
     """What is known about the N images of the pass, all of it indexed by image number.
 
-    labels, predicted: (N,) class indices. names: of the classes, at least as many as any index needs. digests: of
-    each image's bytes, equal only for equal images; without them no image is recognised as a copy of another.
+    labels, predicted: (N,) class indices. names: of the classes, at least as many as any index needs.
     """
 
     labels: Counts
     predicted: Counts | Classes
     names: Sequence[str]
-    digests: Mapping[int, Any] | Sequence[Any] | NDArray[Any] | None = None
 
 
 @dataclass(frozen=True)

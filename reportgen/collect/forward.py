@@ -17,17 +17,19 @@ from reportgen.wording import short
 Values = NDArray[np.float32]
 
 
-def compiled(answer: Callable[[Any], Any], part: Part, pixels: Pixels) -> Callable[..., Any]:
+def compiled(answer: Callable[..., Any], part: Part, pixels: Pixels, more: Sequence[Any] = ()) -> Callable[..., Any]:
     """Return what gives the answer to a batch of such images as `part` has, as they are stored.
 
     answer: from images as the model sees them to tensors. Pixels are converted inside the graph, batch by batch, so
-    the images stay where and as they are stored.
+    the images stay where and as they are stored. more: the tf.TensorSpec of what else is given to it, after them.
     """
     import tensorflow as tf
 
     given = tf.TensorSpec((None, *part.images.shape[1:]), part.images.dtype)
     made: Callable[..., Any] = tf.function(
-        lambda images: answer(as_seen(images, pixels)), input_signature=[given], autograph=False
+        lambda images, *others: answer(as_seen(images, pixels), *others),
+        input_signature=[given, *more],
+        autograph=False,
     )
     return made
 

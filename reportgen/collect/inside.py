@@ -48,7 +48,6 @@ def judge(
         labels=numbered_through([part.labels for part in looked.parts.values()]),
         predicted=numbered_through([looked.predicted[name] for name in looked.parts]),
         names=names,
-        digests=numbered_through([part.survey.digests for part in looked.parts.values()]),
     )
     apart = dataset.pixels.shape is None and not any(reading.channels_first for reading in looked.readings)
     image_range = _image_range(looked.parts, dataset, channels_apart=apart)

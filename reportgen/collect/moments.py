@@ -5,7 +5,8 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from reportgen.tally import Floats, LayerPlan, LayerTally
+from reportgen import bins
+from reportgen.tally import Counts, Floats, LayerPlan, LayerTally
 
 FLOAT_NOISE = 1e-12
 """A variance below this share of the squared values it comes from is rounding (float32 values: 6e-8, squared)."""
@@ -40,6 +41,12 @@ def std(plan: LayerPlan, tally: LayerTally) -> Floats:
 def mean_absolute(plan: LayerPlan, tally: LayerTally) -> Floats:
     """Return (U,) the mean of |a| over images and positions."""
     return tally.absolute / values_per_unit(plan, tally)
+
+
+def histogram(plan: LayerPlan, tally: LayerTally) -> tuple[Floats, Counts]:
+    """Return edges, (S + 1,), and (U, S) counts of 11 to 20 bins over all values, or over a bounded family's range."""
+    ends = None if plan.low is None or plan.high is None else (plan.low, plan.high)
+    return bins.shown(tally.grid, tally.histogram, float(tally.smallest.min()), float(tally.largest.max()), ends)
 
 
 def class_means(plan: LayerPlan, tally: LayerTally) -> Floats:

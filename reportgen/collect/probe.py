@@ -5,19 +5,20 @@ The reductions run inside the compiled graph; a batch leaves arrays of units, ne
 
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
+from reportgen.bins import SIDE, Grid
 from reportgen.collect import forward, masking, outputs
 from reportgen.collect.graph import Graph
 from reportgen.collect.outputs import Outputs
 from reportgen.collect.reading import Reading
 from reportgen.collect.shards import Engine, Found, Shard, Work, joined
-from reportgen.dataset import Dataset, Part, Pixels
+from reportgen.dataset import Dataset, Part, repeats, spread
 from reportgen.progress import Progress, Tick
 from reportgen.tally import (
     TAIL,
@@ -27,18 +28,20 @@ from reportgen.tally import (
     LayerTally,
     class_bests,
     kept_among,
+    listed,
     merge,
     over_images,
 )
 
 TOP = 8
-"""How many of the strongest images are kept for each unit: more than are shown, since equal ones are dropped."""
-BINS = 20
+"""How many of the strongest images are kept for each unit: more than are shown, since they also say where the maximum
+of the strongest image of another class lies, if it is among them."""
+
 SAMPLED = 16
 """At how many positions of a unit's output the histogram and the correlation of maps look."""
 _LARGEST_BATCH = 500
 _FIRST = 64  # images that fix how the layers are read
-_NARROWEST = 1e-36  # range of a histogram; the number of its bins less than that apart is none of float32
+_HEADROOM = 2  # how far bins reach at first, as a multiple of what these images need; `bins.shown` counts on it
 _LEAST_SPREAD = 0.1  # deviation over mean: float32 squares then give the variance to five digits
 _COPIES = 4  # how many times the read outputs are in memory at once, roughly
 
@@ -65,18 +68,25 @@ def all_parts(
     """Send every image of every part through the model once; only those of the parts looked at are tallied.
 
     Returns what is kept of the model's outputs, by part, and for each reading its plan and its tally over the parts
-    looked at, whose images are numbered through in the order of `looked_at`. The first images fix the plans here; all
-    others are sent by `engine`, by default here too.
+    looked at, whose images are numbered through in the order of `looked_at`. Some images of the first of them fix the
+    plans here; then all are sent by `engine`, by default here too.
     """
     engine = engine or Here(graph, readings)
     ends = np.cumsum([0, *(len(parts[name]) for name in looked_at)]).tolist()
     looked = [Shard(name, 0, len(parts[name]), number) for name, number in zip(looked_at, ends, strict=False)]
     size = batch_size(readings, dataset.image_shape, memory)
-    begin, *rest = looked[0].divided_after(min(_FIRST, size))
-    work = Work(dataset.pixels, size, classes=len(dataset.class_names), kept=kept_among(ends[-1]))
-    work, found = Sender(graph, readings).begin(work, begin, begin.of(parts))
-    if others := [*rest, *looked[1:]]:
-        found = joined([found, engine.send(work, parts, others, progress)])
+    work = Work(
+        dataset.pixels,
+        size,
+        classes=len(dataset.class_names),
+        kept=kept_among(ends[-1]),
+        repeats=repeats(parts[name] for name in looked_at),
+    )
+    work, begun = Sender(graph, readings).begin(work, looked[0], parts[looked_at[0]])
+    done = [] if begun is None else [begun]
+    if others := looked[len(done) :]:
+        done.append(engine.send(work, parts, others, progress))
+    found = joined(done)
     answered = {name: found.outputs_of(name) for name in looked_at}
     if others := [Shard(name, 0, len(part)) for name, part in parts.items() if name not in looked_at]:
         without = engine.send(Work(dataset.pixels, size), parts, others, progress)
@@ -106,17 +116,24 @@ class Sender:
         self._graph, self._readings = graph, readings
         self._last: tuple[Work, np.dtype[Any], Callable[..., Any]] | None = None
 
-    def begin(self, work: Work, shard: Shard, part: Part) -> tuple[Work, Found]:
-        """Fix the plans by a few images; return the work with them, and what comes of these images.
+    def begin(self, work: Work, shard: Shard, part: Part) -> tuple[Work, Found | None]:
+        """Fix the plans by a few images of a shard, spread over it; return the work with them.
 
-        Nothing is compiled for it: the plans are constants of the graph that is.
+        Where these are all of its images, return what comes of the shard, too. Nothing is compiled for it: the plans
+        are constants of the graph that is.
         """
-        images = part.images[:]
+        import tensorflow as tf
+
+        images = part.images[spread(len(part), min(_FIRST, work.batch))]
         with forward.faults_named(images):
-            plans, scores, reduced = self._first(images, work.pixels)
-        work = replace(work, plans=plans)
-        counted = _Counted(work, shard, part.labels)
-        counted.add(reduced, 0, len(images))
+            scores, read = self._values(forward.as_seen(tf.convert_to_tensor(images), work.pixels))
+            plans = [_plan(reading, one.values.numpy()) for reading, one in zip(self._readings, read, strict=True)]
+            work = replace(work, plans=plans)
+            if len(images) < len(part):
+                return work, None
+            counted = _Counted(work, shard, part.labels)
+            reduced = _reduced(read, plans, *map(tf.convert_to_tensor, counted.given(0, len(part))))
+        counted.add(reduced, counted.grids, 0, len(part))
         return work, Found({shard: (outputs.of(scores.numpy(), part.labels, shard.start),)}, counted.tallies())
 
     def send(self, work: Work, shard: Shard, part: Part, tick: Tick) -> Found:
@@ -141,10 +158,12 @@ class Sender:
             counting: Future[None] | None = None  # of the batch before: numpy counts while TensorFlow computes
             for start, end, images in forward.read_ahead(part.images, work.batch):
                 with forward.faults_named(images):
-                    scores, reduced = run(images)
+                    scores, reduced = run(images, *counted.given(start, end))
+                    if counted.widened(reduced):  # to what holds these values, so once more is enough
+                        scores, reduced = run(images, *counted.given(start, end))
                 if counting is not None:
                     counting.result()
-                counting = aside.submit(counted.add, reduced, start, end)
+                counting = aside.submit(counted.add, reduced, counted.grids, start, end)
                 keep(scores.numpy()[:, np.newaxis], start, end)
                 tick(end, "images")
             assert counting is not None
@@ -155,54 +174,82 @@ class Sender:
         dtype = part.images.dtype  # the parts of a data set have images of one shape
         if self._last is None or self._last[0] is not work or self._last[1] != dtype:
             if work.plans:
-                answer = self._reducing(work.plans)
+                run = forward.compiled(self._reducing(work.plans), part, work.pixels, _specs(work))
             else:
                 answer = masking.without(self._graph, work.ablations, self._readings)
-            self._last = work, dtype, forward.compiled(answer, part, work.pixels)
+                run = forward.compiled(answer, part, work.pixels)
+            self._last = work, dtype, run
         return self._last[2]
 
-    def _first(self, images: NDArray[np.generic], pixels: Pixels) -> tuple[list[LayerPlan], Any, list[dict[str, Any]]]:
-        """Fix the plans by some images; return them with the scores and the reduced outputs of these images."""
-        import tensorflow as tf
+    def _reducing(self, plans: Sequence[LayerPlan]) -> Callable[..., Any]:
+        """Return what sends images through the model and reduces each output where it arises.
 
-        scores, *values = self._values(forward.as_seen(tf.convert_to_tensor(images), pixels))
-        plans = [_plan(reading, value.numpy()) for reading, value in zip(self._readings, values, strict=True)]
-        return plans, scores, _reduced(values, plans)
+        It is given what `_Counted.given` says after the images.
+        """
 
-    def _reducing(self, plans: Sequence[LayerPlan]) -> Callable[[Any], Any]:
-        """Return what sends images through the model and reduces each output where it arises."""
-
-        def answer(images: Any) -> tuple[Any, list[dict[str, Any]]]:
-            scores, *values = self._values(images)
-            return scores, _reduced(values, plans)
+        def answer(images: Any, *given: Any) -> tuple[Any, list[dict[str, Any]]]:
+            scores, read = self._values(images)
+            return scores, _reduced(read, plans, *given)
 
         return answer
 
-    def _values(self, images: Any) -> list[Any]:
-        """Return the scores and, for each reading, its output with the units last; all float32.
-
-        images: as the model sees them.
-        """
+    def _values(self, images: Any) -> tuple[Any, list["_Read"]]:
+        """Return the scores, float32, and what is read of each layer. images: as the model sees them."""
         import tensorflow as tf
 
-        scores, found = self._graph.values(images, [reading.tensor for reading in self._readings])
-        read = [_units_last(reading.own(value), reading) for value, reading in zip(found, self._readings, strict=True)]
-        return [tf.cast(value, tf.float32) for value in (scores, *read)]
+        gates = [reading.gate for reading in self._readings if reading.gate is not None]
+        scores, found = self._graph.values(images, [*(reading.tensor for reading in self._readings), *gates])
+        before = iter(found[len(self._readings) :])
+        read = [
+            _Read(_units_last(value, reading), None if reading.gate is None else _units_last(next(before), reading))
+            for value, reading in zip(found, self._readings, strict=False)
+        ]
+        return tf.cast(scores, tf.float32), read
+
+
+@dataclass(frozen=True, eq=False)
+class _Read:
+    """A layer's outputs for some images. values: (B, *positions, U) float32.
+
+    gate: likewise what goes into the nonlinearity, where only that tells whether a unit fires, else None.
+    """
+
+    values: Any
+    gate: Any = None
 
 
 class _Counted:
-    """The tallies of the batches of a shard that were sent so far. labels: (N,) of its images."""
+    """The tallies of the batches of a shard that were sent so far. labels: (N,) of its images.
+
+    grids: of each layer the bins for the values that were seen so far.
+    """
 
     def __init__(self, work: Work, shard: Shard, labels: Counts) -> None:
         self._plans, self._classes = work.plans, work.classes
         self._labels, self._first = labels, shard.number
         self._tallies: list[LayerTally] | None = None
         self._kept = _Kept(work.kept, shard)
+        self._repeat: NDArray[np.bool_] | None = None
+        if len(work.repeats):
+            self._repeat = np.zeros(len(shard), np.bool_)
+            self._repeat[shard.places(work.repeats)] = True
+        self.grids = [plan.grid for plan in work.plans]
 
-    def add(self, reduced: Sequence[dict[str, Any]], start: int, end: int) -> None:
-        """Count the batch of the images from `start` to `end`. reduced: of each layer, see `_reduce`."""
+    def given(self, start: int, end: int) -> list[NDArray[Any]]:
+        """Return what the graph needs besides the images from `start` to `end`, see `_specs`."""
+        per_value = np.array([grid.per_value for grid in self.grids], np.float32)
+        return [per_value] if self._repeat is None else [per_value, self._repeat[start:end]]
+
+    def widened(self, reduced: Sequence[dict[str, Any]]) -> bool:
+        """Widen the bins of layers that have none for a value of a batch; return whether there are any."""
+        before, self.grids = self.grids, [_holding(*both) for both in zip(self.grids, reduced, strict=True)]
+        return self.grids != before
+
+    def add(self, reduced: Sequence[dict[str, Any]], grids: Sequence[Grid], start: int, end: int) -> None:
+        """Count the batch of the images from `start` to `end`. reduced: of each layer, see `_reduce`, in its grid."""
         labels, numbers = self._labels[start:end], self._first + np.arange(start, end)
-        batch = [_tally(p, r, labels, numbers, self._classes) for p, r in zip(self._plans, reduced, strict=True)]
+        layers = zip(self._plans, grids, reduced, strict=True)
+        batch = [_tally(plan, grid, found, labels, numbers, self._classes) for plan, grid, found in layers]
         before = self._tallies
         self._tallies = batch if before is None else [merge(a, b) for a, b in zip(before, batch, strict=True)]
         self._kept.add(start, [r["pooled"].numpy() for r in reduced])
@@ -217,10 +264,10 @@ class _Kept:
     """Gathers the mean responses of the images that are kept. Merging them batch by batch would copy them each time."""
 
     def __init__(self, kept: Counts, shard: Shard) -> None:
-        first, end = np.searchsorted(kept, [shard.number, shard.number + len(shard)])
-        self._numbers = kept[first:end]
+        places = shard.places(kept)
+        self._numbers = shard.number + places
         self._chosen = np.zeros(len(shard), np.bool_)
-        self._chosen[self._numbers - shard.number] = True
+        self._chosen[places] = True
         self._rows: list[NDArray[np.float32]] | None = None
         self._filled = 0
 
@@ -239,17 +286,36 @@ class _Kept:
         return [replace(t, kept_images=self._numbers, kept=k) for t, k in zip(tallies, rows, strict=True)]
 
 
-def _units_last(value: Any, reading: Reading) -> Any:
+def _specs(work: Work) -> list[Any]:
+    """Return the tf.TensorSpec of what the graph needs besides images.
+
+    (L,) of each layer how many bins a value of 1 spans: an input, so that bins become wider without a new graph. (B,)
+    whether an image repeats an earlier one; only where any does, so that it costs nothing elsewhere.
+    """
     import tensorflow as tf
 
+    per_value, repeat = tf.TensorSpec((len(work.plans),), tf.float32), tf.TensorSpec((None,), tf.bool)
+    return [per_value, repeat] if len(work.repeats) else [per_value]
+
+
+def _holding(grid: Grid, found: dict[str, Any]) -> Grid:
+    """Return a grid that has bins for all values of a batch, see `_reduce`."""
+    smallest = float(found["smallest"].numpy().min()) if "smallest" in found else 0.0
+    return grid.holding(smallest, float(found["peaks"].numpy().max()))
+
+
+def _units_last(value: Any, reading: Reading) -> Any:
+    """Return the layer's own values of the tensor that is read, its units last, as float32."""
+    import tensorflow as tf
+
+    own = tf.cast(reading.own(value), tf.float32)
     if not reading.channels_first:
-        return value
-    rank = len(value.shape)
-    return tf.transpose(value, (0, *range(2, rank), 1))
+        return own
+    return tf.transpose(own, (0, *range(2, len(own.shape)), 1))
 
 
 def _plan(reading: Reading, values: NDArray[np.float32]) -> LayerPlan:
-    """Fix how a layer is read by its outputs for the first images. values: (B, *positions, U)."""
+    """Fix how a layer is read by its outputs for a few images. values: (B, *positions, U)."""
     units, shape = values.shape[-1], values.shape[1:-1]
     positions = int(np.prod(shape, dtype=np.int64))
     flat = values.reshape(-1, units)
@@ -270,7 +336,7 @@ def _plan(reading: Reading, values: NDArray[np.float32]) -> LayerPlan:
         # both are compared in float32 inside the graph, so they are numbers of that kind
         eps=float(np.float32(eps)),
         shift=_shift(flat),
-        edges=_edges(reading, flat),
+        grid=_grid(reading, flat),
         sampled=chosen,
     )
 
@@ -289,79 +355,57 @@ def _shift(flat: NDArray[np.float32]) -> Floats:
     return near
 
 
-def _edges(reading: Reading, flat: NDArray[np.float32]) -> Floats:
-    """Return the histogram's edges: all of a bounded family's range, else somewhat more than the first images gave."""
-    low, high = float(min(flat.min(), 0)), float(max(flat.max(), 0))
+def _grid(reading: Reading, flat: NDArray[np.float32]) -> Grid:
+    """Return the bins to begin with: for all of a bounded family's range, else for twice what a few images gave."""
+    grid = Grid(signed=reading.family not in ("relu", "relu6") and not (reading.low is not None and reading.low >= 0))
     if reading.low is not None and reading.high is not None:
-        low, high = reading.low, reading.high
-    else:
-        low, high = 1.25 * low, 1.25 * high
-    return _even_edges(low, high if high - low > _NARROWEST else 1.0)
+        return grid.holding(reading.low, reading.high)
+    return grid.holding(_HEADROOM * float(flat.min()), _HEADROOM * float(flat.max()))
 
 
-def _even_edges(low: float, high: float) -> Floats:
-    """Return the (BINS + 1,) edges of bins that are as wide as each other, but for float32's rounding.
+def _reduced(
+    read: Sequence[_Read], plans: Sequence[LayerPlan], per_value: Any, repeat: Any = None
+) -> list[dict[str, Any]]:
+    """Reduce the outputs of all layers for one batch, inside the graph.
 
-    An inner edge is the smallest number of float32 for which `_in_bins` gives its number. So the graph has a value's
-    bin by arithmetic, many values at once, and it is exactly the one that a search among the edges finds.
-    """
-    most = float(np.finfo(np.float32).max)
-    ends = np.clip([low, high], -most, most).astype(np.float32)
-    inner = np.arange(1, BINS)
-    # bisection among all numbers of float32: without the sign, their bits are in the order of the numbers
-    largest = np.full(BINS - 1, np.float32(most).view(np.int32), np.int64)
-    first, last = -largest, largest
-    while (first < last).any():
-        middle = (first + last) // 2
-        with np.errstate(over="ignore"):
-            reached = _in_bins(_float_of(middle), ends) >= inner
-        first, last = np.where(reached, first, middle + 1), np.where(reached, middle, last)
-    return np.array([ends[0], *_float_of(last), ends[1]], np.float64)
-
-
-def _float_of(rank: Counts) -> NDArray[np.float32]:
-    """Return the number of float32 that is so many numbers above 0, or below it."""
-    sizes: NDArray[np.float32] = np.abs(rank).astype(np.int32).view(np.float32)
-    return np.copysign(sizes, rank).astype(np.float32)
-
-
-def _in_bins(values: Any, ends: Floats | NDArray[np.float32]) -> Any:
-    """Return where values of float32 lie in bins from ends[0] to ends[-1], in widths of a bin, as float32."""
-    return (values - np.float32(ends[0])) * np.float32(BINS / (float(ends[-1]) - float(ends[0])))
-
-
-def _reduced(values: Sequence[Any], plans: Sequence[LayerPlan]) -> list[dict[str, Any]]:
-    """Reduce the outputs of all layers for one batch, inside the graph. values: (B, *positions, U) float32 of each.
-
-    To trace and compile an operation costs as much as to run one on many images, so there are as few as can be.
+    per_value, repeat: see `_specs`. To trace and compile an operation costs as much as to run one on many images, so
+    there are as few as can be.
     """
     import tensorflow as tf
 
-    top = tf.minimum(TOP, tf.shape(values[0])[0]) if values else 0
-    return [_reduce(value, plan, top) for value, plan in zip(values, plans, strict=True)]
+    top = tf.minimum(TOP, tf.shape(read[0].values)[0]) if read else 0
+    # what takes a repeated image out of the strongest: of the lesser of a value and -inf the latter
+    most = None if repeat is None else tf.where(repeat[:, tf.newaxis], -np.inf, np.inf)
+    layers = zip(read, plans, tf.unstack(per_value), strict=True)
+    return [_reduce(one, plan, bins, top, most) for one, plan, bins in layers]
 
 
-def _reduce(values: Any, plan: LayerPlan, top: Any) -> dict[str, Any]:
+def _reduce(read: _Read, plan: LayerPlan, per_value: Any, top: Any, most: Any) -> dict[str, Any]:
     """Reduce a layer's outputs for one batch. top: how many of its images are kept as a unit's strongest.
 
-    What is summed over positions stays apart by image, (B, U), and is added up in float64 outside.
+    per_value: how many bins a value of 1 spans. most: (B, 1) as what an image counts at most when the strongest are
+    looked for, None where all count as they are. What is summed over positions stays apart by image, (B, U), and is
+    added up in float64 outside.
     """
     import tensorflow as tf
 
-    a = tf.reshape(values, (-1, plan.positions, plan.units))
+    a = tf.reshape(read.values, (-1, plan.positions, plan.units))
     shifted = a - tf.constant(plan.shift, tf.float32) if plan.shift.any() else a
     peaks = tf.reduce_max(a, 1)
+    tells = a if read.gate is None else tf.reshape(read.gate, (-1, plan.positions, plan.units))
     # behind a ReLU the sign is 1 where it fires, else 0: one operation less that writes as much as it reads
-    fires = tf.sign(a) if plan.family in ("relu", "relu6") and not plan.eps else tf.cast(a > plan.eps, tf.float32)
+    fires = tf.sign(a) if plan.family in ("relu", "relu6") and not plan.eps else tf.cast(tells > plan.eps, tf.float32)
     reduced = {
         "peaks": peaks,
         "pooled": tf.reduce_mean(a, 1),
         # the root of the squares' sum: an operation that, unlike squaring and summing, writes nothing in between
         "norms": tf.raw_ops.EuclideanNorm(input=shifted, axis=[1]),
         "above": tf.reduce_sum(fires, 1),
-        **_tops(a, peaks, plan, top),
-        **_sampled(a if len(plan.sampled) == plan.positions else tf.gather(a, plan.sampled, axis=1), plan),
+        **_tops(a, peaks if most is None else tf.minimum(peaks, most), plan, top),
+        **_sampled(a if len(plan.sampled) == plan.positions else tf.gather(a, plan.sampled, axis=1), plan, per_value),
     }
+    if read.gate is not None:
+        reduced["fired"] = tf.reduce_max(fires, 1)
     if plan.family not in ("relu", "relu6"):
         reduced["smallest"] = tf.minimum(tf.reduce_min(a, (0, 1)), 0)
         reduced["absolute"] = tf.reduce_sum(tf.abs(a), 1)
@@ -389,23 +433,29 @@ def _tops(a: Any, peaks: Any, plan: LayerPlan, top: Any) -> dict[str, Any]:
     return {"top_score": score, "top_place": place, "top_position": tf.argmax(maps, 2, tf.int32)}
 
 
-def _sampled(values: Any, plan: LayerPlan) -> dict[str, Any]:
-    """Count and correlate over the sampled positions. values: (B, S, U).
+def _sampled(values: Any, plan: LayerPlan, per_value: Any) -> dict[str, Any]:
+    """Count and correlate over the sampled positions. values: (B, S, U). per_value: how many bins a value of 1 spans.
 
     Products are of what is left after the batch's own mean is taken off: of values that are all alike, as of a unit
     that is silent at these positions, float32 would leave rounding that looks like variance.
     """
     import tensorflow as tf
 
+    grid = plan.grid  # but for the width of its bins
+    if grid.signed:
+        # in float32 a value below 0 that is tiny beside a bin would become 0, which is in another bin
+        numbers = tf.floor(tf.cast(values, tf.float64) * tf.cast(per_value, tf.float64))
+    else:  # the cast cuts off what is behind the point
+        numbers = values * per_value
     # what lies outside falls into the first and the last bin; of NaN, which is an error later on, any will do
-    which = tf.maximum(tf.cast(tf.minimum(_in_bins(values, plan.edges), BINS - 1), tf.int32), 0)
-    which += BINS * np.arange(plan.units, dtype=np.int32)
+    which = tf.maximum(tf.cast(tf.minimum(numbers, SIDE - 1), tf.int32), grid.first)
+    which += grid.bins * np.arange(plan.units, dtype=np.int32) - grid.first
     middle = tf.reduce_mean(values, (0, 1))
     centred = values - middle
     flat = tf.reshape(centred, (-1, plan.units))
     return {
         "histogram": tf.raw_ops.DenseBincount(
-            input=tf.reshape(which, (-1,)), size=BINS * plan.units, weights=np.zeros(0, np.int32)
+            input=tf.reshape(which, (-1,)), size=grid.bins * plan.units, weights=np.zeros(0, np.int32)
         ),
         "map_middle": middle,
         "map_total": tf.reduce_sum(centred, 1),
@@ -413,8 +463,13 @@ def _sampled(values: Any, plan: LayerPlan) -> dict[str, Any]:
     }
 
 
-def _tally(plan: LayerPlan, reduced: dict[str, Any], labels: Counts, numbers: Counts, classes: int) -> LayerTally:
-    """Return the tally of one batch, without kept images. labels, numbers: (B,), numbers ascending."""
+def _tally(
+    plan: LayerPlan, grid: Grid, reduced: dict[str, Any], labels: Counts, numbers: Counts, classes: int
+) -> LayerTally:
+    """Return the tally of one batch, without kept images. labels, numbers: (B,), numbers ascending.
+
+    grid: of the histogram in `reduced`.
+    """
     found = {name: value.numpy() for name, value in reduced.items()}
     peaks, pooled = (found[name].astype(np.float64) for name in ("peaks", "pooled"))
     nothing = np.zeros(plan.units, np.int64)
@@ -428,10 +483,9 @@ def _tally(plan: LayerPlan, reduced: dict[str, Any], labels: Counts, numbers: Co
     sampled, rest = len(numbers) * len(plan.sampled), added("map_total")
     off = found["map_middle"].astype(np.float64) - plan.shift
     crossed = np.outer(rest, off)
-    missing = ((0, TOP - found["top_place"].shape[1]), (0, 0))
     return LayerTally(
         images=len(numbers),
-        fired=(peaks > plan.eps).sum(axis=0),
+        fired=counted("fired") if "fired" in found else (peaks > plan.eps).sum(axis=0),
         zeros=len(numbers) * plan.positions - counted("above"),
         low_tail=counted("low_tail"),
         high_tail=counted("high_tail"),
@@ -440,14 +494,13 @@ def _tally(plan: LayerPlan, reduced: dict[str, Any], labels: Counts, numbers: Co
         absolute=added("absolute") if "absolute" in found else plan.positions * pooled.sum(axis=0),
         smallest=np.asarray(found.get("smallest", nothing), np.float64),
         largest=peaks.max(axis=0),
+        grid=grid,
         histogram=found["histogram"].reshape(plan.units, -1).astype(np.int64),
         map_total=rest + sampled * off,
         map_products=found["map_products"] + crossed + crossed.T + sampled * np.outer(off, off),
         **over_images(plan, pooled, labels, classes),
         **class_bests(peaks, labels, numbers, classes),
-        top_score=np.pad(found["top_score"].T.astype(np.float64), missing, constant_values=-np.inf),
-        top_image=np.pad(numbers[found["top_place"].T].astype(np.int64), missing, constant_values=-1),
-        top_position=np.pad(found["top_position"].T.astype(np.int64), missing, constant_values=-1),
+        **listed(found["top_score"].T, numbers[found["top_place"].T], found["top_position"].T, TOP),
         kept_images=np.zeros(0, np.int64),
         kept=np.zeros((0, plan.units), np.float32),
     )

@@ -1,7 +1,7 @@
 """Images that go through the model in shards, here or elsewhere: what is done with each, and how results are joined."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import reduce
 from itertools import pairwise
 from typing import Protocol
@@ -22,8 +22,9 @@ class Work:
 
     pixels: how they reach the model. batch: how many of them at once. plans: how the layers are read, one for each
     reading; without them only the model's answers are asked for. classes: K of the labels. kept: (M,) the numbers of
-    the images whose mean responses are kept, ascending. ablations: without which units the model is to answer, once
-    for each; by the place of the layer's reading; only where there are no plans.
+    the images whose mean responses are kept, ascending. repeats: those of the images that show the same as an earlier
+    one, ascending; mostly there are none. ablations: without which units the model is to answer, once for each; by the
+    place of the layer's reading; only where there are no plans.
     """
 
     pixels: Pixels
@@ -31,6 +32,7 @@ class Work:
     plans: Sequence[LayerPlan] = ()
     classes: int = 0
     kept: Counts = field(default_factory=lambda: np.zeros(0, np.int64))
+    repeats: Counts = field(default_factory=lambda: np.zeros(0, np.int64))
     ablations: Sequence[Mapping[int, Ablation]] = ({},)
 
 
@@ -49,16 +51,15 @@ class Shard:
     def __str__(self) -> str:
         return f"images {self.start:,} to {self.stop - 1:,} of the {self.part} part"
 
+    def places(self, numbers: Counts) -> Counts:
+        """Return where in the shard the images are that are in it of those with the ascending numbers."""
+        first, end = np.searchsorted(numbers, [self.number, self.number + len(self)])
+        return numbers[first:end] - self.number
+
     def of(self, parts: Mapping[str, Part]) -> Part:
         """Return these images and their labels; none is read."""
         part = parts[self.part]
         return Part(cut(part.images, self.start, self.stop), part.labels[self.start : self.stop])
-
-    def divided_after(self, images: int) -> "list[Shard]":
-        """Return the first so many images as one shard, and the others, where there are any, as a second."""
-        middle = min(self.start + images, self.stop)
-        first, rest = replace(self, stop=middle), replace(self, start=middle, number=self.number + middle - self.start)
-        return [first, rest] if rest else [first]
 
     def divided(self, images: int) -> "list[Shard]":
         """Return shards of so many images each, the last of what is left."""

@@ -8,7 +8,7 @@ from reportgen.collect import moments, redundancy, selectivity, states
 from reportgen.collect.facts import DEFAULTS, ImageFacts, Thresholds, Weights
 from reportgen.collect.phrases import counted_images, number
 from reportgen.record import LayerVerdict, Preferred, TopImage, Unit
-from reportgen.tally import LayerPlan, LayerTally
+from reportgen.tally import Counts, Floats, LayerPlan, LayerTally
 from reportgen.texts import Text, text
 
 
@@ -27,9 +27,10 @@ def judge(
     unresponsive = np.isin([verdict.state for verdict in verdicts], (states.DEAD, states.CONSTANT))
     responsive = moments.varies(plan, tally) & ~unresponsive
     chosen = selectivity.measure(plan, tally, images.labels, responsive, thresholds)
+    edges, histogram = moments.histogram(plan, tally)
     return (
-        _layer(plan, tally, weights, verdicts, alike, thresholds),
-        _units(plan, tally, images, verdicts, alike, chosen, thresholds),
+        _layer(plan, tally, weights, edges, verdicts, alike, thresholds),
+        _units(plan, tally, images, histogram, verdicts, alike, chosen, thresholds),
     )
 
 
@@ -45,6 +46,7 @@ def _layer(
     plan: LayerPlan,
     tally: LayerTally,
     weights: Weights,
+    edges: Floats,
     verdicts: list[states.Verdict],
     alike: redundancy.Redundancy,
     thresholds: Thresholds,
@@ -59,7 +61,7 @@ def _layer(
         effective_rank=moments.effective_rank(eigenvalues) / plan.units if alive else None,
         participation_ratio=moments.participation_ratio(eigenvalues) / plan.units if alive else None,
         noise_floor=alike.noise_floor,
-        edges=plan.edges.tolist(),
+        edges=edges.tolist(),
         states=dict(Counter(verdict.state for verdict in verdicts)),
         groups=alike.groups,
         removable_params=weights.params_per_unit * sum(len(group) - 1 for group in alike.groups),
@@ -91,6 +93,7 @@ def _units(
     plan: LayerPlan,
     tally: LayerTally,
     images: ImageFacts,
+    histogram: Counts,
     verdicts: list[states.Verdict],
     alike: redundancy.Redundancy,
     chosen: selectivity.Selectivity,
@@ -120,7 +123,7 @@ def _units(
                 mean=float(mean[u]),
                 std=float(std[u]),
                 max=float(tally.largest[u]),
-                histogram=tally.histogram[u].tolist(),
+                histogram=histogram[u].tolist(),
                 nearest=alike.nearest.get(u),
                 group=group_of.get(u),
                 removable=u in removable,
@@ -168,14 +171,10 @@ def _why_none_preferred(tally: LayerTally, verdict: states.Verdict, responsive: 
 
 
 def _top_images(u: int, plan: LayerPlan, tally: LayerTally, images: ImageFacts, most: int) -> list[TopImage]:
-    """Return the strongest images that fire the unit, strongest first; of exact copies only the first."""
-    strongest = (tally.top_score, tally.top_image, tally.top_position)
-    found: dict[object, TopImage] = {}
-    for score, image, position in zip(*(each[:, u].tolist() for each in strongest), strict=True):
-        if score > plan.eps and len(found) < most:
-            digest = image if images.digests is None else images.digests[image]
-            found.setdefault(digest, _shown(image, score, position, plan, images))
-    return list(found.values())
+    """Return the strongest images that fire the unit, strongest first; no two of them are equal."""
+    strongest = (each[:most, u].tolist() for each in (tally.top_score, tally.top_image, tally.top_position))
+    found = zip(*strongest, strict=True)
+    return [_shown(image, score, position, plan, images) for score, image, position in found if score > plan.eps]
 
 
 def _other_image(u: int, plan: LayerPlan, tally: LayerTally, images: ImageFacts, preferred: int) -> TopImage | None:
