@@ -521,6 +521,13 @@ def test_a_folder_without_any_file_is_a_class_without_images(model: Any, tmp_pat
     assert_right(as_taken(str(root), model), model)
 
 
+def test_a_folder_too_many_is_named_and_given_names_leave_it_out(model: Any, tmp_path: Path) -> None:
+    root = folder(tmp_path, test=part(0, 1, 2, 3, count=12))
+    (root / "test" / "old").mkdir()
+    refused(str(root), model, "names 5 classes (ant, bee, cat, dog, old)", "4 scores", "--class-names")
+    assert_right(as_taken(str(root), model, class_names=ORDER), model)
+
+
 # The whole way
 
 

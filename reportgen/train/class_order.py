@@ -117,9 +117,9 @@ def _renumbered(dataset: Dataset, order: Kept) -> Dataset:
 
 
 def _check(dataset: Dataset, scores: int) -> None:
-    """Raise InputError where the model has more scores than there are names, and the labels are not its numbers."""
+    """Raise InputError where the model has not a score for each name, and the labels are not its numbers."""
     listed, kind = dataset.class_names, dataset.labelled.kind
-    if len(listed) >= scores or kind == "numbers":
+    if len(listed) == scores or kind == "numbers":
         return
     if kind == "rows":
         raise InputError(
@@ -130,5 +130,7 @@ def _check(dataset: Dataset, scores: int) -> None:
     named = first([short(name, 40) for name in listed], _LISTED)
     raise InputError(
         f"the data names {count} ({named}), but the model gives {scores} scores",
-        "name all of them in the model's order with --class-names FILE or a,b,c, or give integer labels",
+        "name all of them in the model's order with --class-names FILE or a,b,c, or give integer labels"
+        if len(listed) < scores
+        else "give data and a model with the same classes, or name the model's in its order with --class-names",
     )
