@@ -11,7 +11,7 @@ from reportgen.collect.finding_kinds import FindingThresholds
 from reportgen.dataset import Data, Dataset
 from reportgen.engines import choice
 from reportgen.errors import InputError, ReportgenError, one_line
-from reportgen.options import FORMATS, Analysed, Budget, Options, PixelRange
+from reportgen.options import FORMATS, Analysed, Budget, ClassNames, Options, PixelRange
 from reportgen.painting import Painter
 from reportgen.progress import Progress
 from reportgen.record import Deaths, Look
@@ -91,6 +91,7 @@ class ReportCallback(keras.callbacks.Callback):  # type: ignore[misc]  # keras s
         weak: float = 0.025,
         saturated: float = 0.95,
         image_size: str | int | None = None,
+        class_names: ClassNames | None = None,
         finding_thresholds: FindingThresholds | None = None,
         formats: Sequence[str] = FORMATS,
         lang: str = "en",
@@ -120,6 +121,7 @@ class ReportCallback(keras.callbacks.Callback):  # type: ignore[misc]  # keras s
                 weak=weak,
                 saturated=saturated,
                 image_size=image_size,
+                class_names=class_names,
             ),
             look=Look(lang, paper),
             out=out,
@@ -161,7 +163,9 @@ class ReportCallback(keras.callbacks.Callback):  # type: ignore[misc]  # keras s
         options = self._order.options
         self._order.check()
         self._order.earlier()
-        self._dataset = samples.load(self._data, test_only=True, size=options.picture_size)
+        self._dataset = samples.load(
+            self._data, test_only=True, size=options.picture_size, class_names=options.class_names
+        )
         self._order.target(self._dataset)
         part = collected.looked_at(self._dataset, options.analyse)[0]
         dataset = pipeline.as_taken(self._dataset, self.model, options)

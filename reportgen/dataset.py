@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Protocol, cast, runtime_checkable
+from typing import Any, Literal, Protocol, cast, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -89,6 +89,26 @@ class Part:
         """What going through all images once finds out; it is done when it is first asked for, and once."""
         return survey(self.images)
 
+    def relabelled(self, labels: NDArray[np.int64]) -> "Part":
+        """Return the same images with other labels, (N,); what is known of the images stays known."""
+        made = replace(self, labels=labels)
+        if "survey" in vars(self):
+            vars(made)["survey"] = self.survey
+        return made
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """What the labels were before they became numbers of class names.
+
+    kind: "text" for names (those of folders, and numbers of names that a part brings along, included); "numbers" for
+    integers, which are the model's; "rows" for one-hot rows, which are as wide as there are class names. named: what
+    says which classes there are: the labels alone, class names in the data, or those of the call.
+    """
+
+    kind: Literal["text", "numbers", "rows"] = "numbers"
+    named: Literal["labels", "data", "call"] = "labels"
+
 
 @dataclass(frozen=True)
 class Pixels:
@@ -120,7 +140,7 @@ class Dataset:
 
     source: where they came from, in words. sha256: of images, labels and class names, see `train.samples.fingerprint`.
     skipped: what was left out because it could not be read, by part. prepared: what was done to the images when they
-    were read, in sentences; None where they are as they were found.
+    were read, in sentences; None where they are as they were found. labelled: what the labels were.
     """
 
     name: str
@@ -132,6 +152,7 @@ class Dataset:
     pixels: Pixels = Pixels(1.0, text("Pixel values reach the model as they are stored."))
     skipped: Sequence[Skipped] = ()
     prepared: Text | None = None
+    labelled: Labelled = Labelled()
 
     @property
     def image_shape(self) -> tuple[int, ...]:

@@ -1,14 +1,18 @@
 """What a user can choose about a run, with the defaults and limits that shell and Python share."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal, get_args
 
 from reportgen.errors import InputError
 
 PixelRange = Literal["auto", "0-1", "0-255"]
 Analysed = Literal["test", "train", "both"]
+ClassNames = str | Path | Sequence[str] | Mapping[str, int]
+"""What a caller can give for the names of the classes, see `train.names.given`."""
+
 FORMATS = ("html", "pdf")
 LANGUAGES = ("en", "ja")
 PAPERS = ("a4", "letter")
@@ -35,7 +39,8 @@ class Options:
     which on units are redundant. always_on: the share of values above zero from which on a ReLU unit is always on.
     weak: the mean response, as a share of the layer's, up to which a unit is weak. saturated: the share of values at
     one end of the range from which on a unit is saturated. image_size: what pictures in folders are resized to, a
-    number of pixels or "HEIGHTxWIDTH"; None leaves them as they are.
+    number of pixels or "HEIGHTxWIDTH"; None leaves them as they are. class_names: all classes in the model's order, as
+    names, a mapping from name to number, or a file of them; None where the data or what lies beside the model tells.
     """
 
     epochs: int = 30
@@ -51,6 +56,7 @@ class Options:
     weak: float = 0.025
     saturated: float = 0.95
     image_size: str | int | None = None
+    class_names: ClassNames | None = None
 
     @property
     def picture_size(self) -> tuple[int, int] | None:
@@ -81,8 +87,10 @@ class Options:
 
     def changed(self) -> dict[str, str]:
         """Return the values that are not the defaults, by the name of their flag."""
+        plain = {name: value for name, value in vars(self).items() if name != "class_names"}
         defaults = vars(Options())
-        return {name.replace("_", "-"): str(value) for name, value in vars(self).items() if value != defaults[name]}
+        found = {name.replace("_", "-"): str(value) for name, value in plain.items() if value != defaults[name]}
+        return found | ({} if self.class_names is None else {"class-names": _in_a_word(self.class_names)})
 
 
 @dataclass(frozen=True)
@@ -123,6 +131,15 @@ class Budget:
         for name, most in vars(self).items():
             if not isinstance(most, int | float) or isinstance(most, bool) or not 0 < most < float("inf"):
                 raise InputError(f"--{name.replace('_', '-')} is {most!r}", "expected megabytes, a number above 0")
+
+
+def _in_a_word(class_names: ClassNames) -> str:
+    """Return what --class-names has to be for the same names; <class names> where they cannot stand in a list."""
+    if isinstance(class_names, str | Path):
+        return str(class_names)
+    names = sorted(class_names, key=class_names.__getitem__) if isinstance(class_names, Mapping) else list(class_names)
+    is_list = len(names) > 1 and all(name and name == name.strip() and "," not in name for name in names)
+    return ",".join(names) if is_list else "<class names>"
 
 
 def check_look(lang: str, paper: str) -> None:

@@ -12,7 +12,17 @@ from reportgen.dataset import Data
 from reportgen.deliver import folder
 from reportgen.engines import choice
 from reportgen.engines.choice import Choice
-from reportgen.options import FORMATS, Analysed, Bounds, Budget, Options, PixelRange, check_formats, check_look
+from reportgen.options import (
+    FORMATS,
+    Analysed,
+    Bounds,
+    Budget,
+    ClassNames,
+    Options,
+    PixelRange,
+    check_formats,
+    check_look,
+)
 from reportgen.painting import Painted, Painter, without_own_findings
 from reportgen.progress import Progress
 from reportgen.record import SCHEMA, Deaths, History, Look, Provenance, Record
@@ -60,6 +70,7 @@ def report(
     weak: float = 0.025,
     saturated: float = 0.95,
     image_size: str | int | None = None,
+    class_names: ClassNames | None = None,
     finding_thresholds: "FindingThresholds | None" = None,
     formats: Sequence[str] = FORMATS,
     lang: str = "en",
@@ -84,8 +95,8 @@ def report(
         part alone. Images are (N, F), (N, H, W), (N, H, W, C) or (N, D, H, W, C), labels (N,) integers or text or
         (N, K) one-hot.
     out: the folder to write, by default reports/<data name>. epochs, batch_size, patience: of the training.
-    examples, pixels, analyse, memory, image_size and the thresholds redundant, always_on, weak, saturated: see
-        options.Options.
+    examples, pixels, analyse, memory, image_size, class_names and the thresholds redundant, always_on, weak,
+        saturated: see options.Options.
     finding_thresholds: from where on something is a finding, see collect.finding_kinds.
     lang: "en" or "ja", the language of page and PDF. paper: "a4" or "letter". split: the page's style sheet, script
         and pictures as files beside it. max_html_mb, max_pdf_mb: how large page and PDF may be, see options.Budget.
@@ -111,6 +122,7 @@ def report(
         weak=weak,
         saturated=saturated,
         image_size=image_size,
+        class_names=class_names,
     )
     order = Order(
         options=options,
@@ -144,7 +156,10 @@ class Order:
 
     def check(self) -> None:
         """Raise InputError or SurroundingsError where the report cannot be made whatever model and data are."""
+        from reportgen.train import names
+
         self.options.check()
+        names.given(self.options.class_names)
         self.bounds.check()
         self.budget.check()
         check_formats(self.formats)
@@ -194,7 +209,9 @@ def make(
     with file or nullcontext(), Painter(order.formats, progress) as painter, ExitStack() as held:
         cluster = held.enter_context(engines.opened(where, progress))
         with progress.stage("data", f"Reading {named} ..."):
-            dataset = dataset or samples.load(data, test_only=model is not None, size=options.picture_size)
+            dataset = dataset or samples.load(
+                data, test_only=model is not None, size=options.picture_size, class_names=options.class_names
+            )
         target = order.target(dataset)
         place = held.enter_context(folder.claim(target, progress.say))
         looked_at = collected.looked_at(dataset, options.analyse)
@@ -347,14 +364,21 @@ def _subject(
         subject = Subject(model, "loaded", history.beside(given.path, given.sha256), given.sha256)
     else:
         subject = Subject(given, "live", history.of_live(given), None)
-    return subject, as_taken(dataset, subject.model, options)
+    file = given if isinstance(given, model_file.ModelFile) else None
+    return subject, as_taken(dataset, subject.model, options, file)
 
 
-def as_taken(dataset: "Dataset", model: "keras.Model", options: Options) -> "Dataset":
-    """Return the data set as this model takes it. Raises InputError where the two do not go together."""
-    from reportgen.train import pixels, suitable
+def as_taken(
+    dataset: "Dataset", model: "keras.Model", options: Options, file: "ModelFile | None" = None
+) -> "Dataset":
+    """Return the data set as this model takes it. file: that the model was loaded from, None for a live one.
+
+    Raises InputError where the two do not go together.
+    """
+    from reportgen.train import class_order, pixels, suitable
 
     suitable.check_model(model)
+    dataset = class_order.resolved(dataset, model, file)
     suitable.check_classes(model, len(dataset.class_names))
     dataset, axes = suitable.laid_out(dataset, model)
     rescales = suitable.begins_with_rescaling(model)

@@ -147,7 +147,7 @@ def test_a_report_is_made_again_where_anything_that_it_names_has_changed(
     data_sha256 = json.loads((out / "report.json").read_text())["provenance"]["data_sha256"]
 
     def there(item: Item = item, out: Path = out, data: str = data_sha256, **changes: Any) -> bool:
-        return finished.is_there(item, order(out, **changes), lambda name: data)
+        return finished.is_there(item, order(out, **changes), lambda name, choose: data)
 
     assert there()
     assert finished.is_there(item, order(out), finished.fingerprint_of(order(out)))

@@ -201,7 +201,7 @@ def test_a_code_that_is_not_in_the_table_is_refused() -> None:
 
 
 def broken(text: str = "shape") -> list[Finding]:
-    """Return the findings of two reports in which everything goes wrong, with `text` for every name."""
+    """Return the findings of three reports in which everything goes wrong, with `text` for every name."""
     rows = [make_scores().classes[0].__class__(text, None, None, None, 0)] * 3
     mistakes = [Mistake(n, text, text, 0.9999) for n in range(12)]
     layers = [
@@ -254,10 +254,11 @@ def broken(text: str = "shape") -> list[Finding]:
             )
         }
     )
-    return first + second
+    third = found(**of_test(scored([[0, 50, 0], [0, 0, 50], [50, 0, 0]], classes=rows)))
+    return first + second + third
 
 
-def test_two_broken_reports_have_every_kind_of_finding() -> None:
+def test_three_broken_reports_have_every_kind_of_finding() -> None:
     assert {one.code for one in broken()} == set(KINDS) - {"no-pdf", "not-drawn"}, "those are about the report itself"
 
 

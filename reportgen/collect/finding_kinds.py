@@ -16,7 +16,8 @@ class Kind(NamedTuple):
 
 
 KINDS = {
-    # the report is about a model that does not work
+    # the report is about a model that does not work, or seems so
+    "class-order": Kind("error", text("the classes seem to be in another order than the model's")),
     "loss-not-finite": Kind("error", text("the training loss became infinite or NaN")),
     "worse-than-majority": Kind("error", text("always naming the largest class would be right as often")),
     "dead-layer": Kind("error", text("no unit of a layer ever fires")),
@@ -72,7 +73,7 @@ class FindingThresholds:
     mistake is a confident one. calibration: expected calibration error. imbalance: images of the largest class for
     one of the smallest. repeated: share of a part's images that repeat an earlier one. died_share, died_units: units
     of a layer that died for good in the same epoch, as a share of the layer and as a number. heavy: share of the
-    parameters, which a layer must exceed.
+    parameters, which a layer must exceed. order_gain: accuracy that another order of the classes gains.
     """
 
     few_images: int = 1000
@@ -90,6 +91,7 @@ class FindingThresholds:
     died_share: float = 0.1
     died_units: int = 4
     heavy: float = 0.8
+    order_gain: float = 0.1
 
 
 def finding(code: str, message: Text, layer: str | None = None, units: Sequence[int] = ()) -> Finding:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from reportgen.collect import order_findings
 from reportgen.collect.finding_kinds import FindingThresholds, finding
 from reportgen.collect.phrases import (
     LEVEL,
@@ -50,6 +51,7 @@ def find(
     if test:
         answers = _Answers(test)
         found += [
+            order_findings.find(test, thresholds),
             _no_better_than_majority(answers),
             _always_predicted(answers, units),
             _never_predicted(answers, units),

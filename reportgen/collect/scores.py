@@ -35,8 +35,15 @@ def score(predictions: Predictions, labels: Counts, names: Sequence[str]) -> Sco
 
 
 def class_labels(names: Sequence[str], scores: int) -> list[str]:
-    """Return a name for each of the model's scores; those that the data does not know are called "class k"."""
-    return [*names, *(f"class {k}" for k in range(len(names), scores))]
+    """Return a name for each of the model's scores, no two equal; those that the data does not know are "class k"."""
+    found, taken = list(names), set(names)
+    for k in range(len(names), scores):
+        name = f"class {k}" if f"class {k}" not in taken else f"class {k} (score {k})"
+        while name in taken:
+            name += "'"
+        found.append(name)
+        taken.add(name)
+    return found
 
 
 def reliability(binned: Floats) -> list[ReliabilityBin]:

@@ -33,6 +33,10 @@ ImageSize = Annotated[
     str | None,
     typer.Option(metavar="HxW", help="What pictures in folders are resized to.", show_default="as they are"),
 ]
+ClassNames = Annotated[
+    str | None,
+    typer.Option(metavar="FILE|a,b,c", help="All classes in the model's order.", show_default="as data and model tell"),
+]
 Formats = Annotated[str, typer.Option(help="What to write, with commas between: html, pdf.")]
 Lang = Annotated[str, typer.Option(help="The language of page and PDF: en or ja.")]
 Paper = Annotated[str, typer.Option(help="The PDF's paper: a4 or letter.")]

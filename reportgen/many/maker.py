@@ -45,8 +45,12 @@ class Maker:
     def _dataset(self, order: Order, data: str) -> "Dataset":
         from reportgen.train import samples
 
-        key = data, order.options.picture_size
+        options = order.options
+        key = data, options.picture_size, str(options.class_names)
         if self._data is None or self._data[0] != key:
             self._data = None  # what was kept before need not stay until the next is there
-            self._data = key, samples.load(data, test_only=True, size=order.options.picture_size)
+            self._data = (
+                key,
+                samples.load(data, test_only=True, size=options.picture_size, class_names=options.class_names),
+            )
         return self._data[1]

@@ -4,15 +4,16 @@ Neither library is imported here: whoever hands such an object over has done it 
 """
 
 import re
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from reportgen.dataset import Images
 from reportgen.errors import InputError, ReportgenError
-from reportgen.train.labels import checked
+from reportgen.train import names
+from reportgen.train.labels import checked, class_names
 from reportgen.train.stored import Spool, native
 
 Array = NDArray[Any]
@@ -37,8 +38,20 @@ def kind(given: object) -> str | None:
     return None
 
 
-def read(dataset: Any, what: str) -> tuple[Images, Array, Sequence[str] | None]:
-    """Return images (N, ...), labels (N,) and the class names, if it has any, of what `kind` knows.
+class Gone(NamedTuple):
+    """What was gone through: images (N, ...), labels (N,) and how many columns they had, if they were one-hot rows.
+
+    names: those that integer labels are numbers of, where the data set has them.
+    """
+
+    images: Images
+    labels: Array
+    names: tuple[str, ...] | None
+    width: int | None
+
+
+def read(dataset: Any, what: str) -> Gone:
+    """Return images, labels and the class names, if it has any, of what `kind` knows.
 
     It yields batches, as `fit` takes them; a tf.data.Dataset whose labels are single numbers or texts yields single
     images. Images are kept in memory while they are few, then in a temporary file; one-hot rows become numbers. what:
@@ -63,9 +76,20 @@ def read(dataset: Any, what: str) -> tuple[Images, Array, Sequence[str] | None]:
         labels.append(of_images if of_images.ndim == 1 else checked(of_images, of_batch))
     if first is None or not sum(map(len, labels)):
         raise InputError(f"{what} yields no images", _PAIRS)
-    every = np.concatenate(labels)
-    names = getattr(dataset, "class_names", None)  # image_dataset_from_directory leaves them there
-    return spool.images((len(every), *first[0].shape[1:]), first[0].dtype), every, names
+    every, columns = np.concatenate(labels), first[1].shape[1:]
+    spooled = spool.images((len(every), *first[0].shape[1:]), first[0].dtype)
+    return Gone(spooled, every, _own_names(dataset, what), columns[0] if columns and columns[0] > 1 else None)
+
+
+def _own_names(dataset: Any, what: str) -> tuple[str, ...] | None:
+    """Return the names that Keras leaves at what it makes of a folder: class_names, or at an iterator class_indices."""
+    if (found := getattr(dataset, "class_names", None)) is not None:
+        return tuple(class_names(np.asarray(found), f"class_names of {what}"))
+    if (numbers := getattr(dataset, "class_indices", None)) is not None:
+        if not isinstance(numbers, Mapping):
+            raise InputError(f"class_indices of {what} is no mapping", "expected a number for each name")
+        return names.of_numbers(numbers, f"class_indices of {what}")
+    return None
 
 
 def _batches(dataset: Any, what: str) -> Iterator[Any]:

@@ -39,6 +39,15 @@ def opened(path: Path, *, within: Path | None = None) -> BinaryIO:
     return open(real, "rb", opener=lambda path, flags: descriptor)  # so that its `name` is the path
 
 
+def content(path: Path, most: int) -> bytes:
+    """Return what the regular file at `path` holds, `most` bytes at most. Raises InputError for every other."""
+    with opened(path) as stream:
+        held = stream.read(most + 1)
+    if len(held) > most:
+        raise InputError(f"{path} is larger than {most:,} bytes", "expected a smaller file")
+    return held
+
+
 def shown(name: str) -> str:
     """Return a file's name with each byte that is not UTF-8 written out, such as \\xff."""
     return os.fsencode(name).decode("utf-8", "backslashreplace")

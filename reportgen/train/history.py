@@ -1,6 +1,7 @@
 """The epochs of a training, from Keras's own figures or from a file beside a loaded model."""
 
 import csv
+import io
 import json
 import math
 from collections.abc import Mapping, Sequence
@@ -10,6 +11,7 @@ from typing import Any
 from reportgen.errors import InputError
 from reportgen.record import History
 from reportgen.texts import Text, joined, literal, text
+from reportgen.train import earlier, files
 
 _DO = "mend or move it; expected {name: [a number per epoch]} as JSON, or a table by keras.callbacks.CSVLogger"
 
@@ -64,7 +66,7 @@ def beside(model: Path, sha256: str) -> History | None:
     NAME.csv, history.csv, training.csv, training.log, with NAME the model's file name without its ending.
     Raises InputError where such a file is there but is not a history.
     """
-    if history := _from_report(model.with_name("report.json"), sha256):
+    if history := _from_report(model, sha256):
         return history
     for name in (f"{model.stem}.history.json", "history.json"):
         if (path := model.with_name(name)).is_file():
@@ -75,31 +77,31 @@ def beside(model: Path, sha256: str) -> History | None:
     return None
 
 
-def _from_report(path: Path, sha256: str) -> History | None:
+def _from_report(model: Path, sha256: str) -> History | None:
     """Return the history in an earlier report's report.json, if that report is about the same model."""
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-        if found["provenance"]["model_sha256"] != sha256 or not (history := found["history"]):
+        found = earlier.report_on(model, sha256)
+        if not found or not (history := found["history"]):
             return None
-        metrics = _equal(history["metrics"], path)
+        metrics = _equal(history["metrics"], model.with_name("report.json"))
         source = text("the report on this model made at {time}", time=f"{found['made_at']}")
         return from_metrics(metrics, source=source, stopped_early=history["stopped_early"])
-    except Exception:  # what json and the look-ups raise, down to RecursionError
+    except Exception:  # what the look-ups raise
         return None  # some other tool's report.json, or none: not a promise that was broken
 
 
 def _read_json(path: Path) -> Any:
     try:
-        found = json.loads(path.read_text(encoding="utf-8-sig"))
-    except (OSError, ValueError, RecursionError) as error:
+        found = json.loads(files.content(path, earlier.MOST_BYTES).decode("utf-8-sig"))
+    except (ValueError, RecursionError) as error:
         raise InputError(f"{path} is no readable JSON ({error})", _DO) from error
     return found.get("history", found) if isinstance(found, dict) else found
 
 
 def _read_csv(path: Path) -> dict[str, list[float | None]]:
     try:
-        with path.open(newline="", encoding="utf-8-sig") as stream:
-            rows = list(csv.DictReader(stream))
+        written = files.content(path, earlier.MOST_BYTES).decode("utf-8-sig")
+        rows = list(csv.DictReader(io.StringIO(written, newline="")))
         if any(None in row for row in rows):
             raise ValueError("a row with more fields than names")
         # CSVLogger writes NA for a metric that an epoch does not have
@@ -108,7 +110,7 @@ def _read_csv(path: Path) -> dict[str, list[float | None]]:
             for name in (rows[0] if rows else {})
             if name and name != "epoch"
         }
-    except (OSError, ValueError, TypeError, csv.Error) as error:
+    except (ValueError, TypeError, csv.Error) as error:
         raise InputError(f"{path} is no table of numbers ({error})", _DO) from error
 
 

@@ -4,18 +4,21 @@ import hashlib
 import json
 import math
 import os
+import unicodedata
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, cast
+from types import MappingProxyType
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from reportgen.dataset import Data, Dataset, Images, Part, Skipped
+from reportgen.dataset import Data, Dataset, Images, Part
 from reportgen.errors import InputError, SurroundingsError
+from reportgen.options import ClassNames
 from reportgen.texts import Text, text
-from reportgen.train import batches, files, folders, idx, labels, npz, stored
+from reportgen.train import batches, files, folders, idx, labels, names, npz, stored
 from reportgen.wording import first, short
 
 Array = NDArray[Any]
@@ -34,7 +37,25 @@ _OBJECTS = (
 )
 
 
-def load(data: Data, *, test_only: bool, size: tuple[int, int] | None = None) -> Dataset:
+@dataclass(frozen=True)
+class _Asked:
+    """What a caller wants of the data. test_only: as `load` takes it. names: all classes in order, None for none."""
+
+    test_only: bool
+    names: tuple[str, ...] | None
+
+
+class _Labels(NamedTuple):
+    """The labels of a part as they came. own, width: as in labels.Found, where that is known already."""
+
+    values: Images
+    own: tuple[str, ...] | None = None
+    width: int | None = None
+
+
+def load(
+    data: Data, *, test_only: bool, size: tuple[int, int] | None = None, class_names: ClassNames | None = None
+) -> Dataset:
     """Return the data set that `data` names or is.
 
     data: "sample", "mnist", "fashion-mnist"; the path of an .npz file, of a folder with pictures in
@@ -44,31 +65,33 @@ def load(data: Data, *, test_only: bool, size: tuple[int, int] | None = None) ->
         W), (N, H, W, C) or (N, D, H, W, C); labels are integers, text or one-hot rows.
     test_only: whether a test part alone will do (nothing is trained). size: (height, width) that pictures in folders
         are brought to.
+    class_names: all classes in the model's order, as train.names.given takes them; they go before those in the data.
     Raises InputError for data that cannot be used, SurroundingsError where a download or a temporary file fails.
     """
     if size is not None and not (isinstance(data, str | Path) and folders.looks_like(Path(data))):
         raise InputError("--image-size is for pictures in folders alone", "leave it out, or resize the images yourself")
+    asked = _Asked(test_only, names.given(class_names))
     if not isinstance(data, str | Path):
-        return _from_python(data, test_only)
+        return _from_python(data, asked)
     name = str(data)
     if name == "sample":
         source = text("5,000 of the MNIST handwritten digits, bundled with reportgen")
-        return _of_arrays(npz.read(BUNDLED), "sample", source, test_only)
+        return _of_arrays(npz.read(BUNDLED), "sample", source, asked)
     if name in ("mnist", "fashion-mnist"):
         source = text("the data set {name} of keras.datasets", name=name)
-        return _of_arrays(_from_keras(name), name, source, test_only)
+        return _of_arrays(_from_keras(name), name, source, asked)
     if not name or not os.path.lexists(data):
         raise InputError(f"--data {short(name)!r} does not exist", _PATHS)
     path, shown = Path(data), files.shown(name)
     if not path.is_dir():
-        return _of_arrays(npz.read(path), files.shown(path.stem), text("the file {file}", file=shown), test_only)
+        return _of_arrays(npz.read(path), files.shown(path.stem), text("the file {file}", file=shown), asked)
     if npz.looks_like(path):
         source = text("NumPy files in {folder}", folder=shown)
-        return _of_arrays(npz.read_folder(path), _name(path), source, test_only)
+        return _of_arrays(npz.read_folder(path), _name(path), source, asked)
     if folders.looks_like(path):
-        return _of_pictures(path, size, test_only)
+        return _of_pictures(path, size, asked)
     source = text("IDX files in {folder}", folder=shown)
-    return _of_arrays(idx.read_folder(path), _name(path), source, test_only)
+    return _of_arrays(idx.read_folder(path), _name(path), source, asked)
 
 
 def fingerprint(parts: Mapping[str, Part], class_names: Sequence[str]) -> str:
@@ -100,11 +123,11 @@ def _from_keras(name: str) -> dict[str, Array]:
             f"Keras could not download {name} ({error})",
             "without a network give --data the path of an .npz file or of a folder of IDX files",
         ) from error
-    names = np.array(_FASHION if name == "fashion-mnist" else [str(digit) for digit in range(10)])
-    return {"x_train": x_train, "y_train": y_train, "x_test": x_test, "y_test": y_test, "class_names": names}
+    of_classes = np.array(_FASHION if name == "fashion-mnist" else [str(digit) for digit in range(10)])
+    return {"x_train": x_train, "y_train": y_train, "x_test": x_test, "y_test": y_test, "class_names": of_classes}
 
 
-def _from_python(data: Any, test_only: bool) -> Dataset:
+def _from_python(data: Any, asked: _Asked) -> Dataset:
     """Return the data set of arrays, pairs of them, and what yields batches, as somebody has them in Python."""
     kind = batches.kind(data)
     if kind or isinstance(data, tuple):
@@ -114,19 +137,18 @@ def _from_python(data: Any, test_only: bool) -> Dataset:
     kind = kind or next((found for part in _PARTS if (found := batches.kind(data.get(part)))), None)
     source = text("a {kind} handed over in Python", kind=kind) if kind else text("arrays handed over in Python")
     arrays: dict[str, Images] = {key: _array(data[key], f"{key} of {source}") for key in npz.KEYS if key in data}
+    gone: dict[str, batches.Gone] = {}
     for part in _PARTS:
         if part not in data:
             continue
         if both := {f"x_{part}", f"y_{part}"} & arrays.keys():
             raise InputError(f"{source} have both {part!r} and {min(both)!r}", f"give one of them; {_OBJECTS}")
-        images, of_images, names = _part(data[part], part, str(source))
-        arrays |= {f"x_{part}": images, f"y_{part}": of_images}
-        if names is not None:
-            arrays.setdefault("class_names", np.asarray(names))
-    return _of_arrays(arrays, "dataset" if kind else "arrays", source, test_only)
+        gone[part] = _part(data[part], part, str(source))
+        arrays |= {f"x_{part}": gone[part].images, f"y_{part}": gone[part].labels}
+    return _of_arrays(arrays, "dataset" if kind else "arrays", source, asked, gone)
 
 
-def _part(given: Any, part: str, source: str) -> tuple[Images, Array, Sequence[str] | None]:
+def _part(given: Any, part: str, source: str) -> batches.Gone:
     """Return images, labels and perhaps class names of what was given for a part."""
     if batches.kind(given):
         return batches.read(given, f"the {part} part, {source}")
@@ -135,7 +157,8 @@ def _part(given: Any, part: str, source: str) -> tuple[Images, Array, Sequence[s
         raise InputError(f"the {part} part of {source} is a {found}", f"expected (x, y); {_OBJECTS}")
     if all(isinstance(each, tuple) for each in given):
         raise InputError(f"the {part} part of {source} is a pair of pairs", "give {'train': (x, y), 'test': (x, y)}")
-    return _array(given[0], f"x_{part} of {source}"), _array(given[1], f"y_{part} of {source}"), None
+    images, of_images = _array(given[0], f"x_{part} of {source}"), _array(given[1], f"y_{part} of {source}")
+    return batches.Gone(images, of_images, None, None)
 
 
 def _array(value: Any, what: str) -> Array:
@@ -145,44 +168,58 @@ def _array(value: Any, what: str) -> Array:
         raise InputError(f"{what} is no array ({error})", "give rows of equal length") from error
 
 
-def _of_arrays(arrays: Mapping[str, Images], name: str, source: Text, test_only: bool) -> Dataset:
-    """Return arrays named as in npz.KEYS as a Dataset. Raises InputError where one is missing."""
-    needed = ["x_test", "y_test"] if test_only else ["x_train", "y_train", "x_test", "y_test"]
+def _of_arrays(
+    arrays: Mapping[str, Images],
+    name: str,
+    source: Text,
+    asked: _Asked,
+    gone: Mapping[str, batches.Gone] = MappingProxyType({}),
+) -> Dataset:
+    """Return arrays named as in npz.KEYS as a Dataset. Raises InputError where one is missing.
+
+    gone: by part, what else is known of those that were gone through.
+    """
+    needed = ["x_test", "y_test"] if asked.test_only else ["x_train", "y_train", "x_test", "y_test"]
     if missing := [key for key in needed if key not in arrays]:
-        hint = "" if test_only else ", or give --model to report on a trained one (then a test part is enough)"
+        hint = "" if asked.test_only else ", or give --model to report on a trained one (then a test part is enough)"
         raise InputError(f"{source} lacks {', '.join(missing)}", f"expected {', '.join(needed)}{hint}")
     parts = [part for part in _PARTS if f"x_{part}" in arrays and f"y_{part}" in arrays]
-    given = None
-    if "class_names" in arrays:
+    given: Sequence[str] | None = asked.names
+    if given is None and "class_names" in arrays:
         given = labels.class_names(arrays["class_names"], f"class_names of {source}")
     images = {part: arrays[f"x_{part}"] for part in parts}
-    return _made(images, {part: arrays[f"y_{part}"] for part in parts}, given, name, source, test_only)
+    of_images = {
+        part: _Labels(arrays[f"y_{part}"], *((gone[part].names, gone[part].width) if part in gone else ()))
+        for part in parts
+    }
+    return _made(images, of_images, given, name, source, asked)
 
 
-def _of_pictures(path: Path, size: tuple[int, int] | None, test_only: bool) -> Dataset:
+def _of_pictures(path: Path, size: tuple[int, int] | None, asked: _Asked) -> Dataset:
     """Return the pictures in folders below `path`. Raises InputError where a part is missing."""
-    needed = ["test"] if test_only else ["train", "test"]
+    needed = ["test"] if asked.test_only else ["train", "test"]
     if missing := [part for part in needed if not (path / part).is_dir()]:
-        hint = "" if test_only else ", or give --model to report on a trained one (then test is enough)"
+        hint = "" if asked.test_only else ", or give --model to report on a trained one (then test is enough)"
         raise InputError(
             f"{path} has no folder {' and none '.join(missing)}",
             f"expected {' and '.join(f'{part}/<class>/<pictures>' for part in needed)}{hint}",
         )
     found = folders.read(path, size)
     source = text("pictures in {folder}", folder=files.shown(str(path)))
-    made = _made(found.images, found.labels, found.class_names, _name(path), source, test_only, found.skipped)
-    return replace(made, prepared=found.said)
+    of_images = {part: _Labels(numbers, found.class_names) for part, numbers in found.labels.items()}
+    given = asked.names and tuple(unicodedata.normalize("NFC", name) for name in asked.names)  # as folders.read does
+    made = _made(found.images, of_images, given, _name(path), source, asked)
+    return replace(made, prepared=found.said, skipped=found.skipped)
 
 
 @np.errstate(all="ignore")  # NaN is looked for, not warned of
 def _made(
     images: Mapping[str, Images],
-    of_images: Mapping[str, Images],
+    of_images: Mapping[str, _Labels],
     class_names: Sequence[str] | None,
     name: str,
     source: Text,
-    test_only: bool,
-    skipped: Sequence[Skipped] = (),
+    asked: _Asked,
 ) -> Dataset:
     """Return images and labels by part as a Dataset. Raises InputError that names the first thing that does not fit.
 
@@ -190,17 +227,20 @@ def _made(
     """
     images = {part: _images(found, f"x_{part} of {source}") for part, found in images.items()}
     for part, found in images.items():
-        if (shape := of_images[part].shape) and shape[0] != len(found):
+        if (shape := of_images[part].values.shape) and shape[0] != len(found):
             raise InputError(
                 f"x_{part} of {source} has {len(found)} images but y_{part} {shape[0]} labels",
                 "give every image one label",
             )
     if "train" in images:
         _check_alike(images["train"], images["test"], source)
-    checked = {part: labels.checked(found, f"y_{part} of {source}") for part, found in of_images.items()}
-    numbers, names = labels.numbered(checked, class_names, source)
-    if len(names) < 2 and not test_only:
-        raise InputError(f"all images of {source} have the label {names[0]!r}", "give images of two or more classes")
+    known = {
+        part: labels.found(one.values, f"y_{part} of {source}", own=one.own, width=one.width)
+        for part, one in of_images.items()
+    }
+    numbers, named, labelled = labels.numbered(known, class_names, source, asked=asked.names is not None)
+    if len(named) < 2 and not asked.test_only:
+        raise InputError(f"all images of {source} have the label {named[0]!r}", "give images of two or more classes")
     parts = {part: Part(found, numbers[part]) for part, found in images.items()}
     for part, made in parts.items():
         _check_pixels(made, f"x_{part} of {source}")
@@ -209,9 +249,9 @@ def _made(
         source=source,
         train=parts.get("train"),
         test=parts["test"],
-        class_names=names,
-        sha256=fingerprint(parts, names),
-        skipped=skipped,
+        class_names=named,
+        sha256=fingerprint(parts, named),
+        labelled=labelled,
     )
 
 
