@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Protocol, cast, runtime_checkable
+from typing import Any, Literal, Protocol, cast, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,14 @@ from reportgen.texts import Text, text
 
 Data = str | Path | Mapping[str, Any] | tuple[Any, Any] | Iterable[Any]
 """What a caller can give for a data set, see `train.samples.load`."""
+
+PerChannel = float | tuple[float, ...]
+"""One number for all channels, or one for each."""
+
+Wants = Literal[1, 255, 65535, "as stored"] | None
+"""Which pixels a model takes, as its own first computations tell: up to that number, or just what is stored, since it
+does with them what no range explains; None where it computes nothing before its first weights, which tells nothing.
+"""
 
 BLOCK = 4_000_000
 """Bytes of images that are in memory at once where all of them are gone through."""
@@ -92,17 +100,31 @@ class Part:
 
 @dataclass(frozen=True)
 class Pixels:
-    """How a stored pixel becomes the number that the model sees: `scale * pixel`.
+    """How a stored pixel becomes the number that the model sees: `scale * pixel + offset`.
 
-    said: the same in words, for the report. channels_first: the model takes (C, *space). shape: of an image as the
-    model takes it, where its values keep their order but not their axes (flattened, or without the axis of its one
-    channel), else None.
+    scale, offset: one number, or one for each channel as the model sees them. said: the same in words, for the
+    report. channels_first: the model takes (C, *space). shape: of an image as the model takes it, where its values
+    keep their order but not their axes (flattened, or without the axis of its one channel), else None. flip: the
+    channels reach the model in reverse order, blue first.
     """
 
-    scale: float
+    scale: PerChannel
     said: Text
     channels_first: bool = False
     shape: tuple[int, ...] | None = None
+    offset: PerChannel = 0.0
+    flip: bool = False
+
+    def of(self, values: NDArray[Any]) -> NDArray[Any]:
+        """Return floats (..., C), as they are stored, as the model sees them, of the same type and with the same axes.
+
+        `values` may be changed in place: copies of many images take memory.
+        """
+        seen = values[..., ::-1] if self.flip else values
+        seen *= np.asarray(self.scale, values.dtype)
+        if self.offset != 0.0:
+            seen += np.asarray(self.offset, values.dtype)
+        return seen
 
 
 @dataclass(frozen=True)
@@ -151,6 +173,11 @@ class Dataset:
 def numbered_through(found: Sequence[NDArray[Any]]) -> NDArray[Any]:
     """Return what the images of each part have, (n,), as one array, (N,); what one part has is not copied."""
     return found[0] if len(found) == 1 else np.concatenate(found)
+
+
+def spread(of: int, most: int) -> NDArray[np.int64]:
+    """Return the numbers of at most `most` of so many images, evenly spread: a part may be sorted by class."""
+    return np.arange(min(of, most), dtype=np.int64) * of // min(of, most)
 
 
 def cut(images: Images, start: int, stop: int) -> Images:

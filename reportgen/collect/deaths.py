@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from reportgen.collect import forward, probe, states
 from reportgen.collect.graph import Graph
 from reportgen.collect.reading import Reading, readings
-from reportgen.dataset import Dataset
+from reportgen.dataset import Dataset, spread
 from reportgen.record import Deaths, Died, LayerDeaths
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ class Watch:
     ) -> None:
         self._part = part
         self._images = dataset.parts[part].images
-        self._numbers = _spread(len(self._images), images)
+        self._numbers = spread(len(self._images), images)
         self._graph = Graph(model)
         self._readings = [reading for reading in readings(self._graph) if reading.family != "softmax"]
         self._batch = probe.batch_size(self._readings, dataset.image_shape, memory)
@@ -152,8 +152,3 @@ def _dead(reading: Reading, low: Values, high: Values) -> Flags:
     eps = 0.0 if exact else _SMALL * float(np.abs([low, high]).max())
     silent: Flags = high <= eps
     return silent if states.rests_at_zero(reading) else silent & (low >= -eps)
-
-
-def _spread(of: int, most: int) -> NDArray[np.int64]:
-    """Return the numbers of at most `most` of so many images, evenly spread."""
-    return np.arange(min(of, most), dtype=np.int64) * of // min(of, most)
