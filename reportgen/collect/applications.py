@@ -8,7 +8,6 @@ import numpy as np
 
 from reportgen.collect.graph import Call, Graph, Tensor
 from reportgen.collect.input_range import has_weights
-from reportgen.wording import short
 
 _MODES = (
     ("caffe", r"vgg1[69]|resnet(50|101|152)"),
@@ -36,7 +35,7 @@ _LAYERS = {
 
 @dataclass(frozen=True)
 class Network:
-    """A network with trained weights. name: on one line. mode: the --pixels it takes. given: what it computes on."""
+    """A network with trained weights. name: as it is. mode: the --pixels it takes. given: what it computes on."""
 
     name: str
     mode: str
@@ -60,7 +59,7 @@ def _family(name: str, calls: list[Call]) -> tuple[str, str] | None:
     """Return the name and the mode of the network that is called `name` or has layers of such names."""
     for mode, pattern in _MODES:
         if re.fullmatch(rf"(?:{pattern})(?:_\d+)?", name.lower()):
-            return short(name), mode
+            return name, mode
     layers = {call.operation.name for call in calls}
     return next(((name, mode) for name, (mode, telling) in _LAYERS.items() if telling <= layers), None)
 

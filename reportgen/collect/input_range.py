@@ -87,7 +87,8 @@ def _reached(graph: Graph, images: Any) -> tuple[dict[Tensor, Any], list[Any]]:
             values.update(zip(call.outputs, _on(call, values), strict=True))
         elif given and opens(call.operation):  # which casts what it gets, or adds an axis
             inside = Graph(call.operation)
-            image = given[0] if len(given[0].shape) == len(inside.input.shape) else given[0][..., None]
+            more = len(given[0].shape) - len(inside.input.shape)
+            image = given[0][..., 0] if more > 0 else given[0][..., None] if more < 0 else given[0]
             ends += _reached(inside, image)[1]
         elif has_weights(call.operation):
             ends += given

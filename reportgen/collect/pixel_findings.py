@@ -1,7 +1,7 @@
 """What is worth a reader's attention about the range of the pixels."""
 
 from reportgen.collect.finding_kinds import finding
-from reportgen.collect.phrases import counted_images, number
+from reportgen.collect.phrases import counted_images, name, number
 from reportgen.collect.pixel_trial import Doubt
 from reportgen.record import Finding
 from reportgen.texts import Text, joined, text
@@ -32,7 +32,7 @@ def _network(doubt: Doubt) -> list[Text]:
     said = text(
         "The model holds the trained network {name} of keras.applications, which takes pixels in another range than"
         " they reach it.",
-        name=doubt.network or "",
+        name=name(doubt.network or ""),
     )
     tried = text(
         "Of {images} tried, {before} of the answers are right here and {after} there, with a cross-entropy of"

@@ -140,7 +140,7 @@ def _at_chance(test: Scores) -> bool:
 
 def _better_by_far(trial: Trial, others: Mapping[str, Pixels]) -> Doubt | None:
     tried = {choice: trial.of(pixels) for choice, pixels in others.items()}
-    choice = max(tried, key=lambda one: (tried[one].right.sum(), -tried[one].loss.sum()))
+    choice = max(tried, key=lambda one: tried[one].right.sum())  # the first of equals: the loss speaks for large pixels
     if tried[choice].gain_over(trial.assumed)[0] < _GAIN:
         return None
     return Doubt("chance", choice).with_trial(trial.assumed, tried[choice])
