@@ -132,7 +132,7 @@ def report(
             patience=patience,
             seed=seed,
             examples=examples,
-            pixels=pixels,  # type: ignore[arg-type]  # checked by Options
+            pixels=pixels,
             analyse=analyse,  # type: ignore[arg-type]
             memory=memory,
             redundant=redundant,

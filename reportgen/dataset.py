@@ -15,6 +15,14 @@ from reportgen.texts import Text, text
 Data = str | Path | Mapping[str, Any] | tuple[Any, Any] | Iterable[Any]
 """What a caller can give for a data set, see `train.samples.load`."""
 
+PerChannel = float | tuple[float, ...]
+"""One number for all channels, or one for each."""
+
+Wants = Literal[1, 255, 65535, "as stored"] | None
+"""Which pixels a model takes, as its own first computations tell: up to that number, or just what is stored, since it
+does with them what no range explains; None where it computes nothing before its first weights, which tells nothing.
+"""
+
 BLOCK = 4_000_000
 """Bytes of images that are in memory at once where all of them are gone through."""
 
@@ -112,17 +120,31 @@ class Labelled:
 
 @dataclass(frozen=True)
 class Pixels:
-    """How a stored pixel becomes the number that the model sees: `scale * pixel`.
+    """How a stored pixel becomes the number that the model sees: `scale * pixel + offset`.
 
-    said: the same in words, for the report. channels_first: the model takes (C, *space). shape: of an image as the
-    model takes it, where its values keep their order but not their axes (flattened, or without the axis of its one
-    channel), else None.
+    scale, offset: one number, or one for each channel as the model sees them. said: the same in words, for the
+    report. channels_first: the model takes (C, *space). shape: of an image as the model takes it, where its values
+    keep their order but not their axes (flattened, or without the axis of its one channel), else None. flip: the
+    channels reach the model in reverse order, blue first.
     """
 
-    scale: float
+    scale: PerChannel
     said: Text
     channels_first: bool = False
     shape: tuple[int, ...] | None = None
+    offset: PerChannel = 0.0
+    flip: bool = False
+
+    def of(self, values: NDArray[Any]) -> NDArray[Any]:
+        """Return floats (..., C), as they are stored, as the model sees them, of the same type and with the same axes.
+
+        `values` may be changed in place: copies of many images take memory.
+        """
+        seen = values[..., ::-1] if self.flip else values
+        seen *= np.asarray(self.scale, values.dtype)
+        if self.offset != 0.0:
+            seen += np.asarray(self.offset, values.dtype)
+        return seen
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,9 @@ from typing import Literal, get_args
 
 from reportgen.errors import InputError
 
-PixelRange = Literal["auto", "0-1", "0-255"]
+PixelRange = str
+"""One of RANGES, or "mean=M[,M...],std=S[,S...]", see `moments`."""
+RANGES = ("auto", "0-1", "0-255", "-1-1", "caffe", "torch")
 Analysed = Literal["test", "train", "both"]
 ClassNames = str | Path | Sequence[str] | Mapping[str, int]
 """What a caller can give for the names of the classes, see `train.names.given`."""
@@ -34,13 +36,14 @@ class Options:
     """The choices that change a report's figures or pictures.
 
     epochs, batch_size, patience: of the training. seed: of every random generator. examples: how many test images
-    are shown beside the layers' outputs. pixels: the range that the model expects. analyse: whose images the units
-    are judged on. memory: megabytes that the outputs of all layers may take at once. redundant: the correlation from
-    which on units are redundant. always_on: the share of values above zero from which on a ReLU unit is always on.
-    weak: the mean response, as a share of the layer's, up to which a unit is weak. saturated: the share of values at
-    one end of the range from which on a unit is saturated. image_size: what pictures in folders are resized to, a
-    number of pixels or "HEIGHTxWIDTH"; None leaves them as they are. class_names: all classes in the model's order, as
-    names, a mapping from name to number, or a file of them; None where the data or what lies beside the model tells.
+    are shown beside the layers' outputs. pixels: the range that the model expects, see PixelRange. analyse: whose
+    images the units are judged on. memory: megabytes that the outputs of all layers may take at once. redundant: the
+    correlation from which on units are redundant. always_on: the share of values above zero from which on a ReLU unit
+    is always on. weak: the mean response, as a share of the layer's, up to which a unit is weak. saturated: the share
+    of values at one end of the range from which on a unit is saturated. image_size: what pictures in folders are
+    resized to, a number of pixels or "HEIGHTxWIDTH"; None leaves them as they are. class_names: all classes in the
+    model's order, as names, a mapping from name to number, or a file of them; None where the data or what lies beside
+    the model tells.
     """
 
     epochs: int = 30
@@ -81,8 +84,9 @@ class Options:
             share = getattr(self, name)
             if not isinstance(share, int | float) or isinstance(share, bool) or not 0 < share <= 1:
                 raise InputError(f"--{name.replace('_', '-')} is {share!r}", "expected a number above 0, at most 1")
-        for name, choices in (("pixels", get_args(PixelRange)), ("analyse", get_args(Analysed))):
-            _check_choice(name, getattr(self, name), choices)
+        if self.pixels not in RANGES:
+            moments(self.pixels)
+        _check_choice("analyse", self.analyse, get_args(Analysed))
         _ = self.picture_size
 
     def changed(self) -> dict[str, str]:
@@ -91,6 +95,36 @@ class Options:
         defaults = vars(Options())
         found = {name.replace("_", "-"): str(value) for name, value in plain.items() if value != defaults[name]}
         return found | ({} if self.class_names is None else {"class-names": _in_a_word(self.class_names)})
+
+
+@dataclass(frozen=True)
+class Moments:
+    """What is subtracted from pixels of 0 to `top`, and what they are divided by then.
+
+    mean, std: one number for all channels or one for each, in the order of the channels; std above 0.
+    top: 1 or 255.
+    """
+
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    top: int
+
+
+def moments(choice: object) -> Moments:
+    """Return what "mean=0.5,std=0.5" or "mean=0.485,0.456,0.406,std=0.229,0.224,0.225" says.
+
+    They are of pixels of 0 to 1, as torchvision has them; where one of the numbers is above 1, of 0 to 255.
+    Raises InputError where `choice` is no such words.
+    """
+    number = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d{1,2})?"
+    numbers = rf"({number}(?:,{number})*)"
+    found = re.fullmatch(rf"mean={numbers},std={numbers}", choice, re.ASCII) if isinstance(choice, str) else None
+    mean, std = (tuple(map(float, found[n].split(","))) for n in (1, 2)) if found else ((), ())
+    is_one_each = len(mean) == len(std) or 1 in (len(mean), len(std))
+    if not (mean and is_one_each and all(0 < value <= 1000 for value in std) and all(abs(m) <= 1000 for m in mean)):
+        expected = f"expected one of {', '.join(RANGES)}, or mean=M,std=S with one number or one per channel each"
+        raise InputError(f"--pixels is {choice!r}", expected)
+    return Moments(mean, std, 255 if max(*mean, *std) > 1 else 1)
 
 
 @dataclass(frozen=True)

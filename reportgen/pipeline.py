@@ -192,10 +192,10 @@ def make(
 
     where: the images are sent through the model.
     """
-    from reportgen.collect import collected, findings, provenance
+    from reportgen.collect import collected, findings, pixel_trial, provenance
     from reportgen.collect import data as data_facts
     from reportgen.engines import job
-    from reportgen.train import memory, model_file, samples
+    from reportgen.train import memory, model_file, pixels, samples
     from reportgen.watch.compare import compare
 
     progress = progress or Progress()
@@ -224,6 +224,7 @@ def make(
         with memory.bounded(order.bounds.max_memory_gb) if file else nullcontext():
             engine = cluster.of(job.of(subject.model, file, subject.archive, made_at)) if cluster else None
             found = collected.collect(subject.model, subject.origin, dataset, options, progress, engine)
+            doubt = pixel_trial.doubt(subject.model, dataset, pixels.candidates(dataset), found, memory=options.memory)
         facts = data_facts.facts(dataset, looked_at=looked_at)
         record = Record(
             schema=SCHEMA,
@@ -257,6 +258,7 @@ def make(
                 layers=found.layers,
                 units=found.units,
                 proof=found.proof,
+                doubt=doubt,
                 thresholds=order.finding_thresholds or findings.DEFAULTS,
             ),
             baseline=None,
@@ -342,7 +344,7 @@ def _subject(
         runtime.make_deterministic(options.seed)
         with devices.scope():
             model = network.build(dataset.image_shape, len(dataset.class_names))
-        dataset = dataset.seen_as(pixels.choose(dataset, options.pixels, model_rescales=False))
+        dataset = dataset.seen_as(pixels.choose(dataset, options.pixels, wants=None))
         says = f"Training the built-in network, at most {options.epochs} epochs ..."
         looked_at = collected.looked_at(dataset, options.analyse)[0]
         watch = deaths.Watch(model, dataset, looked_at, memory=options.memory)
@@ -375,14 +377,15 @@ def as_taken(
 
     Raises InputError where the two do not go together.
     """
+    from reportgen.collect import input_range
     from reportgen.train import class_order, pixels, suitable
 
     suitable.check_model(model)
     dataset = class_order.resolved(dataset, model, file)
     suitable.check_classes(model, len(dataset.class_names))
     dataset, axes = suitable.laid_out(dataset, model)
-    rescales = suitable.begins_with_rescaling(model)
-    return dataset.seen_as(axes.of(pixels.choose(dataset, options.pixels, model_rescales=rescales)))
+    wants = input_range.wanted(model, dataset.test.images.dtype) if options.pixels == "auto" else None
+    return dataset.seen_as(axes.of(pixels.choose(dataset, options.pixels, wants=wants)))
 
 
 def _title(model: str, data: str) -> Text:

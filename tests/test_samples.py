@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from reportgen.dataset import Dataset, Part
+from reportgen.dataset import Dataset, Part, Wants
 from reportgen.errors import InputError
 from reportgen.train import pixels, samples, stored
 from tests.builders import assert_one_line
@@ -707,8 +707,8 @@ def with_pixels(images: Array, *, train: Array | None = None) -> Dataset:
     return Dataset("x", "x", first, test, ("a",), "0" * 64)
 
 
-def scale(images: Any, choice: Any, *, model_rescales: bool = False, train: Array | None = None) -> float:
-    return pixels.choose(with_pixels(images, train=train), choice, model_rescales=model_rescales).scale
+def scale(images: Any, choice: Any, *, wants: Wants = None, train: Array | None = None) -> float:
+    return pixels.choose(with_pixels(images, train=train), choice, wants=wants).scale
 
 
 BYTES = np.array([[0, 200]], np.uint8)
@@ -721,35 +721,41 @@ SIGNED = np.array([[-1.0, 1.0]], np.float32)
 
 
 @pytest.mark.parametrize(
-    ("images", "choice", "model_rescales", "expected"),
+    ("images", "choice", "wants", "expected"),
     [
-        pytest.param(BYTES, "auto", False, 1 / 255, id="bytes"),
-        pytest.param(BYTES, "auto", True, 1, id="bytes, rescaling model"),
-        pytest.param(BYTES, "0-1", True, 1 / 255, id="bytes to 0-1 although the model rescales"),
-        pytest.param(BYTES, "0-255", False, 1, id="bytes to 0-255"),
-        pytest.param(WORDS, "auto", False, 1 / 65535, id="16 bits"),
-        pytest.param(WORDS, "auto", True, 1, id="16 bits, rescaling model"),
-        pytest.param(WORDS, "0-255", False, 255 / 65535, id="16 bits to 0-255"),
-        pytest.param(WORDS.astype(">u2"), "auto", False, 1 / 65535, id="16 bits, high byte first"),
-        pytest.param(WIDE, "auto", False, 1 / 255, id="wide integers"),
-        pytest.param(WIDE, "0-255", False, 1, id="wide integers to 0-255"),
-        pytest.param(BITS, "auto", False, 1, id="bits"),
-        pytest.param(BITS, "0-1", False, 1, id="bits to 0-1"),
-        pytest.param(BITS, "0-255", False, 255, id="bits to 0-255"),
-        pytest.param(UNIT, "auto", False, 1, id="floats to 1"),
-        pytest.param(UNIT, "0-1", False, 1, id="floats to 1 to 0-1"),
-        pytest.param(UNIT, "0-255", False, 255, id="floats to 1 to 0-255"),
-        pytest.param(FLOATS, "auto", False, 1, id="floats to 255"),
-        pytest.param(FLOATS, "auto", True, 1, id="floats to 255, rescaling model"),
-        pytest.param(FLOATS, "0-1", False, 1 / 255, id="floats to 255 to 0-1"),
-        pytest.param(FLOATS, "0-255", False, 1, id="floats to 255 to 0-255"),
-        pytest.param(SIGNED, "auto", False, 1, id="standardised floats"),
+        pytest.param(BYTES, "auto", None, 1 / 255, id="bytes"),
+        pytest.param(BYTES, "auto", 255, 1, id="bytes, rescaling model"),
+        pytest.param(BYTES, "0-1", 255, 1 / 255, id="bytes to 0-1 although the model rescales"),
+        pytest.param(BYTES, "auto", 1, 1 / 255, id="bytes, model of 0-1"),
+        pytest.param(BYTES // 200, "auto", 1, 1, id="bytes that are 0 and 1, model of 0-1"),
+        pytest.param(BYTES, "auto", "as stored", 1, id="bytes, model that does it all"),
+        pytest.param(BYTES, "0-255", None, 1, id="bytes to 0-255"),
+        pytest.param(WORDS, "auto", None, 1 / 65535, id="16 bits"),
+        pytest.param(WORDS, "auto", 65535, 1, id="16 bits, rescaling model"),
+        pytest.param(WORDS, "auto", 255, 255 / 65535, id="16 bits, model of 0-255"),
+        pytest.param(WORDS, "0-255", None, 255 / 65535, id="16 bits to 0-255"),
+        pytest.param(WORDS.astype(">u2"), "auto", None, 1 / 65535, id="16 bits, high byte first"),
+        pytest.param(WIDE, "auto", None, 1 / 255, id="wide integers"),
+        pytest.param(WIDE, "0-255", None, 1, id="wide integers to 0-255"),
+        pytest.param(WIDE - 1000, "auto", 255, 1, id="integers beyond pixels, rescaling model"),
+        pytest.param(BITS, "auto", None, 1, id="bits"),
+        pytest.param(BITS, "auto", 255, 255, id="bits, model of 0-255"),
+        pytest.param(BITS, "0-1", None, 1, id="bits to 0-1"),
+        pytest.param(BITS, "0-255", None, 255, id="bits to 0-255"),
+        pytest.param(UNIT, "auto", None, 1, id="floats to 1"),
+        pytest.param(UNIT, "0-1", None, 1, id="floats to 1 to 0-1"),
+        pytest.param(UNIT, "0-255", None, 255, id="floats to 1 to 0-255"),
+        pytest.param(FLOATS, "auto", None, 1, id="floats to 255"),
+        pytest.param(FLOATS, "auto", 255, 1, id="floats to 255, rescaling model"),
+        pytest.param(FLOATS, "0-1", None, 1 / 255, id="floats to 255 to 0-1"),
+        pytest.param(FLOATS, "0-255", None, 1, id="floats to 255 to 0-255"),
+        pytest.param(SIGNED, "auto", None, 1, id="standardised floats"),
     ],
 )
 def test_stored_pixels_reach_the_range_that_the_model_expects(
-    images: Array, choice: str, model_rescales: bool, expected: float
+    images: Array, choice: str, wants: Wants, expected: float
 ) -> None:
-    assert scale(images, choice, model_rescales=model_rescales) == pytest.approx(expected)
+    assert scale(images, choice, wants=wants) == pytest.approx(expected)
 
 
 def test_the_range_is_that_of_both_parts() -> None:
@@ -768,25 +774,26 @@ def test_pixels_outside_0_to_255_have_no_range_to_choose(images: Array, low: str
 
 
 @pytest.mark.parametrize(
-    ("images", "choice", "model_rescales", "part"),
+    ("images", "choice", "wants", "part"),
     [
-        (BYTES, "auto", False, "divided by 255"),
-        (BYTES, "auto", True, "own rescaling"),
-        (UNIT, "auto", False, "as they are"),
-        (WORDS, "0-1", False, "65535"),
-        (BITS, "0-255", False, "0 to 255"),
+        (BYTES, "auto", None, "divided by 255"),
+        (BYTES, "auto", 255, "own rescaling, so integer pixels reach it unchanged"),
+        (BYTES, "auto", 1, "of pixels from 0 to 1, so the stored ones, from 0 to 255,"),
+        (UNIT, "auto", None, "as they are"),
+        (WORDS, "0-1", None, "65535"),
+        (BITS, "0-255", None, "0 to 255"),
     ],
 )
 def test_what_was_done_to_the_pixels_is_said_in_words(
-    images: Array, choice: Any, model_rescales: bool, part: str
+    images: Array, choice: Any, wants: Wants, part: str
 ) -> None:
-    said = pixels.choose(with_pixels(images), choice, model_rescales=model_rescales).said
+    said = pixels.choose(with_pixels(images), choice, wants=wants).said
     assert part in said
     assert said.endswith(".")
 
 
 def test_choosing_a_range_leaves_images_and_fingerprint_as_they_are() -> None:
     dataset = load(small())
-    seen = dataset.seen_as(pixels.choose(dataset, "0-1", model_rescales=False))
+    seen = dataset.seen_as(pixels.choose(dataset, "0-1", wants=None))
     assert seen.pixels.scale == pytest.approx(1 / 255)
     assert dataclasses.replace(seen, pixels=dataset.pixels) == dataset

@@ -22,6 +22,7 @@ KINDS = {
     "worse-than-majority": Kind("error", text("always naming the largest class would be right as often")),
     "dead-layer": Kind("error", text("no unit of a layer ever fires")),
     # figures of the report that mislead
+    "pixel-range": Kind("warning", text("the model expects its pixels in another range than they reach it")),
     "proof-failed": Kind("warning", text("accuracy falls without the units called dead or removable")),
     "test-in-train": Kind("warning", text("test images are exactly in the training part")),
     "conflicting-labels": Kind("warning", text("equal images have different labels")),

@@ -2,9 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 
-from reportgen.collect import data_findings, score_findings, training_findings, unit_findings
+from reportgen.collect import data_findings, pixel_findings, score_findings, training_findings, unit_findings
 from reportgen.collect.data import DataChecks
 from reportgen.collect.finding_kinds import KINDS, FindingThresholds
+from reportgen.collect.pixel_trial import Doubt
 from reportgen.record import DataFacts, Deaths, Finding, History, LayerVerdict, ModelFacts, Proof, Scores, Unit
 
 DEFAULTS = FindingThresholds()
@@ -21,16 +22,19 @@ def find(
     layers: Sequence[LayerVerdict],
     units: Sequence[Unit],
     proof: Proof | None,
+    doubt: Doubt | None = None,
     thresholds: FindingThresholds = DEFAULTS,
 ) -> list[Finding]:
     """Return all findings, gravest first: in the order of `finding_kinds.KINDS`, those of one kind by layer.
 
     evaluation: scores by part, "train" and "test". layers: in the order of the model; units: of those layers.
+    doubt: of the range of the pixels.
     A message is one line of plain text: names from outside are shown with their control characters replaced, and
     may hold anything else, HTML included.
     """
     found = [
         *training_findings.find(history, deaths, thresholds),
+        *pixel_findings.find(doubt),
         *score_findings.find(evaluation, units, proof, thresholds),
         *data_findings.find(data, checks, model, thresholds),
         *unit_findings.find(layers, units, proof, thresholds),

@@ -59,7 +59,12 @@ def as_seen(images: Any, pixels: Pixels) -> Any:
     """Return stored images, (B, *space, C), as the model sees them: a float32 tensor."""
     import tensorflow as tf
 
-    seen = tf.cast(images, tf.float32) * pixels.scale
+    seen = tf.cast(images, tf.float32)
+    if pixels.flip:
+        seen = tf.reverse(seen, [-1])
+    seen = seen * pixels.scale
+    if pixels.offset != 0.0:
+        seen = seen + pixels.offset
     if pixels.channels_first:
         rank = len(seen.shape)
         seen = tf.transpose(seen, (0, rank - 1, *range(1, rank - 1)))

@@ -124,11 +124,15 @@ def _without_removable(looked: Looked, judged: Sequence[Unit]) -> dict[int, Abla
 
 def _image_range(parts: Mapping[str, Part], dataset: Dataset, *, channels_apart: bool) -> tuple[Floats, Floats]:
     """Return the smallest and the largest value as the model sees them: (C,) of each channel, else (1,) of all."""
-    low = np.min([part.survey.low for part in parts.values()], axis=0)
-    high = np.max([part.survey.high for part in parts.values()], axis=0)
-    if not channels_apart:
-        low, high = low.min(keepdims=True), high.max(keepdims=True)
-    return low * np.float64(dataset.pixels.scale), high * np.float64(dataset.pixels.scale)
+    ends = np.stack(
+        [
+            np.min([part.survey.low for part in parts.values()], axis=0),
+            np.max([part.survey.high for part in parts.values()], axis=0),
+        ]
+    )
+    seen = dataset.pixels.of(ends)
+    low, high = seen.min(axis=0), seen.max(axis=0)  # a negative scale turns them round
+    return (low, high) if channels_apart else (low.min(keepdims=True), high.max(keepdims=True))
 
 
 def _with_patches(unit: Unit, field: fields.Field | None, image_shape: Sequence[int]) -> Unit:

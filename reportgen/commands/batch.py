@@ -68,7 +68,7 @@ def batch(
             item: Order(
                 options=Options(
                     examples=examples,
-                    pixels=pixels,  # type: ignore[arg-type]  # checked by Options
+                    pixels=pixels,
                     analyse=analyse,  # type: ignore[arg-type]
                     memory=memory,
                     redundant=redundant,

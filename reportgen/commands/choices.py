@@ -12,7 +12,10 @@ ALL_FORMATS = ",".join(FORMATS)
 Examples = Annotated[
     int, typer.Option(parser=whole, metavar="N", help="How many test images to show beside the layers' outputs.")
 ]
-Pixels = Annotated[str, typer.Option(help="The range that the model expects: auto, 0-1 or 0-255.")]
+Pixels = Annotated[
+    str,
+    typer.Option(help="The range that the model expects: auto, 0-1, 0-255, -1-1, caffe, torch, or mean=M,std=S."),
+]
 Analyse = Annotated[str, typer.Option(help="Whose images the units are judged on: test, train or both.")]
 Memory = Annotated[
     int, typer.Option(parser=whole, metavar="MB", help="What the outputs of all layers may take at once.")

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from reportgen.dataset import Dataset, Part
+from reportgen.dataset import Dataset, Part, Pixels
 from reportgen.progress import Progress, Tick
 from reportgen.record import History
 from reportgen.texts import text
@@ -40,8 +40,8 @@ def fit(
     assert dataset.train is not None
     classes = len(dataset.class_names)
     stopping = keras.callbacks.EarlyStopping(monitor="val_loss", patience=patience)
-    train = _given(dataset.train, dataset.pixels.scale, classes, batch_size, shuffled=True)
-    test = _given(dataset.test, dataset.pixels.scale, classes, batch_size, shuffled=False)
+    train = _given(dataset.train, dataset.pixels, classes, batch_size, shuffled=True)
+    test = _given(dataset.test, dataset.pixels, classes, batch_size, shuffled=False)
     with progress.bar("training", total=-(-len(dataset.train) // batch_size)) as tick, _faults_of(train[0], test[0]):
         watch = _Watch(progress, tick, epochs, count)
         found = model.fit(
@@ -87,18 +87,16 @@ def _renumbered(value: Any, numbers: dict[int, int]) -> Any:
     }
 
 
-def _given(part: Part, scale: float, classes: int, batch_size: int, *, shuffled: bool) -> tuple[Any, Any]:
+def _given(part: Part, pixels: Pixels, classes: int, batch_size: int, *, shuffled: bool) -> tuple[Any, Any]:
     """Return a part as Keras takes it: images and labels, or what reads them batch by batch where they lie on disk."""
     if isinstance(part.images, np.ndarray):
-        return _seen(part.images, scale), _one_hot(part.labels, classes)
-    return _Batches(part, scale, classes, batch_size, shuffled=shuffled), None
+        return _seen(part.images, pixels), _one_hot(part.labels, classes)
+    return _Batches(part, pixels, classes, batch_size, shuffled=shuffled), None
 
 
-def _seen(images: NDArray[Any], scale: float) -> NDArray[np.float32]:
+def _seen(images: NDArray[Any], pixels: Pixels) -> NDArray[np.float32]:
     """Return images as the model sees them."""
-    seen = images.astype(np.float32)
-    seen *= np.float32(scale)
-    return seen
+    return pixels.of(images.astype(np.float32))
 
 
 def _one_hot(labels: NDArray[np.int64], classes: int) -> NDArray[np.float32]:
@@ -111,9 +109,9 @@ class _Batches(keras.utils.PyDataset):  # type: ignore[misc]  # keras ships no t
     fault: what reading them raised last. TensorFlow, which asks for the batches, would hide it.
     """
 
-    def __init__(self, part: Part, scale: float, classes: int, batch_size: int, *, shuffled: bool) -> None:
+    def __init__(self, part: Part, pixels: Pixels, classes: int, batch_size: int, *, shuffled: bool) -> None:
         super().__init__()
-        self._part, self._scale, self._classes, self._size = part, scale, classes, batch_size
+        self._part, self._pixels, self._classes, self._size = part, pixels, classes, batch_size
         self._shuffled = shuffled
         self._order = np.arange(len(part))
         self.fault: Exception | None = None
@@ -130,7 +128,7 @@ class _Batches(keras.utils.PyDataset):  # type: ignore[misc]  # keras ships no t
         except Exception as error:
             self.fault = error
             raise
-        return _seen(images, self._scale), _one_hot(self._part.labels[which], self._classes)
+        return _seen(images, self._pixels), _one_hot(self._part.labels[which], self._classes)
 
     def on_epoch_end(self) -> None:
         if self._shuffled:

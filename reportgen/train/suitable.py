@@ -104,19 +104,6 @@ def _without_channel(dataset: Dataset, model: keras.Model) -> tuple[Dataset, Axe
     return dataset, Axes(shape=sizes)
 
 
-def begins_with_rescaling(model: keras.Model) -> bool:
-    """Tell whether pixels are rescaled inside the model, before any layer that learns or computes."""
-    for layer in model.layers:
-        if isinstance(layer, keras.layers.Rescaling | keras.layers.Normalization):
-            return True
-        if isinstance(layer, keras.Sequential | keras.Function):
-            if any(not _passes_on(inner) for inner in layer.layers):
-                return begins_with_rescaling(layer)
-        elif not _passes_on(layer):
-            return False
-    return False
-
-
 class _Arranged:
     """Images whose axes stand in another order or number than they are stored in."""
 
@@ -174,11 +161,6 @@ def _arranged(
 
 def _fits(has: Sequence[int], wants: _Shape) -> bool:
     return len(has) == len(wants) and all(w in (None, h) for h, w in zip(has, wants, strict=True))
-
-
-def _passes_on(layer: keras.layers.Layer) -> bool:
-    """Return whether a layer leaves the range of the pixels as it is, in inference."""
-    return isinstance(layer, keras.layers.InputLayer) or type(layer).__name__.startswith("Random")
 
 
 def _flat(model: keras.Model) -> list[keras.layers.Layer]:
