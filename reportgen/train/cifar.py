@@ -101,14 +101,14 @@ def _unpickled(path: Path, folder: Path) -> Mapping[str, Any]:
     try:
         _check_steps(held)
         found = _Plain(io.BytesIO(held), encoding="bytes").load()
+        if not isinstance(found, dict):
+            raise InputError(f"holds a {type(found).__name__}", _EXPECTED)
+        named = {_word(key): value for key, value in found.items()}
+        return {key: value.made() if isinstance(value, _Array) else value for key, value in named.items()}
     except InputError as error:
         raise InputError(f"{path} {error.what}", error.do) from error
     except Exception as error:  # the unpickler raises whatever a damaged file makes of it
         raise InputError(f"{path} is no batch of pictures ({str(error) or type(error).__name__})", _EXPECTED) from error
-    if not isinstance(found, dict):
-        raise InputError(f"{path} holds a {type(found).__name__}", _EXPECTED)
-    plain = {key.decode("latin-1") if isinstance(key, bytes) else str(key): value for key, value in found.items()}
-    return {key: value.made() if isinstance(value, _Array) else value for key, value in plain.items()}
 
 
 def _check_steps(held: bytes) -> None:

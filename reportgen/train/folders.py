@@ -203,7 +203,7 @@ def _listed(root: Path, name: str, folder: str) -> _Part:
 def _folders(path: Path) -> list[str]:
     """Return the names of the folders in a folder, sorted; of one that cannot be listed none."""
     try:
-        return sorted(entry.name for entry in _entries(str(path)) if entry.is_dir())
+        return sorted(entry.name for entry in _entries(str(path)) if (path / entry.name).is_dir())
     except InputError:
         return []
 

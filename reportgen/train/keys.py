@@ -28,7 +28,7 @@ _LISTED = 10
 
 
 class Taken(NamedTuple):
-    """Which arrays are taken: names is what those of KEYS, or x and y of a single part, are called. said: in sentences."""
+    """Which arrays are taken. names: of those in KEYS, or of x and y of a single part. said: in sentences."""
 
     names: dict[str, str]
     said: tuple[Text, ...]

@@ -83,9 +83,11 @@ def of_keras(name: str) -> Source:
 def _of_file(path: Path, size: Size | None) -> Source:
     shown, suffix = files.shown(str(path)), path.suffix.lower()
     name, said = files.shown(path.stem), text("the file {file}", file=shown)
-    if suffix == parquet.SUFFIX:
+    with files.opened(path) as stream:  # what it holds goes before what it is called
+        start = stream.read(4)
+    if start == b"PAR1" or suffix == parquet.SUFFIX:
         return _of_parquet(path, [path], name, size)
-    if suffix not in tables.SUFFIXES:
+    if suffix not in tables.SUFFIXES or start.startswith(b"PK"):
         arrays, taken = npz.read(path)
         return source.of_arrays(arrays, name, said, taken)
     if named := tables.looked_at(path, None):

@@ -38,7 +38,7 @@ class Found(NamedTuple):
 
 
 class _Columns(NamedTuple):
-    """Columns by their names. path: of the bytes in the schema, such as image.bytes. names: of the classes, if known."""
+    """Columns by name. path: of the bytes in the schema, such as image.bytes. names: of the classes, if known."""
 
     image: str
     path: str

@@ -67,33 +67,17 @@ def looked_at(path: Path, within: Path | None) -> Table | None:
 def read(table: Table, within: Path | None) -> Found:
     """Return the images and labels in a table of pixels, read piece by piece. Raises InputError.
 
-    Pixels are uint8 where the first of them are whole numbers from 0 to 255, which all then have to be, else float32.
+    Pixels are uint8 where all of them are whole numbers from 0 to 255, else float32.
     """
     labels: list[str] = []
-    width = table.columns - 1
-    spool: stored.Spool | None = None
+    spool = _spooled(table, within, labels, np.dtype(np.uint8))
     dtype: np.dtype[Any] = np.dtype(np.uint8)
-    with files.opened(table.path, within=within) as stream:
-        at = 1
-        while lines := _lines(stream, table.path, at):
-            first = at + 1 if at == 1 and table.header else at
-            at += len(lines)
-            kept = [line for line in lines[first + len(lines) - at :] if line.strip()]
-            if not kept:
-                continue
-            values = _values(table, kept, labels, first)
-            if spool is None:
-                dtype = np.dtype(np.uint8 if _are_bytes(values) else np.float32)
-                spool = stored.Spool(str(table.path))
-            if dtype == np.uint8 and not _are_bytes(values):
-                bad = values[(values % 1 != 0) | (values < 0) | (values > 255)]
-                what = f"{table.path} has the pixel {bad[0]:g} after whole numbers from 0 to 255"
-                raise InputError(what, "give all pixels the same range")
-            spool.write(np.ascontiguousarray(values.astype(dtype)).reshape(-1).view(np.uint8).data)
-            if len(labels) > _MOST_ROWS:
-                raise InputError(f"{table.path} has more than {_MOST_ROWS:,} lines", "give fewer")
     if spool is None:
+        labels, dtype = [], np.dtype(np.float32)
+        spool = _spooled(table, within, labels, dtype)
+    if spool is None or not labels:
         raise InputError(f"{table.path} holds no images", _HOW)
+    width = table.columns - 1
     side = _side(width)
     shape = (len(labels), side, side) if side else (len(labels), width)
     said = text(
@@ -102,6 +86,25 @@ def read(table: Table, within: Path | None) -> Found:
         side=str(side),
     )
     return Found(spool.images(shape, dtype), np.array(labels, np.str_), said if side else None)
+
+
+def _spooled(table: Table, within: Path | None, labels: list[str], dtype: np.dtype[Any]) -> stored.Spool | None:
+    """Return the pixels of all lines as `dtype`, and append the labels; None where they are no bytes as they should."""
+    spool, at = stored.Spool(str(table.path)), 1
+    with files.opened(table.path, within=within) as stream:
+        while lines := _lines(stream, table.path, at):
+            begin = at + 1 if at == 1 and table.header else at
+            kept = [(n, line) for n, line in enumerate(lines, at) if n >= begin and line.strip()]
+            at += len(lines)
+            if not kept:
+                continue
+            values = _values(table, kept, labels)
+            if dtype == np.uint8 and not ((values >= 0) & (values <= 255) & (values % 1 == 0)).all():
+                return None
+            spool.write(np.ascontiguousarray(values.astype(dtype)).reshape(-1).view(np.uint8).data)
+            if len(labels) > _MOST_ROWS:
+                raise InputError(f"{table.path} has more than {_MOST_ROWS:,} lines", "give fewer")
+    return spool
 
 
 def _lines(stream: BinaryIO, path: Path, at: int) -> list[bytes]:
@@ -116,10 +119,10 @@ def _lines(stream: BinaryIO, path: Path, at: int) -> list[bytes]:
     return lines
 
 
-def _values(table: Table, lines: list[bytes], labels: list[str], at: int) -> NDArray[np.float64]:
-    """Return the pixels in some lines, (n, F), and append their labels. at: the number of the first line."""
+def _values(table: Table, lines: list[tuple[int, bytes]], labels: list[str]) -> NDArray[np.float64]:
+    """Return the pixels in some numbered lines, (n, F), and append their labels."""
     separator, rests = table.separator.encode(), []
-    for number, line in enumerate(lines, at):
+    for number, line in lines:
         if (found := line.count(separator) + 1) != table.columns:
             what = f"line {number} of {table.path} has {found:,} values"
             raise InputError(what, f"expected {table.columns:,}, as in the first line")
@@ -131,8 +134,8 @@ def _values(table: Table, lines: list[bytes], labels: list[str], at: int) -> NDA
     try:
         return np.loadtxt(rests, np.float64, comments=None, delimiter=table.separator, quotechar='"', ndmin=2)
     except ValueError as error:
-        bad = ((n, value) for n, row in enumerate(rests, at) for value in row.split(table.separator))
-        number, value = next(((n, value) for n, value in bad if _number(value) is None), (at, str(error)))
+        bad = ((n, value) for (n, _), row in zip(lines, rests, strict=True) for value in row.split(table.separator))
+        number, value = next(((n, value) for n, value in bad if _number(value) is None), (lines[0][0], str(error)))
         raise InputError(f"line {number} of {table.path} has the pixel {short(value)!r}", _HOW) from error
 
 
@@ -143,10 +146,6 @@ def _cut(line: bytes, separator: bytes, column: int) -> tuple[bytes, bytes]:
         return label, rest
     values = line.split(separator)
     return values.pop(column), separator.join(values)
-
-
-def _are_bytes(values: NDArray[np.float64]) -> bool:
-    return bool(((values >= 0) & (values <= 255) & (values % 1 == 0)).all())
 
 
 def _number(value: str) -> float | None:
