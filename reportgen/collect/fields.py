@@ -128,7 +128,9 @@ def _keeps_places(call: Call) -> bool:
     """Return whether a position of a merging call's output is made from the same position of each of its inputs."""
     after = call.outputs[0]
     along = getattr(call.operation, "axis", None) if kind(call.operation) == "Concatenate" else -1
-    return along in (-1, len(after.shape) - 1) and all(tensor.shape[1:-1] == after.shape[1:-1] for tensor in call.given)
+    return along in (-1, len(after.shape) - 1) and all(
+        tensor.shape[1:-1] == after.shape[1:-1] for tensor in call.given
+    )
 
 
 def _per_axis(value: Any, axes: int) -> list[Any]:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from typing import Literal, NamedTuple
 
 from reportgen.errors import InputError
-from reportgen.texts import Text, joined, literal, text
+from reportgen.texts import Text, literal, text
 from reportgen.train import parts
 from reportgen.wording import first, short
 
@@ -91,4 +91,4 @@ def _one(listed: list[str], exact: str, where: str) -> str:
 
 
 def _listed(names: Iterable[str]) -> Text:
-    return joined("", [first([literal(short(name)) for name in names], _LISTED)])
+    return first([literal(short(name)) for name in names], _LISTED)

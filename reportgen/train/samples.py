@@ -169,7 +169,7 @@ def _in_parts(found: Source, asked: _Asked) -> Source:
     if there == [""]:
         if asked.test_only:
             return _called(found, "", "test")
-        what = f"{found.source} is one part, so nothing would be left to test on"
+        what = f"the data ({found.source}) is in one part, so nothing would be left to test on"
         raise InputError(what, f"{_SPLIT_IT}, or --model to report on a trained one")
     needed = ("test",) if asked.test_only else _PARTS
     if missing := [part for part in needed if part not in there]:
