@@ -20,7 +20,7 @@ from reportgen.collect import provenance
 from reportgen.dataset import Dataset, Unread
 from reportgen.errors import InputError, SurroundingsError
 from reportgen.options import Options
-from reportgen.train import cifar, keys, parts, pixel_tables, samples, split
+from reportgen.train import cifar, keys, parts, pixel_tables, samples, split, stored
 from tests.builders import assert_one_line
 
 Array = NDArray[Any]
@@ -453,6 +453,16 @@ def test_a_part_without_labels_is_refused(tmp_path: Path) -> None:
     assert_one_line(refused(path, test_only=True), "-1", "labelled")
     path = parquet_file(tmp_path / "test.parquet", labels=[None, *LABELS[1:].tolist()])
     assert_one_line(refused(path, test_only=True), "without a label")
+
+
+@pytest.mark.parametrize("struct", [True, False])
+def test_one_picture_that_many_rows_share_does_not_fill_the_disk(
+    tmp_path: Path, struct: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stored, "IN_MEMORY", 2**20)
+    path = parquet_file(tmp_path / "test.parquet", struct=struct, images=[bytes(10**5)] * 2000, labels=[0, 1] * 1000)
+    assert path.stat().st_size < 10**6
+    assert_one_line(refused(path, test_only=True), path, "would unpack")
 
 
 @pytest.mark.parametrize("content", [b"", b"PAR1", b"PAR1" + bytes(100) + b"PAR1", b"\x89PNG"])

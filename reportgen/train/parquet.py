@@ -91,6 +91,7 @@ class _Part:
         self.names: tuple[str, ...] | None = None
         self._spool = stored.Spool(f"the pictures in {where}")
         self._sizes: list[int] = []
+        self._packed_size = 0
         self._labels: list[Any] = []
         self._packed: Packed | None = None
         self._good = np.zeros(0, np.int64)
@@ -98,13 +99,15 @@ class _Part:
     def take(self, path: Path, within: Path | None) -> None:
         """Append all rows of a file."""
         with files.opened(path, within=within) as stream:
-            if os.fstat(stream.fileno()).st_size > _MOST_BYTES:
+            self._packed_size += os.fstat(stream.fileno()).st_size
+            if self._packed_size > _MOST_BYTES:
                 raise InputError(f"{path} is larger than {_MOST_BYTES:,} bytes", "give smaller files")
             try:
                 for image, label in _rows(stream, path, self):
                     if label is None:
                         raise InputError(f"{path} has rows without a label", "give every picture a label")
                     self._spool.write(image or b"")
+                    stored.check_packing(f"the pictures in {path}", packed=self._packed_size, unpacked=self._spool.size)
                     self._sizes.append(len(image or b""))
                     self._labels.append(label)
                     if len(self._sizes) > _MOST_ROWS:
@@ -160,8 +163,9 @@ class _Part:
 def _rows(stream: Any, path: Path, part: _Part) -> Iterator[tuple[bytes | None, Any]]:
     """Yield the encoded picture and the label of each row."""
     parquet = _library()
-    file = parquet.ParquetFile(stream)
-    columns = _columns(file.schema_arrow, path)
+    columns = _columns(parquet.ParquetFile(stream).schema_arrow, path)
+    # one value that all rows share stays one in memory: as dictionaries, the rows of a batch are numbers of values
+    file = parquet.ParquetFile(stream, read_dictionary=[columns.path])
     if part.names is None:
         part.names = columns.names
     for group in range(file.num_row_groups):
