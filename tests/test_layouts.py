@@ -392,6 +392,37 @@ def test_one_pixel_that_is_no_byte_makes_all_of_them_floats(
     assert np.array_equal(images[:20][..., 0], IMAGES)
 
 
+def test_a_label_as_long_as_a_bomb_is_refused(tmp_path: Path) -> None:
+    path = digits(tmp_path / "digits.csv", IMAGES, ["x" * 2000, *LABELS[1:]])
+    assert_one_line(refused(path, test_only=True), "line 2", "2,000 bytes")
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"\0" * 99,
+        b"\xff\xfea\0,\0b\0",
+        b'"' + b"x" * 200_000,
+        b"a\rb,c\r\n",
+        b"," * 10**6,
+        b"\n" * 9,
+        b"\x89PNG\r\n",
+    ],
+)
+def test_any_file_called_csv_is_refused_in_one_line(tmp_path: Path, content: bytes) -> None:
+    labelled(tmp_path, "", NAMES)
+    (tmp_path / "labels.csv").write_bytes(content)
+    assert_one_line(refused(tmp_path / "labels.csv", test_only=True), "labels.csv", "no table")
+    assert_one_line(refused(tmp_path, test_only=True), "of which class")
+
+
+def test_labels_that_are_not_utf_8_are_written_out(tmp_path: Path) -> None:
+    labelled(tmp_path, "", NAMES[:2])
+    (tmp_path / "labels.csv").write_bytes(b"file,label\n00.png,caf\xe9\n01.png,tea\n")
+    assert load(tmp_path, test_only=True).class_names == (r"caf\xe9", "tea")
+
+
 def test_a_table_of_neither_is_refused_with_what_it_could_be(tmp_path: Path) -> None:
     path = table(tmp_path / "notes.csv", [("a", "b"), ("1", "2")])
     assert_one_line(refused(path), "no table of pictures or pixels", "called label")

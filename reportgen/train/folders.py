@@ -89,8 +89,8 @@ def part_folders(path: Path) -> list[str]:
     A class may be called "valid" as well, so that a folder is a part under another name than train and test where it
     holds folders itself.
     """
-    named = [name for name in _folders(path) if parts.of_name(name)]
-    return sorted(name for name in named if name.lower() in parts.PLAIN or _folders(path / name))
+    named = [name for name in inner(path) if parts.of_name(name)]
+    return sorted(name for name in named if name.lower() in parts.PLAIN or inner(path / name))
 
 
 def looks_like(path: Path) -> bool:
@@ -100,7 +100,7 @@ def looks_like(path: Path) -> bool:
 
 def class_folders(path: Path) -> list[str]:
     """Return the names of the folders in `path` that hold pictures themselves, sorted: each may be a class."""
-    return [name for name in _folders(path) if holds_pictures(path / name)]
+    return [name for name in inner(path) if holds_pictures(path / name)]
 
 
 def holds_pictures(path: Path) -> bool:
@@ -200,12 +200,19 @@ def _listed(root: Path, name: str, folder: str) -> _Part:
     return part
 
 
-def _folders(path: Path) -> list[str]:
+def inner(path: Path) -> list[str]:
     """Return the names of the folders in a folder, sorted; of one that cannot be listed none."""
     try:
-        return sorted(entry.name for entry in _entries(str(path)) if (path / entry.name).is_dir())
+        return sorted(entry.name for entry in _entries(str(path)) if _is_folder(entry))
     except InputError:
         return []
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # links in a circle
+        return False
 
 
 def _folder(path: Path) -> str:

@@ -47,7 +47,7 @@ def read(path: Path, size: Size | None) -> Source:
     if cifar.looks_like(path):
         images, labels = cifar.read(path)
         return Source(name, text("the CIFAR batches in {folder}", folder=shown), images, labels)
-    if folders.looks_like(path) and any(_holds_folders(path / one) for one in folders.part_folders(path)):
+    if folders.looks_like(path) and any(folders.inner(path / one) for one in folders.part_folders(path)):
         return _of_parts(path, size)
     if found := parquet.listed(path):
         return _of_parquet(path, found, name, size)
@@ -190,11 +190,7 @@ def _tables(path: Path) -> _Tables | None:
 def _unknown(path: Path) -> InputError:
     """Return the error for a folder of no layout; where one of the folders in it is one, that is the advice."""
     shown = files.shown(str(path))
-    try:
-        inner = sorted(one for one in path.iterdir() if one.is_dir() and one.name[0] != ".")
-    except OSError:
-        inner = []
-    for one in inner[:_LISTED]:
+    for one in [path / name for name in folders.inner(path)[:_LISTED]]:
         if folders.looks_like(one) or folders.class_folders(one):
             return InputError(f"the folder {shown} holds no data itself", f"give --data {files.shown(str(one))}")
     if folders.holds_pictures(path):
@@ -203,13 +199,6 @@ def _unknown(path: Path) -> InputError:
             "put those of each class into a folder of its own, or add a labels.csv of file names and labels",
         )
     return InputError(f"the folder {short(shown)} holds no data of a layout that is known", KNOWN)
-
-
-def _holds_folders(path: Path) -> bool:
-    try:
-        return any(one.is_dir() and one.name[0] != "." for one in path.iterdir())
-    except OSError:
-        return False
 
 
 def _name(folder: Path) -> str:

@@ -59,7 +59,8 @@ def read(path: Path) -> Found:
     with files.opened(path) as stream:
         start = stream.read(4)
         if not start.startswith(b"PK"):
-            raise InputError(f"{path} {_other_kind(start)}", _DO)
+            kinds = "expected an .npz, .csv or .parquet file, or a folder of pictures"
+            raise InputError(f"{path} {_other_kind(start)}", f"{kinds}; an array: {_DO}")
         return _explained(lambda: _members(stream, path), path)
 
 

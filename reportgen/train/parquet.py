@@ -24,6 +24,7 @@ _IMAGES = ("image", "images", "img", "picture", "photo", "pixel_values")
 _LABELS = ("label", "labels", "fine_label", "class", "target", "class_label")
 _MOST_FILES, _MOST_ROWS, _MOST_BYTES = 10_000, 2_000_000, 64 * 2**30
 _ROWS_AT_ONCE = 64
+_LONGEST_LABEL = 1000
 _AT_ONCE, _LISTED = 256, 10
 _HOW = "expected a column image of encoded pictures (a struct with bytes, or bytes) and a column label"
 
@@ -106,6 +107,8 @@ class _Part:
                 for image, label in _rows(stream, path, self):
                     if label is None:
                         raise InputError(f"{path} has rows without a label", "give every picture a label")
+                    if isinstance(label, str) and len(label) > _LONGEST_LABEL:
+                        raise InputError(f"{path} has a label of {len(label):,} characters", "give shorter ones")
                     self._spool.write(image or b"")
                     stored.check_packing(f"the pictures in {path}", packed=self._packed_size, unpacked=self._spool.size)
                     self._sizes.append(len(image or b""))
@@ -148,6 +151,8 @@ class _Part:
         """Return the labels, numbers of the names that the file has for its classes."""
         if -1 in self._labels:
             raise InputError(f"{self.where} has pictures with the label -1, so none", "give a part that is labelled")
+        if len({type(label) for label in self._labels}) > 1:
+            raise InputError(f"{self.where} has text labels in one file and numbers in another", "use one kind for all")
         return Labels(np.array(self._labels)[self._good], self.names)
 
     def _looked_at(self, number: int, size: Size | None) -> Traits | Text:

@@ -19,6 +19,7 @@ _MOST_COLUMNS = 1_000_000
 _MOST_ROWS = 10_000_000
 _PIECE = 8 * 2**20
 _LONGEST_LINE = 16 * 2**20
+_LONGEST_LABEL = 1000
 _HOW = "expected in each line one label and the same number of pixels, all of them numbers"
 
 
@@ -129,6 +130,8 @@ def _values(table: Table, lines: list[tuple[int, bytes]], labels: list[str]) -> 
         label, rest = _cut(line.strip(b"\r\n"), separator, table.label)
         if not (label := label.strip().strip(b'"')):
             raise InputError(f"line {number} of {table.path} has no label", _HOW)
+        if len(label) > _LONGEST_LABEL:
+            raise InputError(f"line {number} of {table.path} has a label of {len(label):,} bytes", "give shorter ones")
         labels.append(label.decode("utf-8", "backslashreplace"))
         rests.append(rest.decode("latin-1"))
     try:

@@ -22,10 +22,10 @@ LABELS = (
 """What a column of labels is usually called, in small letters with underscores."""
 
 _MOST_BYTES = 256 * 2**20
-_MOST_COLUMNS = 100
+_MOST_COLUMNS = 30
 _LONGEST_LINE = 2**20
 _LONGEST_NAME = 4096
-_LISTED, _MOST_TABLES, _MOST_FOLDERS, _TRIED = 10, 50, 100, 20
+_LISTED, _MOST_TABLES, _MOST_FOLDERS, _TRIED = 10, 50, 100, 5
 _HOW = "expected a header, one column of file names, and one of labels that is called label"
 
 
@@ -87,7 +87,7 @@ def rows(table: Table, within: Path | None) -> list[Row]:
             continue
         if len(line) <= max(table.columns) or not line[of_name].strip() or not line[of_label].strip():
             raise InputError(f"line {number} of {table.path} lacks a file name or a label", "give every picture both")
-        name, label = _tidy(line[of_name]) + table.suffix, line[of_label].strip()
+        name, label = _tidy(line[of_name]) + table.suffix, files.shown(line[of_label].strip())
         if found.setdefault(name, label) != label:
             what = f"{table.path} gives {short(name)!r} the labels {short(found[name])!r} and {short(label)!r}"
             raise InputError(what, "give every picture one label")
@@ -110,7 +110,10 @@ def begin(path: Path, within: Path | None, most: int) -> tuple[list[list[str]], 
     if any(len(line) >= _LONGEST_LINE or "\0" in line for line in lines):
         return [], ","
     separator = max(",;\t", key=(lines[0] if lines else "").count)
-    return [list(line) for line in csv.reader(lines, delimiter=separator) if line], separator
+    try:
+        return [list(line) for line in csv.reader(lines, delimiter=separator) if line], separator
+    except csv.Error:  # such as a value beyond the longest one that the csv module takes
+        return [], separator
 
 
 def is_label(name: str) -> bool:
@@ -161,10 +164,7 @@ def _label_column(path: Path, header: list[str] | None, columns: int, of_names: 
 
 def _bases(folder: Path, part: Literal["train", "test", "val"] | None) -> tuple[str, ...]:
     """Return where the pictures may lie: in the folder of the same part, beside the table, in another folder."""
-    try:
-        names = sorted(one.name for one in folder.iterdir() if one.name[0] != "." and one.is_dir())[:_MOST_FOLDERS]
-    except OSError:
-        names = []
+    names = folders.inner(folder)[:_MOST_FOLDERS]
     same = [name for name in names if part is not None and parts.of_stem(name) == part]
     return (*same, "", *(name for name in names if name not in same))
 
