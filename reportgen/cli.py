@@ -66,7 +66,8 @@ def _top(
 @app.command()
 def report(
     data: Annotated[
-        str, typer.Option(help="sample, mnist, fashion-mnist, an .npz file, a folder of IDX files or of pictures.")
+        str,
+        typer.Option(help="sample, mnist, fashion-mnist, cifar10, cifar100, or a file or folder in a usual layout."),
     ] = "sample",
     model: Annotated[
         Path | None, typer.Option(help="A .keras or .h5 file; without it the built-in network is trained.")
@@ -93,6 +94,7 @@ def report(
     saturated: choices.Saturated = _DEFAULTS.saturated,
     image_size: choices.ImageSize = None,
     class_names: choices.ClassNames = None,
+    validation_split: choices.ValidationSplit = None,
     formats: choices.Formats = choices.ALL_FORMATS,
     lang: choices.Lang = LANGUAGES[0],
     paper: choices.Paper = PAPERS[0],
@@ -141,6 +143,7 @@ def report(
             saturated=saturated,
             image_size=image_size,
             class_names=class_names,
+            validation_split=validation_split,
             formats=listed(formats),
             lang=lang,
             paper=paper,

@@ -157,12 +157,21 @@ class Skipped:
 
 
 @dataclass(frozen=True)
+class Split:
+    """How data in one part was split at random. share: of each class, for testing. seed: of the random numbers."""
+
+    share: float
+    seed: int
+
+
+@dataclass(frozen=True)
 class Dataset:
     """Labelled images with their origin.
 
     source: where they came from, in words. sha256: of images, labels and class names, see `train.samples.fingerprint`.
     skipped: what was left out because it could not be read, by part. prepared: what was done to the images when they
-    were read, in sentences; None where they are as they were found. labelled: what the labels were.
+    were read, in sentences; None where they are as they were found. labelled: what the labels were. split: how parts
+    were made of one, None where the data has them itself.
     """
 
     name: str
@@ -175,6 +184,7 @@ class Dataset:
     skipped: Sequence[Skipped] = ()
     prepared: Text | None = None
     labelled: Labelled = Labelled()
+    split: Split | None = None
 
     @property
     def image_shape(self) -> tuple[int, ...]:

@@ -43,7 +43,8 @@ class Options:
     of values at one end of the range from which on a unit is saturated. image_size: what pictures in folders are
     resized to, a number of pixels or "HEIGHTxWIDTH"; None leaves them as they are. class_names: all classes in the
     model's order, as names, a mapping from name to number, or a file of them; None where the data or what lies beside
-    the model tells.
+    the model tells. validation_split: the share of data in one part that is set aside at random for testing; None
+    splits nothing.
     """
 
     epochs: int = 30
@@ -60,6 +61,7 @@ class Options:
     saturated: float = 0.95
     image_size: str | int | None = None
     class_names: ClassNames | None = None
+    validation_split: float | None = None
 
     @property
     def picture_size(self) -> tuple[int, int] | None:
@@ -84,6 +86,9 @@ class Options:
             share = getattr(self, name)
             if not isinstance(share, int | float) or isinstance(share, bool) or not 0 < share <= 1:
                 raise InputError(f"--{name.replace('_', '-')} is {share!r}", "expected a number above 0, at most 1")
+        share = self.validation_split
+        if share is not None and not (type(share) in (int, float) and 0 < share < 1):
+            raise InputError(f"--validation-split is {share!r}", "expected a number above 0 and below 1, such as 0.2")
         if self.pixels not in RANGES:
             moments(self.pixels)
         _check_choice("analyse", self.analyse, get_args(Analysed))

@@ -71,6 +71,7 @@ def report(
     saturated: float = 0.95,
     image_size: str | int | None = None,
     class_names: ClassNames | None = None,
+    validation_split: float | None = None,
     finding_thresholds: "FindingThresholds | None" = None,
     formats: Sequence[str] = FORMATS,
     lang: str = "en",
@@ -90,13 +91,13 @@ def report(
     """Train or load a model, look into it, write the report, and return what report.json holds.
 
     model: a .keras or .h5 file, a live Keras model, or None to train the built-in network on the data.
-    data: "sample", "mnist", "fashion-mnist", a path, or a mapping with x_train, y_train, x_test, y_test, or with
-        train and test, each a pair (x, y), a tf.data.Dataset or a keras.utils.PyDataset; or one of these as the test
-        part alone. Images are (N, F), (N, H, W), (N, H, W, C) or (N, D, H, W, C), labels (N,) integers or text or
-        (N, K) one-hot.
+    data: "sample", "mnist", "fashion-mnist", "cifar10", "cifar100", a path, or a mapping with x_train, y_train,
+        x_test, y_test, or with train and test, each a pair (x, y), a tf.data.Dataset or a keras.utils.PyDataset; or
+        one of these as the test part alone; or ((x_train, y_train), (x_test, y_test)). Images are (N, F), (N, H, W),
+        (N, H, W, C) or (N, D, H, W, C), labels (N,) integers or text or (N, K) one-hot.
     out: the folder to write, by default reports/<data name>. epochs, batch_size, patience: of the training.
-    examples, pixels, analyse, memory, image_size, class_names and the thresholds redundant, always_on, weak,
-        saturated: see options.Options.
+    examples, pixels, analyse, memory, image_size, class_names, validation_split and the thresholds redundant,
+        always_on, weak, saturated: see options.Options.
     finding_thresholds: from where on something is a finding, see collect.finding_kinds.
     lang: "en" or "ja", the language of page and PDF. paper: "a4" or "letter". split: the page's style sheet, script
         and pictures as files beside it. max_html_mb, max_pdf_mb: how large page and PDF may be, see options.Budget.
@@ -123,6 +124,7 @@ def report(
         saturated=saturated,
         image_size=image_size,
         class_names=class_names,
+        validation_split=validation_split,
     )
     order = Order(
         options=options,
@@ -210,7 +212,12 @@ def make(
         cluster = held.enter_context(engines.opened(where, progress))
         with progress.stage("data", f"Reading {named} ..."):
             dataset = dataset or samples.load(
-                data, test_only=model is not None, size=options.picture_size, class_names=options.class_names
+                data,
+                test_only=model is not None,
+                size=options.picture_size,
+                class_names=options.class_names,
+                validation_split=options.validation_split,
+                seed=options.seed,
             )
         target = order.target(dataset)
         place = held.enter_context(folder.claim(target, progress.say))

@@ -49,12 +49,26 @@ class SkippedFiles:
 
 
 @dataclass(frozen=True)
+class SplitFacts:
+    """How one part was split at random into training and test: the same data, share and seed give the same parts.
+
+    share: of each class, for testing. seed: of the random numbers. test_count, of: how many images are for testing, of
+    how many.
+    """
+
+    share: float
+    seed: int
+    test_count: int
+    of: int
+
+
+@dataclass(frozen=True)
 class DataFacts:
     """The data set in figures.
 
     train_size: None where there is no training part. input_shape: of one image, (*space, C): (L, C) is a series,
     (H, W, C) a picture, (D, H, W, C) a volume. pixels: a sentence. looked_at: the parts whose images the units were
-    judged on. skipped: files that could not be read, by part.
+    judged on. skipped: files that could not be read, by part. split: None where the data has its parts itself.
     """
 
     name: str
@@ -67,6 +81,7 @@ class DataFacts:
     pixels: Text
     looked_at: list[str]
     skipped: list[SkippedFiles] = field(default_factory=list)
+    split: SplitFacts | None = None
 
 
 @dataclass(frozen=True)

@@ -23,16 +23,19 @@ def test_a_download_that_fails_names_the_ways_without_a_network(run: Run, tmp_pa
     assert "Traceback" not in done.stderr
 
 
-@pytest.mark.parametrize(("name", "first"), [("mnist", "0"), ("fashion-mnist", "T-shirt/top")])
+@pytest.mark.parametrize(
+    ("name", "first", "count"),
+    [("mnist", "0", 10), ("fashion-mnist", "T-shirt/top", 10), ("cifar10", "airplane", 10), ("cifar100", "apple", 100)],
+)
 def test_the_data_sets_of_keras_come_with_their_class_names(
-    name: str, first: str, monkeypatch: pytest.MonkeyPatch
+    name: str, first: str, count: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Keras's own loader, which checks what it downloads, is replaced by one that hands over 60 images."""
     keras = pytest.importorskip("reportgen.train.runtime", reason="TensorFlow is not installed").keras
     part = np.zeros((60, 28, 28), np.uint8), (np.arange(60) % 10).astype(np.uint8)
     monkeypatch.setattr(getattr(keras.datasets, name.replace("-", "_")), "load_data", lambda: (part, part))
     found = samples.load(name, test_only=False)
-    assert (found.name, len(found.class_names), found.class_names[0]) == (name, 10, first)
+    assert (found.name, len(found.class_names), found.class_names[0]) == (name, count, first)
     assert found.train is not None and len(found.train) == 60
 
 

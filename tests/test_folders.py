@@ -681,7 +681,7 @@ def test_a_test_part_alone_is_enough_for_a_model(tmp_path: Path) -> None:
 
 
 def test_without_a_test_part_it_says_what_is_missing(tmp_path: Path) -> None:
-    put(tmp_path, "train/a/1.png", "val/a/1.png")
+    put(tmp_path, "train/a/1.png", "dev/a/1.png")
     with pytest.raises(InputError) as raised:
         samples.load(tmp_path, test_only=True)
     assert_one_line(raised.value, "has no folder test", "test/<class>/<pictures>")

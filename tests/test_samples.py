@@ -182,7 +182,7 @@ def test_pairs_may_come_with_class_names() -> None:
         pytest.param((IMAGES,), "tuple of 1", id="a pair of one"),
         pytest.param({"test": IMAGES}, "ndarray", id="images for a pair"),
         pytest.param({"test": {"x": IMAGES, "y": LABELS}}, "dict", id="a mapping for a pair"),
-        pytest.param(((IMAGES, LABELS), (IMAGES, LABELS)), "pair of pairs", id="what load_data returns"),
+        pytest.param({"test": ((IMAGES, LABELS), (IMAGES, LABELS))}, "pair of pairs", id="two parts for one"),
         pytest.param({"test": (IMAGES, LABELS), "y_test": LABELS}, "'y_test'", id="a part twice"),
         pytest.param({"x_test": iter([]), "y_test": LABELS}, "object", id="an iterator"),
     ],
@@ -357,8 +357,8 @@ def test_a_missing_training_part_is_refused_with_the_hint_that_a_model_would_do(
 
 
 def test_a_file_with_other_keys_is_refused_with_the_keys_it_has(tmp_path: Path) -> None:
-    path = saved(tmp_path / "other.npz", images=IMAGES, labels=LABELS)
-    assert_one_line(refused(path), path, "images, labels", "x_test")
+    path = saved(tmp_path / "other.npz", arr_0=IMAGES, arr_1=LABELS)
+    assert_one_line(refused(path), path, "arr_0, arr_1", "x_test", "images and labels")
 
 
 @pytest.mark.parametrize("part", ["train", "test"])

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reportgen.dataset import Dataset, Part, numbered_through
-from reportgen.record import DataFacts, SkippedFile, SkippedFiles
+from reportgen.record import DataFacts, SkippedFile, SkippedFiles, SplitFacts
 from reportgen.tally import Counts
 from reportgen.texts import joined
 
@@ -50,7 +50,7 @@ def facts(dataset: Dataset, *, looked_at: list[str]) -> DataFacts:
     """Return sizes, shape, and the images per class of each part. looked_at: the parts that units are judged on."""
     classes = len(dataset.class_names)
     parts = {"train": dataset.train, "test": dataset.test}
-    pixels = dataset.pixels.said
+    pixels, split = dataset.pixels.said, dataset.split
     return DataFacts(
         name=dataset.name,
         source=dataset.source,
@@ -67,6 +67,9 @@ def facts(dataset: Dataset, *, looked_at: list[str]) -> DataFacts:
         skipped=[
             SkippedFiles(one.part, one.count, [SkippedFile(*file) for file in one.files]) for one in dataset.skipped
         ],
+        split=SplitFacts(split.share, split.seed, len(dataset.test), sum(map(len, dataset.parts.values())))
+        if split
+        else None,
     )
 
 

@@ -40,6 +40,12 @@ ClassNames = Annotated[
     str | None,
     typer.Option(metavar="FILE|a,b,c", help="All classes in the model's order.", show_default="as data and model tell"),
 ]
+ValidationSplit = Annotated[
+    float | None,
+    typer.Option(
+        parser=number, metavar="S", help="The share of data in one part to test on, at random.", show_default="no split"
+    ),
+]
 Formats = Annotated[str, typer.Option(help="What to write, with commas between: html, pdf.")]
 Lang = Annotated[str, typer.Option(help="The language of page and PDF: en or ja.")]
 Paper = Annotated[str, typer.Option(help="The PDF's paper: a4 or letter.")]

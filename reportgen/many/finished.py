@@ -17,7 +17,7 @@ from reportgen.record_file import ARRAYS_NAME, JSON_NAME
 if TYPE_CHECKING:
     from reportgen.train.class_order import Kept
 
-_PUBLISHED = ("mnist", "fashion-mnist")  # these do not change, and reading them needs TensorFlow
+_PUBLISHED = ("mnist", "fashion-mnist", "cifar10", "cifar100")  # these do not change, and reading them needs TensorFlow
 _BLOCK = 2**20
 
 Choose = Callable[..., "Kept | None"]

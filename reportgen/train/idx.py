@@ -24,6 +24,11 @@ _NAMES = {
 }
 
 
+def looks_like(folder: Path) -> bool:
+    """Return whether a folder holds one of the files."""
+    return any(_found(folder, name) is not None for name in _NAMES.values())
+
+
 def read_folder(folder: Path) -> dict[str, Images]:
     """Return x_train, y_train, x_test and y_test, as far as `folder` has them, from their usual file names.
 
@@ -31,10 +36,7 @@ def read_folder(folder: Path) -> dict[str, Images]:
     """
     arrays = {}
     for key, name in _NAMES.items():
-        spellings = [name, name.replace("-idx", ".idx")]
-        candidates = [folder / (spelling + end) for spelling in spellings for end in ("", ".gz")]
-        there = (path for path in candidates if os.path.lexists(path) and not path.is_dir())
-        if path := next(there, None):
+        if path := _found(folder, name):
             arrays[key] = read(path, _IMAGES_MAGIC if key.startswith("x") else _LABELS_MAGIC, within=folder)
     if not arrays:
         raise InputError(
@@ -42,6 +44,13 @@ def read_folder(folder: Path) -> dict[str, Images]:
             f"expected {', '.join(_NAMES.values())}, each plain or .gz",
         )
     return arrays
+
+
+def _found(folder: Path, name: str) -> Path | None:
+    """Return where a file lies under one of its spellings."""
+    spellings = [name, name.replace("-idx", ".idx")]
+    candidates = [folder / (spelling + end) for spelling in spellings for end in ("", ".gz")]
+    return next((path for path in candidates if os.path.lexists(path) and not path.is_dir()), None)
 
 
 def read(path: Path, magic: int, *, within: Path | None = None) -> Images:

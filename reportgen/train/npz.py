@@ -10,18 +10,17 @@ import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import IO, Any, BinaryIO, TypeVar, cast
+from typing import IO, Any, BinaryIO, NamedTuple, TypeVar, cast
 
 import numpy as np
 
 from reportgen.dataset import Images, blocks
 from reportgen.errors import InputError, ReportgenError
-from reportgen.train import files, stored
+from reportgen.texts import Text
+from reportgen.train import files, keys, stored
 from reportgen.wording import first, short
 
 T = TypeVar("T")
-
-KEYS = ("x_train", "y_train", "x_test", "y_test", "class_names")
 
 _MAGIC = b"\x93NUMPY"
 _LISTED = 10
@@ -48,24 +47,40 @@ class _Header:
         return math.prod(self.shape) * self.dtype.itemsize
 
 
-def read(path: Path) -> dict[str, Images]:
-    """Return the arrays of an .npz file that are named in KEYS; what is large stays on disk. Raises InputError."""
+class Found(NamedTuple):
+    """Arrays by the names in keys.KEYS, or x and y of a single part. said: which were taken, in sentences."""
+
+    arrays: dict[str, Images]
+    said: tuple[Text, ...]
+
+
+def read(path: Path) -> Found:
+    """Return the arrays of an .npz file that keys.take takes; what is large stays on disk. Raises InputError."""
     with files.opened(path) as stream:
         start = stream.read(4)
         if not start.startswith(b"PK"):
-            raise InputError(f"{path} {_other_kind(start)}", _DO)
+            kinds = "expected an .npz, .csv or .parquet file, or a folder of pictures"
+            raise InputError(f"{path} {_other_kind(start)}", f"{kinds}; an array: {_DO}")
         return _explained(lambda: _members(stream, path), path)
 
 
 def looks_like(folder: Path) -> bool:
     """Return whether a folder holds x_test.npy or another of the arrays as a file."""
-    return any(os.path.lexists(folder / f"{key}.npy") for key in KEYS)
+    return any(keys.role(name) for name in _stems(folder))
 
 
-def read_folder(folder: Path) -> dict[str, Images]:
+def read_folder(folder: Path) -> Found:
     """Return the arrays that lie in `folder` as x_test.npy, y_test.npy, ...; what is large stays there."""
-    paths = {key: folder / f"{key}.npy" for key in KEYS}
-    return {key: _read_npy(path, folder) for key, path in paths.items() if os.path.lexists(path)}
+    names, said = keys.take(_stems(folder), str(folder))
+    return Found({key: _read_npy(folder / f"{name}.npy", folder) for key, name in names.items()}, said)
+
+
+def _stems(folder: Path) -> list[str]:
+    """Return the names of the .npy files in a folder, sorted."""
+    try:
+        return sorted(path.stem for path in folder.glob("*.npy"))
+    except OSError:
+        return []
 
 
 def _read_npy(path: Path, folder: Path) -> Images:
@@ -94,17 +109,19 @@ def _explained(made: Callable[[], T], path: Path) -> T:
         raise InputError(f"{path} cannot be read ({str(error) or type(error).__name__})", _DO) from error
 
 
-def _members(stream: BinaryIO, path: Path) -> dict[str, Images]:
+def _members(stream: BinaryIO, path: Path) -> Found:
     with zipfile.ZipFile(stream) as archive:
         named: dict[str, list[zipfile.ZipInfo]] = {}
         for info in archive.infolist():
             named.setdefault(info.filename.removesuffix(".npy"), []).append(info)
-        if "x_test" not in named:
-            keys = first([short(name) for name in named], _LISTED) or "none"
-            raise InputError(f"{path} has the keys {keys}, not x_test", _DO)
-        if twice := [key for key in KEYS if len(named.get(key, ())) > 1]:
+        taken, said = keys.take(named, str(path))
+        if not taken.keys() - {"class_names"}:
+            listed = first([short(name) for name in named], _LISTED) or "none"
+            raise InputError(f"{path} has the keys {listed}, not x_test", keys.EXPECTED)
+        if twice := [name for name in taken.values() if len(named[name]) > 1]:
             raise InputError(f"{path} has {twice[0]} more than once", _DO)
-        return {key: _member(archive, named[key][0], stream, f"{key} in {path}") for key in KEYS if key in named}
+        found = {key: _member(archive, named[name][0], stream, f"{name} in {path}") for key, name in taken.items()}
+        return Found(found, said)
 
 
 def _member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, stream: BinaryIO, what: str) -> Images:

@@ -8,144 +8,130 @@ import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from types import MappingProxyType
-from typing import Any, NamedTuple, cast
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from reportgen.dataset import Data, Dataset, Images, Part
-from reportgen.errors import InputError, SurroundingsError
+from reportgen.dataset import Data, Dataset, Images, Part, Split
+from reportgen.errors import InputError
 from reportgen.options import ClassNames
-from reportgen.texts import Text, text
-from reportgen.train import batches, files, folders, idx, labels, names, npz, stored
+from reportgen.texts import Text, joined, text
+from reportgen.train import batches, keys, labels, layouts, names, npz, parts, split, stored
+from reportgen.train.source import Labels, Source, of_arrays
 from reportgen.wording import first, short
 
 Array = NDArray[Any]
 
 BUNDLED = Path(__file__).resolve().parent.parent / "digits" / "sample.npz"
-_FASHION = (
-    "T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot",
-)  # fmt: skip
 _PARTS = ("train", "test")
 _LISTED = 10
 _LARGEST_PIXEL = 1e18  # its square still is a number in the 32 bits that models compute with
-_PATHS = "expected sample, mnist, fashion-mnist, an .npz file, or a folder of pictures, .npy or IDX files"
+_PATHS = (
+    "expected sample, mnist, fashion-mnist, cifar10, cifar100, an .npz, .csv or .parquet file, or a folder of "
+    "pictures, .npy, .parquet, CIFAR or IDX files"
+)
 _OBJECTS = (
     "expected a mapping with x_test, y_test, or with test (and train): a pair of arrays (x, y), a tf.data.Dataset or "
     "a keras.utils.PyDataset"
 )
+_SPLIT_IT = "give --validation-split 0.2 to set 20 % aside at random for testing"
 
 
 @dataclass(frozen=True)
 class _Asked:
-    """What a caller wants of the data. test_only: as `load` takes it. names: all classes in order, None for none."""
+    """What a caller wants of the data. test_only: as `load` takes it. names: all classes in order, None for none.
+
+    split: how data in one part is to be split, None where it is not.
+    """
 
     test_only: bool
     names: tuple[str, ...] | None
-
-
-class _Labels(NamedTuple):
-    """The labels of a part as they came. own, width: as in labels.Found, where that is known already."""
-
-    values: Images
-    own: tuple[str, ...] | None = None
-    width: int | None = None
+    split: Split | None
 
 
 def load(
-    data: Data, *, test_only: bool, size: tuple[int, int] | None = None, class_names: ClassNames | None = None
+    data: Data,
+    *,
+    test_only: bool,
+    size: tuple[int, int] | None = None,
+    class_names: ClassNames | None = None,
+    validation_split: float | None = None,
+    seed: int = 0,
 ) -> Dataset:
     """Return the data set that `data` names or is.
 
-    data: "sample", "mnist", "fashion-mnist"; the path of an .npz file, of a folder with pictures in
-        train/<class> and test/<class>, or of a folder of .npy or IDX files; a mapping with the arrays x_train, y_train,
-        x_test, y_test, or with "train" and "test", each a pair of arrays, a tf.data.Dataset or a
-        keras.utils.PyDataset, and optionally class_names; or what "test" would have, alone. Images are (N, F), (N, H,
-        W), (N, H, W, C) or (N, D, H, W, C); labels are integers, text or one-hot rows.
-    test_only: whether a test part alone will do (nothing is trained). size: (height, width) that pictures in folders
-        are brought to.
+    data: "sample" or one of layouts.OF_KERAS; the path of a file or folder in one of the layouts that train.layouts
+        reads; a mapping with the arrays x_train, y_train, x_test, y_test or under names that train.keys knows, or with
+        "train" and "test", each a pair of arrays, a tf.data.Dataset or a keras.utils.PyDataset, and optionally
+        class_names; what "test" would have, alone; or a pair of pairs, as keras.datasets give it. Images are (N, F),
+        (N, H, W), (N, H, W, C) or (N, D, H, W, C); labels are integers, text or one-hot rows.
+    test_only: whether a test part alone will do (nothing is trained). size: (height, width) that pictures are brought
+        to.
     class_names: all classes in the model's order, as train.names.given takes them; they go before those in the data.
+    validation_split: the share, above 0 and below 1, of data in one part that is set aside at random for testing.
+    seed: of that.
     Raises InputError for data that cannot be used, SurroundingsError where a download or a temporary file fails.
     """
-    if size is not None and not (isinstance(data, str | Path) and folders.looks_like(Path(data))):
+    asked = _Asked(
+        test_only, names.given(class_names), None if validation_split is None else Split(validation_split, seed)
+    )
+    found = _source(data, size)
+    if size is not None and not found.pictures:
         raise InputError("--image-size is for pictures in folders alone", "leave it out, or resize the images yourself")
-    asked = _Asked(test_only, names.given(class_names))
+    return _of_source(_in_parts(found, asked), asked)
+
+
+def _source(data: Data, size: tuple[int, int] | None) -> Source:
+    """Return what `data` holds, as it was found."""
     if not isinstance(data, str | Path):
-        return _from_python(data, asked)
+        return _from_python(data)
     name = str(data)
     if name == "sample":
-        source = text("5,000 of the MNIST handwritten digits, bundled with reportgen")
-        return _of_arrays(npz.read(BUNDLED), "sample", source, asked)
-    if name in ("mnist", "fashion-mnist"):
-        source = text("the data set {name} of keras.datasets", name=name)
-        return _of_arrays(_from_keras(name), name, source, asked)
+        arrays, _ = npz.read(BUNDLED)
+        return of_arrays(arrays, name, text("5,000 of the MNIST handwritten digits, bundled with reportgen"))
+    if name in layouts.OF_KERAS:
+        return layouts.of_keras(name)
     if not name or not os.path.lexists(data):
         raise InputError(f"--data {short(name)!r} does not exist", _PATHS)
-    path, shown = Path(data), files.shown(name)
-    if not path.is_dir():
-        return _of_arrays(npz.read(path), files.shown(path.stem), text("the file {file}", file=shown), asked)
-    if npz.looks_like(path):
-        source = text("NumPy files in {folder}", folder=shown)
-        return _of_arrays(npz.read_folder(path), _name(path), source, asked)
-    if folders.looks_like(path):
-        return _of_pictures(path, size, asked)
-    source = text("IDX files in {folder}", folder=shown)
-    return _of_arrays(idx.read_folder(path), _name(path), source, asked)
+    return layouts.read(Path(data), size)
 
 
-def fingerprint(parts: Mapping[str, Part], class_names: Sequence[str]) -> str:
+def fingerprint(of_parts: Mapping[str, Part], class_names: Sequence[str]) -> str:
     """Return the SHA-256 over images, labels and class names, in whatever container and order they came.
 
     Of each part, by its name: dtype, shape and pixels of the images, and the labels as numbers.
     """
     digest = hashlib.sha256(json.dumps(list(class_names)).encode())
-    for name, part in sorted(parts.items()):
+    for name, part in sorted(of_parts.items()):
         shape = "x".join(map(str, part.images.shape))
         digest.update(f"\n{name} {part.images.dtype.str} {shape} {part.survey.sha256}\n".encode())
         digest.update(np.ascontiguousarray(part.labels, "<i8").data)
     return digest.hexdigest()
 
 
-def _name(folder: Path) -> str:
-    """Return what a data set in a folder is called; the root has no name of its own."""
-    return files.shown(folder.resolve().name) or "data"
-
-
-def _from_keras(name: str) -> dict[str, Array]:
-    from reportgen.train.runtime import keras
-
-    module = keras.datasets.mnist if name == "mnist" else keras.datasets.fashion_mnist
-    try:
-        (x_train, y_train), (x_test, y_test) = module.load_data()
-    except Exception as error:  # Keras raises whatever its download meets
-        raise SurroundingsError(
-            f"Keras could not download {name} ({error})",
-            "without a network give --data the path of an .npz file or of a folder of IDX files",
-        ) from error
-    of_classes = np.array(_FASHION if name == "fashion-mnist" else [str(digit) for digit in range(10)])
-    return {"x_train": x_train, "y_train": y_train, "x_test": x_test, "y_test": y_test, "class_names": of_classes}
-
-
-def _from_python(data: Any, asked: _Asked) -> Dataset:
-    """Return the data set of arrays, pairs of them, and what yields batches, as somebody has them in Python."""
+def _from_python(data: Any) -> Source:
+    """Return what arrays hold, pairs of them, and what yields batches, as somebody has them in Python."""
     kind = batches.kind(data)
-    if kind or isinstance(data, tuple):
+    if isinstance(data, tuple) and len(data) == 2 and all(isinstance(one, tuple) and len(one) == 2 for one in data):
+        data = dict(zip(_PARTS, data, strict=True))  # as keras.datasets give it
+    elif kind or isinstance(data, tuple):
         data = {"test": data}
     if not isinstance(data, Mapping):
         raise InputError(f"the data is of the class {type(data).__name__}", _OBJECTS)
-    kind = kind or next((found for part in _PARTS if (found := batches.kind(data.get(part)))), None)
+    of_parts = [(parts.of_name(key), key) for key in data if isinstance(key, str) and parts.of_name(key)]
+    kind = kind or next((found for _, key in of_parts if (found := batches.kind(data[key]))), None)
     source = text("a {kind} handed over in Python", kind=kind) if kind else text("arrays handed over in Python")
-    arrays: dict[str, Images] = {key: _array(data[key], f"{key} of {source}") for key in npz.KEYS if key in data}
-    gone: dict[str, batches.Gone] = {}
-    for part in _PARTS:
-        if part not in data:
-            continue
+    taken = keys.take([key for key in data if isinstance(key, str)], str(source))
+    arrays: dict[str, Images] = {key: _array(data[name], f"{name} of {source}") for key, name in taken.names.items()}
+    chosen, known = parts.choose(of_parts, str(source)), {}
+    for part, name in chosen.names.items():
         if both := {f"x_{part}", f"y_{part}"} & arrays.keys():
-            raise InputError(f"{source} have both {part!r} and {min(both)!r}", f"give one of them; {_OBJECTS}")
-        gone[part] = _part(data[part], part, str(source))
-        arrays |= {f"x_{part}": gone[part].images, f"y_{part}": gone[part].labels}
-    return _of_arrays(arrays, "dataset" if kind else "arrays", source, asked, gone)
+            raise InputError(f"{source} have both {name!r} and {min(both)!r}", f"give one of them; {_OBJECTS}")
+        gone = _part(data[name], name, str(source))
+        arrays |= {f"x_{part}": gone.images, f"y_{part}": gone.labels}
+        known[part] = Labels(gone.labels, gone.names, gone.width)
+    return of_arrays(arrays, "dataset" if kind else "arrays", source, (*taken.said, *chosen.said), known)
 
 
 def _part(given: Any, part: str, source: str) -> batches.Gone:
@@ -168,54 +154,71 @@ def _array(value: Any, what: str) -> Array:
         raise InputError(f"{what} is no array ({error})", "give rows of equal length") from error
 
 
-def _of_arrays(
-    arrays: Mapping[str, Images],
-    name: str,
-    source: Text,
-    asked: _Asked,
-    gone: Mapping[str, batches.Gone] = MappingProxyType({}),
-) -> Dataset:
-    """Return arrays named as in npz.KEYS as a Dataset. Raises InputError where one is missing.
+def _in_parts(found: Source, asked: _Asked) -> Source:
+    """Return the source with a test part, or with one single part that is to be split.
 
-    gone: by part, what else is known of those that were gone through.
+    Raises InputError where a part is missing, and where there are two of what is to be split.
     """
-    needed = ["x_test", "y_test"] if asked.test_only else ["x_train", "y_train", "x_test", "y_test"]
-    if missing := [key for key in needed if key not in arrays]:
-        hint = "" if asked.test_only else ", or give --model to report on a trained one (then a test part is enough)"
-        raise InputError(f"{source} lacks {', '.join(missing)}", f"expected {', '.join(needed)}{hint}")
-    parts = [part for part in _PARTS if f"x_{part}" in arrays and f"y_{part}" in arrays]
-    given: Sequence[str] | None = asked.names
-    if given is None and "class_names" in arrays:
-        given = labels.class_names(arrays["class_names"], f"class_names of {source}")
-    images = {part: arrays[f"x_{part}"] for part in parts}
-    of_images = {
-        part: _Labels(arrays[f"y_{part}"], *((gone[part].names, gone[part].width) if part in gone else ()))
-        for part in parts
-    }
-    return _made(images, of_images, given, name, source, asked)
+    there = [part for part in ("train", "test", "") if part in found.images and part in found.labels]
+    if asked.split is not None:
+        if len(there) == 1:
+            return _called(found, there[0], "")
+        if there:
+            do = "leave it out, or give one part alone"
+            raise InputError(f"--validation-split is for data in one part, but {found.source} has two", do)
+    if there == [""]:
+        if asked.test_only:
+            return _called(found, "", "test")
+        what = f"the data ({found.source}) is in one part, so nothing would be left to test on"
+        raise InputError(what, f"{_SPLIT_IT}, or --model to report on a trained one")
+    needed = ("test",) if asked.test_only else _PARTS
+    if missing := [part for part in needed if part not in there]:
+        raise _missing(found, missing, needed, asked, is_one_part=len(there) == 1)
+    return found
 
 
-def _of_pictures(path: Path, size: tuple[int, int] | None, asked: _Asked) -> Dataset:
-    """Return the pictures in folders below `path`. Raises InputError where a part is missing."""
-    needed = ["test"] if asked.test_only else ["train", "test"]
-    if missing := [part for part in needed if not (path / part).is_dir()]:
-        hint = "" if asked.test_only else ", or give --model to report on a trained one (then test is enough)"
-        raise InputError(
-            f"{path} has no folder {' and none '.join(missing)}",
+def _called(found: Source, part: str, name: str) -> Source:
+    """Return a source whose one part has another name."""
+    skipped = [replace(one, part=name or "train") for one in found.skipped if one.part == part]
+    return replace(found, images={name: found.images[part]}, labels={name: found.labels[part]}, skipped=skipped)
+
+
+def _missing(
+    found: Source, missing: Sequence[str], needed: Sequence[str], asked: _Asked, *, is_one_part: bool
+) -> InputError:
+    hint = f", or {_SPLIT_IT}" if is_one_part else ""
+    enough = "test is enough" if found.form == "folders" else "a test part is enough"
+    hint += "" if asked.test_only else f", or give --model to report on a trained one (then {enough})"
+    if found.form == "arrays":
+        keys_of = [f"{letter}_{part}" for part in needed for letter in "xy"]
+        there = {f"x_{part}" for part in found.images} | {f"y_{part}" for part in found.labels}
+        lacking = [key for key in keys_of if key not in there]
+        return InputError(f"{found.source} lacks {', '.join(lacking)}", f"expected {', '.join(keys_of)}{hint}")
+    if found.form == "folders":
+        return InputError(
+            f"{found.name} has no folder {' and none '.join(missing)}",
             f"expected {' and '.join(f'{part}/<class>/<pictures>' for part in needed)}{hint}",
         )
-    found = folders.read(path, size)
-    source = text("pictures in {folder}", folder=files.shown(str(path)))
-    of_images = {part: _Labels(numbers, found.class_names) for part, numbers in found.labels.items()}
-    given = asked.names and tuple(unicodedata.normalize("NFC", name) for name in asked.names)  # as folders.read does
-    made = _made(found.images, of_images, given, _name(path), source, asked)
-    return replace(made, prepared=found.said, skipped=found.skipped)
+    what = f"{found.source} has no {' and no '.join(missing)} part"
+    return InputError(what, f"expected a file with train and one with test in its name{hint}")
+
+
+def _of_source(found: Source, asked: _Asked) -> Dataset:
+    """Return what was found as a Dataset."""
+    given: Sequence[str] | None = asked.names
+    if given is None and found.class_names is not None:
+        given = labels.class_names(found.class_names, f"class_names of {found.source}")
+    if given is not None and found.form == "folders":
+        given = tuple(unicodedata.normalize("NFC", name) for name in given)  # as folders.read does
+    made = _made(found.images, found.labels, given, found.name, found.source, asked)
+    said = [*found.said, *([split.said(asked.split.share, asked.split.seed)] if asked.split else [])]
+    return replace(made, prepared=joined(" ", said) if said else None, skipped=tuple(found.skipped))
 
 
 @np.errstate(all="ignore")  # NaN is looked for, not warned of
 def _made(
     images: Mapping[str, Images],
-    of_images: Mapping[str, _Labels],
+    of_images: Mapping[str, Labels],
     class_names: Sequence[str] | None,
     name: str,
     source: Text,
@@ -241,17 +244,31 @@ def _made(
     numbers, named, labelled = labels.numbered(known, class_names, source, asked=asked.names is not None)
     if len(named) < 2 and not asked.test_only:
         raise InputError(f"all images of {source} have the label {named[0]!r}", "give images of two or more classes")
-    parts = {part: Part(found, numbers[part]) for part, found in images.items()}
-    for part, made in parts.items():
-        _check_pixels(made, f"x_{part} of {source}")
+    if asked.split is not None:
+        images, numbers = _split(images[""], numbers[""], asked.split)
+    made = {part: Part(found, numbers[part]) for part, found in images.items()}
+    for part, one in made.items():
+        _check_pixels(one, f"x_{part} of {source}")
     return Dataset(
         name=name,
         source=source,
-        train=parts.get("train"),
-        test=parts["test"],
+        train=made.get("train"),
+        test=made["test"],
         class_names=named,
-        sha256=fingerprint(parts, named),
+        sha256=fingerprint(made, named),
         labelled=labelled,
+        split=asked.split,
+    )
+
+
+def _split(
+    images: Images, numbers: NDArray[np.int64], asked: Split
+) -> tuple[dict[str, Images], dict[str, NDArray[np.int64]]]:
+    """Return images and labels of one part as those of two."""
+    both = split.halves(numbers, asked.share, asked.seed)._asdict()
+    return (
+        {part: split.picked(images, chosen) for part, chosen in both.items()},
+        {part: numbers[chosen] for part, chosen in both.items()},
     )
 
 
