@@ -41,7 +41,7 @@ def wanted(model: "keras.Model", stored: np.dtype[Any]) -> Wants:
     Whatever fails or does not come down to a factor and an offset is the model's own way with pixels as they are.
     """
     graph = Graph(model)
-    if _reads_tokens(graph):
+    if reads_tokens(graph):
         return "tokens"
     if not _is_float(model):
         return "as stored"
@@ -73,12 +73,7 @@ def at(graph: Graph, tensor: Tensor) -> Arithmetic | None:
     return next((Arithmetic(scale, dark, flip) for flip in flips), None)
 
 
-def has_weights(operation: Any) -> bool:
-    """Return whether a layer, or an operation, has weights, learnt or not."""
-    return bool(getattr(operation, "weights", ()))
-
-
-def _reads_tokens(graph: Graph) -> bool:
+def reads_tokens(graph: Graph) -> bool:
     """Return whether a model's input is numbers of tokens: what an embedding gets, nothing with weights before it."""
 
     def is_input(tensor: Tensor) -> bool:
@@ -90,6 +85,11 @@ def _reads_tokens(graph: Graph) -> bool:
 
     embeddings = (call for call in graph.calls if kind(kinds.inner(call.operation)) in kinds.EMBEDDINGS)
     return any(is_input(call.given[0]) for call in embeddings)
+
+
+def has_weights(operation: Any) -> bool:
+    """Return whether a layer, or an operation, has weights, learnt or not."""
+    return bool(getattr(operation, "weights", ()))
 
 
 def _reached(graph: Graph, images: Any) -> tuple[dict[Tensor, Any], list[Any]]:
