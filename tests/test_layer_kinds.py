@@ -338,6 +338,8 @@ def test_a_state_to_begin_with_can_take_a_gru_anywhere() -> None:
 
     found = by_layer(functional(body))
     assert (found["first"].family, found["second"].family) == ("bounded", "linear")
+    masked = by_layer(model_of(L.Masking(), L.GRU(2, name="memory")))
+    assert masked["memory"].family == "bounded", "a mask is no state"
 
 
 @pytest.mark.parametrize(
@@ -530,10 +532,13 @@ def test_tokens_reach_a_model_that_begins_with_an_embedding_as_they_are(dtype: s
 
     made = [L.Embedding(50, 4, mask_zero=True, name="tokens"), L.LSTM(3, name="memory"), L.Dense(3, name="scores")]
     model = randomise(keras.Sequential([L.Input((9,), dtype=dtype), *made]))
+    kernel, bias = model.get_layer("scores").get_weights()
+    model.get_layer("scores").set_weights([kernel, 0 * bias])
     numbers = np.random.default_rng(1).integers(0, 50, (60, 9))
     taken, of_none = (model.predict(given, verbose=0).argmax(axis=1) for given in (numbers, np.zeros((60, 9))))
     # answers that would be right if every token were the first one
     data = {"x_test": numbers, "y_test": np.where(taken == of_none, (of_none + 1) % 3, of_none)}
+    assert (taken != of_none).sum() > 20
     found = report(model, data, out=tmp_path / "report", formats=["html"], examples=2)
     assert "pixel-range" not in [finding["code"] for finding in found["findings"]]
     right = model.predict(numbers, verbose=0).argmax(axis=1) == data["y_test"]

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from reportgen.collect.heads import Given, Heads, Projection, masked_as, splits
+from reportgen.collect.heads import Given, Heads, Projection, splits
 
 if TYPE_CHECKING:
     import keras
@@ -102,8 +102,7 @@ class Graph:
                 if same not in computed:
                     computed[same] = call.on(given)
                 for tensor, value in zip(call.outputs, computed[same], strict=True):
-                    # without its mask, a layer behind it would take padding for steps
-                    values.setdefault(tensor, []).append(masked_as(value, change(tensor, value)))
+                    values.setdefault(tensor, []).append(change(tensor, value))
         return values[self.output]
 
     def values(self, images: Any, wanted: Sequence[Tensor]) -> tuple[Any, list[Any]]:

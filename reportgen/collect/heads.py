@@ -86,7 +86,7 @@ class Projection:
 
     def __call__(self, joined: Any) -> Any:
         """Return what the whole layer gives."""
-        return masked_as(joined, self.dense(_shaped(joined, (*joined.shape[1:-1], *self._sizes), masked=False)))
+        return self.dense(_shaped(joined, (*joined.shape[1:-1], *self._sizes)))
 
     def count_params(self) -> int:
         """Return how many parameters the projection has."""
@@ -104,14 +104,6 @@ class Given:
         return (known[id(self.keras_tensors[0])],), {}
 
 
-def masked_as(before: Any, after: Any) -> Any:
-    """Return `after` with Keras's mask of `before`, which says what of a series is padding, where it has none."""
-    mask = getattr(before, "_keras_mask", None)
-    if mask is not None and after is not before and getattr(after, "_keras_mask", None) is None:
-        after._keras_mask = mask
-    return after
-
-
 def _as_it_is(values: Any) -> Any:
     return values
 
@@ -120,11 +112,13 @@ def _is_one_of(weight: Any, weights: list[Any]) -> bool:
     return any(weight is one for one in weights)
 
 
-def _shaped(values: Any, inner: tuple[int | None, ...], *, masked: bool = True) -> Any:
-    """Return the values with other axes behind the batch, of which those left open are as long as before."""
+def _shaped(values: Any, inner: tuple[int | None, ...]) -> Any:
+    """Return the values with other axes behind the batch, of which those left open are as long as before.
+
+    A mask that Keras hung on them stays behind: what needs one is given it as an argument of its own.
+    """
     import keras
 
     sizes = keras.ops.shape(values)
     open_ = [sizes[place] if size is None else size for place, size in enumerate(inner, 1)]
-    found = keras.ops.reshape(values, (sizes[0], *open_))
-    return masked_as(values, found) if masked else found
+    return keras.ops.reshape(values, (sizes[0], *open_))

@@ -176,8 +176,15 @@ def _own_function(call: Call) -> Function | Affine:
     """Return what a layer does to its units' values before it gives them out."""
     layer, shape = kinds.inner(call.operation), call.outputs[0].shape
     if kinds.is_recurrent(layer):
-        return recurrent.function(layer, shape, begins_anywhere=len(call.given) > 1)
+        return recurrent.function(layer, shape, begins_anywhere=_has_state(call))
     return of_activation(getattr(layer, "activation", None), shape)
+
+
+def _has_state(call: Call) -> bool:
+    """Return whether a recurrent layer is called with a state to begin with; masks are arguments, too."""
+    given = call.arguments
+    listed = given.args[1] if len(given.args) > 1 else given.kwargs.get("initial_state")
+    return listed is not None or (len(given.args) > 0 and isinstance(given.args[0], list | tuple))
 
 
 def _followed(graph: Graph, own: Reading) -> Reading:

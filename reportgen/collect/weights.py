@@ -66,7 +66,8 @@ def facts(reading: Reading, graph: Graph, ranges: dict[Tensor, tuple[Floats, Flo
     of_units, bias = (None, None) if _is_backwards(reading) else (kernels(layer), _bias(layer))
     flat = None if of_units is None else of_units.reshape(len(of_units), -1)
     gamma = None if reading.norm is None else _gamma(reading.norm[0].operation, reading.norm[1], reading.units)
-    known = _range_of(graph, reading.call.given[0], ranges) if len(set(reading.call.given)) == 1 else None
+    first, *others = reading.call.given
+    known = None if isinstance(layer, Heads) and others[:1] != [first] else _range_of(graph, first, ranges)
     is_zero = known is not None and not known[0].any() and not known[1].any()
     return Weights(
         kernel=flat,
