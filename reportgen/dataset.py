@@ -18,7 +18,7 @@ Data = str | Path | Mapping[str, Any] | tuple[Any, Any] | Iterable[Any]
 PerChannel = float | tuple[float, ...]
 """One number for all channels, or one for each."""
 
-Wants = Literal[1, 255, 65535, "as stored"] | None
+Wants = Literal[1, 255, 65535, "as stored", "tokens"] | None
 """Which pixels a model takes, as its own first computations tell: up to that number, or just what is stored, since it
 does with them what no range explains; None where it computes nothing before its first weights, which tells nothing.
 """

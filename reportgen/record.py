@@ -86,7 +86,10 @@ class DataFacts:
 
 @dataclass(frozen=True)
 class LayerRow:
-    """One row of the model summary. output_shape: None stands for a size that is not fixed (the batch)."""
+    """One row of the model summary. output_shape: None stands for a size that is not fixed (the batch).
+
+    note: what its units are, where its kind alone does not tell.
+    """
 
     name: str
     kind: str
@@ -94,6 +97,7 @@ class LayerRow:
     params: int
     analysed: bool
     reason: Text | None
+    note: Text | None = None
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from reportgen.collect import kinds
 from reportgen.collect.graph import Call, Graph, Tensor, kind
 
 
@@ -66,7 +67,8 @@ def patch(field: Field | None, position: Sequence[int], image: Sequence[int]) ->
 
 def _after(call: Call, before: list[Field]) -> Field | None:
     """Return the field behind a call from those of its inputs."""
-    layer, name = call.operation, kind(call.operation)
+    layer, steps = kinds.inner(call.operation), kinds.steps(call.operation)
+    name = kind(layer)
     if getattr(layer, "data_format", None) == "channels_first":
         return None
     if name in _POINTWISE:
@@ -75,23 +77,34 @@ def _after(call: Call, before: list[Field]) -> Field | None:
         return _union(before) if _keeps_places(call) else None
     if name == "Dense" and len(call.outputs[0].shape) > 2:
         return before[0]
-    sizes = [*call.given[0].shape[1:-1]]
+    if name == "Embedding":  # which adds an axis for its units
+        return (Axis(1, 1, 0),) if not before[0] and len(call.given[0].shape) == 2 else None
+    if name in _BORDERING or name in _CONVOLUTIONS or name in _POOLING:
+        # what is applied to each step by itself sees of the axes before only the step
+        moved = _moved(layer, before[0][steps:], [*call.given[0].shape[1 + steps : -1]])
+        return None if moved is None else before[0][:steps] + moved
+    return before[0] if len(before) == 1 and _stays_in_place(call) else None
+
+
+def _moved(layer: Any, before: Field, sizes: list[int | None]) -> Field | None:
+    """Return the field behind a layer that looks through a window, or adds to or takes from the borders.
+
+    before: of its input, and sizes: how many positions that has along each axis.
+    """
+    name = kind(layer)
     if name in _BORDERING:
         sign = -1 if name.startswith("ZeroPadding") else 1
         edges = layer.padding if sign < 0 else layer.cropping
         first = [edge[0] if isinstance(edge, tuple | list) else edge for edge in _per_axis(edges, len(sizes))]
-        return tuple(replace(a, start=a.start + sign * n * a.jump) for a, n in zip(before[0], first, strict=True))
-    if name in _CONVOLUTIONS:
-        window, dilation = layer.kernel_size, layer.dilation_rate
-    elif name in _POOLING:
-        window, dilation = layer.pool_size, 1
-    else:
-        return before[0] if len(before) == 1 and _stays_in_place(call) else None
-    steps = zip(
-        before[0], sizes, _per_axis(window, len(sizes)), _per_axis(layer.strides, len(sizes)),
+        return tuple(replace(a, start=a.start + sign * n * a.jump) for a, n in zip(before, first, strict=True))
+    window, dilation = (
+        (layer.kernel_size, layer.dilation_rate) if name in _CONVOLUTIONS else (layer.pool_size, 1)
+    )
+    along = zip(
+        before, sizes, _per_axis(window, len(sizes)), _per_axis(layer.strides, len(sizes)),
         _per_axis(dilation, len(sizes)), strict=True,
     )  # fmt: skip
-    moved = [_windowed(axis, n, w, stride, d, layer.padding) for axis, n, w, stride, d in steps]
+    moved = [_windowed(axis, n, w, stride, d, layer.padding) for axis, n, w, stride, d in along]
     return None if None in moved else tuple(axis for axis in moved if axis is not None)
 
 

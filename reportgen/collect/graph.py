@@ -5,6 +5,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from reportgen.collect.heads import Given, Heads, Projection, splits
+
 if TYPE_CHECKING:
     import keras
 
@@ -46,13 +48,15 @@ class Graph:
 
     Keras gives a layer's own tensors (`layer.output`) only while no other model has called the layer. What belongs
     to this model stands in its nodes, which Keras keeps private. A model inside the model is opened: its calls stand
-    here in place of the one call of it, and once more for each further call of it.
+    here in place of the one call of it, and once more for each further call of it. So is an attention layer: what its
+    heads give and the projection of that are two calls, see `heads`.
     """
 
     def __init__(self, model: "keras.Model") -> None:
         self.model = model
         self.input = Tensor(_shape(model.inputs[0]))
         self._drafts: list[Call] = []
+        self._halves: dict[int, tuple[Heads, Projection]] = {}  # by the id of their layer, which may be called twice
         (self.output,) = self._open(model, [self.input], "")
         self.calls = _named(self._drafts)
         self._consumers: dict[Tensor, list[Call]] = {}
@@ -64,8 +68,8 @@ class Graph:
     def layer_calls(self) -> list[Call]:
         """Return the calls of layers, in the order of the summary; inputs and bare operations left out."""
         places = {id(layer): place for place, layer in enumerate(_layers(self.model))}
-        found = [call for call in self.calls if id(call.operation) in places]
-        return sorted(found, key=lambda call: places[id(call.operation)])
+        found = [call for call in self.calls if id(_layer_of(call)) in places]
+        return sorted(found, key=lambda call: places[id(_layer_of(call))])
 
     def only_consumer(self, tensor: Tensor) -> Call | None:
         """Return the one call that consumes `tensor`, None where there are more or the model gives it out."""
@@ -126,21 +130,47 @@ class Graph:
             name = f"{path}{node.operation.name}"
             if opens(node.operation) and _takes_as_they_are(node):
                 outputs = self._open(node.operation, inputs, f"{name}/")
+            elif splits(node.operation):
+                outputs = self._split(node, inputs, name)
             else:
                 outputs = [Tensor(_shape(symbol)) for symbol in node.outputs]
                 self._drafts.append(Call(name, node.operation, node.arguments, inputs, tuple(outputs)))
             known.update(zip(map(id, node.outputs), outputs, strict=True))
         return [known[id(symbol)] for symbol in function.outputs]
 
+    def _split(self, node: Any, given: tuple[Tensor, ...], name: str) -> list[Tensor]:
+        """Add the two calls that an attention layer's is made of, and return the outputs of the whole."""
+        layer = node.operation
+        if id(layer) not in self._halves:
+            heads = Heads(layer)
+            self._halves[id(layer)] = heads, Projection(heads)
+        heads, projection = self._halves[id(layer)]
+        projected, *others = (Tensor(_shape(symbol)) for symbol in node.outputs)
+        arguments = node.arguments
+        places = _shape(arguments.args[0] if arguments.args else arguments.kwargs["query"])[1:-1]
+        joined = Tensor((projected.shape[0], *places, heads.count * heads.channels))
+        self._drafts.append(Call(name, heads, arguments, given, (joined, *others)))
+        behind = f"{name}/{projection.name}"
+        self._drafts.append(Call(behind, projection, Given(node.outputs[0]), (joined,), (projected,)))
+        return [projected, *others]
+
 
 def kind(operation: Any) -> str:
     """Return the name of a layer's or an operation's class."""
-    return type(operation).__name__
+    if isinstance(operation, Heads):
+        operation = operation.layer
+    return type(operation.dense if isinstance(operation, Projection) else operation).__name__
 
 
 def opens(operation: Any) -> bool:
     """Return whether an operation is a model whose own calls are known."""
     return hasattr(_function(operation), "_nodes_by_depth")
+
+
+def _layer_of(call: Call) -> Any:
+    """Return the layer that a call is of, or a part of."""
+    operation = call.operation
+    return operation.layer if isinstance(operation, Heads | Projection) else operation
 
 
 def _function(model: Any) -> Any:

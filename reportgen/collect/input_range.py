@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from reportgen.collect import kinds
 from reportgen.collect.graph import Call, Graph, Tensor, kind, opens
 from reportgen.dataset import Wants
 from reportgen.tally import Floats
@@ -40,6 +41,8 @@ def wanted(model: "keras.Model", stored: np.dtype[Any]) -> Wants:
     Whatever fails or does not come down to a factor and an offset is the model's own way with pixels as they are.
     """
     graph = Graph(model)
+    if reads_tokens(graph):
+        return "tokens"
     if not _is_float(model):
         return "as stored"
     try:
@@ -68,6 +71,20 @@ def at(graph: Graph, tensor: Tensor) -> Arithmetic | None:
         return None
     flips = (flip for flip in (False, True) if (np.abs(sloped - dark - scale * _turned(ramp, flip)) <= near).all())
     return next((Arithmetic(scale, dark, flip) for flip in flips), None)
+
+
+def reads_tokens(graph: Graph) -> bool:
+    """Return whether a model's input is numbers of tokens: what an embedding gets, nothing with weights before it."""
+
+    def is_input(tensor: Tensor) -> bool:
+        while (call := graph.producer(tensor)) is not None:
+            if len(call.given) != 1 or has_weights(call.operation):
+                return False
+            tensor = call.given[0]
+        return True
+
+    embeddings = (call for call in graph.calls if kind(kinds.inner(call.operation)) in kinds.EMBEDDINGS)
+    return any(is_input(call.given[0]) for call in embeddings)
 
 
 def has_weights(operation: Any) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from reportgen.collect import forward, moments, states, weights
+from reportgen.collect import forward, kinds, moments, states, weights
 from reportgen.collect.graph import Graph, kind
 from reportgen.collect.inside import Looked
 from reportgen.collect.predictions import Predictions
@@ -137,7 +137,7 @@ def _clustered(r: NDArray[np.float64]) -> NDArray[np.int64]:
 def _maps(reading: Reading, values: NDArray[np.float32]) -> Maps:
     """Return a layer's outputs, (E, *space, U) whatever its data_format, thinned to the sizes that are shown."""
     if reading.channels_first:
-        values = np.moveaxis(values, 1, -1)
+        values = np.moveaxis(values, reading.axis, -1)
     *space, units = values.shape[1:]
     step = -(-max(space) // SIDE_SHOWN[len(space)])
     return Maps(reading.name, units, step, values[:, *[slice(None, None, step)] * len(space), :UNITS_SHOWN])
@@ -146,7 +146,7 @@ def _maps(reading: Reading, values: NDArray[np.float32]) -> Maps:
 def _kernels(reading: Reading, dataset: Dataset, *, is_first: bool) -> Kernels | None:
     """Return a layer's kernels, each unit's input channels by falling norm; None without any that have a space."""
     found = weights.kernels(reading.layer)
-    if found is None or found.ndim - 2 not in SIDE_SHOWN or kind(reading.layer).startswith("Separable"):
+    if found is None or found.ndim - 2 not in SIDE_SHOWN or kind(kinds.inner(reading.layer)).startswith("Separable"):
         return None
     of_units = found.astype(np.float32)
     units, inputs = of_units.shape[:2]

@@ -113,7 +113,7 @@ def doubt(
     """
     graph, test = Graph(model), found.evaluation["test"]
     others = {choice: pixels for choice, pixels in choices.items() if not _same(pixels, dataset.pixels)}
-    if not others:
+    if not others or input_range.reads_tokens(graph):  # numbers of tokens have no range to be in
         return None
     at_chance = test is not None and _at_chance(test)
     network = _suspect(graph, dataset.pixels, choices)

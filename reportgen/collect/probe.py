@@ -311,7 +311,7 @@ def _units_last(value: Any, reading: Reading) -> Any:
     own = tf.cast(reading.own(value), tf.float32)
     if not reading.channels_first:
         return own
-    return tf.transpose(own, (0, *range(2, len(own.shape)), 1))
+    return tf.transpose(own, (*(axis for axis in range(len(own.shape)) if axis != reading.axis), reading.axis))
 
 
 def _plan(reading: Reading, values: NDArray[np.float32]) -> LayerPlan:

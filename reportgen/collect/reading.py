@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 from typing import Any
 
-from reportgen.collect import layers
+from reportgen.collect import kinds, recurrent
 from reportgen.collect.graph import Call, Graph, Tensor, kind
 from reportgen.collect.nonlinearity import (
     IDENTITY,
@@ -123,14 +123,13 @@ class Reading:
 
     @property
     def channels_first(self) -> bool:
-        """Whether the units stand on axis 1."""
-        first: bool = getattr(self.layer, "data_format", None) == "channels_first" and len(self.shape) > 2
-        return first
+        """Whether positions stand behind the axis of the units."""
+        return self.axis < len(self.shape) - 1
 
     @property
     def axis(self) -> int:
         """On which axis of `shape` the units stand."""
-        return 1 if self.channels_first else len(self.shape) - 1
+        return kinds.unit_axis(self.layer, len(self.shape))
 
     @property
     def units(self) -> int:
@@ -157,12 +156,12 @@ class Reading:
 
 def readings(graph: Graph) -> list[Reading]:
     """Return every layer that is looked into, in the order of the summary."""
-    return [_reading(graph, call) for call in graph.layer_calls() if layers.why_not(call.operation) is None]
+    return [_reading(graph, call) for call in graph.layer_calls() if kinds.why_not(call.operation) is None]
 
 
 def _reading(graph: Graph, call: Call) -> Reading:
     own = call.outputs[0]
-    function = of_activation(getattr(call.operation, "activation", None), own.shape)
+    function = _own_function(call)
     found = Reading(call, own, (), LINEAR if isinstance(function, Affine) else function)
     if isinstance(function, Affine):
         found = _followed(graph, replace(found, before=function))
@@ -173,6 +172,21 @@ def _reading(graph: Graph, call: Call) -> Reading:
     return found
 
 
+def _own_function(call: Call) -> Function | Affine:
+    """Return what a layer does to its units' values before it gives them out."""
+    layer, shape = kinds.inner(call.operation), call.outputs[0].shape
+    if kinds.is_recurrent(layer):
+        return recurrent.function(layer, shape, begins_anywhere=_has_state(call))
+    return of_activation(getattr(layer, "activation", None), shape)
+
+
+def _has_state(call: Call) -> bool:
+    """Return whether a recurrent layer is called with a state to begin with; masks are arguments, too."""
+    given = call.arguments
+    listed = given.args[1] if len(given.args) > 1 else given.kwargs.get("initial_state")
+    return listed is not None or (len(given.args) > 0 and isinstance(given.args[0], list | tuple))
+
+
 def _followed(graph: Graph, own: Reading) -> Reading:
     """Return the reading behind the nonlinearity that follows a layer and belongs to it alone.
 
@@ -181,7 +195,7 @@ def _followed(graph: Graph, own: Reading) -> Reading:
     found = own
     while (call := graph.only_consumer(found.tensor)) is not None and len(call.outputs) == 1:
         behind = replace(found, chain=(*found.chain, call), tensor=call.outputs[0])
-        if kind(call.operation) == "BatchNormalization":
+        if kind(kinds.inner(call.operation)) == "BatchNormalization":
             if any(isinstance(move, Reshaped) for move in found.moves):
                 return own
             found = behind if found.norm else replace(behind, norm=(call, _first_channel(found.moves, call)))
@@ -197,7 +211,8 @@ def _followed(graph: Graph, own: Reading) -> Reading:
 
 
 def _first_channel(moves: tuple[Reshaped | Joined, ...], norm: Call) -> int:
-    axis = norm.operation.axis % len(norm.given[0].shape)
+    axes, before = len(norm.given[0].shape), kinds.steps(norm.operation)
+    axis = kinds.inner(norm.operation).axis % (axes - before) + before
     return sum(move.start for move in moves if isinstance(move, Joined) and move.axis == axis)
 
 

@@ -197,7 +197,7 @@ def _other_image(u: int, plan: LayerPlan, tally: LayerTally, images: ImageFacts,
 def _shown(image: int, score: float, position: int | None, plan: LayerPlan, images: ImageFacts) -> TopImage:
     """Name an image's classes and the place of the maximum: of one axis the column, of two the row, too."""
     place: list[int | None] = [None, None, None]
-    if position is not None and plan.position_shape:
+    if position is not None and 0 < len(plan.position_shape) <= len(place):
         found = [int(at) for at in np.unravel_index(position, plan.position_shape)]
         place = [*place, *found][-3:]
     plane, row, column = place

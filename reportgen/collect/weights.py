@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from reportgen.collect import kinds, recurrent
 from reportgen.collect.facts import Weights
 from reportgen.collect.graph import Call, Graph, Tensor, kind
+from reportgen.collect.heads import Heads
 from reportgen.collect.nonlinearity import Affine
 from reportgen.collect.reading import Reading
 from reportgen.tally import Counts, Floats, LayerTally
@@ -30,9 +32,20 @@ _KEEPS_RANGE = (
 def kernels(layer: "keras.layers.Layer") -> Floats | None:
     """Return a layer's kernels as (U, C, *spatial), C the input channels that each unit weighs; None without any.
 
-    A separable convolution's are those of its pointwise half, which mixes what its depthwise half gives.
+    A separable convolution's are those of its pointwise half, which mixes what its depthwise half gives. An
+    embedding's are (U, V), a dimension's share in each of V tokens. Those of attention's heads are the ones that make
+    what they take the mean of, and those of an EinsumDense (U, C) have beside them what biases it has that differ
+    between positions.
     """
+    layer = kinds.inner(layer)
     name = kind(layer)
+    if isinstance(layer, Heads):
+        return _of_heads(layer)
+    if name in kinds.EMBEDDINGS:
+        return np.asarray(layer.embeddings, np.float64).T
+    if name == "EinsumDense":
+        of_units, bias = _of_einsum(layer)
+        return of_units if bias is None or bias.shape[1] == 1 else np.concatenate([of_units, bias], axis=1)
     stored = getattr(layer, "pointwise_kernel" if name.startswith("Separable") else "kernel", None)
     if stored is None:
         return None
@@ -49,26 +62,79 @@ def facts(reading: Reading, graph: Graph, ranges: dict[Tensor, tuple[Floats, Flo
 
     ranges: by tensor the smallest and largest value of each of its channels over the images, see `input_ranges`.
     """
-    layer, of_units = reading.layer, kernels(reading.layer)
+    layer = kinds.inner(reading.layer)
+    of_units, bias = (None, None) if _is_backwards(reading) else (kernels(layer), _bias(layer))
     flat = None if of_units is None else of_units.reshape(len(of_units), -1)
-    bias = np.asarray(layer.bias, np.float64) if getattr(layer, "bias", None) is not None else None
     gamma = None if reading.norm is None else _gamma(reading.norm[0].operation, reading.norm[1], reading.units)
-    known = _range_of(graph, reading.call.given[0], ranges)
+    first, *others = reading.call.given
+    known = None if isinstance(layer, Heads) and others[:1] != [first] else _range_of(graph, first, ranges)
+    is_zero = known is not None and not known[0].any() and not known[1].any()
     return Weights(
         kernel=flat,
         sees=None if flat is None or (of_group := _group_of(layer, len(flat)))[0] == 1 else of_group[1],
         bias=bias,
         gamma=gamma,
-        params_per_unit=(0 if flat is None else flat.shape[1]) + (bias is not None),
-        input_is_zero=known is not None and not known[0].any() and not known[1].any(),
+        params_per_unit=_params_per_unit(reading, flat, bias),
+        input_is_zero=is_zero and kind(layer) not in kinds.EMBEDDINGS,  # to which 0 is a token
         reach=_reach(layer, of_units, bias, known) if gamma is None and _keeps_sign(reading.before) else None,
         slopes=_slopes(reading),
         copies=_copies(reading),
     )
 
 
+def _is_backwards(reading: Reading) -> bool:
+    """Return whether an embedding is called the other way round: from its dimensions to scores of tokens."""
+    before, after = reading.call.given[0].shape, reading.shape
+    return kind(kinds.inner(reading.layer)) in kinds.EMBEDDINGS and len(before) == len(after)
+
+
+def _bias(layer: Any) -> Floats | None:
+    """Return (U,) a layer's biases; None without any, or where they differ between a unit's positions."""
+    if isinstance(layer, Heads):
+        stored = layer.values.bias
+        return None if stored is None else _for_each_head(layer, np.asarray(stored, np.float64)[np.newaxis])[:, 0]
+    if kind(layer) == "EinsumDense":
+        bias = _of_einsum(layer)[1]
+        return None if bias is None or bias.shape[1] > 1 else bias[:, 0]
+    return None if getattr(layer, "bias", None) is None else np.asarray(layer.bias, np.float64)
+
+
+def _of_heads(heads: Heads) -> Floats:
+    """Return (U, C) what makes of each position the values that each channel of each head takes the mean of."""
+    return _for_each_head(heads, np.asarray(heads.values.kernel, np.float64))
+
+
+def _for_each_head(heads: Heads, values: Floats) -> Floats:
+    """Return (U, C) of (C, H, channels), where several heads may share what is stored for one."""
+    repeated = np.repeat(values, heads.count // values.shape[1], axis=1)
+    return repeated.reshape(len(values), -1).T
+
+
+def _of_einsum(layer: "keras.layers.Layer") -> tuple[Floats, Floats | None]:
+    """Return (U, C) the weights that lead to each place on the last axis, and (U, B) its biases."""
+    _, letters, last = kinds.einsum(layer)
+    assert last is not None  # else it has no units
+    of_units = np.moveaxis(np.asarray(layer.kernel, np.float64), letters.index(last), 0)
+    flat = of_units.reshape(len(of_units), -1)
+    if layer.bias is None:
+        return flat, None
+    bias = np.asarray(layer.bias, np.float64)
+    return flat, np.broadcast_to(bias, (*bias.shape[:-1], len(flat))).reshape(-1, len(flat)).T
+
+
+def _params_per_unit(reading: Reading, flat: Floats | None, bias: Floats | None) -> int:
+    """Return how many parameters belong to each unit alone."""
+    layer = kinds.inner(reading.layer)
+    if kinds.is_recurrent(layer):
+        return recurrent.params_per_unit(layer, reading.units)
+    if isinstance(layer, Heads) and layer.shares_values:
+        return 0
+    return (0 if flat is None else flat.shape[1]) + (bias is not None)
+
+
 def _gamma(norm: "keras.layers.Layer", start: int, units: int) -> Floats:
     """Return (U,) by what a batch normalisation scales each unit; without gammas by its moving variance alone."""
+    norm = kinds.inner(norm)
     return np.asarray(norm.gamma, np.float64)[start : start + units] if norm.scale else np.ones(units)
 
 
@@ -84,12 +150,15 @@ def _copies(reading: Reading) -> Literal["scaled", "equal", "none"]:
     """
     if reading.norm is not None or reading.before.scale is None or reading.before.offset is None:
         return "none"
+    if isinstance(reading.layer, Heads) and reading.layer.gated:
+        return "none"
     return "scaled" if reading.function.homogeneous and reading.before.offset == 0 else "equal"
 
 
 def _slopes(reading: Reading) -> Floats | None:
     """Return (U, S) the slopes below 0 of each unit's PReLU, None where all units have the same."""
-    layer: Any = reading.chain[-1].operation if reading.chain else getattr(reading.layer, "activation", None)
+    core = kinds.inner(reading.layer)
+    layer: Any = reading.chain[-1].operation if reading.chain else getattr(core, "activation", None)
     if kind(layer) != "PReLU":
         return None
     own = reading.own(np.broadcast_to(np.asarray(layer.alpha), (1, *_known(reading.tensor.shape, layer.alpha))))
@@ -99,16 +168,26 @@ def _slopes(reading: Reading) -> Floats | None:
 
 def _known(shape: tuple[int | None, ...], other: Any) -> tuple[int, ...]:
     """Return a tensor's sizes without the batch; one that is left open is that of `other` along the same axis."""
-    return tuple(size or len_ for size, len_ in zip(shape[1:], other.shape, strict=True))
+    behind = tuple(size or len_ for size, len_ in zip(shape[-len(other.shape) :], other.shape, strict=True))
+    return (1,) * (len(shape) - 1 - len(behind)) + behind  # one for all steps of what is applied to each
 
 
 def first_channels(layer: "keras.layers.Layer", units: int, inputs: int) -> Counts:
     """Return (U,) the first input channel that each unit weighs. inputs: how many channels it weighs."""
-    return _group_of(layer, units)[1] * inputs
+    return _group_of(kinds.inner(layer), units)[1] * inputs
 
 
 def _group_of(layer: "keras.layers.Layer", units: int) -> tuple[int, Counts]:
-    """Return into how many groups a layer divides its input channels, and (U,) which of them each unit weighs."""
+    """Return into how many groups a layer divides its input channels, and (U,) which of them each unit weighs.
+
+    What heads weigh are means of their own, and so are the places of an EinsumDense's input that it does not join.
+    """
+    if isinstance(layer, Heads):
+        return layer.count, np.arange(units) // layer.channels
+    if kind(layer) == "EinsumDense":
+        into, _, last = kinds.einsum(layer)
+        apart = last is not None and last in into
+        return (units, np.arange(units)) if apart else (1, np.zeros(units, np.int64))
     groups = units // layer.depth_multiplier if kind(layer).startswith("Depthwise") else getattr(layer, "groups", 1)
     return groups, np.arange(units) * groups // units
 
@@ -155,7 +234,8 @@ def _reach(
 ) -> NDArray[np.float64] | None:
     """Return (U,) the bias plus the largest sum that inputs within the known range can give."""
     name = kind(layer)
-    if of_units is None or known is None or name.startswith("Separable"):
+    plain = name == "Dense" or name in kinds.CONVOLUTIONS
+    if of_units is None or known is None or not plain or name.startswith("Separable"):
         return None
     low, high = known
     if not name.startswith("Dense"):  # padding brings zeros in

@@ -8,6 +8,7 @@ from reportgen.options import Moments, PixelRange, moments
 from reportgen.texts import Text, text
 
 _AS_STORED = text("The model begins with its own rescaling, so integer pixels reach it unchanged.")
+_TOKENS = text("The model begins with an embedding, so the stored integers reach it unchanged, as numbers of tokens.")
 # of ImageNet's pictures, as keras.applications.imagenet_utils has them
 _IMAGENET = Moments((0.485, 0.456, 0.406), (0.229, 0.224, 0.225), 1)
 _IMAGENET_BLUE_FIRST = (103.939, 116.779, 123.68)
@@ -25,6 +26,8 @@ def choose(dataset: Dataset, choice: PixelRange, *, wants: Wants) -> Pixels:
         return _chosen(dataset, choice)
     if dataset.test.images.dtype.kind == "f":
         return Pixels(1.0, text("The images are stored as floats and reach the model as they are."))
+    if wants == "tokens":
+        return Pixels(1.0, _TOKENS)
     if wants is None:
         return _chosen(dataset, "0-1")
     top = _reached(dataset)
