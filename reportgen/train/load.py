@@ -40,7 +40,7 @@ def load(file: ModelFile) -> keras.Model:
             warnings.simplefilter("ignore")
             warnings.filterwarnings("error", message=_INITIALISED)
             named = _operations() if file.copy.suffix == ".h5" else None
-            model = keras.models.load_model(file.copy, custom_objects=named, compile=False, safe_mode=True)
+            model = keras.models.load_model(file.for_keras, custom_objects=named, compile=False, safe_mode=True)
     except (tf.errors.ResourceExhaustedError, MemoryError) as error:
         raise InputError(f"{file.path} needs more memory than {gigabytes:,.1f} GB", _MORE) from error
     except RecursionError as error:

@@ -15,6 +15,8 @@ from typing import BinaryIO, Literal, Self
 from reportgen import processes
 from reportgen.errors import InputError, SurroundingsError
 from reportgen.options import Bounds
+from reportgen.texts import Text, from_plain
+from reportgen.train.inspection.child import TRANSLATED
 from reportgen.wording import short
 
 _MAGIC: dict[bytes, Literal[".keras", ".h5"]] = {b"PK\x03\x04": ".keras", b"\x89HDF\r\n\x1a\n": ".h5"}
@@ -49,10 +51,17 @@ class ModelFile:
         self._looking.communicate()
         self._folder.cleanup()
 
-    def check(self) -> None:
+    @property
+    def for_keras(self) -> Path:
+        """The file to give to Keras once it was checked: the copy, or, where Keras 2 wrote that, its translation."""
+        other = self.copy.with_name(f"{TRANSLATED}{self.copy.suffix}")
+        return other if other.exists() else self.copy
+
+    def check(self) -> Text | None:
         """Wait for what the look into the file has found. Raises InputError for a file that Keras should not be given.
 
         The look began when the file was read, so that there is little to wait for where something else was done since.
+        Return what was changed of a file of Keras 2 for Keras 3 to read it, None where nothing was.
         """
         try:
             left = max(self._until - time.monotonic(), 1)  # what ended long ago has still to be read
@@ -68,8 +77,10 @@ class ModelFile:
             raise SurroundingsError(
                 f"{self.path} could not be looked into ({last})", "see that h5py is installed and whole"
             )
-        if found := json.loads(answer):
+        found = json.loads(answer)
+        if "error" in found:
             raise processes.retold(found, f"{self.path} ")
+        return from_plain(found["changes"]) if found else None
 
 
 def read(path: Path, bounds: Bounds | None = None) -> ModelFile:

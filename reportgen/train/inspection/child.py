@@ -4,11 +4,17 @@ import json
 import resource
 import sys
 from pathlib import Path
+from typing import Any
 
 from reportgen.errors import InputError, ReportgenError
 from reportgen.processes import told
+from reportgen.texts import Text
+
+TRANSLATED = "translated"
+"""How the file is called that Keras is to be given instead, without its ending."""
 
 _MEMORY = 3 * 2**30
+_BLOCK = 2**20
 _DAMAGED = "expected a file that Keras saved whole; save it again with model.save('x.keras')"
 
 
@@ -16,7 +22,8 @@ def main() -> None:
     """Look into the file that the arguments name, and say as a line of JSON what is wrong with it, if anything.
 
     Arguments: the file, how many bytes it may be once unpacked, how many layers it may have, how many seconds of
-    work it may cost. An .h5 file is looked at as it is; of a .keras file the weights are unpacked beside it.
+    work it may cost. An .h5 file is looked at as it is; of a .keras file the weights are unpacked beside it. Where
+    Keras has to be given another file, that lies beside it too, and the line says what was changed, as a Text.
     """
     path, largest, layers, seconds = Path(sys.argv[1]), *map(int, sys.argv[2:])
     _limit(resource.RLIMIT_CORE, 0)
@@ -27,8 +34,8 @@ def main() -> None:
         sys.exit(str(error))
     _limit(resource.RLIMIT_AS, _MEMORY)
     try:
-        check(path, largest=largest, layers=layers)
-        found = {}
+        changes = check(path, largest=largest, layers=layers)
+        found: dict[str, Any] = {} if changes is None else {"changes": changes.plain()}
     except ReportgenError as error:
         found = told(error)
     except MemoryError:
@@ -39,12 +46,15 @@ def main() -> None:
     sys.stdout.flush()
 
 
-def check(path: Path, *, largest: int, layers: int) -> None:
+def check(path: Path, *, largest: int, layers: int) -> Text | None:
     """Raise InputError for a model file that Keras should not be given; its message begins behind the file's name.
 
     largest: how many bytes it may be once unpacked. layers: how many layers it may have.
+    Return what was changed for Keras 3 where Keras 2 wrote the file: the changed one then lies beside it.
     """
-    from reportgen.train.inspection import configuration, container, weights
+    from reportgen.train.inspection import configuration, container, keras_2, weights
+
+    changes = None
 
     if path.suffix == ".keras":
         stored = path.with_name("weights.h5")
@@ -56,11 +66,27 @@ def check(path: Path, *, largest: int, layers: int) -> None:
         if found.config is None:
             raise InputError("holds weights but no model", "save the whole model with model.save('x.keras')")
         config = configuration.parsed(found.config)
-        configuration.check(config, layers=layers)
+        written_by = keras_2.version(found.keras)
+        changes = keras_2.translate(config, written_by).said(written_by)
+        configuration.check(config, layers=layers)  # of what Keras will be given
         numbers = found.numbers
     if not numbers:
         raise InputError("holds no weights: the model was never built, or never saved", "train it, then save it")
     configuration.check_sizes(config, numbers)
+    if changes is not None:
+        _write(path, json.dumps(config).encode())
+    return changes
+
+
+def _write(path: Path, config: bytes) -> None:
+    """Write the .h5 file at `path` with another configuration beside it."""
+    from reportgen.train.inspection import weights
+
+    made = path.with_name(f"{TRANSLATED}{path.suffix}")
+    with path.open("rb") as source, made.open("xb") as target:
+        while block := source.read(_BLOCK):
+            target.write(block)
+    weights.write_config(made, config)
 
 
 def _limit(what: int, most: int) -> None:
