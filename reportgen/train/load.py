@@ -10,7 +10,7 @@ from typing import Any
 
 from reportgen.errors import InputError
 from reportgen.train import memory
-from reportgen.train.inspection import allowed
+from reportgen.train.inspection import allowed, keras_2
 from reportgen.train.model_file import ModelFile
 from reportgen.train.runtime import keras, quiet_stderr, tf
 from reportgen.wording import short
@@ -46,6 +46,9 @@ def load(file: ModelFile) -> keras.Model:
     except RecursionError as error:
         raise InputError(f"{file.path} is nested too deep for Keras to load it", _AGAIN) from error
     except Exception as error:  # Keras raises whatever its parsers meet
+        if file.keras is not None:
+            what = f"{file.path} is a file of Keras {file.keras} that Keras 3 cannot load: {_said(error)}"
+            raise InputError(what, keras_2.REBUILD) from error
         raise InputError(f"{file.path} cannot be loaded: {_said(error)}", _AGAIN) from error
     if not isinstance(model, keras.Model):
         raise InputError(f"{file.path} holds no model", _AGAIN)

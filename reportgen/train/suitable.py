@@ -16,6 +16,10 @@ from reportgen.train.runtime import keras
 
 _RECURRENT = ("LSTM", "GRU", "SimpleRNN", "RNN", "Bidirectional", "TimeDistributed", "MultiHeadAttention", "Attention")
 _LEAST_SIDE = 8
+_GREY = (0.299, 0.587, 0.114)  # of red, green and blue, as ITU-R BT.601 has it and Pillow and OpenCV do
+_TURNED_GREY = text(
+    "The model takes one channel, so colour pictures were turned grey: 0.299 red + 0.587 green + 0.114 blue (ITU-R 601)."
+)
 _Shape = Sequence[int | None]
 
 
@@ -60,11 +64,12 @@ def check_classes(model: keras.Model, classes: int) -> None:
         )
 
 
-def laid_out(dataset: Dataset, model: keras.Model) -> tuple[Dataset, Axes]:
+def laid_out(dataset: Dataset, model: keras.Model, *, sized: bool = False) -> tuple[Dataset, Axes]:
     """Return the images with the axes that they have to people, and how the model wants them.
 
     An array alone does not say whether (N, 128, 9) is grey pictures or series of nine channels, nor whether
-    (N, 16, 16, 16) has sixteen channels or planes: the model does. Raises InputError where nothing fits.
+    (N, 16, 16, 16) has sixteen channels or planes: the model does. sized: the call said how large pictures are to be.
+    Raises InputError where nothing fits.
     """
     wants: _Shape = tuple(model.inputs[0].shape)[1:]
     has = dataset.image_shape
@@ -83,10 +88,28 @@ def laid_out(dataset: Dataset, model: keras.Model) -> tuple[Dataset, Axes]:
         return _arranged(dataset, (*has[:-1], 3), lambda found: np.repeat(found, 3, axis=-1)), Axes(said=said)
     if len(wants) == 1 and wants[0] == math.prod(has):
         return dataset, Axes(shape=(math.prod(has),), said=text("The model takes each as one long vector."))
-    do = "give data of that shape"
-    if len(wants) == 3 and None not in wants[:2]:
-        do += f"; --image-size {_by(wants[:2])} brings pictures in folders to it"
-    raise InputError(f"the data has images of {_by(has)}, but the model takes {_by(wants)}", do)
+    if len(has) == 3 and has[-1] == len(_GREY):
+        one = (*has[:-1], 1)
+        if _fits(one, wants):
+            return _arranged(dataset, one, _grey), Axes(said=_TURNED_GREY)
+        if _fits(one[:-1], wants) and not _is_of_series(model):
+            return _arranged(dataset, one, _grey), Axes(shape=one[:-1], said=_TURNED_GREY)
+        if len(wants) == 1 and wants[0] == math.prod(one):
+            return _arranged(dataset, one, _grey), Axes(shape=(math.prod(one),), said=_TURNED_GREY)
+    raise InputError(
+        f"the data has images of {_by(has)}, but the model takes {_by(wants)}", _way_out(has, wants, sized=sized)
+    )
+
+
+def _way_out(has: Sequence[int], wants: _Shape, *, sized: bool) -> str:
+    """Return how images could come to fit a model. sized: the call said already how large they are to be."""
+    if len(has) > 2 and _fits((*has[1:], has[0]), wants):
+        return "put the channels last: x = numpy.moveaxis(x, 1, -1)"
+    if len(wants) != 3 or None in wants[:2] or tuple(has[:2]) == tuple(wants[:2]):
+        return "give data of that shape"
+    if sized:
+        return f"give data of that shape, or in place of the size that was given {_by(wants[:2])}"
+    return f"give data of that shape; --image-size {_by(wants[:2])} brings pictures in folders to it"
 
 
 def _without_channel(dataset: Dataset, model: keras.Model) -> tuple[Dataset, Axes]:
@@ -134,6 +157,14 @@ class _Arranged:
 
     def __getitem__(self, which: Any, /) -> NDArray[Any]:
         return self._arrange(self._images[which])
+
+
+def _grey(found: NDArray[Any]) -> NDArray[Any]:
+    """Return pictures (N, H, W, 3) with one channel, (N, H, W, 1), of the same type; integers are rounded."""
+    mixed = found.astype(found.dtype if found.dtype.kind == "f" else np.float64) @ np.asarray(_GREY)
+    if found.dtype.kind != "f":
+        mixed = np.rint(mixed)
+    return mixed[..., np.newaxis].astype(found.dtype)
 
 
 def _reshape(shape: tuple[int, ...], found: NDArray[Any]) -> NDArray[Any]:

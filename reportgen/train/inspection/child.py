@@ -8,11 +8,11 @@ from typing import Any
 
 from reportgen.errors import InputError, ReportgenError
 from reportgen.processes import told
-from reportgen.texts import Text
 
 TRANSLATED = "translated"
 """How the file is called that Keras is to be given instead, without its ending."""
 
+_WEIGHTS = "build its layers in Keras, fill them with model.load_weights of this file, and model.save('x.keras')"
 _MEMORY = 3 * 2**30
 _BLOCK = 2**20
 _DAMAGED = "expected a file that Keras saved whole; save it again with model.save('x.keras')"
@@ -34,8 +34,7 @@ def main() -> None:
         sys.exit(str(error))
     _limit(resource.RLIMIT_AS, _MEMORY)
     try:
-        changes = check(path, largest=largest, layers=layers)
-        found: dict[str, Any] = {} if changes is None else {"changes": changes.plain()}
+        found: dict[str, Any] = check(path, largest=largest, layers=layers)
     except ReportgenError as error:
         found = told(error)
     except MemoryError:
@@ -46,15 +45,16 @@ def main() -> None:
     sys.stdout.flush()
 
 
-def check(path: Path, *, largest: int, layers: int) -> Text | None:
+def check(path: Path, *, largest: int, layers: int) -> dict[str, Any]:
     """Raise InputError for a model file that Keras should not be given; its message begins behind the file's name.
 
     largest: how many bytes it may be once unpacked. layers: how many layers it may have.
-    Return what was changed for Keras 3 where Keras 2 wrote the file: the changed one then lies beside it.
+    Return of a file that Keras 2 wrote the version, "keras", and what was changed for Keras 3, "changes", a Text as it
+    is made again: the changed file then lies beside it.
     """
     from reportgen.train.inspection import configuration, container, keras_2, weights
 
-    changes = None
+    changes, written_by = None, None
 
     if path.suffix == ".keras":
         stored = path.with_name("weights.h5")
@@ -64,7 +64,7 @@ def check(path: Path, *, largest: int, layers: int) -> Text | None:
     else:
         found = weights.check(path, largest=largest)
         if found.config is None:
-            raise InputError("holds weights but no model", "save the whole model with model.save('x.keras')")
+            raise InputError("holds weights but no model", _WEIGHTS)
         config = configuration.parsed(found.config)
         written_by = keras_2.version(found.keras)
         changes = keras_2.translate(config, written_by).said(written_by)
@@ -75,11 +75,12 @@ def check(path: Path, *, largest: int, layers: int) -> Text | None:
     configuration.check_sizes(config, numbers)
     if changes is not None:
         _write(path, json.dumps(config).encode())
-    return changes
+    old = {"keras": written_by} if keras_2.is_old(written_by) else {}
+    return old if changes is None else old | {"changes": changes.plain()}
 
 
 def _write(path: Path, config: bytes) -> None:
-    """Write the .h5 file at `path` with another configuration beside it."""
+    """Write the .h5 file at `path` beside it, with another configuration."""
     from reportgen.train.inspection import weights
 
     made = path.with_name(f"{TRANSLATED}{path.suffix}")

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from reportgen.errors import InputError, SurroundingsError
+from reportgen.train import foreign
 from reportgen.wording import short
 
 CONFIG, ABOUT, WEIGHTS = "config.json", "metadata.json", "model.weights.h5"
@@ -50,6 +51,8 @@ def _blocks(archive: zipfile.ZipFile, name: str) -> Iterator[bytes]:
 def _check_members(members: list[zipfile.ZipInfo], size: int, largest: int) -> None:
     """Raise InputError unless the members are those that Keras writes, with sizes that can be true."""
     names = [member.filename for member in members]
+    if CONFIG not in names and (other := foreign.in_archive(names)):
+        raise InputError(f"is {other[0]}", other[1])
     for member in members:
         name = short(member.filename, 60)
         if member.filename not in (CONFIG, ABOUT, WEIGHTS):

@@ -16,7 +16,9 @@ from reportgen.train.inspection.keras_2_operations import is_tensor, is_whole, t
 from reportgen.wording import short
 
 _VERSION = re.compile(r"\d{1,3}(\.\d{1,4}){1,3}")
-_REFUSE = "build the same layers in Keras 3, fill them with model.load_weights of this file, and hand over that model"
+REBUILD = "build the same layers in Keras 3, fill them with model.load_weights of this file, and give that model"
+"""What to do with a file that is not read: its weights can be, and live models may be of anything."""
+
 _RENAMED = {"BatchNormalizationV1": "BatchNormalization", "BatchNormalizationV2": "BatchNormalization"}
 _CALCULATED_ELSE = frozenset({"hard_sigmoid"})  # 0.2 x + 0.5 then, x / 6 + 0.5 now, both between 0 and 1
 
@@ -93,7 +95,7 @@ class Changes:
         if self.functions:
             one = "{n} call of TensorFlow taken for the operation of Keras that does the same: {functions}"
             many = "{n} calls of TensorFlow taken for the operations of Keras that do the same: {functions}"
-            names = ", ".join(dict.fromkeys(self.functions))
+            names = ", ".join(sorted(set(self.functions)))
             parts.append(ntext(len(self.functions), one, many, functions=names))
         if self.respelt:
             parts.append(text("its shapes and calls written as Keras 3 writes them"))
@@ -173,10 +175,23 @@ def _layer(kind: str, inner: dict[str, Any], owner: str, changes: Changes, writt
         if name in inner and kind in kinds:
             if not fits(inner[name]):
                 what = f"{name}={short(repr(inner[name]), 40)}, which Keras 3 does not know"
-                raise InputError(f"is {called(written_by)}, whose {owner} has {what}", _REFUSE)
+                raise InputError(f"is {called(written_by)}, whose {owner} has {what}", REBUILD)
             value = inner.pop(name)
             shown = name if isinstance(value, dict) else f"{name}={short(repr(value), 20)}"
             changes.dropped.setdefault(shown, Counter())[kind] += 1
+    _respell(kind, inner, changes)
+    if not is_old(written_by):
+        return
+    for name, value in inner.items():
+        if name.endswith("activation") and isinstance(value, str) and value in _CALCULATED_ELSE:
+            what = f"the {name} {value}, which Keras 3 computes in another way"
+            raise InputError(f"is {called(written_by)}, whose {owner} has {what}", REBUILD)
+    if kind in ("GRU", "GRUCell") and "reset_after" not in inner:
+        inner["reset_after"], changes.respelt = False, True  # as it was before there was a choice
+
+
+def _respell(kind: str, inner: dict[str, Any], changes: Changes) -> None:
+    """Write settings that mean the same as Keras 3 writes them."""
     if kind == "VarianceScaling" and inner.get("distribution") == "normal":
         inner["distribution"], changes.respelt = "truncated_normal", True
     policy = inner.get("dtype")
@@ -185,11 +200,6 @@ def _layer(kind: str, inner: dict[str, Any], owner: str, changes: Changes, writt
     for name, value in inner.items():
         if name.endswith("activation") and value == "softmax_v2":
             inner[name], changes.respelt = "softmax", True
-        if name.endswith("activation") and isinstance(value, str) and value in _CALCULATED_ELSE and is_old(written_by):
-            what = f"the {name} {value}, which Keras 3 computes in another way"
-            raise InputError(f"is {called(written_by)}, whose {owner} has {what}", _REFUSE)
-    if kind in ("GRU", "GRUCell") and "reset_after" not in inner and is_old(written_by):
-        inner["reset_after"], changes.respelt = False, True  # as it was before there was a choice
     if kind == "BatchNormalization" and isinstance(axis := inner.get("axis"), list) and len(axis) == 1:
         inner["axis"] = axis[0]
 
@@ -213,7 +223,7 @@ def _model(value: dict[str, Any], changes: Changes, written_by: str | None) -> N
         start |= {"dtype": kind} if isinstance(kind, str) and kind in allowed.DTYPES else {}
         layers.insert(0, {"class_name": "InputLayer", "config": start})
         changes.respelt = True
-    _count_calls_from_zero(layers, inner, changes)
+    _count_calls_from_zero(layers, inner, changes, written_by)
     for layer in layers:
         settings = layer["config"]
         if isinstance(settings, dict) and "batch_input_shape" in settings:
@@ -222,7 +232,7 @@ def _model(value: dict[str, Any], changes: Changes, written_by: str | None) -> N
                 settings["batch_shape"] = taken
 
 
-def _count_calls_from_zero(layers: list[Any], inner: dict[str, Any], changes: Changes) -> None:
+def _count_calls_from_zero(layers: list[Any], inner: dict[str, Any], changes: Changes, written_by: str | None) -> None:
     """Number the calls of models inside the model as Keras 3 does; for Keras 2 the first was the model's own graph."""
     kinds = {layer.get("name"): layer["class_name"] for layer in layers if isinstance(layer.get("name"), str)}
     models = {name for name, kind in kinds.items() if kind in allowed.MODELS}
@@ -231,7 +241,7 @@ def _count_calls_from_zero(layers: list[Any], inner: dict[str, Any], changes: Ch
         if tensor_[0] in models and tensor_[1] > 0:
             tensor_[1] -= 1
             changes.respelt = True
-    if models and changes.respelt:  # Keras 3 does so itself for the outputs of models that are no Sequential
+    if is_old(written_by):  # Keras 3 does so itself for the outputs of models that are no Sequential
         for tensor_ in _tensors([inner.get("output_layers")]):
             if kinds.get(tensor_[0]) == "Sequential" and tensor_[1] > 0:
                 tensor_[1] -= 1
@@ -270,7 +280,7 @@ def _calls(value: dict[str, Any], owner: str, changes: Changes, written_by: str 
     """Put the calls of a layer as Keras 3 has them, where they are functions of TensorFlow or of several tensors."""
     if value["class_name"] in keras_2_operations.KINDS and "inbound_nodes" in value:
         try:
-            changes.functions.append(keras_2_operations.translated(value, owner, _REFUSE))
+            changes.functions.append(keras_2_operations.translated(value, owner, REBUILD))
         except InputError as error:
             raise InputError(f"is {called(written_by)}, {error.what}", error.do) from error
         return

@@ -143,13 +143,18 @@ _OPERATIONS: dict[str, _Operation] = {
             "math.reduce_min": "Min",
         }.items()
     },
+    "nn.bias_add": _Operation(
+        _NUMPY, "Add", ("bias",), {"data_format": (None, _only(None, "NHWC", "N...C", "channels_last"))}
+    ),
     "nn.silu": _Operation(_NN, "Silu", settings={"beta": (None, _only(1, 1.0))}),
     "nn.swish": _Operation(_NN, "Silu", settings={"beta": (None, _only(1, 1.0))}),
     "nn.gelu": _Operation(
         _NN, "Gelu", settings={"approximate": ("approximate", _is_flag)}, fixed={"approximate": False}
     ),
     "nn.leaky_relu": _Operation(_NN, "LeakyRelu", settings={"alpha": ("negative_slope", _is_number)}),
-    "nn.softmax": _Operation(_NN, "Softmax", settings={"axis": ("axis", lambda value: value is None or is_whole(value))}),
+    "nn.softmax": _Operation(
+        _NN, "Softmax", settings={"axis": ("axis", lambda value: value is None or is_whole(value))}
+    ),
     "cast": _Operation(_CORE, "Cast", settings={"dtype": ("dtype", _is_type)}),
     "reshape": _Operation(_NUMPY, "Reshape", settings={"shape": ("newshape", _is_sizes)}),
     "expand_dims": _Operation(_NUMPY, "ExpandDims", settings={"axis": _AXIS}),
