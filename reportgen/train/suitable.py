@@ -18,7 +18,8 @@ _RECURRENT = ("LSTM", "GRU", "SimpleRNN", "RNN", "Bidirectional", "TimeDistribut
 _LEAST_SIDE = 8
 _GREY = (0.299, 0.587, 0.114)  # of red, green and blue, as ITU-R BT.601 has it and Pillow and OpenCV do
 _TURNED_GREY = text(
-    "The model takes one channel, so colour pictures were turned grey: 0.299 red + 0.587 green + 0.114 blue (ITU-R 601)."
+    "The model takes one channel, so colour pictures were turned grey:"
+    " 0.299 red + 0.587 green + 0.114 blue (ITU-R 601)."
 )
 _Shape = Sequence[int | None]
 
@@ -86,19 +87,21 @@ def laid_out(dataset: Dataset, model: keras.Model, *, sized: bool = False) -> tu
     if has[-1] == 1 and len(has) == 3 and _fits((*has[:-1], 3), wants):
         said = text("The grey pictures reach the model as colour ones, their one channel three times.")
         return _arranged(dataset, (*has[:-1], 3), lambda found: np.repeat(found, 3, axis=-1)), Axes(said=said)
-    if len(wants) == 1 and wants[0] == math.prod(has):
+    if (math.prod(has),) == tuple(wants):
         return dataset, Axes(shape=(math.prod(has),), said=text("The model takes each as one long vector."))
-    if len(has) == 3 and has[-1] == len(_GREY):
-        one = (*has[:-1], 1)
-        if _fits(one, wants):
-            return _arranged(dataset, one, _grey), Axes(said=_TURNED_GREY)
-        if _fits(one[:-1], wants) and not _is_of_series(model):
-            return _arranged(dataset, one, _grey), Axes(shape=one[:-1], said=_TURNED_GREY)
-        if len(wants) == 1 and wants[0] == math.prod(one):
-            return _arranged(dataset, one, _grey), Axes(shape=(math.prod(one),), said=_TURNED_GREY)
+    if len(has) == 3 and has[-1] == len(_GREY) and (shape := _grey_shape(has, wants, model)):
+        axes = Axes(said=_TURNED_GREY) if len(shape) == 3 else Axes(shape=shape, said=_TURNED_GREY)
+        return _arranged(dataset, (*has[:-1], 1), _grey), axes
     raise InputError(
         f"the data has images of {_by(has)}, but the model takes {_by(wants)}", _way_out(has, wants, sized=sized)
     )
+
+
+def _grey_shape(has: Sequence[int], wants: _Shape, model: keras.Model) -> tuple[int, ...] | None:
+    """Return the shape in which colour pictures, (H, W, 3), fit a model when they are grey; None where they do not."""
+    height, width, _ = has
+    shapes = ((height, width, 1), (height, width), (height * width,))
+    return next((one for one in shapes if _fits(one, wants) and not (len(one) == 2 and _is_of_series(model))), None)
 
 
 def _way_out(has: Sequence[int], wants: _Shape, *, sized: bool) -> str:
