@@ -86,7 +86,7 @@ def laid_out(dataset: Dataset, model: keras.Model, *, sized: bool = False) -> tu
         return _without_channel(dataset, model)
     if has[-1] == 1 and len(has) == 3 and _fits((*has[:-1], 3), wants):
         said = text("The grey pictures reach the model as colour ones, their one channel three times.")
-        return _arranged(dataset, (*has[:-1], 3), lambda found: np.repeat(found, 3, axis=-1)), Axes(said=said)
+        return _arranged(dataset, (*has[:-1], 3), partial(np.repeat, repeats=3, axis=-1)), Axes(said=said)
     if (math.prod(has),) == tuple(wants):
         return dataset, Axes(shape=(math.prod(has),), said=text("The model takes each as one long vector."))
     if len(has) == 3 and has[-1] == len(_GREY) and (shape := _grey_shape(has, wants, model)):
@@ -167,7 +167,8 @@ def _grey(found: NDArray[Any]) -> NDArray[Any]:
     mixed = found.astype(found.dtype if found.dtype.kind == "f" else np.float64) @ np.asarray(_GREY)
     if found.dtype.kind != "f":
         mixed = np.rint(mixed)
-    return mixed[..., np.newaxis].astype(found.dtype)
+    turned: NDArray[Any] = mixed[..., np.newaxis].astype(found.dtype)
+    return turned
 
 
 def _reshape(shape: tuple[int, ...], found: NDArray[Any]) -> NDArray[Any]:

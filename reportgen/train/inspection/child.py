@@ -68,7 +68,13 @@ def check(path: Path, *, largest: int, layers: int) -> dict[str, Any]:
         config = configuration.parsed(found.config)
         written_by = keras_2.version(found.keras)
         changes = keras_2.translate(config, written_by).said(written_by)
-        configuration.check(config, layers=layers)  # of what Keras will be given
+        try:
+            configuration.check(config, layers=layers)  # of what Keras will be given
+        except InputError as error:
+            if not keras_2.is_old(written_by):
+                raise
+            do = keras_2.REBUILD if error.do == configuration.OWN else error.do
+            raise InputError(f"is {keras_2.called(written_by)} and {error.what}", do) from error
         numbers = found.numbers
     if not numbers:
         raise InputError("holds no weights: the model was never built, or never saved", "train it, then save it")

@@ -213,7 +213,7 @@ def _model(value: dict[str, Any], changes: Changes, written_by: str | None) -> N
         inner = value["config"] = {"name": "sequential", "layers": inner}
         changes.respelt = True
     layers = inner.get("layers") if isinstance(inner, dict) else None
-    if not isinstance(layers, list) or not all(_is_object(layer) for layer in layers) or not layers:
+    if not isinstance(inner, dict) or not isinstance(layers, list) or not layers or not all(map(_is_object, layers)):
         return
     first = layers[0]
     shape, kind = _input_shape(first, 0), first["config"].get("dtype") if isinstance(first["config"], dict) else None
@@ -245,6 +245,9 @@ def _count_calls_from_zero(layers: list[Any], inner: dict[str, Any], changes: Ch
         for tensor_ in _tensors([inner.get("output_layers")]):
             if kinds.get(tensor_[0]) == "Sequential" and tensor_[1] > 0:
                 tensor_[1] -= 1
+        for end in ("input_layers", "output_layers"):
+            if isinstance(listed := inner.get(end), list) and len(listed) == 1 and is_tensor(listed[0]):
+                inner[end] = listed[0]  # else Keras 3 wants a list of one, and gives one
 
 
 def _tensors(waiting: list[Any]) -> Iterator[list[Any]]:
@@ -285,7 +288,9 @@ def _calls(value: dict[str, Any], owner: str, changes: Changes, written_by: str 
             raise InputError(f"is {called(written_by)}, {error.what}", error.do) from error
         return
     calls = value.get("inbound_nodes")
-    for number, call in enumerate(calls if isinstance(calls, list) else []):
+    if not isinstance(calls, list):
+        return
+    for number, call in enumerate(calls):
         others = _others(call)
         if any(is_tensor(other) for other in others.values()):
             others = {name: tensor(other) if is_tensor(other) else other for name, other in others.items()}
