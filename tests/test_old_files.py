@@ -223,6 +223,28 @@ def test_a_file_that_names_no_old_keras_is_read_too_and_one_of_today_stays_as_it
     assert loaded(tmp_path / "today.h5")[1] == ""
 
 
+def test_an_archive_of_keras_2_is_read_too(tmp_path: Path) -> None:
+    """Its graph names a module that is gone, its layers what Keras 3 dropped."""
+    keras.utils.set_random_seed(0)
+    start = layers.Input((8, 8, 3))
+    end = layers.Dense(3)(layers.Flatten()(layers.DepthwiseConv2D(3)(start)))
+    model = keras.Model(start, end)
+    model.save(tmp_path / "today.keras")
+    with zipfile.ZipFile(tmp_path / "today.keras") as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    config = json.loads(members["config.json"])
+    config["module"] = "keras.src.engine.functional"
+    for layer in config["config"]["layers"]:
+        if layer["class_name"] == "DepthwiseConv2D":
+            layer["config"]["groups"] = 1
+    members["config.json"], members["metadata.json"] = json.dumps(config).encode(), b'{"keras_version": "2.13.1"}'
+    (tmp_path / "model.keras").write_bytes(hostile.zipped(*members.items()))
+    found, changes = loaded(tmp_path / "model.keras")
+    images = np.random.default_rng(0).random((2, 8, 8, 3), np.float32)
+    np.testing.assert_array_equal(np.asarray(model(images)), np.asarray(found(images)))
+    assert changes.startswith("Keras 2.13.1 wrote the file") and "groups=1 (1 DepthwiseConv2D)" in changes
+
+
 # ---- functions of TensorFlow
 
 

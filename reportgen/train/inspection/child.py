@@ -8,6 +8,7 @@ from typing import Any
 
 from reportgen.errors import InputError, ReportgenError
 from reportgen.processes import told
+from reportgen.texts import Text
 
 TRANSLATED = "translated"
 """How the file is called that Keras is to be given instead, without its ending."""
@@ -54,42 +55,54 @@ def check(path: Path, *, largest: int, layers: int) -> dict[str, Any]:
     """
     from reportgen.train.inspection import configuration, container, keras_2, weights
 
-    changes, written_by = None, None
 
     if path.suffix == ".keras":
         stored = path.with_name("weights.h5")
-        config = configuration.parsed(container.unpacked(path, stored, largest=largest))
-        configuration.check(config, layers=layers)
+        content = container.unpacked(path, stored, largest=largest)
+        written_by = keras_2.version_in(container.about(path))
+        config, changes = _checked(content, written_by, layers)
         numbers = weights.check(stored, largest=largest).numbers
     else:
+        stored = path
         found = weights.check(path, largest=largest)
         if found.config is None:
             raise InputError("holds weights but no model", _WEIGHTS)
-        config = configuration.parsed(found.config)
         written_by = keras_2.version(found.keras)
-        changes = keras_2.translate(config, written_by).said(written_by)
-        try:
-            configuration.check(config, layers=layers)  # of what Keras will be given
-        except InputError as error:
-            if not keras_2.is_old(written_by):
-                raise
-            do = keras_2.REBUILD if error.do == configuration.OWN else error.do
-            raise InputError(f"is {keras_2.called(written_by)} and {error.what}", do) from error
+        config, changes = _checked(found.config, written_by, layers)
         numbers = found.numbers
     if not numbers:
         raise InputError("holds no weights: the model was never built, or never saved", "train it, then save it")
     configuration.check_sizes(config, numbers)
     if changes is not None:
-        _write(path, json.dumps(config).encode())
+        made = path.with_name(f"{TRANSLATED}{path.suffix}")
+        if path.suffix == ".keras":
+            container.write(made, json.dumps(config).encode(), stored)
+        else:
+            _write(path, made, json.dumps(config).encode())
     old = {"keras": written_by} if keras_2.is_old(written_by) else {}
     return old if changes is None else old | {"changes": changes.plain()}
 
 
-def _write(path: Path, config: bytes) -> None:
-    """Write the .h5 file at `path` beside it, with another configuration."""
+def _checked(content: bytes, written_by: str | None, layers: int) -> tuple[dict[str, Any], Text | None]:
+    """Return the configuration that Keras is given, and what was changed in it. Raises as `check`."""
+    from reportgen.train.inspection import configuration, keras_2
+
+    config = configuration.parsed(content)
+    changes = keras_2.translate(config, written_by).said(written_by)
+    try:
+        configuration.check(config, layers=layers)  # as it was changed
+    except InputError as error:
+        if not keras_2.is_old(written_by):
+            raise
+        do = keras_2.REBUILD if error.do == configuration.OWN else error.do
+        raise InputError(f"is {keras_2.called(written_by)} and {error.what}", do) from error
+    return config, changes
+
+
+def _write(path: Path, made: Path, config: bytes) -> None:
+    """Write the .h5 file at `path` to `made` with another configuration."""
     from reportgen.train.inspection import weights
 
-    made = path.with_name(f"{TRANSLATED}{path.suffix}")
     with path.open("rb") as source, made.open("xb") as target:
         while block := source.read(_BLOCK):
             target.write(block)

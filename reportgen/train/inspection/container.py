@@ -42,6 +42,20 @@ def unpacked(path: Path, weights: Path, *, largest: int) -> bytes:
         raise InputError(f"is cut off or damaged ({short(str(error), 120)})", _EXPECTED) from error
 
 
+def about(path: Path) -> bytes:
+    """Return what the archive at `path`, which was unpacked before, says of itself, b"" where it says nothing."""
+    with zipfile.ZipFile(path) as archive:
+        return archive.read(ABOUT) if ABOUT in archive.namelist() else b""
+
+
+def write(path: Path, config: bytes, weights: Path) -> None:
+    """Write an archive to `path` of a configuration and the weights that were unpacked to `weights`."""
+    with zipfile.ZipFile(path, "x") as archive:
+        archive.writestr(CONFIG, config)
+        archive.writestr(ABOUT, b"{}")
+        archive.write(weights, WEIGHTS)
+
+
 def _blocks(archive: zipfile.ZipFile, name: str) -> Iterator[bytes]:
     with archive.open(name) as member:
         while block := member.read(_BLOCK):

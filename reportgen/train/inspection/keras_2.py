@@ -19,6 +19,7 @@ _VERSION = re.compile(r"\d{1,3}(\.\d{1,4}){1,3}")
 REBUILD = "build the same layers in Keras 3, fill them with model.load_weights of this file, and give that model"
 """What to do with a file that is not read: its weights can be, and live models may be of anything."""
 
+_ENGINE = re.compile(r"(tf_)?keras\.(src\.)?engine\.functional")
 _RENAMED = {"BatchNormalizationV1": "BatchNormalization", "BatchNormalizationV2": "BatchNormalization"}
 _CALCULATED_ELSE = frozenset({"hard_sigmoid"})  # 0.2 x + 0.5 then, x / 6 + 0.5 now, both between 0 and 1
 
@@ -117,6 +118,12 @@ def version(given: object) -> str | None:
     return match[0] if match else None
 
 
+def version_in(about: bytes) -> str | None:
+    """Return the version of Keras that the metadata.json of a .keras file names, None where it names none."""
+    found = re.search(rb'"keras_version": *"([0-9.]{3,20})"', about[:10_000])
+    return version(found[1]) if found else None
+
+
 def is_old(written_by: str | None) -> bool:
     """Return whether a version of Keras is one before 3."""
     return written_by is not None and int(written_by.split(".")[0]) < 3
@@ -140,6 +147,8 @@ def translate(config: dict[str, Any], written_by: str | None) -> Changes:
         if isinstance(inner, dict):
             kind = _kind(value, changes)
             _layer(kind, inner, owner, changes, written_by)
+            if kind in _ATTENTION and is_old(written_by):
+                value.pop("build_config", None)  # of one shape where Keras 3 needs two; the graph says both
         _calls(value, owner, changes, written_by)
     return changes
 
@@ -166,6 +175,8 @@ def _kind(value: dict[str, Any], changes: Changes) -> str:
     if kind in _RENAMED and "module" not in value:
         changes.renamed.add((kind, _RENAMED[kind]))
         value["class_name"] = _RENAMED[kind]
+    if kind == "Functional" and _ENGINE.fullmatch(str(value.get("module"))):
+        value["module"], changes.respelt = "keras.src.models.functional", True
     return value["class_name"]  # type: ignore[no-any-return]
 
 
