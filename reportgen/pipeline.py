@@ -224,8 +224,7 @@ def make(
         looked_at = collected.looked_at(dataset, options.analyse)
 
         painter.check()  # now, not after the long work
-        if file:
-            file.check()
+        changes = file.check() if file else None
         subject, dataset = _subject(file or model, dataset, options, made_at, progress)
         deaths = subject.deaths or deaths
         with memory.bounded(order.bounds.max_memory_gb) if file else nullcontext():
@@ -249,7 +248,7 @@ def make(
                 model_sha256=subject.sha256,
             ),
             data=facts,
-            model=found.model,
+            model=replace(found.model, changes=changes),
             history=provenance.unclocked(subject.history) if subject.history else None,
             evaluation=found.evaluation,
             layers=found.layers,
@@ -390,7 +389,7 @@ def as_taken(
     suitable.check_model(model)
     dataset = class_order.resolved(dataset, model, file)
     suitable.check_classes(model, len(dataset.class_names))
-    dataset, axes = suitable.laid_out(dataset, model)
+    dataset, axes = suitable.laid_out(dataset, model, sized=options.image_size is not None)
     wants = input_range.wanted(model, dataset.test.images.dtype) if options.pixels == "auto" else None
     return dataset.seen_as(axes.of(pixels.choose(dataset, options.pixels, wants=wants)))
 

@@ -102,7 +102,10 @@ class LayerRow:
 
 @dataclass(frozen=True)
 class ModelFacts:
-    """The model in figures. origin: "trained" here or "loaded"; output: "softmax", "sigmoid" or "logits"."""
+    """The model in figures. origin: "trained" here or "loaded"; output: "softmax", "sigmoid" or "logits".
+
+    changes: what was changed of a file of Keras 2 to read it, in a sentence; None where nothing was.
+    """
 
     name: str
     origin: str
@@ -111,6 +114,7 @@ class ModelFacts:
     trainable_params: int
     non_trainable_params: int
     layers: list[LayerRow]
+    changes: Text | None = None
 
 
 @dataclass(frozen=True)

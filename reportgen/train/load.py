@@ -10,7 +10,7 @@ from typing import Any
 
 from reportgen.errors import InputError
 from reportgen.train import memory
-from reportgen.train.inspection import allowed
+from reportgen.train.inspection import allowed, keras_2
 from reportgen.train.model_file import ModelFile
 from reportgen.train.runtime import keras, quiet_stderr, tf
 from reportgen.wording import short
@@ -40,12 +40,15 @@ def load(file: ModelFile) -> keras.Model:
             warnings.simplefilter("ignore")
             warnings.filterwarnings("error", message=_INITIALISED)
             named = _operations() if file.copy.suffix == ".h5" else None
-            model = keras.models.load_model(file.copy, custom_objects=named, compile=False, safe_mode=True)
+            model = keras.models.load_model(file.for_keras, custom_objects=named, compile=False, safe_mode=True)
     except (tf.errors.ResourceExhaustedError, MemoryError) as error:
         raise InputError(f"{file.path} needs more memory than {gigabytes:,.1f} GB", _MORE) from error
     except RecursionError as error:
         raise InputError(f"{file.path} is nested too deep for Keras to load it", _AGAIN) from error
     except Exception as error:  # Keras raises whatever its parsers meet
+        if file.keras is not None:
+            what = f"{file.path} is a file of Keras {file.keras} that Keras 3 cannot load: {_said(error)}"
+            raise InputError(what, keras_2.REBUILD) from error
         raise InputError(f"{file.path} cannot be loaded: {_said(error)}", _AGAIN) from error
     if not isinstance(model, keras.Model):
         raise InputError(f"{file.path} holds no model", _AGAIN)

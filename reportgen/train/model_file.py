@@ -10,11 +10,14 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import BinaryIO, Literal, Self
+from typing import Any, BinaryIO, Literal, Self
 
 from reportgen import processes
 from reportgen.errors import InputError, SurroundingsError
 from reportgen.options import Bounds
+from reportgen.texts import Text, from_plain
+from reportgen.train import foreign
+from reportgen.train.inspection.child import TRANSLATED
 from reportgen.wording import short
 
 _MAGIC: dict[bytes, Literal[".keras", ".h5"]] = {b"PK\x03\x04": ".keras", b"\x89HDF\r\n\x1a\n": ".h5"}
@@ -49,11 +52,28 @@ class ModelFile:
         self._looking.communicate()
         self._folder.cleanup()
 
-    def check(self) -> None:
+    @property
+    def for_keras(self) -> Path:
+        """The file to give to Keras once it was checked: the copy, or, where Keras 2 wrote that, its translation."""
+        other = self.copy.with_name(f"{TRANSLATED}{self.copy.suffix}")
+        return other if other.exists() else self.copy
+
+    @property
+    def keras(self) -> str | None:
+        """The version of Keras that wrote the file, where that was one before 3, else None. Raises as `check`."""
+        written_by: str | None = self._found().get("keras")
+        return written_by
+
+    def check(self) -> Text | None:
         """Wait for what the look into the file has found. Raises InputError for a file that Keras should not be given.
 
         The look began when the file was read, so that there is little to wait for where something else was done since.
+        Return what was changed of a file of Keras 2 for Keras 3 to read it, None where nothing was.
         """
+        changes = self._found().get("changes")
+        return from_plain(changes) if changes else None
+
+    def _found(self) -> dict[str, Any]:
         try:
             left = max(self._until - time.monotonic(), 1)  # what ended long ago has still to be read
             answer, complaint = self._looking.communicate(timeout=left)
@@ -68,8 +88,10 @@ class ModelFile:
             raise SurroundingsError(
                 f"{self.path} could not be looked into ({last})", "see that h5py is installed and whole"
             )
-        if found := json.loads(answer):
+        found: dict[str, Any] = json.loads(answer)
+        if "error" in found:
             raise processes.retold(found, f"{self.path} ")
+        return found
 
 
 def read(path: Path, bounds: Bounds | None = None) -> ModelFile:
@@ -107,7 +129,8 @@ def _opened(path: Path) -> BinaryIO:
         return os.fdopen(handle, "rb")
     os.close(handle)
     if stat.S_ISDIR(mode):
-        raise InputError(f"{path} is a folder (a SavedModel?)", f"{_EXPECTED}; save it with model.save('x.keras')")
+        what, do = foreign.folder(path)
+        raise InputError(f"{path} is {what}", do)
     raise InputError(f"{path} is not a regular file", _EXPECTED)
 
 
@@ -116,11 +139,13 @@ def _ending(path: Path, stream: BinaryIO) -> str:
 
     Whoever named the file thought that it was the other, and so will Keras where it is loaded next.
     """
-    head = stream.read(8)
+    head = stream.read(foreign.HEAD)
     stream.seek(0)
     if not head:
         raise InputError(f"{path} is empty", _EXPECTED)
     found = next((ending for magic, ending in _MAGIC.items() if head.startswith(magic)), None)
+    if found is None and (other := foreign.named(head, path.name)):
+        raise InputError(f"{path} is {other[0]}", other[1])
     if found is None:
         raise InputError(f"{path} is neither a .keras archive nor an HDF5 file", _EXPECTED)
     named = {".hdf5": ".h5", ".keras": ".keras", ".h5": ".h5"}.get(path.suffix.lower(), found)

@@ -16,6 +16,11 @@ from reportgen.train.runtime import keras
 
 _RECURRENT = ("LSTM", "GRU", "SimpleRNN", "RNN", "Bidirectional", "TimeDistributed", "MultiHeadAttention", "Attention")
 _LEAST_SIDE = 8
+_GREY = (0.299, 0.587, 0.114)  # of red, green and blue, as ITU-R BT.601 has it and Pillow and OpenCV do
+_TURNED_GREY = text(
+    "The model takes one channel, so colour pictures were turned grey:"
+    " 0.299 red + 0.587 green + 0.114 blue (ITU-R 601)."
+)
 _Shape = Sequence[int | None]
 
 
@@ -60,11 +65,12 @@ def check_classes(model: keras.Model, classes: int) -> None:
         )
 
 
-def laid_out(dataset: Dataset, model: keras.Model) -> tuple[Dataset, Axes]:
+def laid_out(dataset: Dataset, model: keras.Model, *, sized: bool = False) -> tuple[Dataset, Axes]:
     """Return the images with the axes that they have to people, and how the model wants them.
 
     An array alone does not say whether (N, 128, 9) is grey pictures or series of nine channels, nor whether
-    (N, 16, 16, 16) has sixteen channels or planes: the model does. Raises InputError where nothing fits.
+    (N, 16, 16, 16) has sixteen channels or planes: the model does. sized: the call said how large pictures are to be.
+    Raises InputError where nothing fits.
     """
     wants: _Shape = tuple(model.inputs[0].shape)[1:]
     has = dataset.image_shape
@@ -80,13 +86,33 @@ def laid_out(dataset: Dataset, model: keras.Model) -> tuple[Dataset, Axes]:
         return _without_channel(dataset, model)
     if has[-1] == 1 and len(has) == 3 and _fits((*has[:-1], 3), wants):
         said = text("The grey pictures reach the model as colour ones, their one channel three times.")
-        return _arranged(dataset, (*has[:-1], 3), lambda found: np.repeat(found, 3, axis=-1)), Axes(said=said)
-    if len(wants) == 1 and wants[0] == math.prod(has):
+        return _arranged(dataset, (*has[:-1], 3), partial(np.repeat, repeats=3, axis=-1)), Axes(said=said)
+    if (math.prod(has),) == tuple(wants):
         return dataset, Axes(shape=(math.prod(has),), said=text("The model takes each as one long vector."))
-    do = "give data of that shape"
-    if len(wants) == 3 and None not in wants[:2]:
-        do += f"; --image-size {_by(wants[:2])} brings pictures in folders to it"
-    raise InputError(f"the data has images of {_by(has)}, but the model takes {_by(wants)}", do)
+    if len(has) == 3 and has[-1] == len(_GREY) and (shape := _grey_shape(has, wants, model)):
+        axes = Axes(said=_TURNED_GREY) if len(shape) == 3 else Axes(shape=shape, said=_TURNED_GREY)
+        return _arranged(dataset, (*has[:-1], 1), _grey), axes
+    raise InputError(
+        f"the data has images of {_by(has)}, but the model takes {_by(wants)}", _way_out(has, wants, sized=sized)
+    )
+
+
+def _grey_shape(has: Sequence[int], wants: _Shape, model: keras.Model) -> tuple[int, ...] | None:
+    """Return the shape in which colour pictures, (H, W, 3), fit a model when they are grey; None where they do not."""
+    height, width, _ = has
+    shapes = ((height, width, 1), (height, width), (height * width,))
+    return next((one for one in shapes if _fits(one, wants) and not (len(one) == 2 and _is_of_series(model))), None)
+
+
+def _way_out(has: Sequence[int], wants: _Shape, *, sized: bool) -> str:
+    """Return how images could come to fit a model. sized: the call said already how large they are to be."""
+    if len(has) > 2 and _fits((*has[1:], has[0]), wants):
+        return "put the channels last: x = numpy.moveaxis(x, 1, -1)"
+    if len(wants) != 3 or None in wants[:2] or tuple(has[:2]) == tuple(wants[:2]):
+        return "give data of that shape"
+    if sized:
+        return f"give data of that shape, or in place of the size that was given {_by(wants[:2])}"
+    return f"give data of that shape; --image-size {_by(wants[:2])} brings pictures in folders to it"
 
 
 def _without_channel(dataset: Dataset, model: keras.Model) -> tuple[Dataset, Axes]:
@@ -134,6 +160,15 @@ class _Arranged:
 
     def __getitem__(self, which: Any, /) -> NDArray[Any]:
         return self._arrange(self._images[which])
+
+
+def _grey(found: NDArray[Any]) -> NDArray[Any]:
+    """Return pictures (N, H, W, 3) with one channel, (N, H, W, 1), of the same type; integers are rounded."""
+    mixed = found.astype(found.dtype if found.dtype.kind == "f" else np.float64) @ np.asarray(_GREY)
+    if found.dtype.kind != "f":
+        mixed = np.rint(mixed)
+    turned: NDArray[Any] = mixed[..., np.newaxis].astype(found.dtype)
+    return turned
 
 
 def _reshape(shape: tuple[int, ...], found: NDArray[Any]) -> NDArray[Any]:

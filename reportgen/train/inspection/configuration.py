@@ -22,7 +22,7 @@ _PAID = frozenset(
     | {"key_dim", "value_dim", "head_dim", "num_heads", "num_query_heads", "num_key_value_heads"}
 )
 _CODE = "replace that layer by a built-in one; reportgen runs no code from files"
-_OWN = "hand the live model to reportgen.report() in Python instead; a file cannot bring the code of its classes"
+OWN = "hand the live model to reportgen.report() in Python instead; a file cannot bring the code of its classes"
 _AGAIN = "expected a file that Keras saved; save it again with model.save('x.keras')"
 _LIMIT = "raise --max-layers if the model is to be trusted"
 
@@ -126,7 +126,7 @@ def _check_root(config: dict[str, Any]) -> None:
         return
     if str(module).split(".")[0] == "keras" and not config.get("registered_name"):
         raise InputError(f"holds no model but an object of the class {short(kind)}", _AGAIN)
-    raise InputError(f"holds a model of the class {short(kind)}, which is not Keras's own", _OWN)
+    raise InputError(f"holds a model of the class {short(kind)}, which is not Keras's own", OWN)
 
 
 def _check_object(value: dict[str, Any], owner: str) -> None:
@@ -159,7 +159,7 @@ def _check_object(value: dict[str, Any], owner: str) -> None:
     if not fine and where.split(".")[0] == "keras":
         raise InputError(f"is refused: {owner} names {short(full)}, which is no layer of a network", _CODE)
     full = registered if fine and isinstance(registered, str) else full
-    raise InputError(f"is refused: {owner} names {short(full)}, which is not Keras's own", _OWN)
+    raise InputError(f"is refused: {owner} names {short(full)}, which is not Keras's own", OWN)
 
 
 def _check_special(kind: str, value: dict[str, Any], owner: str) -> None:
@@ -201,7 +201,7 @@ def _check_axes(value: dict[str, Any], owner: str) -> None:
 
 def _check_activation(name: str, owner: str) -> None:
     if name not in allowed.ACTIVATIONS:
-        raise InputError(f"is refused: {owner} has the activation {short(name, 40)}, which is not Keras's own", _OWN)
+        raise InputError(f"is refused: {owner} has the activation {short(name, 40)}, which is not Keras's own", OWN)
 
 
 def _check_number(node: _Node) -> None:

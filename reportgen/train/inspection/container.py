@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from reportgen.errors import InputError, SurroundingsError
+from reportgen.train import foreign
 from reportgen.wording import short
 
 CONFIG, ABOUT, WEIGHTS = "config.json", "metadata.json", "model.weights.h5"
@@ -41,6 +42,20 @@ def unpacked(path: Path, weights: Path, *, largest: int) -> bytes:
         raise InputError(f"is cut off or damaged ({short(str(error), 120)})", _EXPECTED) from error
 
 
+def about(path: Path) -> bytes:
+    """Return what the archive at `path`, which was unpacked before, says of itself, b"" where it says nothing."""
+    with zipfile.ZipFile(path) as archive:
+        return archive.read(ABOUT) if ABOUT in archive.namelist() else b""
+
+
+def write(path: Path, config: bytes, weights: Path) -> None:
+    """Write an archive to `path` of a configuration and the weights that were unpacked to `weights`."""
+    with zipfile.ZipFile(path, "x") as archive:
+        archive.writestr(CONFIG, config)
+        archive.writestr(ABOUT, b"{}")
+        archive.write(weights, WEIGHTS)
+
+
 def _blocks(archive: zipfile.ZipFile, name: str) -> Iterator[bytes]:
     with archive.open(name) as member:
         while block := member.read(_BLOCK):
@@ -50,6 +65,8 @@ def _blocks(archive: zipfile.ZipFile, name: str) -> Iterator[bytes]:
 def _check_members(members: list[zipfile.ZipInfo], size: int, largest: int) -> None:
     """Raise InputError unless the members are those that Keras writes, with sizes that can be true."""
     names = [member.filename for member in members]
+    if CONFIG not in names and (other := foreign.in_archive(names)):
+        raise InputError(f"is {other[0]}", other[1])
     for member in members:
         name = short(member.filename, 60)
         if member.filename not in (CONFIG, ABOUT, WEIGHTS):

@@ -27,10 +27,14 @@ _TRAINING = "look where its training diverged, and save it from before that"
 
 @dataclass(frozen=True)
 class Stored:
-    """What the file stores. numbers: how many its weights are; config: the model's, None where it has none."""
+    """What the file stores. numbers: how many its weights are; config: the model's, None where it has none.
+
+    keras: the version that wrote it, as it stands there, None where none does.
+    """
 
     numbers: int
     config: bytes | None
+    keras: str | bytes | None = None
 
 
 def check(path: Path, *, largest: int) -> Stored:
@@ -50,9 +54,20 @@ def check(path: Path, *, largest: int) -> Stored:
                 _read(name, weight, finite=is_trained)
                 numbers += math.prod(weight.shape) if is_trained else 0
             config = file.attrs.get(CONFIG)
-            return Stored(numbers, config.encode("utf-8", "surrogateescape") if isinstance(config, str) else config)
+            keras = file.attrs.get("keras_version")
+            return Stored(
+                numbers,
+                config.encode("utf-8", "surrogateescape") if isinstance(config, str) else config,
+                keras if isinstance(keras, str | bytes) else None,
+            )
     except (OSError, RuntimeError, KeyError, ValueError, TypeError, UnicodeError, ArithmeticError) as error:
         raise InputError(f"is cut off or damaged ({short(str(error), 120)})", _EXPECTED) from error
+
+
+def write_config(path: Path, config: bytes) -> None:
+    """Put another configuration into the HDF5 file at `path`."""
+    with h5py.File(path, "r+") as file:
+        file.attrs[CONFIG] = config
 
 
 def _datasets(file: h5py.File) -> Iterator[tuple[str, h5py.Dataset]]:
