@@ -9,6 +9,7 @@ import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from reportgen import scratch
 from reportgen.record import ClassScore, History, ReliabilityBin, Scores
 from reportgen.render import words
 
@@ -271,7 +272,8 @@ def _widened(low: float, high: float) -> tuple[float, float]:
 
 def _ticks(low: float, high: float, most: int, whole: bool = False) -> list[float]:
     """Return round numbers from low to high, about `most` of them."""
-    from matplotlib.ticker import MaxNLocator
+    with scratch.no_matplotlib_home():
+        from matplotlib.ticker import MaxNLocator
 
     found = MaxNLocator(nbins=most, steps=[1, 2, 2.5, 5, 10], integer=whole, min_n_ticks=1).tick_values(low, high)
     return [0.0 if abs(value) < 1e-12 * (high - low) else float(value) for value in found]

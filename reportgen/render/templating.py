@@ -20,6 +20,7 @@ from reportgen.render import fonts, words
 from reportgen.render.languages import bound, catalogue, said
 from reportgen.texts import Catalogue, Text, ntext, text
 
+_LARGEST = 4 * 2**20
 LONGEST = 300
 """Seconds that a page with templates of the user's may take."""
 MOST_MEMORY = 2 * 2**30
@@ -95,6 +96,8 @@ class _Users(jinja2.FileSystemLoader):
         try:
             if path.is_symlink() and not path.resolve().is_relative_to(self._folder.resolve()):
                 raise InputError(f"{path} is a link that leads out of the folder", "put the file itself there")
+            if path.exists() and path.stat().st_size > _LARGEST:
+                raise InputError(f"{path} is larger than {_LARGEST:,} bytes", "give a smaller template")
             return super().get_source(environment, template)
         except jinja2.TemplateNotFound:  # an OSError; reportgen's own is taken then
             raise

@@ -8,10 +8,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from reportgen import files
 from reportgen.errors import InputError
 from reportgen.record import History
 from reportgen.texts import Text, joined, literal, text
-from reportgen.train import earlier, files
+from reportgen.train import earlier
 
 _DO = "mend or move it; expected {name: [a number per epoch]} as JSON, or a table by keras.callbacks.CSVLogger"
 
@@ -92,7 +93,7 @@ def _from_report(model: Path, sha256: str) -> History | None:
 
 def _read_json(path: Path) -> Any:
     try:
-        found = json.loads(files.content(path, earlier.MOST_BYTES).decode("utf-8-sig"))
+        found = json.loads(files.content(path, files.MOST_JSON).decode("utf-8-sig"))
     except (ValueError, RecursionError) as error:
         raise InputError(f"{path} is no readable JSON ({error})", _DO) from error
     return found.get("history", found) if isinstance(found, dict) else found
@@ -100,7 +101,7 @@ def _read_json(path: Path) -> Any:
 
 def _read_csv(path: Path) -> dict[str, list[float | None]]:
     try:
-        written = files.content(path, earlier.MOST_BYTES).decode("utf-8-sig")
+        written = files.content(path, files.MOST_JSON).decode("utf-8-sig")
         rows = list(csv.DictReader(io.StringIO(written, newline="")))
         if any(None in row for row in rows):
             raise ValueError("a row with more fields than names")
