@@ -41,7 +41,10 @@ MODEL_NAME = folder.MODEL
 
 @dataclass(frozen=True)
 class Subject:
-    """The model that a report is about. archive: its .keras bytes if it was trained here; deaths: in its training."""
+    """The model that a report is about. archive: its .keras bytes if it was trained here; deaths: in its training.
+
+    unread: a sentence about each file beside it that is no history.
+    """
 
     model: "keras.Model"
     origin: Literal["trained", "loaded", "live"]
@@ -49,6 +52,7 @@ class Subject:
     sha256: str | None
     archive: bytes | None = None
     deaths: Deaths | None = None
+    unread: tuple[Text, ...] = ()
 
 
 def report(
@@ -250,6 +254,7 @@ def make(
             proof=found.proof,
             findings=findings.find(
                 history=subject.history,
+                unread=subject.unread,
                 deaths=deaths,
                 evaluation=found.evaluation,
                 data=facts,
