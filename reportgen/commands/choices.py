@@ -40,6 +40,10 @@ ClassNames = Annotated[
     str | None,
     typer.Option(metavar="FILE|a,b,c", help="All classes in the model's order.", show_default="as data and model tell"),
 ]
+Output = Annotated[
+    str | None,
+    typer.Option(metavar="NAME|N", help="Which of several outputs, by its name or its number from 0."),
+]
 Formats = Annotated[str, typer.Option(help="What to write, with commas between: html, pdf.")]
 Lang = Annotated[str, typer.Option(help="The language of page and PDF: en or ja.")]
 Paper = Annotated[str, typer.Option(help="The PDF's paper: a4 or letter.")]
