@@ -9,6 +9,7 @@ import functools
 import io
 import json
 import math
+import re
 import types
 import typing
 from pathlib import Path
@@ -25,6 +26,7 @@ from reportgen.wording import short
 JSON_NAME = "report.json"
 ARRAYS_NAME = "record.npz"
 _OUTLINE, _TEXTS = "outline", "texts"
+_ACTING = re.compile(r"[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 _MOST: dict[Any, float] = {int: 2**63, float: math.inf}
 
 
@@ -110,7 +112,10 @@ def _read_texts(stored: Array | None) -> dict[str, Text]:
 
 
 def _json(value: Any, indent: int | None = None) -> bytes:
-    return (json.dumps(value, indent=indent, ensure_ascii=False, allow_nan=False) + "\n").encode(
+    written = json.dumps(value, indent=indent, ensure_ascii=False, allow_nan=False)
+    # in a string of JSON, where alone they can stand, these would act on a terminal that shows the file
+    written = _ACTING.sub(lambda found: f"\\u{ord(found[0]):04x}", written)
+    return (written + "\n").encode(
         "utf-8",
         "backslashreplace",  # half a surrogate pair, from a file name in another encoding, becomes \udc80
     )
