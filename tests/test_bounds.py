@@ -323,26 +323,34 @@ EVIL = "\x1b[31mevil\x07\x9b1m\u202eliv\u2066e\x7f"
 _ACTING = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 
 
-def evil() -> Record:
-    record = make_record(title=literal(EVIL))
-    classes = [dataclasses.replace(one, label=EVIL) for one in record.evaluation["test"].classes]  # type: ignore[union-attr]
-    test = dataclasses.replace(record.evaluation["test"], classes=classes)  # type: ignore[type-var]
-    rows = [dataclasses.replace(row, name=EVIL, kind=EVIL) for row in record.model.layers]
-    metrics = make_history().metrics | {EVIL: make_history().metrics["loss"]}
-    made = dataclasses.replace(
-        record,
-        data=dataclasses.replace(record.data, name=EVIL, class_names=[EVIL] * len(classes)),
-        model=dataclasses.replace(record.model, name=EVIL, layers=rows),
-        provenance=dataclasses.replace(record.provenance, command=EVIL),
-        evaluation={"train": None, "test": test},
-        history=make_history(metrics=metrics, source=literal(EVIL)),
-        findings=[make_finding(message=EVIL, layer=EVIL)],
+def evil(value: Any) -> Any:
+    """Return a noun with all names of classes and layers, and all words about them, in EVIL."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        changes = {f.name: evil(getattr(value, f.name)) for f in dataclasses.fields(value)}
+        return dataclasses.replace(value, **changes)
+    if isinstance(value, dict):
+        return {evil(key) if key in ("conv", "circle") else key: evil(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return type(value)(map(evil, value))
+    if isinstance(value, Text):
+        return literal(f"{value} {EVIL}")
+    return f"{EVIL} {value}" if isinstance(value, str) and value in ("conv", "circle", "Conv2D") else value
+
+
+def evil_record() -> Record:
+    record = make_record(history=make_history(), findings=[make_finding(layer="conv")])
+    found: Record = evil(dataclasses.replace(record, baseline=changed_from(record)))
+    about = dataclasses.replace(found.provenance, command=EVIL, platform=literal(EVIL))
+    return dataclasses.replace(
+        found,
+        data=dataclasses.replace(found.data, name=EVIL, source=literal(EVIL)),
+        model=dataclasses.replace(found.model, name=EVIL),
+        provenance=about,
     )
-    return dataclasses.replace(made, baseline=changed_from(made, title=literal(EVIL), summary=literal(EVIL)))
 
 
 def test_control_sequences_reach_no_file(run: Run, tmp_path: Path) -> None:
-    folder = put(tmp_path / "site" / "a", evil())
+    folder = put(tmp_path / "site" / "a", evil_record())
     plain = put(tmp_path / "plain")
     made = tmp_path / "made"
     made.mkdir()
@@ -370,4 +378,4 @@ def test_control_sequences_reach_no_file(run: Run, tmp_path: Path) -> None:
         if part.get_content_maintype() == "text":
             assert not _ACTING.search(part.get_content()), part.get_content_type()
     assert not _ACTING.search(mail["Subject"])
-    assert json.loads((folder / "report.json").read_bytes())["title"] == EVIL
+    assert json.loads((folder / "report.json").read_bytes())["title"].endswith(EVIL)

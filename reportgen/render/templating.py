@@ -1,5 +1,6 @@
 """Jinja as reportgen uses it: sandboxed, escaping, in one language, with the words' filters."""
 
+import re
 import resource
 import signal
 import threading
@@ -20,6 +21,7 @@ from reportgen.render import fonts, words
 from reportgen.render.languages import bound, catalogue, said
 from reportgen.texts import Catalogue, Text, ntext, text
 
+_ACTING = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 _LARGEST = 4 * 2**20
 LONGEST = 300
 """Seconds that a page with templates of the user's may take."""
@@ -62,7 +64,7 @@ def environment(lang: str, templates: Path | None = None) -> jinja2.Environment:
     messages = catalogue(lang)
 
     def finalize(value: Any) -> Any:
-        return said(value, messages)
+        return _harmless(said(value, messages))
 
     made = ImmutableSandboxedEnvironment(
         loader=jinja2.ChoiceLoader(loaders),
@@ -81,6 +83,16 @@ def environment(lang: str, templates: Path | None = None) -> jinja2.Environment:
     made.globals |= {"text": _in_template(text, messages), "ntext": _in_template(ntext, messages), "lang": lang}
     made.globals |= {"font_stack": fonts.SVG_STACK, "drawn": _drawn}
     return made
+
+
+def _harmless(value: Any) -> Any:
+    """Return words with a sign for each character that acts on a terminal, or turns the direction of what follows.
+
+    Filters do the same where names are put out; this is for what was forgotten.
+    """
+    if not isinstance(value, str) or not _ACTING.search(value):
+        return value
+    return type(value)(_ACTING.sub("\N{REPLACEMENT CHARACTER}", value))
 
 
 class _Users(jinja2.FileSystemLoader):
