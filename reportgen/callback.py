@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from reportgen.painting import Painter
 from reportgen.progress import Progress
 from reportgen.record import Deaths, Look
 from reportgen.result import Report
-from reportgen.train import samples
+from reportgen.train import functional, samples
 from reportgen.train.runtime import keras
 
 _MOST_WATCHED = 1_000_000
@@ -92,6 +93,7 @@ class ReportCallback(keras.callbacks.Callback):  # type: ignore[misc]  # keras s
         saturated: float = 0.95,
         image_size: str | int | None = None,
         class_names: ClassNames | None = None,
+        output: str | int | None = None,
         finding_thresholds: FindingThresholds | None = None,
         formats: Sequence[str] = FORMATS,
         lang: str = "en",
@@ -122,6 +124,7 @@ class ReportCallback(keras.callbacks.Callback):  # type: ignore[misc]  # keras s
                 saturated=saturated,
                 image_size=image_size,
                 class_names=class_names,
+                output=output,
             ),
             look=Look(lang, paper),
             out=out,
@@ -135,6 +138,7 @@ class ReportCallback(keras.callbacks.Callback):  # type: ignore[misc]  # keras s
         self._order.check()
         self._dataset: Dataset | None = None
         self._watch: deaths.Watch | None = None
+        self._watching = ExitStack()
         self.report, self.error = None, None
 
     def write(self) -> Report:
@@ -168,11 +172,14 @@ class ReportCallback(keras.callbacks.Callback):  # type: ignore[misc]  # keras s
         )
         self._order.target(self._dataset)
         part = collected.looked_at(self._dataset, options.analyse)[0]
-        dataset = pipeline.as_taken(self._dataset, self.model, options)
+        functional.built(self.model, self._dataset.image_shape)  # fit itself would do so in its first step
+        self._watching.close()
+        model = self._watching.enter_context(functional.of(self.model, self._dataset.image_shape, options.output))
+        dataset = pipeline.as_taken(self._dataset, model, options)
         with Painter(self._order.formats, self._progress) as painter:
             painter.check()
         if self._watched:
-            self._watch = deaths.Watch(self.model, dataset, part, images=self._watched, memory=options.memory)
+            self._watch = deaths.Watch(model, dataset, part, images=self._watched, memory=options.memory)
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         """Count the units that are dead before the first epoch of all."""
@@ -191,6 +198,7 @@ class ReportCallback(keras.callbacks.Callback):  # type: ignore[misc]  # keras s
     def on_train_end(self, logs: Any = None) -> None:
         """Write the report."""
         try:
+            self._watching.close()
             self.write()
         except Exception as error:  # whatever it is, the model is trained and must not be lost
             self._complain("the model is trained, but no report was written", error)

@@ -1,6 +1,7 @@
 """The few figures of a report that stand for it in a list of reports, and that a later one is compared with."""
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -17,6 +18,8 @@ OUTPUT_STATES = frozenset({"output", "never predicted", "always predicted"})
 # report.json is written with one blank of indentation a level, and no line break stands inside a string of JSON: these
 # are where the list of all units begins and ends. It is nearly all of the file, and nothing here needs it.
 _UNITS, _END = b'\n "units": [\n', b"\n ]"
+_MOMENT = re.compile(r"\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d([.]\d+)?)?(Z|[+-]\d\d:\d\d)?)?", re.ASCII)
+_MOST = 2**63
 
 
 class Unreadable(Exception):
@@ -85,14 +88,25 @@ def judged_units(states: Mapping[str, int]) -> int:
 
 def read(report_json: bytes) -> Headline:
     """Return the headline of a report.json. Raises Unreadable where it is none."""
+    return of(parsed(_without_units(report_json)))
+
+
+def parsed(report_json: bytes) -> dict[str, Any]:
+    """Return what a report.json holds, as JSON knows it. Raises Unreadable for another schema, or no JSON."""
     try:
-        found = json.loads(_without_units(report_json))
+        found = json.loads(report_json, parse_constant=_refuse_constant)
     except (ValueError, RecursionError) as error:
         raise Unreadable(text("report.json is no JSON ({error})", error=type(error).__name__)) from error
     schema = found.get("schema") if isinstance(found, dict) else None
     if schema != SCHEMA:
         given = short(repr(schema))
-        raise Unreadable(text("report.json has the schema {found}, not {wanted}", found=given, wanted=SCHEMA))
+        raise Unreadable(text("report.json has the schema {found}, not {wanted}", found=given, wanted=repr(SCHEMA)))
+    assert isinstance(found, dict)
+    return found
+
+
+def of(found: Mapping[str, Any]) -> Headline:
+    """Return the headline of what `parsed` gave. Raises Unreadable where it is none: every command asks this first."""
     layers = _get(found, list, "layers")
     states = [{state: _get(layer, int, "states", state) for state in _get(layer, dict, "states")} for layer in layers]
     groups = [group for layer in layers for group in _get(layer, list, "groups")]
@@ -101,7 +115,7 @@ def read(report_json: bytes) -> Headline:
     look = found.get("look")
     return Headline(
         title=_get(found, str, "title"),
-        made_at=_moment(_get(found, str, "made_at")),
+        made_at=moment(found, "made_at"),
         lang=str(look.get("lang")) if isinstance(look, dict) else "",
         command=_get(found, str, "provenance", "command"),
         data_name=_get(found, str, "data", "name"),
@@ -131,7 +145,7 @@ def _get(found: Any, kind: Any, *keys: str) -> Any:
         if not isinstance(found, dict) or key not in found:
             raise Unreadable(text("report.json lacks {key}", key=".".join(keys)))
         found = found[key]
-    if not isinstance(found, kind) or isinstance(found, bool):
+    if not isinstance(found, kind) or isinstance(found, bool) or (isinstance(found, int) and abs(found) >= _MOST):
         raise _wrong(found, *keys)
     return found
 
@@ -143,13 +157,21 @@ def _worst(findings: list[Any]) -> tuple[str, str, str] | None:
     return code, severity, message
 
 
-def _moment(given: str) -> str:
+def moment(found: Any, *keys: str) -> str:
+    """Return the date under the keys in ISO 8601, UTC, to the second. Raises Unreadable where none is there."""
+    given = _get(found, str, *keys)
     try:
+        if not _MOMENT.fullmatch(given):  # fromisoformat takes any character for the T
+            raise ValueError(given)
         when = datetime.fromisoformat(given)
-    except ValueError as error:
-        raise _wrong(given, "made_at") from error
-    when = when.replace(tzinfo=UTC) if when.tzinfo is None else when.astimezone(UTC)
-    return when.strftime("%Y-%m-%dT%H:%M:%SZ")
+        when = when.replace(tzinfo=UTC) if when.tzinfo is None else when.astimezone(UTC)
+    except (ValueError, OverflowError) as error:  # the latter at both ends of the calendar
+        raise _wrong(given, *keys) from error
+    return when.isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(name)  # NaN and Infinity, which JSON does not know
 
 
 def _share(value: float) -> float:

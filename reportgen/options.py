@@ -44,7 +44,7 @@ class Options:
     resized to, a number of pixels or "HEIGHTxWIDTH"; None leaves them as they are. class_names: all classes in the
     model's order, as names, a mapping from name to number, or a file of them; None where the data or what lies beside
     the model tells. validation_split: the share of data in one part that is set aside at random for testing; None
-    splits nothing.
+    splits nothing. output: the name, or the number from 0, of that of several outputs which the report is about.
     """
 
     epochs: int = 30
@@ -62,6 +62,7 @@ class Options:
     image_size: str | int | None = None
     class_names: ClassNames | None = None
     validation_split: float | None = None
+    output: str | int | None = None
 
     @property
     def picture_size(self) -> tuple[int, int] | None:
@@ -92,6 +93,8 @@ class Options:
         if self.pixels not in RANGES:
             moments(self.pixels)
         _check_choice("analyse", self.analyse, get_args(Analysed))
+        if isinstance(self.output, bool) or not isinstance(self.output, str | int | None):
+            raise InputError(f"--output is {self.output!r}", "expected an output's name or its number, from 0")
         _ = self.picture_size
 
     def changed(self) -> dict[str, str]:

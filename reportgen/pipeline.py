@@ -1,8 +1,8 @@
 """The flow, on one screen: data -> model -> Record -> bytes -> folder."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
-from contextlib import ExitStack, nullcontext
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -41,7 +41,10 @@ MODEL_NAME = folder.MODEL
 
 @dataclass(frozen=True)
 class Subject:
-    """The model that a report is about. archive: its .keras bytes if it was trained here; deaths: in its training."""
+    """The model that a report is about. archive: its .keras bytes if it was trained here; deaths: in its training.
+
+    unread: a sentence about each file beside it that is no history. is_whole: not a part of what was given.
+    """
 
     model: "keras.Model"
     origin: Literal["trained", "loaded", "live"]
@@ -49,6 +52,8 @@ class Subject:
     sha256: str | None
     archive: bytes | None = None
     deaths: Deaths | None = None
+    unread: tuple[Text, ...] = ()
+    is_whole: bool = True
 
 
 def report(
@@ -72,6 +77,8 @@ def report(
     image_size: str | int | None = None,
     class_names: ClassNames | None = None,
     validation_split: float | None = None,
+    output: str | int | None = None,
+    history: object = None,
     finding_thresholds: "FindingThresholds | None" = None,
     formats: Sequence[str] = FORMATS,
     lang: str = "en",
@@ -90,14 +97,15 @@ def report(
 ) -> Report:
     """Train or load a model, look into it, write the report, and return what report.json holds.
 
-    model: a .keras or .h5 file, a live Keras model, or None to train the built-in network on the data.
+    model: a .keras or .h5 file, a live Keras model, subclassed ones too, or None to train the built-in network.
     data: "sample", "mnist", "fashion-mnist", "cifar10", "cifar100", a path, or a mapping with x_train, y_train,
         x_test, y_test, or with train and test, each a pair (x, y), a tf.data.Dataset or a keras.utils.PyDataset; or
         one of these as the test part alone; or ((x_train, y_train), (x_test, y_test)). Images are (N, F), (N, H, W),
         (N, H, W, C) or (N, D, H, W, C), labels (N,) integers or text or (N, K) one-hot.
     out: the folder to write, by default reports/<data name>. epochs, batch_size, patience: of the training.
-    examples, pixels, analyse, memory, image_size, class_names, validation_split and the thresholds redundant,
+    examples, pixels, analyse, memory, image_size, class_names, validation_split, output and the thresholds redundant,
         always_on, weak, saturated: see options.Options.
+    history: what `fit` returned, or its dict of lists; by default the live model's own, or a file's beside the model.
     finding_thresholds: from where on something is a finding, see collect.finding_kinds.
     lang: "en" or "ja", the language of page and PDF. paper: "a4" or "letter". split: the page's style sheet, script
         and pictures as files beside it. max_html_mb, max_pdf_mb: how large page and PDF may be, see options.Budget.
@@ -125,9 +133,11 @@ def report(
         image_size=image_size,
         class_names=class_names,
         validation_split=validation_split,
+        output=output,
     )
     order = Order(
         options=options,
+        history=history,
         look=Look(lang, paper),
         out=out,
         title=title,
@@ -154,13 +164,16 @@ class Order:
     split: bool = False
     budget: Budget = field(default_factory=Budget)
     baseline: str | Path | None = None
+    history: object = None
     bounds: Bounds = field(default_factory=Bounds)
 
     def check(self) -> None:
         """Raise InputError or SurroundingsError where the report cannot be made whatever model and data are."""
-        from reportgen.train import names
+        from reportgen.train import history, names
 
         self.options.check()
+        if self.history is not None:
+            history.given(self.history)
         names.given(self.options.class_names)
         self.bounds.check()
         self.budget.check()
@@ -225,10 +238,11 @@ def make(
 
         painter.check()  # now, not after the long work
         changes = file.check() if file else None
-        subject, dataset = _subject(file or model, dataset, options, made_at, progress)
+        subject, dataset = held.enter_context(_subject(file or model, dataset, order, made_at, progress))
         deaths = subject.deaths or deaths
         with memory.bounded(order.bounds.max_memory_gb) if file else nullcontext():
-            engine = cluster.of(job.of(subject.model, file, subject.archive, made_at)) if cluster else None
+            as_file = file if subject.is_whole else None  # workers know nothing of the output that was chosen
+            engine = cluster.of(job.of(subject.model, as_file, subject.archive, made_at)) if cluster else None
             found = collected.collect(subject.model, subject.origin, dataset, options, progress, engine)
             doubt = pixel_trial.doubt(subject.model, dataset, pixels.candidates(dataset), found, memory=options.memory)
         facts = data_facts.facts(dataset, looked_at=looked_at)
@@ -256,6 +270,7 @@ def make(
             proof=found.proof,
             findings=findings.find(
                 history=subject.history,
+                unread=subject.unread,
                 deaths=deaths,
                 evaluation=found.evaluation,
                 data=facts,
@@ -333,19 +348,21 @@ def _archive(subject: Subject, file: "ModelFile | None", target: Path) -> dict[s
     return {}
 
 
+@contextmanager
 def _subject(
     given: "ModelFile | keras.Model | None",
     dataset: "Dataset",
-    options: Options,
+    order: Order,
     made_at: str,
     progress: Progress,
-) -> tuple[Subject, "Dataset"]:
-    """Return the model and the data set with the pixels that this model expects."""
+) -> Iterator[tuple[Subject, "Dataset"]]:
+    """Yield the model, one with a graph, and the data set with the pixels that this model expects."""
     from reportgen.collect import collected, deaths
     from reportgen.train import model_file
 
+    options = order.options
     with progress.stage("tensorflow", "Starting TensorFlow ..."):
-        from reportgen.train import devices, fit, history, load, network, pixels, runtime
+        from reportgen.train import devices, fit, functional, history, load, network, pixels, runtime
     if given is None:
         runtime.make_deterministic(options.seed)
         with devices.scope():
@@ -365,15 +382,21 @@ def _subject(
                 progress=progress,
             )
         archive = fit.archive(model, made_at)
-        return Subject(model, "trained", found, hashlib.sha256(archive).hexdigest(), archive, watch.found()), dataset
+        yield Subject(model, "trained", found, hashlib.sha256(archive).hexdigest(), archive, watch.found()), dataset
+        return
+    told = history.given(order.history) if order.history is not None else None
+    unread: list[Text] = []
     if isinstance(given, model_file.ModelFile):
         with progress.stage("load", f"Loading {given.path} ..."):
             model = load.load(given)
-        subject = Subject(model, "loaded", history.beside(given.path, given.sha256), given.sha256)
+        told = told or history.beside(given.path, given.sha256, unread)
+        subject = Subject(model, "loaded", told, given.sha256, unread=tuple(unread))
     else:
-        subject = Subject(given, "live", history.of_live(given), None)
+        subject = Subject(given, "live", told or history.of_live(given), None)
     file = given if isinstance(given, model_file.ModelFile) else None
-    return subject, as_taken(dataset, subject.model, options, file)
+    with functional.of(subject.model, dataset.image_shape, options.output) as model:
+        subject = replace(subject, model=model, is_whole=model is subject.model)
+        yield subject, as_taken(dataset, subject.model, options, file)
 
 
 def as_taken(

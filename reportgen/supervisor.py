@@ -18,7 +18,7 @@ from typing import Any, NoReturn, TextIO
 
 import typer
 
-from reportgen import processes
+from reportgen import processes, scratch
 from reportgen.progress import Progress
 from reportgen.shell import fail
 
@@ -75,7 +75,9 @@ class _Told(Progress):
 class _Parent:
     """What the parent knows of its child. stage: that it is in; until: when that has to be over."""
 
-    def __init__(self, child: int, reading: int, model: Path | None, seconds: float, folder: str | None) -> None:
+    def __init__(
+        self, child: int, reading: int, model: Path | None, seconds: float, folder: scratch.Folder | None
+    ) -> None:
         self.child, self.reading, self.model, self.seconds, self.folder = child, reading, model, seconds, folder
         self.stage = ""
         self.until = float("inf")
@@ -94,9 +96,7 @@ class _Parent:
                 os.kill(self.child, signal.SIGKILL)
         code = os.waitstatus_to_exitcode(os.waitpid(self.child, 0)[1])
         if self.folder:
-            import shutil
-
-            shutil.rmtree(self.folder, ignore_errors=True)
+            self.folder.cleanup()
         raise typer.Exit(code if code >= 0 else self._explain(-code))
 
     def _listen(self) -> bool:
@@ -139,19 +139,19 @@ class _Parent:
         return 3
 
 
-def _temporary_folder() -> str | None:
+def _temporary_folder() -> scratch.Folder | None:
     """Return a folder for whatever the run makes in passing, None where this system has no room for one."""
     with suppress(OSError):
-        return tempfile.mkdtemp(prefix="reportgen-")
+        return scratch.Folder()
     return None
 
 
-def _set_up_child(parent: int, folder: str | None) -> None:
+def _set_up_child(parent: int, folder: scratch.Folder | None) -> None:
     """Let the child end with its parent, leave nothing, and be interrupted once only."""
     if not processes.end_with(parent):
         os._exit(128 + signal.SIGKILL)
     if folder:
-        os.environ["TMPDIR"] = tempfile.tempdir = folder
+        os.environ["TMPDIR"] = tempfile.tempdir = folder.name
     resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
     if signal.getsignal(signal.SIGINT) != signal.SIG_IGN:
         signal.signal(signal.SIGINT, _interrupted)

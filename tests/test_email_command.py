@@ -274,9 +274,9 @@ def test_settings_are_asked_for_before_anything_else(call: Call, tmp_path: Path)
         ("nothing", ["report.json is missing"]),
         ("no pdf", ["report.pdf is missing", "`reportgen render"]),
         ("empty pdf", ["report.pdf is no PDF", "`reportgen render"]),
-        ("torn json", ["holds no readable record"]),
-        ("strange date", ["'yesterday' as made_at", "ISO 8601"]),
-        ("no test part", ["no figures of a test part"]),
+        ("torn json", ["report.json is no JSON"]),
+        ("strange date", ["'yesterday' as made_at"]),
+        ("no test part", ["report.json lacks evaluation.test"]),
     ],
 )
 def test_a_folder_that_cannot_be_sent(call: Call, tmp_path: Path, broken: str, parts: list[str]) -> None:

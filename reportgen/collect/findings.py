@@ -4,9 +4,10 @@ from collections.abc import Mapping, Sequence
 
 from reportgen.collect import data_findings, pixel_findings, score_findings, training_findings, unit_findings
 from reportgen.collect.data import DataChecks
-from reportgen.collect.finding_kinds import KINDS, FindingThresholds
+from reportgen.collect.finding_kinds import KINDS, FindingThresholds, finding
 from reportgen.collect.pixel_trial import Doubt
 from reportgen.record import DataFacts, Deaths, Finding, History, LayerVerdict, ModelFacts, Proof, Scores, Unit
+from reportgen.texts import Text
 
 DEFAULTS = FindingThresholds()
 
@@ -14,6 +15,7 @@ DEFAULTS = FindingThresholds()
 def find(
     *,
     history: History | None,
+    unread: Sequence[Text] = (),
     deaths: Deaths | None = None,
     evaluation: Mapping[str, Scores | None],
     data: DataFacts,
@@ -28,12 +30,13 @@ def find(
     """Return all findings, gravest first: in the order of `finding_kinds.KINDS`, those of one kind by layer.
 
     evaluation: scores by part, "train" and "test". layers: in the order of the model; units: of those layers.
-    doubt: of the range of the pixels.
+    doubt: of the range of the pixels. unread: a sentence about each file that is no history.
     A message is one line of plain text: names from outside are shown with their control characters replaced, and
     may hold anything else, HTML included.
     """
     found = [
         *training_findings.find(history, deaths, thresholds),
+        *(finding("history-unreadable", sentence) for sentence in unread),
         *pixel_findings.find(doubt),
         *score_findings.find(evaluation, units, proof, thresholds),
         *data_findings.find(data, checks, model, thresholds),

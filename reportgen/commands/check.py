@@ -6,11 +6,13 @@ from typing import Annotated, Any
 
 import typer
 
+from reportgen import files
 from reportgen.checks import TABLE, Checked, Limits, limits
 from reportgen.errors import InputError
 from reportgen.shell import Debug, errors_shown, fail, number
 
 PYPROJECT = Path("pyproject.toml")
+_LARGEST = 2**20
 
 
 def units_or_share(given: str) -> int | float:
@@ -123,9 +125,9 @@ def _table(config: Path | None) -> tuple[str, dict[str, Any]]:
     if config is None and not path.is_file():
         return "", {}
     try:
-        found = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
+        found = tomllib.loads(files.content(path, _LARGEST).decode("utf-8"))
+    except (InputError, ValueError, RecursionError) as error:
+        reason = getattr(error.__cause__, "strerror", None) or getattr(error, "what", None) or str(error)
         raise InputError(f"{path} cannot be read as TOML ({reason})", "mend that or give another --config") from error
     if config is not None and "tool" not in found:
         return f"{path}: ", found

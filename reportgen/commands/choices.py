@@ -46,6 +46,10 @@ ValidationSplit = Annotated[
         parser=number, metavar="S", help="The share of data in one part to test on, at random.", show_default="no split"
     ),
 ]
+Output = Annotated[
+    str | None,
+    typer.Option(metavar="NAME|N", help="Which of several outputs, by its name or its number from 0."),
+]
 Formats = Annotated[str, typer.Option(help="What to write, with commas between: html, pdf.")]
 Lang = Annotated[str, typer.Option(help="The language of page and PDF: en or ja.")]
 Paper = Annotated[str, typer.Option(help="The PDF's paper: a4 or letter.")]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from reportgen import files
 from reportgen.errors import InputError
 from reportgen.shell import Debug, errors_shown, listed, number
 
@@ -21,6 +22,7 @@ NOBODY = "reportgen@localhost"
 """The sender of a mail that is not sent, where no other is known."""
 
 _LONGEST_DEADLINE = 86_400
+_LARGEST_PDF = 2**30
 
 
 def email(
@@ -108,10 +110,7 @@ def _pdf(folder: Path) -> bytes:
     make = f"make it with `reportgen render {folder}`"
     if not path.is_file():
         raise InputError(f"{path} is missing", make)
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise InputError(f"{path} cannot be read ({error.strerror})", "mend that") from error
+    content = files.content(path, _LARGEST_PDF)
     if not content.startswith(b"%PDF-"):
         raise InputError(f"{path} is no PDF", make)
     return content
@@ -125,7 +124,7 @@ def _mails(record: "Record", pdf: bytes, lang: str, url: str | None, addresses: 
     from reportgen.deliver import message
     from reportgen.render import mail
 
-    made_at, now = _moment(record), datetime.now(UTC)
+    made_at, now = datetime.fromisoformat(record.made_at), datetime.now(UTC)
     name = message.attachment_name(record.title, made_at)
     written = [
         mail.write(record, lang, url=url, pdf=mail.Attached(name, len(pdf), left_out)) for left_out in (False, True)
@@ -140,10 +139,3 @@ def _mails(record: "Record", pdf: bytes, lang: str, url: str | None, addresses: 
     return identity, [
         message.to_bytes(letter, addresses, date=now, identity=identity, thread=thread) for letter in letters
     ]
-
-
-def _moment(record: "Record") -> datetime:
-    try:
-        return datetime.fromisoformat(record.made_at)
-    except ValueError as error:
-        raise InputError(f"report.json has {record.made_at[:80]!r} as made_at", "expected ISO 8601") from error

@@ -7,6 +7,7 @@ from urllib.parse import quote
 
 import typer
 
+from reportgen import files
 from reportgen.errors import InputError
 from reportgen.shell import Debug, errors_shown
 
@@ -95,6 +96,6 @@ def _refuse_foreign(path: Path) -> None:
     if path.parent.joinpath("report.json").exists():
         raise InputError(f"{path.parent} is itself a report", "give the folder above it, or another --out")
     if path.is_file():
-        with path.open("rb") as stream:
+        with files.opened(path) as stream:
             if _MARK not in stream.read(_BEGINNING):
                 raise InputError(f"{path} is there and was not made by reportgen", "move it, or give another --out")

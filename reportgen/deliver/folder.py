@@ -11,6 +11,7 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
+from reportgen import files
 from reportgen.deliver import claim as claims
 from reportgen.errors import InputError, SurroundingsError
 from reportgen.wording import short
@@ -21,6 +22,7 @@ FILES = "report_files"
 """The folder of what a split page has beside it."""
 
 _LONGEST_SHOWN = 400
+_LARGEST = 4 * 2**30  # bytes of a file in a report: a model can be large
 _BESIDE = (".css", ".js", ".png", ".woff2")
 _AT_FDCWD, _EXCHANGE = -100, 2
 
@@ -73,9 +75,10 @@ def read(source: Path) -> dict[str, bytes]:
     """Return the files of the report in `source`, by name. Raises InputError where one cannot be read."""
     try:
         beside = sorted(f"{FILES}/{path.name}" for path in (source / FILES).glob("*") if path.suffix in _BESIDE)
-        return {name: (source / name).read_bytes() for name in [*sorted(NAMES), *beside] if (source / name).is_file()}
+        there = [name for name in [*sorted(NAMES), *beside] if (source / name).is_file()]
     except OSError as error:
         raise InputError(f"{error.filename} cannot be read ({error.strerror})", "mend that") from error
+    return {name: files.content(source / name, _LARGEST) for name in there}
 
 
 @contextlib.contextmanager

@@ -1,11 +1,10 @@
 """Finds the reports below a folder; of each only its report.json is read."""
 
 import os
-import stat
 from collections.abc import Iterator
 from pathlib import Path
 
-from reportgen import headline
+from reportgen import files, headline
 from reportgen.errors import InputError
 from reportgen.headline import Broken, Headline, Shelf, Shelved, Unreadable
 from reportgen.record_file import JSON_NAME
@@ -15,7 +14,6 @@ PAGES = ("report.html", "report.pdf", JSON_NAME)
 """What a reader can open, the best first."""
 
 _TRACES = frozenset({"report.html", "report.pdf", "record.npz"})
-_LARGEST = 500_000_000
 
 
 def find(top: Path) -> Shelf:
@@ -74,16 +72,13 @@ def _read(folder: Path, root: Path) -> Headline:
     try:
         if not path.resolve().is_relative_to(root):
             raise Unreadable(text("report.json is a link that leads out of the folder"))
-        with open(path, "rb", opener=_regular) as stream:  # Path.open knows no opener
-            return headline.read(stream.read(_LARGEST))
-    except OSError as error:
-        raise Unreadable(text("report.json cannot be read ({error})", error=str(error.strerror))) from error
-
-
-def _regular(path: str, flags: int) -> int:
-    """Open a regular file only: a pipe of that name would be waited for for ever."""
-    handle = os.open(path, flags | os.O_NONBLOCK)
-    if stat.S_ISREG(os.fstat(handle).st_mode):
-        return handle
-    os.close(handle)
-    raise Unreadable(text("report.json is no file"))
+        if path.exists() and not path.is_file():
+            raise Unreadable(text("report.json is no file"))
+        return headline.read(files.content(path, files.MOST_JSON))
+    except InputError as error:
+        cause = error.__cause__
+        why = cause.strerror if isinstance(cause, OSError) else error.what.removeprefix(str(path)).strip()
+        raise Unreadable(text("report.json cannot be read ({error})", error=f"{why}")) from error
+    except (OSError, RuntimeError) as error:  # the latter for links in a circle
+        why = getattr(error, "strerror", None) or str(error)
+        raise Unreadable(text("report.json cannot be read ({error})", error=why)) from error

@@ -8,12 +8,12 @@ to be protected by its owner.
 import logging
 import os
 import signal
-import tempfile
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from reportgen import scratch
 from reportgen.engines import arrivals, worker
 from reportgen.engines.arrivals import TRIES, Arrivals
 from reportgen.engines.choice import THREADS, Choice, threads_each
@@ -105,7 +105,7 @@ def _processes(workers: int) -> Iterator[Any]:
         "distributed.nanny.environ": {THREADS: os.environ.get(THREADS) or str(threads_each(workers))},
     }
     with ExitStack() as held:
-        folder = held.enter_context(tempfile.TemporaryDirectory(prefix="reportgen-"))
+        folder = held.enter_context(scratch.Folder())
         held.enter_context(dask.config.set(settings))
         try:
             with signals_held(signal.SIGINT):  # Ctrl-C is for this process, which ends the others

@@ -1,13 +1,12 @@
 """What runs on a worker: the model is loaded once in each process, then shard after shard is sent through it."""
 
 import importlib
-import tempfile
 import threading
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from reportgen import __version__
+from reportgen import __version__, scratch
 from reportgen.collect.shards import Found, Shard, Work, joined
 from reportgen.dataset import Images, Part
 from reportgen.engines import job as jobs
@@ -74,7 +73,7 @@ def _loaded(job: jobs.Job) -> "Sender":
     from reportgen.collect.reading import readings
     from reportgen.train import load, model_file
 
-    with tempfile.TemporaryDirectory(prefix="reportgen-") as folder:
+    with scratch.Folder() as folder:
         path = jobs.written(job, Path(folder))
         with model_file.read(path, job.bounds) as file:
             graph = Graph(load.load(file))

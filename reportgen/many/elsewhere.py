@@ -1,11 +1,10 @@
 """Reports that the workers of a Dask cluster make, one task for each model."""
 
-import tempfile
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from reportgen import engines
+from reportgen import engines, scratch
 from reportgen.deliver import folder
 from reportgen.engines.choice import Choice
 from reportgen.many.items import Item
@@ -40,7 +39,7 @@ def on_worker(task: tuple[Item, Order]) -> Sent:
     global _maker
     item, order = task
     _maker = _maker or Maker()
-    with tempfile.TemporaryDirectory(prefix="reportgen-") as place:
+    with scratch.Folder() as place:
         target = Path(place) / "report"
         outcome = _maker.make(replace(order, out=target), item.model, item.data, Progress())
         return Sent(outcome, folder.read(target) if outcome.written else {})

@@ -1,15 +1,15 @@
 """Whether a report is there already, told by the report itself: nothing else says what was done, so nothing can lie."""
 
 import hashlib
-import json
 from collections.abc import Callable
 from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from reportgen import __version__
+from reportgen import __version__, files, headline
 from reportgen.collect import provenance
 from reportgen.errors import ReportgenError
+from reportgen.headline import Unreadable
 from reportgen.many.items import Item
 from reportgen.pipeline import Order
 from reportgen.record_file import ARRAYS_NAME, JSON_NAME
@@ -36,9 +36,10 @@ def is_there(item: Item, order: Order, fingerprint: Fingerprint) -> bool:
     if not all((folder / name).is_file() for name in wanted):
         return False
     try:
-        found = json.loads((folder / JSON_NAME).read_bytes())
+        found = headline.parsed(files.content(folder / JSON_NAME, files.MOST_JSON))
+        headline.of(found)
         return _fits(found, item, order, fingerprint)
-    except (ReportgenError, OSError, ValueError, KeyError, TypeError, RecursionError):  # no report of this version
+    except (ReportgenError, Unreadable, OSError, ValueError, KeyError, TypeError):  # no report of this version
         return False
 
 
@@ -90,5 +91,8 @@ def _fits(found: dict[str, Any], item: Item, order: Order, fingerprint: Fingerpr
 
 
 def _sha256(path: Path) -> str:
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
+    digest = hashlib.sha256()
+    with files.opened(path) as stream:
+        while block := stream.read(_BLOCK):
+            digest.update(block)
+    return digest.hexdigest()

@@ -2,6 +2,7 @@
 
 import csv
 import glob
+import io
 import os
 import re
 from collections import Counter
@@ -9,10 +10,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from reportgen import files
 from reportgen.errors import InputError
 
 _COLUMNS = ("model", "data", "title")
 _LONGEST_NAME = 100
+_LARGEST_TABLE = 64 * 2**20
 _NO_MODELS = "give model files, a quoted pattern such as 'models/*.keras', or a .csv file with a column named model"
 
 
@@ -58,16 +61,16 @@ def _paths(given: str) -> list[str]:
 def _of_table(path: Path, data: str) -> list[tuple[str, str, str | None]]:
     """Return the rows of a .csv file whose first line names its columns: model and, if wanted, data and title."""
     try:
-        with path.open(encoding="utf-8-sig", newline="") as stream:
-            table = csv.DictReader(stream, strict=True)
-            columns = list(table.fieldnames or ())
-            if "model" not in columns or set(columns) - set(_COLUMNS):
-                raise InputError(
-                    f"{path} has the columns {', '.join(map(repr, columns)) or 'none'} in its first line",
-                    f"expected {_COLUMNS[0]} and, if wanted, {' and '.join(_COLUMNS[1:])}",
-                )
-            return [_row(row, f"line {table.line_num} of {path}", data) for row in table]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        written = files.content(path, _LARGEST_TABLE).decode("utf-8-sig")
+        table = csv.DictReader(io.StringIO(written, newline=""), strict=True)
+        columns = list(table.fieldnames or ())
+        if "model" not in columns or set(columns) - set(_COLUMNS):
+            raise InputError(
+                f"{path} has the columns {', '.join(map(repr, columns)) or 'none'} in its first line",
+                f"expected {_COLUMNS[0]} and, if wanted, {' and '.join(_COLUMNS[1:])}",
+            )
+        return [_row(row, f"line {table.line_num} of {path}", data) for row in table]
+    except (UnicodeDecodeError, csv.Error) as error:
         raise InputError(f"{path} cannot be read ({error})", "expected a .csv file in UTF-8") from error
 
 

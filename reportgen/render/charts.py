@@ -9,11 +9,18 @@ import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from reportgen import scratch
 from reportgen.record import ClassScore, History, ReliabilityBin, Scores
 from reportgen.render import words
 
 MOST_CLASSES = 25
 """How many classes have bars; of more the ones with the lowest F1 are shown."""
+
+MOST_POINTS = 1000
+"""How many epochs a chart draws; of more every n-th, the best and the last."""
+
+MOST_ROWS = 200
+"""How many epochs a table lists, chosen likewise."""
 
 _LINES = {"width": 360, "height": 230, "left": 52, "right": 350, "top": 12, "bottom": 192}
 _SQUARE = {"width": 360, "height": 330, "left": 52, "right": 350, "top": 12, "bottom": 250}
@@ -121,6 +128,17 @@ def names(history: History) -> list[str]:
     return sorted(own, key=lambda name: ({"loss": 0, "accuracy": 1}.get(name, 2), name))
 
 
+def spread(history: History, most: int) -> list[int]:
+    """Return the places of at most `most` epochs: all, or every n-th, the best and the last."""
+    epochs = len(history.epochs)
+    if epochs <= most:
+        return list(range(epochs))
+    kept = {*range(0, epochs, -(-epochs // (most - 2))), epochs - 1}
+    if history.best_epoch is not None:
+        kept.add(history.epochs.index(history.best_epoch))
+    return sorted(kept)
+
+
 def metric(history: History, name: str) -> LineChart:
     """Return the chart of one metric over the epochs, its validation counterpart beside it where there is one."""
     own, other = history.metrics[name], history.metrics.get(f"val_{name}")
@@ -128,6 +146,8 @@ def metric(history: History, name: str) -> LineChart:
     low, high = (min(values), max(values)) if values else (0.0, 1.0)
     y = _Scale(*_widened(low, high), _LINES["bottom"], _LINES["top"])
     x, epochs = _epochs(history.epochs)
+    kept = spread(history, MOST_POINTS)
+    drawn = [history.epochs[n] for n in kept]
     heights = [tick for tick in _ticks(y.low, y.high, 6) if y.low <= tick <= y.high]
     frame = Frame(
         **_LINES,
@@ -136,8 +156,8 @@ def metric(history: History, name: str) -> LineChart:
     )
     return LineChart(
         frame,
-        training=_line(history.epochs, own, x, y),
-        validation=None if other is None else _line(history.epochs, other, x, y),
+        training=_line(drawn, [own[n] for n in kept], x, y),
+        validation=None if other is None else _line(drawn, [other[n] for n in kept], x, y),
         best=None if history.best_epoch is None else x.at(history.best_epoch),
     )
 
@@ -271,7 +291,8 @@ def _widened(low: float, high: float) -> tuple[float, float]:
 
 def _ticks(low: float, high: float, most: int, whole: bool = False) -> list[float]:
     """Return round numbers from low to high, about `most` of them."""
-    from matplotlib.ticker import MaxNLocator
+    with scratch.no_matplotlib_home():
+        from matplotlib.ticker import MaxNLocator
 
     found = MaxNLocator(nbins=most, steps=[1, 2, 2.5, 5, 10], integer=whole, min_n_ticks=1).tick_values(low, high)
     return [0.0 if abs(value) < 1e-12 * (high - low) else float(value) for value in found]

@@ -253,19 +253,19 @@ def _charts(before: History | None, after: History | None) -> dict[str, charts.L
         return {}
     common = [name for name in before.metrics if name in after.metrics]
     judged = [name for name in common if name.startswith("val_")] or common
+    epochs = sorted({1, *before.epochs, *after.epochs})  # not up to the last: a file may say that this is the 10^12th
     found = {}
     for name in sorted(judged, key=lambda name: ("loss" not in name, name)):
-        last = max(before.epochs[-1], after.epochs[-1])
         # a chart draws a metric and the one that has val_ before its name; here those are now and before
-        both = {name: _filled(after, name, last), f"val_{name}": _filled(before, name, last)}
-        history = replace(after, epochs=list(range(1, last + 1)), metrics=both, best_epoch=None)
+        both = {name: _filled(after, name, epochs), f"val_{name}": _filled(before, name, epochs)}
+        history = replace(after, epochs=epochs, metrics=both, best_epoch=None)
         found[name] = charts.metric(history, name)
     return found
 
 
-def _filled(history: History, metric: str, last: int) -> list[float | None]:
+def _filled(history: History, metric: str, epochs: list[int]) -> list[float | None]:
     known = dict(zip(history.epochs, history.metrics[metric], strict=True))
-    return [known.get(epoch) for epoch in range(1, last + 1)]
+    return [known.get(epoch) for epoch in epochs]
 
 
 # Layers and units

@@ -14,6 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
+from reportgen import scratch
+
 Pixels = NDArray[np.uint8]
 T = TypeVar("T")
 
@@ -215,7 +217,8 @@ def chunks(items: Sequence[T], size: int) -> list[Sequence[T]]:
 
 def _palette(colormap: str) -> Pixels:
     """Return the 256 colours (256, 3) of a picture on matplotlib's `colormap`."""
-    import matplotlib
+    with scratch.no_matplotlib_home():
+        import matplotlib
 
     scale = matplotlib.colormaps[colormap](np.linspace(0, 1, _COLOURS))[:, :3]
     shades = np.repeat(np.linspace(0, 1, _GREYS)[:, np.newaxis], 3, axis=1)

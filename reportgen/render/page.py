@@ -52,6 +52,8 @@ class View:
     confused_pairs: int
     training_seconds: float | None
     history_charts: dict[str, charts.LineChart]
+    epoch_rows: list[int]
+    epochs_drawn: int
     deaths: deaths.DeathsView | None
     reliability: charts.ReliabilityChart
     class_chart: charts.ClassChart
@@ -98,6 +100,8 @@ def paint(record: Record, space: room.Room = room.ALL) -> View:
         confused_pairs=sum(cell > 0 for t, row in enumerate(test.confusion) for p, cell in enumerate(row) if t != p),
         training_seconds=_total(history.seconds) if history else None,
         history_charts=_history_charts(history),
+        epoch_rows=charts.spread(history, charts.MOST_ROWS) if history else [],
+        epochs_drawn=charts.MOST_POINTS,
         deaths=attempt(deaths.view, record),
         reliability=attempt(charts.reliability, test.reliability),
         class_chart=attempt(charts.classes, test),

@@ -10,14 +10,13 @@ import os
 import resource
 import subprocess
 import sys
-import tempfile
 import threading
 import traceback
 from contextlib import ExitStack, suppress
 from types import TracebackType
 from typing import Any, Self
 
-from reportgen import processes
+from reportgen import processes, scratch
 from reportgen.errors import ReportgenError, SurroundingsError
 from reportgen.render.pdf import Pdf
 
@@ -43,13 +42,13 @@ class Printer:
         try:
             with ExitStack() as stack:
                 # WeasyPrint puts fonts into temporary files; a process that crashes leaves them
-                scratch = tempfile.TemporaryDirectory(prefix="reportgen-", ignore_cleanup_errors=True)
+                place = stack.enter_context(scratch.Folder())
                 self._process = subprocess.Popen(
                     [*processes.command("reportgen.render.printer"), str(os.getpid())],
                     stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,
                     stderr=subprocess.PIPE,
-                    env={**os.environ, "TMPDIR": stack.enter_context(scratch)},
+                    env={**os.environ, "TMPDIR": place},
                 )
                 self._scratch = stack.pop_all()
         except OSError as error:

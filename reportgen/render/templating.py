@@ -1,5 +1,6 @@
 """Jinja as reportgen uses it: sandboxed, escaping, in one language, with the words' filters."""
 
+import re
 import resource
 import signal
 import threading
@@ -20,6 +21,8 @@ from reportgen.render import fonts, words
 from reportgen.render.languages import bound, catalogue, said
 from reportgen.texts import Catalogue, Text, ntext, text
 
+_ACTING = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+_LARGEST = 4 * 2**20
 LONGEST = 300
 """Seconds that a page with templates of the user's may take."""
 MOST_MEMORY = 2 * 2**30
@@ -61,7 +64,7 @@ def environment(lang: str, templates: Path | None = None) -> jinja2.Environment:
     messages = catalogue(lang)
 
     def finalize(value: Any) -> Any:
-        return said(value, messages)
+        return _harmless(said(value, messages))
 
     made = ImmutableSandboxedEnvironment(
         loader=jinja2.ChoiceLoader(loaders),
@@ -82,6 +85,16 @@ def environment(lang: str, templates: Path | None = None) -> jinja2.Environment:
     return made
 
 
+def _harmless(value: Any) -> Any:
+    """Return words with a sign for each character that acts on a terminal, or turns the direction of what follows.
+
+    Filters do the same where names are put out; this is for what was forgotten.
+    """
+    if not isinstance(value, str) or not _ACTING.search(value):
+        return value
+    return type(value)(_ACTING.sub("\N{REPLACEMENT CHARACTER}", value))
+
+
 class _Users(jinja2.FileSystemLoader):
     """Loads templates of the user's. What cannot be read is the user's to mend; a link may not lead elsewhere."""
 
@@ -95,6 +108,8 @@ class _Users(jinja2.FileSystemLoader):
         try:
             if path.is_symlink() and not path.resolve().is_relative_to(self._folder.resolve()):
                 raise InputError(f"{path} is a link that leads out of the folder", "put the file itself there")
+            if path.exists() and path.stat().st_size > _LARGEST:
+                raise InputError(f"{path} is larger than {_LARGEST:,} bytes", "give a smaller template")
             return super().get_source(environment, template)
         except jinja2.TemplateNotFound:  # an OSError; reportgen's own is taken then
             raise

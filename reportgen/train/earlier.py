@@ -4,10 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from reportgen.train import files
-
-MOST_BYTES = 256 * 2**20
-"""So large a report.json, or a history, is none: that of a network with 100,000 units is smaller."""
+from reportgen import files
 
 
 def report_on(model: Path, sha256: str) -> dict[str, Any] | None:
@@ -16,7 +13,7 @@ def report_on(model: Path, sha256: str) -> dict[str, Any] | None:
     sha256: of the model's bytes. Some other tool's report.json, a pipe or a damaged one is no promise that was broken.
     """
     try:
-        found = json.loads(files.content(model.with_name("report.json"), MOST_BYTES))
+        found = json.loads(files.content(model.with_name("report.json"), files.MOST_JSON))
         return found if found["provenance"]["model_sha256"] == sha256 else None
     except Exception:  # what opening, json and the look-ups raise, down to RecursionError
         return None

@@ -2,7 +2,6 @@
 
 import io
 import json
-import tempfile
 import time
 import zipfile
 from collections.abc import Callable, Iterator
@@ -13,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from reportgen import scratch
 from reportgen.dataset import Dataset, Part, Pixels
 from reportgen.progress import Progress, Tick
 from reportgen.record import History
@@ -60,7 +60,7 @@ def fit(
 
 def archive(model: keras.Model, made_at: str) -> bytes:
     """Return `model` as the bytes of a .keras file that depend on the weights and `made_at` alone."""
-    with tempfile.TemporaryDirectory(prefix="reportgen-") as folder:
+    with scratch.Folder() as folder:
         path = Path(folder) / "model.keras"
         model.save(path)
         with zipfile.ZipFile(path) as saved:

@@ -5,14 +5,13 @@ import json
 import os
 import stat
 import subprocess
-import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO, Literal, Self
 
-from reportgen import processes
+from reportgen import processes, scratch
 from reportgen.errors import InputError, SurroundingsError
 from reportgen.options import Bounds
 from reportgen.texts import Text, from_plain
@@ -38,7 +37,7 @@ class ModelFile:
     copy: Path
     sha256: str
     bounds: Bounds
-    _folder: "tempfile.TemporaryDirectory[str]"
+    _folder: scratch.Folder
     _looking: "subprocess.Popen[bytes]"
     _until: float
 
@@ -101,7 +100,7 @@ def read(path: Path, bounds: Bounds | None = None) -> ModelFile:
     """
     bounds = bounds or Bounds()
     largest = int(bounds.max_model_gb * 10**9)
-    folder = tempfile.TemporaryDirectory(prefix="reportgen-")
+    folder = scratch.Folder()
     try:
         with _opened(path) as stream:
             ending = _ending(path, stream)

@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
+from reportgen import scratch
+
 
 @contextmanager
 def quiet_stderr(*, on_failure: bool) -> Iterator[None]:
@@ -37,7 +39,7 @@ def quiet_stderr(*, on_failure: bool) -> Iterator[None]:
 def _no_settings() -> Iterator[None]:
     """Let Keras find no keras.json while it is imported, and write none; its data sets stay where they are."""
     earlier = os.environ.get("KERAS_HOME")
-    with tempfile.TemporaryDirectory(prefix="reportgen-") as empty:
+    with scratch.Folder() as empty:
         os.environ["KERAS_HOME"] = empty
         try:
             yield
@@ -59,8 +61,8 @@ os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 if _IS_OURS:
     os.environ["KERAS_BACKEND"] = "tensorflow"
 
-with quiet_stderr(on_failure=True), _no_settings() if _IS_OURS else nullcontext():
-    import keras
+with quiet_stderr(on_failure=True), _no_settings() if _IS_OURS else nullcontext(), scratch.no_matplotlib_home():
+    import keras  # which imports matplotlib where it is there
     import tensorflow as tf
 
 __all__ = ["keras", "make_deterministic", "quiet_stderr", "tf"]

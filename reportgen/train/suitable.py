@@ -21,6 +21,7 @@ _TURNED_GREY = text(
     "The model takes one channel, so colour pictures were turned grey:"
     " 0.299 red + 0.587 green + 0.114 blue (ITU-R 601)."
 )
+_NEVER_BUILT = "the model was never built, so it has no weights"
 _Shape = Sequence[int | None]
 
 
@@ -42,12 +43,15 @@ def check_model(model: object) -> None:
     """Raise InputError unless `model` is a Keras model whose graph is known, with one input and one score per class."""
     if not isinstance(model, keras.Model) or not isinstance(model, keras.Sequential | keras.Function):
         kind = type(model).__name__
+        if isinstance(model, keras.Model) and not model.built:
+            raise InputError(_NEVER_BUILT, "train it, or load its weights after a first call")
         raise InputError(f"the model is of the class {kind}", "expected a Sequential or Functional Keras model")
     if not model.built or not model.layers or not getattr(model, "inputs", None):
-        raise InputError("the model was never built, so it has no weights", "train it, or give it an Input layer")
+        raise InputError(_NEVER_BUILT, "train it, or give it an Input layer")
     if len(model.inputs) != 1 or len(model.outputs) != 1:
         raise InputError(
-            f"the model has {len(model.inputs)} inputs and {len(model.outputs)} outputs", "expected one of each"
+            f"the model has {len(model.inputs)} inputs and {len(model.outputs)} outputs",
+            "expected one of each: a report shows what single images do to a model",
         )
     gives = tuple(model.outputs[0].shape)[1:]
     if len(gives) != 1 or gives[0] is None:
