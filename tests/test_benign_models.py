@@ -23,6 +23,7 @@ ENDINGS = (".keras", ".h5")
 
 def loaded(path: Path, bounds: Bounds | None = None) -> Model:
     with model_file.read(path, bounds) as file:
+        assert file.check() is None, "a file of Keras 3 needs no changes"
         return load.load(file)
 
 

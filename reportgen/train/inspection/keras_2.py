@@ -47,19 +47,17 @@ _BATCH = frozenset({"BatchNormalization"})
 _SPATIAL = _names("SpatialDropout1D SpatialDropout2D SpatialDropout3D")
 _RANDOM = frozenset(name for name in allowed.LAYERS if name.startswith("Random"))
 _ATTENTION = frozenset({"MultiHeadAttention"})
+_INITIAL = allowed.INITIALIZERS - allowed.LAYERS  # Identity is a layer too
 _DROPPED: tuple[tuple[str, frozenset[str], Callable[[object], bool]], ...] = (
     ("groups", _GROUPLESS, _is(1)),
     ("time_major", _STEPPING, _is(False)),
     ("implementation", _STEPPING | _names("SimpleRNNCell LSTMCell GRUCell"), _is(0, 1, 2)),
     ("input_spec", _STEPPING, _is(None)),
-    ("renorm", _BATCH, _is(False)),
-    ("renorm_clipping", _BATCH, _is(None)),
-    ("renorm_momentum", _BATCH, _is(0.99)),
     ("virtual_batch_size", _BATCH, _is(None)),
     ("adjustment", _BATCH, _is(None)),
     ("fused", _BATCH, _is(None, False, True)),
     ("noise_shape", _SPATIAL, _is(None)),
-    ("trainable", _SPATIAL | {"Discretization", "HashedCrossing", "Hashing"}, _is(False, True)),  # without weights
+    ("trainable", _SPATIAL | {"Discretization"}, _is(False, True)),  # without weights
     ("rng_type", _RANDOM, _is("stateful", "legacy_stateful")),
     ("force_generator", _RANDOM, _is(False, True)),
     ("kernel_initializer", _SEPARABLE, _any),  # theirs are depthwise_initializer and pointwise_initializer
@@ -68,8 +66,8 @@ _DROPPED: tuple[tuple[str, frozenset[str], Callable[[object], bool]], ...] = (
     ("input_length", frozenset({"Embedding"}), _any),  # the graph says it
     ("softmax_robust_masking", _ATTENTION, _is(False)),
     *((name, _ATTENTION, _is_shape) for name in ("query_shape", "key_shape", "value_shape")),  # the graph says them
-    ("dtype", allowed.INITIALIZERS, lambda value: isinstance(value, str)),
-    ("partition_info", allowed.INITIALIZERS, _is(None)),
+    ("dtype", _INITIAL, lambda value: isinstance(value, str)),
+    ("partition_info", _INITIAL, _is(None)),
     ("dynamic", allowed.LAYERS, _is(False)),
 )
 """What Keras 3 does not know: the argument, whose it was, and with which values it changes nothing."""
