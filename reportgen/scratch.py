@@ -81,7 +81,7 @@ def no_matplotlib_home() -> Iterator[None]:
     matplotlib asks again where its folders are: in a notebook the process is the user's.
     """
     try:
-        empty = None if "matplotlib" in sys.modules or os.environ.get("MPLCONFIGDIR") else Folder()
+        empty = None if "matplotlib" in sys.modules or _is_chosen() else Folder()
     except OSError:  # no room for one
         empty = None
     if empty is None:
@@ -92,13 +92,26 @@ def no_matplotlib_home() -> Iterator[None]:
         changed = {"MPLCONFIGDIR": place}
         if "MATPLOTLIBRC" not in os.environ and own.is_file():
             changed["MATPLOTLIBRC"] = str(own)
+        earlier = {name: os.environ[name] for name in changed if name in os.environ}
         os.environ |= changed
         try:
             yield
         finally:
             for name in changed:
                 os.environ.pop(name, None)
+            os.environ |= earlier
             _forget_folders()
+
+
+def _is_chosen() -> bool:
+    """Return whether the user chose a folder that matplotlib can use; else it would leave one of its own behind."""
+    if not (given := os.environ.get("MPLCONFIGDIR")):
+        return False
+    try:
+        Path(given).mkdir(parents=True, exist_ok=True)  # as matplotlib does
+    except OSError:
+        return False
+    return os.access(given, os.W_OK)
 
 
 def _forget_folders() -> None:

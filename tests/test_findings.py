@@ -43,7 +43,7 @@ from reportgen.record import (
     Unit,
 )
 from reportgen.texts import literal
-from reportgen.wording import visible
+from reportgen.wording import short, visible
 from tests.builders import make_history, make_record, make_scores, make_unit, modules_after
 
 HOSTILE = 'x"<script>alert(1)</script>\n\u202eevil\x1b[31m{{ 7*7 }}'
@@ -240,6 +240,7 @@ def broken(text: str = "shape") -> list[Finding]:
         "units": units,
         "proof": Proof(3, 0.9, 0.8, [-0.12, -0.08]),
         "doubt": Doubt("network", "-1-1", text, 200, 90, 150, (1.5, 0.5)),
+        "unread": [literal(f"The file {short(text)} is no history.")],
         "deaths": Deaths(50, "test", [0, 1], 1, [LayerDeaths(text, 32, [0, 9], [Died(1, list(range(9)))])]),
     }
     first = found(

@@ -262,7 +262,7 @@ def two_outputs() -> Model:
 
 
 class Subclassed(keras.Model):  # type: ignore[misc]
-    """A model whose graph only Python knows."""
+    """A model that nobody has called yet."""
 
     def call(self, x: Any) -> Any:
         return x
@@ -272,7 +272,7 @@ class Subclassed(keras.Model):  # type: ignore[misc]
     ("build", "parts"),
     [
         (two_outputs, ["2 outputs"]),
-        (Subclassed, ["Subclassed", "Sequential or Functional"]),
+        (Subclassed, ["never built", "train it"]),
         (lambda: keras.Sequential([L.Conv2D(4, 3)]), ["never built"]),
         (lambda: keras.Sequential([L.Input((12, 12, 1)), L.Conv2D(3, 3)]), ["10x10x3", "one score per class"]),
         (lambda: sequential(shape=(28, 28, 1)), ["12x12x1", "28x28x1"]),
