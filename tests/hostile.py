@@ -128,7 +128,9 @@ def zipped(*members: tuple[Any, bytes], compression: int = zipfile.ZIP_STORED) -
     held = io.BytesIO()
     with zipfile.ZipFile(held, "w", compression) as made:
         for name, content in members:
-            made.writestr(name, content)
+            # of a fixed date, so that the same members are the same bytes
+            member = name if isinstance(name, zipfile.ZipInfo) else zipfile.ZipInfo(name)
+            made.writestr(member, content, compression)
     return held.getvalue()
 
 

@@ -370,10 +370,14 @@ def test_the_files_of_a_report_are_read_and_others_are_not(earlier: Path) -> Non
 def test_a_report_that_cannot_be_read_is_refused_with_the_name_of_the_file(
     earlier: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fails(path: Path) -> bytes:
-        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+    really = os.open
 
-    monkeypatch.setattr(Path, "read_bytes", fails)
+    def fails(path: Any, *more: Any, **options: Any) -> int:
+        if Path(path).name == "report.html":
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return really(path, *more, **options)
+
+    monkeypatch.setattr(os, "open", fails)
     with pytest.raises(InputError) as raised:
         folder.read(earlier)
     assert_one_line(raised.value, earlier / "report.html", "Permission denied")

@@ -92,10 +92,13 @@ class Changes:
             renamed = [text("{old} taken for {new}", old=old, new=new) for old, new in sorted(self.renamed)]
             parts.append(joined(", ", renamed))
         if self.functions:
-            one = "{n} call of TensorFlow taken for the operation of Keras that does the same: {functions}"
-            many = "{n} calls of TensorFlow taken for the operations of Keras that do the same: {functions}"
-            names = ", ".join(sorted(set(self.functions)))
-            parts.append(ntext(len(self.functions), one, many, functions=names))
+            calls = ntext(
+                len(self.functions),
+                "{n} call of TensorFlow taken for the operation of Keras that does the same: {functions}",
+                "{n} calls of TensorFlow taken for the operations of Keras that do the same: {functions}",
+                functions=", ".join(sorted(set(self.functions))),
+            )
+            parts.append(calls)
         if self.respelt:
             parts.append(text("its shapes and calls written as Keras 3 writes them"))
         if not parts:
