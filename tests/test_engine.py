@@ -346,7 +346,7 @@ def test_images_on_disk_travel_by_their_path_and_are_missed_where_they_changed(
     monkeypatch.setattr(stored, "IN_MEMORY", 10_000)
     path = tmp_path / "copy.npz"
     path.write_bytes((folder / "data.npz").read_bytes())
-    images = npz.read(path)["x_test"]
+    images = npz.read(path)[0]["x_test"]
     assert isinstance(images, stored.Stored)
     sent = pickle.dumps(images.cut(100, 150))
     assert len(sent) < 1000

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from reportgen.collect import fields, moments, outputs, proof, states, units, weights
 from reportgen.collect.facts import ImageFacts, Thresholds
@@ -59,7 +60,8 @@ def judge(
         field = None if reading.channels_first else seen[reading.call.outputs[0]]
         return verdict, [_with_patches(unit, field, dataset.image_shape) for unit in of_layer]
 
-    with ThreadPoolExecutor(_TOGETHER) as pool:
+    # one thread for each product: how OpenBLAS divides one depends on which cores are free, and so does its rounding
+    with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(_TOGETHER) as pool:
         found = list(pool.map(judged, looked.readings, looked.plans, looked.tallies))
     return [verdict for verdict, _ in found], [unit for _, of_layer in found for unit in of_layer]
 
