@@ -6,8 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from reportgen.collect.graph import Call, Graph, Tensor
-from reportgen.collect.input_range import has_weights
+from reportgen.collect.graph import Call, Graph, Tensor, has_weights
 
 _MODES = (
     ("caffe", r"vgg1[69]|resnet(50|101|152)"),

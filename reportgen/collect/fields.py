@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from reportgen.collect import kinds
-from reportgen.collect.graph import Call, Graph, Tensor, kind
+from reportgen.collect.graph import Call, Graph, Tensor, has_weights, kind
 
 
 @dataclass(frozen=True)
@@ -117,7 +117,7 @@ def _stays_in_place(call: Call) -> bool:
     import tensorflow as tf
 
     before, after = call.given[0].shape, call.outputs[0].shape
-    if getattr(call.operation, "weights", None) or len(before) < 3 or before[1:-1] != after[1:-1]:
+    if has_weights(call.operation) or len(before) < 3 or before[1:-1] != after[1:-1]:
         return False
     sizes = [min(size or _TRIED, _TRIED) for size in before[1:-1]]
     generator = np.random.default_rng(0)

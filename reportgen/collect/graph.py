@@ -162,6 +162,11 @@ def kind(operation: Any) -> str:
     return type(operation.dense if isinstance(operation, Projection) else operation).__name__
 
 
+def has_weights(operation: Any) -> bool:
+    """Return whether a layer, or an operation, has weights, learnt or not."""
+    return bool(getattr(operation, "weights", ()))
+
+
 def opens(operation: Any) -> bool:
     """Return whether an operation is a model whose own calls are known."""
     return hasattr(_function(operation), "_nodes_by_depth")

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reportgen.collect import kinds
-from reportgen.collect.graph import Call, Graph, Tensor, kind, opens
+from reportgen.collect.graph import Call, Graph, Tensor, has_weights, kind, opens
 from reportgen.dataset import Wants
 from reportgen.tally import Floats
 
@@ -85,11 +85,6 @@ def reads_tokens(graph: Graph) -> bool:
 
     embeddings = (call for call in graph.calls if kind(kinds.inner(call.operation)) in kinds.EMBEDDINGS)
     return any(is_input(call.given[0]) for call in embeddings)
-
-
-def has_weights(operation: Any) -> bool:
-    """Return whether a layer, or an operation, has weights, learnt or not."""
-    return bool(getattr(operation, "weights", ()))
 
 
 def _reached(graph: Graph, images: Any) -> tuple[dict[Tensor, Any], list[Any]]:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from reportgen.collect.graph import Call, kind
+from reportgen.collect.graph import Call, has_weights, kind
 from reportgen.tally import Family, Floats
 
 _LARGE = 1e30
@@ -68,7 +68,7 @@ def of_activation(activation: Any, shape: tuple[int | None, ...]) -> Function | 
     if kind(activation) == "PReLU":
         slopes = np.asarray(activation.alpha)
         return Function("leaky", homogeneous=True) if (slopes >= 0).all() and (slopes < 1).all() else UNKNOWN
-    if getattr(activation, "weights", None):
+    if has_weights(activation):
         return UNKNOWN
     return _tried(activation, shape) or UNKNOWN
 
@@ -86,7 +86,7 @@ def of_call(call: Call) -> Function | Affine | None:
         return Function("leaky", homogeneous=True, turned=bool((slopes < 0).any()))
     if kind(operation) == "Cast":
         return IDENTITY if "float" in str(operation.dtype) else None
-    if before[1:] != after[1:] or getattr(operation, "weights", None):
+    if before[1:] != after[1:] or has_weights(operation):
         return None
     if kind(operation) == "Activation":
         return of_activation(operation.activation, before)

@@ -21,9 +21,7 @@ def _chance(doubt: Doubt) -> list[Text]:
     said = text(
         "With the pixels as they reach it, the model's answers are no better than chance, but in another range they"
         " are: of {images} tried, {before} of the answers are right here and {after} there.",
-        images=counted_images(doubt.images, "test"),
-        before=percent(doubt.assumed / doubt.images),
-        after=percent(doubt.other / doubt.images),
+        **_tried(doubt),
     )
     return [said]
 
@@ -37,9 +35,7 @@ def _network(doubt: Doubt) -> list[Text]:
     tried = text(
         "Of {images} tried, {before} of the answers are right here and {after} there, with a cross-entropy of"
         " {loss} and {other}.",
-        images=counted_images(doubt.images, "test"),
-        before=percent(doubt.assumed / doubt.images),
-        after=percent(doubt.other / doubt.images),
+        **_tried(doubt),
         loss=number(doubt.losses[0]),
         other=number(doubt.losses[1]),
     )
@@ -53,10 +49,17 @@ def _large(doubt: Doubt) -> list[Text]:
     tried = text(
         "Of {images} tried, {before} of the answers are right as the pixels are and {after} with pixels of 0 to 1, and"
         " the cross-entropy falls from {loss} to {other}.",
-        images=counted_images(doubt.images, "test"),
-        before=percent(doubt.assumed / doubt.images),
-        after=percent(doubt.other / doubt.images),
+        **_tried(doubt),
         loss=number(doubt.losses[0]),
         other=number(doubt.losses[1]),
     )
     return [said, tried]
+
+
+def _tried(doubt: Doubt) -> dict[str, str]:
+    """Return of how many images which shares were right, as they reach the model and in the other range."""
+    return {
+        "images": counted_images(doubt.images, "test"),
+        "before": percent(doubt.assumed / doubt.images),
+        "after": percent(doubt.other / doubt.images),
+    }
