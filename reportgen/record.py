@@ -410,6 +410,20 @@ class TopImage:
 
 
 @dataclass(frozen=True)
+class Gate:
+    """A gate of a unit: "input", "forget" and "output" of an LSTM, "update" and "reset" of a GRU.
+
+    shut, open: the share of steps at which it is below 0.05, and above 0.95. steps: how many were looked at, of a few
+    images, those of padding left out.
+    """
+
+    name: str
+    shut: float
+    open: float
+    steps: int
+
+
+@dataclass(frozen=True)
 class Unit:
     """The verdict on one unit.
 
@@ -418,6 +432,7 @@ class Unit:
     of its group of redundant units in the layer. opposite: the unit that is its mirror image. duplicate_of: a unit
     with the same weights up to a positive factor. histogram: counts in the bins of the layer.
     other_image: the strongest image that is not of the preferred class. reasons: why a figure is None, by its name.
+    gates: of a unit of a recurrent layer that has any; none and a reason where they are not known.
     """
 
     layer: str
@@ -440,6 +455,7 @@ class Unit:
     top_images: list[TopImage]
     other_image: TopImage | None
     reasons: dict[str, Text]
+    gates: list[Gate] = field(default_factory=list)
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """Every kind of layer that has units: wrapped, recurrent, of attention, of embeddings; and why the others have none."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -7,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from reportgen.collect import fields, forward, kinds, layers, masking, outputs, weights
+from reportgen.collect import fields, forward, gates, kinds, layers, masking, outputs, weights
 from reportgen.collect.deaths import Watch
 from reportgen.collect.graph import Graph
 from reportgen.collect.masking import Ablation
@@ -352,6 +353,103 @@ def test_the_parameters_of_all_units_are_those_of_the_layer(made: Callable[[], A
     assert weights.facts(reading, Graph(model), {}).params_per_unit * 4 == layer.count_params()
 
 
+# Gates
+
+
+def sigmoid(values: Array) -> Array:
+    return np.asarray(1 / (1 + np.exp(-values)))
+
+
+def gates_by_hand(layer: Any, given: Array, mask: Array) -> Array:
+    """Return (G, N, T, U) what the gates of an LSTM or a GRU give, from its weights alone, padding as NaN."""
+    kernel, recurrent, bias = (np.asarray(weight, np.float64) for weight in layer.get_weights())
+    units, lstm = layer.cell.units, isinstance(layer, L.LSTM)
+    found = np.full((3 if lstm else 2, *given.shape[:2], units), np.nan)
+    state, memory = np.zeros((len(given), units)), np.zeros((len(given), units))
+    for t in range(given.shape[1])[:: -1 if layer.go_backwards else 1]:
+        if lstm:
+            i, f, c, o = np.split(given[:, t] @ kernel + state @ recurrent + bias, 4, axis=1)
+            of_gates = sigmoid(np.stack([i, f, o]))
+            next_memory = of_gates[1] * memory + of_gates[0] * np.tanh(c)
+            next_state = of_gates[2] * np.tanh(next_memory)
+        else:
+            own, of_state = given[:, t] @ kernel + bias[0], state @ recurrent + bias[1]
+            of_gates = sigmoid(np.stack(np.split((own + of_state)[:, : 2 * units], 2, axis=1)))
+            candidate = np.tanh(own[:, 2 * units :] + of_gates[1] * of_state[:, 2 * units :])
+            next_memory, next_state = memory, of_gates[0] * state + (1 - of_gates[0]) * candidate
+        here = mask[:, t, np.newaxis]
+        state, memory = np.where(here, next_state, state), np.where(here, next_memory, memory)
+        found[:, :, t] = np.where(here, of_gates, np.nan)
+    return found
+
+
+def gated(model: Model, part: Part) -> list[Any]:
+    """Return the units of a model with their gates."""
+    dataset = make_dataset(part)
+    found = look(model, dataset)
+    return gates.with_gates(found.graph, found.readings, found.units, part, dataset.pixels, 500)
+
+
+GATED: dict[str, Callable[[], Any]] = {
+    "lstm": lambda: L.LSTM(3, name="memory"),
+    "gru": lambda: L.GRU(3, name="memory"),
+    "another way": lambda: L.LSTM(3, recurrent_dropout=0.3, dropout=0.2, name="memory"),
+    "backwards": lambda: L.GRU(3, go_backwards=True, name="memory"),
+    "as a cell": lambda: L.RNN(L.LSTMCell(3), name="memory"),
+    "both ways": lambda: L.Bidirectional(L.LSTM(3), name="memory"),
+}
+
+
+@pytest.mark.parametrize("masked", [False, True], ids=["all steps", "some are padding"])
+@pytest.mark.parametrize("name", [name for name in GATED if name != "as a cell"])
+def test_gates_are_counted_as_their_weights_say(name: str, masked: bool) -> None:
+    model = model_of(*([L.Masking()] if masked else []), GATED[name]())
+    layer = model.get_layer("memory")
+    for weight in layer.weights:
+        weight.assign(6 * weight)
+    part = make_part(SERIES, 50)
+    part.images[:20, 4:] = 0
+    mask = (part.images.any(axis=2) if masked else np.ones(part.images.shape[:2], bool)).astype(bool)
+    ways = [layer.forward_layer, layer.backward_layer] if name == "both ways" else [layer]
+    of_ways = [gates_by_hand(way, part.images / 255, mask) for way in ways]
+    expected = np.concatenate(of_ways, axis=-1)
+    units = [unit for unit in gated(model, part) if unit.layer == "memory"]
+    assert len(units) == expected.shape[-1]
+    for u, unit in enumerate(units):
+        names = ["update", "reset"] if "GRU" in str(type(ways[0])) else ["input", "forget", "output"]
+        assert [gate.name for gate in unit.gates] == names
+        for gate, values in zip(unit.gates, expected[..., u], strict=True):
+            assert gate.steps == mask.sum()
+            assert gate.shut == pytest.approx((values < 0.05).sum() / mask.sum(), abs=0.005)
+            assert gate.open == pytest.approx((values > 0.95).sum() / mask.sum(), abs=0.005)
+    assert any(0 < gate.shut < 1 for unit in units for gate in unit.gates)
+
+
+def test_the_gates_of_a_cell_in_a_loop_are_those_of_the_layer() -> None:
+    models = [model_of(GATED[name]()) for name in ("lstm", "as a cell")]
+    models[1].set_weights(models[0].get_weights())
+    one, other = ([unit.gates for unit in gated(model, make_part(SERIES))] for model in models)
+    assert one == other and one[0]
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        lambda: L.Bidirectional(L.LSTM(3), merge_mode="sum", name="memory"),
+        lambda: L.LSTM(3, recurrent_activation="tanh", name="memory"),
+    ],
+    ids=["added up", "gates below zero"],
+)
+def test_gates_that_are_not_read_say_so(made: Callable[[], Any]) -> None:
+    unit = gated(model_of(made()), make_part(SERIES))[0]
+    assert unit.gates == [] and "whose units go one way" in str(unit.reasons["gates"])
+
+
+def test_what_has_no_gates_needs_no_reason() -> None:
+    units = gated(model_of(L.SimpleRNN(3), L.Dense(2)), make_part(SERIES))
+    assert not any(unit.gates or "gates" in unit.reasons for unit in units)
+
+
 # Without some of their units
 
 
@@ -574,3 +672,7 @@ def test_a_report_on_all_of_them_has_a_page(tmp_path: Path) -> None:
     assert "Its units are the channels of its heads before they are projected: 3 of each of 2 heads" in page
     assert "up to unit 1 of the forward direction, from unit 2 on of the backward direction." in page
     assert "SpectralNormalization(Conv1D) with 4 units" in page
+    of_memory = next(unit["gates"] for unit in found["units"] if unit["layer"] == "memory")
+    assert [gate["name"] for gate in of_memory] == ["update", "reset"]
+    assert re.search(r"Update gate</a></dt> <dd>shut at \d+\s%, open at \d+\s% of 240 steps", page)
+    assert 'id="g-gate"' in page

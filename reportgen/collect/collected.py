@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from reportgen.collect import answers, facts, graph, inside, layers, outputs, pictures, probe, reading, scores
+from reportgen.collect import answers, facts, gates, graph, inside, layers, outputs, pictures, probe, reading, scores
 from reportgen.collect.predictions import Predictions
 from reportgen.collect.shards import Engine
 from reportgen.dataset import Dataset, Part
@@ -60,12 +60,13 @@ def collect(
         }
         looked = _looked(readings, plans, tallies, parts, predicted, names)
         verdicts, units = inside.judge(drawn, looked, dataset, classes, _thresholds(options))
+        size = probe.batch_size(readings, dataset.image_shape, options.memory)
+        units = gates.with_gates(drawn, readings, units, parts[names[0]], dataset.pixels, size)
         shown = pictures.collect(drawn, readings, dataset, predicted["test"], examples=options.examples)
         shown = pictures.with_units(shown, looked, verdicts, units)
         right = predicted["test"].predicted == dataset.test.labels
         shown = replace(shown, answers=answers.collect(plans, tallies, right))
     with progress.stage("proof", "Checking the model without the units called dead or removable ..."):
-        size = probe.batch_size(readings, dataset.image_shape, options.memory)
         proof = inside.prove(engine, looked, units, dataset, right, batch=size, progress=progress)
     return Collected(layers.facts(drawn, origin=origin, output=output), evaluation, verdicts, units, proof, shown)
 

@@ -107,8 +107,10 @@ class Graph:
 
     def values(self, images: Any, wanted: Sequence[Tensor]) -> tuple[Any, list[Any]]:
         """Return the model's output for `images`, and the values of the tensors that are wanted."""
-        found: dict[Tensor, Any] = {}
+        import keras
+
         kept = set(wanted)
+        found: dict[Tensor, Any] = {self.input: keras.ops.cast(images, self.model.inputs[0].dtype)}
 
         def keep(tensor: Tensor, value: Any) -> Any:
             if tensor in kept:

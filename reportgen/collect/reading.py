@@ -176,11 +176,11 @@ def _own_function(call: Call) -> Function | Affine:
     """Return what a layer does to its units' values before it gives them out."""
     layer, shape = kinds.inner(call.operation), call.outputs[0].shape
     if kinds.is_recurrent(layer):
-        return recurrent.function(layer, shape, begins_anywhere=_has_state(call))
+        return recurrent.function(layer, shape, begins_anywhere=has_state(call))
     return of_activation(getattr(layer, "activation", None), shape)
 
 
-def _has_state(call: Call) -> bool:
+def has_state(call: Call) -> bool:
     """Return whether a recurrent layer is called with a state to begin with; masks are arguments, too."""
     given = call.arguments
     listed = given.args[1] if len(given.args) > 1 else given.kwargs.get("initial_state")

@@ -40,7 +40,8 @@ _SHADES = 6
 class View:
     """A Record with everything painted that its pages show, so that HTML and PDF paint nothing twice.
 
-    space: the most that was painted. states: those that units are in, gravest first. shows: what each chart and table
+    space: the most that was painted. states: those that units are in, gravest first. gated: some
+    unit stands behind gates. shows: what each chart and table
     shows here, in a sentence, by its id.
     """
 
@@ -62,6 +63,7 @@ class View:
     legend: legends.Legend
     layers: list[layer_views.LayerView]
     states: list[str]
+    gated: bool
     verdict: Text
     names_of_numbers: str | None
     shows: dict[str, Text]
@@ -110,6 +112,7 @@ def paint(record: Record, space: room.Room = room.ALL) -> View:
         legend=attempt(legends.legend, pictures, scale),
         layers=layers,
         states=attempt(_states, layers),
+        gated=any(unit.gates or "gates" in unit.reasons for unit in record.units),
         verdict=attempt(words.verdict, record.layers, record.units),
         names_of_numbers=_names_of_numbers([c.label for c in test.classes]),
         shows=_shows(record),

@@ -1,0 +1,153 @@
+"""The gates of recurrent layers: at how many steps each of them is all but shut, or all but open.
+
+What gates let through is no tensor of the graph, so a few images go through the cells of these layers step by step.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from reportgen.collect import forward, kinds
+from reportgen.collect.graph import Call, Graph, Tensor, kind
+from reportgen.collect.nonlinearity import Function, of_activation
+from reportgen.collect.reading import Reading, has_state
+from reportgen.dataset import Part, Pixels, spread
+from reportgen.record import Gate, Unit
+from reportgen.tally import TAIL, Counts
+from reportgen.texts import text
+
+IMAGES = 64
+"""On how many images the gates are looked at, spread over the part."""
+
+STEPS = 1000
+"""How many steps of each are gone through at most."""
+
+_NAMES = {"LSTMCell": ("input", "forget", "output"), "GRUCell": ("update", "reset")}
+"""The gates of a cell, in the order in which Keras computes them."""
+
+
+def with_gates(
+    graph: Graph, readings: Sequence[Reading], units: Sequence[Unit], part: Part, pixels: Pixels, batch: int
+) -> list[Unit]:
+    """Return the units with their gates, or the reason why those of a recurrent layer are not known.
+
+    batch: how many images the memory holds.
+    """
+    gated = {reading.name: reading for reading in readings if _has_gates(reading)}
+    if not gated:
+        return list(units)
+    told = {name: reading for name, reading in gated.items() if _cells(reading)}
+    found = _shares(graph, told, part, pixels, batch) if told else {}
+    why = text("gates are read of LSTM and GRU layers whose units go one way and begin each image without a state")
+
+    def completed(unit: Unit) -> Unit:
+        if gates := found.get(unit.layer):
+            return replace(unit, gates=gates[unit.unit])
+        return replace(unit, reasons={**unit.reasons, "gates": why}) if unit.layer in gated else unit
+
+    return [completed(unit) for unit in units]
+
+
+def _has_gates(reading: Reading) -> bool:
+    """Return whether the units of a layer stand behind gates of their own."""
+    core = kinds.inner(reading.layer)
+    cell = getattr(getattr(core, "forward_layer", core), "cell", None)
+    return kinds.is_recurrent(core) and kind(cell) in (*_NAMES, "ConvLSTMCell")
+
+
+def _cells(reading: Reading) -> list[Any]:
+    """Return the layers whose units are, one after the other, those of a layer; none where their gates are not told.
+
+    Of directions that are added up each unit has two of each gate.
+    """
+    core = kinds.inner(reading.layer)
+    if kinds.steps(reading.layer) or has_state(reading.call):
+        return []
+    joined = kind(core) == "Bidirectional" and core.merge_mode == "concat"
+    ways = [core.forward_layer, core.backward_layer] if joined else [core]
+    return ways if all(_is_told(way) for way in ways) else []
+
+
+def _is_told(layer: Any) -> bool:
+    cell: Any = getattr(layer, "cell", None)
+    if kind(cell) not in _NAMES or getattr(layer, "stateful", False):
+        return False
+    gate = of_activation(cell.recurrent_activation, (None, cell.units))
+    return isinstance(gate, Function) and (gate.family, gate.low, gate.high) == ("bounded", 0.0, 1.0)
+
+
+def _shares(
+    graph: Graph, told: dict[str, Reading], part: Part, pixels: Pixels, batch: int
+) -> dict[str, list[list[Gate]]]:
+    """Return by layer the gates of each of its units."""
+    import tensorflow as tf
+
+    images = part.images[spread(len(part), min(IMAGES, batch))]
+    calls = [reading.call for reading in told.values()]
+    wanted = list(dict.fromkeys(tensor for call in calls for tensor in call.given))
+    with forward.faults_named(images):
+        _, values = graph.values(forward.as_seen(tf.convert_to_tensor(images), pixels), wanted)
+        known = dict(zip(wanted, values, strict=True))
+        return {name: _of_layer(_cells(reading), *_given(reading.call, known)) for name, reading in told.items()}
+
+
+def _given(call: Call, known: dict[Tensor, Any]) -> tuple[Any, Any]:
+    """Return what a recurrent layer is called with: (B, T, C) and the mask (B, T), None without one."""
+    symbols = zip(call.arguments.keras_tensors, call.given, strict=True)
+    listed, options = call.arguments.fill_in({id(symbol): known[tensor] for symbol, tensor in symbols})
+    named = dict(zip(("sequences", "initial_state", "mask"), listed, strict=False)) | options
+    return named["sequences"], named.get("mask")
+
+
+def _of_layer(ways: Sequence[Any], given: Any, mask: Any) -> list[list[Gate]]:
+    """Return the gates of each unit; those of one direction first."""
+    found = []
+    for way in ways:
+        shut, open_, steps = _counted(way, given, mask)
+        if not steps:
+            return []
+        of_gates = list(zip(_NAMES[kind(way.cell)], shut / steps, open_ / steps, strict=True))
+        found += [
+            [Gate(name, float(low[u]), float(high[u]), steps) for name, low, high in of_gates]
+            for u in range(way.cell.units)
+        ]
+    return found
+
+
+def _counted(layer: Any, given: Any, mask: Any) -> tuple[Counts, Counts, int]:
+    """Return (G, U) at how many steps of all images each gate is all but shut, and open, and how many steps there are.
+
+    given: (B, T, C). mask: (B, T) which steps are none of padding, at which the state stays as it is.
+    """
+    import tensorflow as tf
+
+    gives: list[Any] = []
+    cell = _listened(layer.cell, gives)
+    counted = np.ones(given.shape[:2], np.bool_) if mask is None else np.asarray(mask, np.bool_)
+    order = list(range(given.shape[1]))[:: -1 if layer.go_backwards else 1][:STEPS]
+    values = tf.cast(given, tf.float32)
+    states = [tf.zeros((len(values), cell.units))] * (2 if kind(cell) == "LSTMCell" else 1)
+    shut = open_ = np.zeros((len(_NAMES[kind(cell)]), cell.units), np.int64)
+    for step in order:
+        gives.clear()
+        _, after = cell.call(values[:, step], states, training=False)
+        here = counted[:, step, np.newaxis]
+        states = [tf.where(here, new, old) for new, old in zip(after, states, strict=True)]
+        gates = np.stack(gives)
+        shut, open_ = shut + ((gates < TAIL) & here).sum(axis=1), open_ + ((gates > 1 - TAIL) & here).sum(axis=1)
+    return shut, open_, int(counted[:, order].sum())
+
+
+def _listened(cell: Any, gives: list[Any]) -> Any:
+    """Return a copy of a cell, which shares its weights, that puts what its gates give into a list."""
+
+    def kept(values: Any) -> Any:
+        found = cell.recurrent_activation(values)
+        gives.append(found)
+        return found
+
+    copy = object.__new__(type(cell))
+    copy.__dict__.update(cell.__dict__, recurrent_activation=kept)
+    return copy
