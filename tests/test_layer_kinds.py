@@ -316,9 +316,61 @@ def test_both_directions_have_their_units() -> None:
     assert "up to unit 1 of the forward direction, from unit 2 on" in str(rows_of(model)["both"].note)
 
 
-def test_two_directions_that_are_passed_on_apart_say_so() -> None:
-    model = functional(lambda start: L.Concatenate()(L.Bidirectional(L.GRU(2), merge_mode=None, name="both")(start)))
-    assert rows_of(model)["both"].reason == "its two directions are passed on apart; only joined ones are looked into"
+def summed(outputs_: Any) -> Any:
+    return L.Concatenate()([L.Flatten()(one) for one in outputs_])
+
+
+APART: dict[str, Callable[[Any], Any]] = {
+    "at the end": lambda x: summed(L.Bidirectional(L.GRU(2), merge_mode=None, name="both")(x)),
+    "at each step": lambda x: summed(
+        L.Bidirectional(L.LSTM(2, return_sequences=True), merge_mode=None, name="both")(x)
+    ),
+    "with states": lambda x: summed(
+        L.Bidirectional(L.LSTM(2, return_state=True), merge_mode=None, name="both")(x)
+    ),
+    "from states": lambda x: summed(
+        L.Bidirectional(L.GRU(2, return_state=True), merge_mode=None, name="both")(
+            x, initial_state=[x[:, 0, :2], x[:, 1, :2]]
+        )
+    ),
+    "with padding": lambda x: summed(L.Bidirectional(L.GRU(2), merge_mode=None, name="both")(L.Masking()(x))),
+    "half precision": lambda x: summed(
+        L.Bidirectional(L.GRU(2), merge_mode=None, dtype="mixed_float16", name="both")(x)
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", APART)
+def test_two_directions_that_are_passed_on_apart_are_two_layers(name: str) -> None:
+    model = functional(APART[name])
+    part = make_part(SERIES, 40)
+    part.images[:20, 4:] = 0
+    dataset = make_dataset(part)
+    found = look(model, dataset)
+    close = 1e-2 if name == "half precision" else 1e-4
+    assert_alike(found.outputs["test"], outputs.of(predicted(model, part.images), part.labels), rtol=close)
+    both, rows = model.get_layer("both"), rows_of(model)
+    of_keras = keras.Model(model.inputs, both.output[:2]).predict(part.images / np.float32(255), verbose=0)
+    for way, values in zip((both.forward_layer, both.backward_layer), of_keras, strict=True):
+        row = rows[f"both/{way.name}"]
+        assert (row.kind, row.params, row.analysed) == (type(way).__name__, way.count_params(), True)
+        units = found.units_of(f"both/{way.name}")
+        expected = values.reshape(-1, 2)
+        assert [unit.max for unit in units] == pytest.approx(expected.max(axis=0), rel=close, abs=1e-6)
+        if values.ndim == 3:
+            for u, unit in enumerate(units):
+                assert [values[top.index, top.column, u] for top in unit.top_images] == pytest.approx(
+                    [top.score for top in unit.top_images], rel=close
+                )
+    assert sum(row.params for row in rows.values()) == model.count_params()
+
+
+def test_directions_that_are_called_twice_are_counted_once() -> None:
+    both = L.Bidirectional(L.GRU(5, return_sequences=True), merge_mode=None, name="both")
+    rows = rows_of(model := functional(lambda x: summed([*both(x), *both(both(x)[1])])))
+    of_both = [row.params for name, row in rows.items() if name.startswith("both/")]
+    assert len(of_both) == 6 and sum(params > 0 for params in of_both) == 2
+    assert sum(row.params for row in rows.values()) == model.count_params()
 
 
 @pytest.mark.parametrize("return_sequences", [False, True])
@@ -430,6 +482,14 @@ def test_the_gates_of_a_cell_in_a_loop_are_those_of_the_layer() -> None:
     models[1].set_weights(models[0].get_weights())
     one, other = ([unit.gates for unit in gated(model, make_part(SERIES))] for model in models)
     assert one == other and one[0]
+
+
+def test_directions_have_the_same_gates_joined_or_apart() -> None:
+    joined = model_of(L.Bidirectional(L.GRU(2)))
+    apart = functional(lambda x: summed(L.Bidirectional(L.GRU(2), merge_mode=None)(x)))
+    apart.set_weights(joined.get_weights())
+    one, other = ([unit.gates for unit in gated(model, make_part(SERIES))] for model in (joined, apart))
+    assert one == other and all(one[:4])
 
 
 @pytest.mark.parametrize(

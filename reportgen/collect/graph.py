@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from reportgen.collect.directions import Direction, divides
 from reportgen.collect.heads import Given, Heads, Projection, splits
 
 if TYPE_CHECKING:
@@ -49,14 +50,17 @@ class Graph:
     Keras gives a layer's own tensors (`layer.output`) only while no other model has called the layer. What belongs
     to this model stands in its nodes, which Keras keeps private. A model inside the model is opened: its calls stand
     here in place of the one call of it, and once more for each further call of it. So is an attention layer: what its
-    heads give and the projection of that are two calls, see `heads`.
+    heads give and the projection of that are two calls, see `heads`. Directions that are passed on apart are two, too,
+    see `directions`.
     """
 
     def __init__(self, model: "keras.Model") -> None:
         self.model = model
         self.input = Tensor(_shape(model.inputs[0]))
         self._drafts: list[Call] = []
-        self._halves: dict[int, tuple[Heads, Projection]] = {}  # by the id of their layer, which may be called twice
+        # by the id of their layer, which may be called twice
+        self._halves: dict[int, tuple[Heads, Projection]] = {}
+        self._directions: dict[int, tuple[Direction, Direction]] = {}
         (self.output,) = self._open(model, [self.input], "")
         self.calls = _named(self._drafts)
         self._consumers: dict[Tensor, list[Call]] = {}
@@ -134,6 +138,8 @@ class Graph:
                 outputs = self._open(node.operation, inputs, f"{name}/")
             elif splits(node.operation):
                 outputs = self._split(node, inputs, name)
+            elif divides(node.operation):
+                outputs = self._divide(node, inputs, name)
             else:
                 outputs = [Tensor(_shape(symbol)) for symbol in node.outputs]
                 self._drafts.append(Call(name, node.operation, node.arguments, inputs, tuple(outputs)))
@@ -156,11 +162,22 @@ class Graph:
         self._drafts.append(Call(behind, projection, Given(node.outputs[0]), (joined,), (projected,)))
         return [projected, *others]
 
+    def _divide(self, node: Any, given: tuple[Tensor, ...], name: str) -> list[Tensor]:
+        """Add one call for each of the two directions of a Bidirectional layer, and return the outputs of the whole."""
+        layer = node.operation
+        outputs = [Tensor(_shape(symbol)) for symbol in node.outputs]
+        for direction in self._directions.setdefault(id(layer), (Direction(layer, 0), Direction(layer, 1))):
+            own = tuple(direction.of(outputs))
+            self._drafts.append(Call(f"{name}/{direction.name}", direction, node.arguments, given, own))
+        return outputs
+
 
 def kind(operation: Any) -> str:
     """Return the name of a layer's or an operation's class."""
     if isinstance(operation, Heads):
         operation = operation.layer
+    if isinstance(operation, Direction):
+        operation = operation.way
     return type(operation.dense if isinstance(operation, Projection) else operation).__name__
 
 
@@ -177,7 +194,7 @@ def opens(operation: Any) -> bool:
 def _layer_of(call: Call) -> Any:
     """Return the layer that a call is of, or a part of."""
     operation = call.operation
-    return operation.layer if isinstance(operation, Heads | Projection) else operation
+    return operation.layer if isinstance(operation, Heads | Projection | Direction) else operation
 
 
 def _function(model: Any) -> Any:

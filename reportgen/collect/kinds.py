@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from reportgen.collect.directions import Direction
 from reportgen.collect.graph import kind, opens
 from reportgen.collect.heads import Heads, Projection
 from reportgen.texts import Text, text
@@ -66,6 +67,8 @@ def inner(layer: Any) -> Any:
     """Return what computes a layer's units: of a wrapper the layer that it applies, else the layer itself."""
     if isinstance(layer, Projection):
         return layer.dense
+    if isinstance(layer, Direction):
+        return layer.way
     while kind(layer) in WRAPPERS and hasattr(layer, "layer"):
         layer = layer.layer
     return layer
@@ -124,7 +127,7 @@ def why_not(layer: Any) -> Text | None:
             return text("its weights are the same all along the last axis of its output, so nothing there is a unit")
         return None
     if name == "Bidirectional" and core.merge_mode is None:
-        return text("its two directions are passed on apart; only joined ones are looked into")
+        return text("its two directions are passed on apart by a class that is not Keras's own")
     if name in WITH_UNITS - WRAPPERS:
         return None
     for reason, kinds in WITHOUT_UNITS.items():
