@@ -58,6 +58,11 @@ def inception(start: Any) -> Any:
     return L.Conv2D(2, 3)(L.Concatenate()(branches))
 
 
+def summed(equation: str) -> Callable[[Any], Any]:
+    """Return what gives two channels at as many positions as before."""
+    return lambda given: L.EinsumDense(equation, (*given.shape[1:-1], 2))(given)
+
+
 def cropped_sum(start: Any) -> Any:
     return L.Add()([L.Conv2D(2, 5)(start), L.Cropping2D(((3, 1), (0, 4)))(start)])
 
@@ -107,6 +112,8 @@ NETS = {
         ),
         tight=True,
     ),
+    "einsum": Net(lambda start: summed("abcd,de->abce")(L.Conv2D(2, 3)(start)), tight=True),
+    "einsum of each place": Net(lambda start: summed("abcd,bde->abce")(L.Conv2D(2, 3)(start)), tight=True),
     "residual": Net(residual, tight=True),
     "model inside": Net(
         in_turn(lambda: [L.Conv2D(2, 3), keras.Sequential([L.Conv2D(2, 2), keras.Sequential([L.Conv2D(2, (1, 3))])])]),
@@ -215,6 +222,13 @@ def test_what_leaves_places_as_they_are_does_not_change_the_field(first: Callabl
     assert field_of(model_of(lambda start: conv(first(start)), (12, 9, 3))) == field_of(model_of(conv, (12, 9, 3)))
 
 
+def test_an_einsum_of_any_axes_does_not_change_the_field() -> None:
+    """Of one axis: of more Keras takes their sizes to be in reverse order."""
+    conv = in_turn(lambda: [L.Conv1D(2, 3, strides=2)])
+    behind = model_of(lambda start: L.EinsumDense("...c,cd->...d", 4)(conv(start)), (12, 3))
+    assert field_of(behind) == field_of(model_of(conv, (12, 3))) == (fields.Axis(3, 2, 0),)
+
+
 # The whole image
 
 
@@ -232,6 +246,11 @@ def stacked(start: Any) -> Any:
 def gated(start: Any) -> Any:
     """Multiply a map by a single position that has seen everything."""
     return L.Multiply()([L.Conv2D(2, 3, padding="same")(start), L.Conv2D(2, (12, 9))(start)])
+
+
+def attending(start: Any) -> Any:
+    mapped = L.Conv2D(2, 3)(start)
+    return L.Conv2D(2, 3)(L.Add()([mapped, L.MultiHeadAttention(1, 2)(mapped, mapped)]))
 
 
 def steps_that_differ(start: Any) -> Any:
@@ -255,6 +274,9 @@ def steps_that_differ(start: Any) -> Any:
         lambda start: L.Conv2D(2, 3)(keras.ops.flip(start, axis=2)),
         lambda start: L.Conv2D(2, 3)(start - keras.ops.mean(start, axis=(1, 2), keepdims=True)),
         in_turn(lambda: [L.Conv2D(2, 3, data_format="channels_first", padding="same")]),
+        in_turn(lambda: [L.EinsumDense("abcd,be->aecd", (10, 9, 1)), L.Conv2D(2, 3)]),
+        in_turn(lambda: [L.EinsumDense("abcd,bde->acbe", (9, 12, 2)), L.Conv2D(2, 3)]),
+        attending,
         stacked,
         gated,
         steps_that_differ,
@@ -262,7 +284,8 @@ def steps_that_differ(start: Any) -> Any:
     ids=[
         "flatten", "global average", "global with its axes", "adaptive pooling", "transposed", "upsampling",
         "normalised over the map", "turned", "unknown layer",
-        "cropped", "flipped", "less its mean", "channels first", "stacked", "gated",
+        "cropped", "flipped", "less its mean", "channels first", "einsum over rows", "einsum that turns", "attention",
+        "stacked", "gated",
         "steps that differ",
     ],
 )  # fmt: skip

@@ -589,6 +589,39 @@ def test_units_of_attention_are_the_channels_of_its_heads() -> None:
     assert [unit.max for unit in outputs_] == pytest.approx(projected.max(axis=(0, 1)), rel=1e-4)
 
 
+@pytest.mark.parametrize(
+    ("called", "sees_all"),
+    [
+        (lambda layer, x: layer(x, x), True),
+        (lambda layer, x: layer(x, x, use_causal_mask=True), False),
+    ],
+    ids=["all", "causal"],
+)
+def test_attention_to_all_positions_says_that_it_sees_the_whole_image(
+    called: Callable[[Any, Any], Any], sees_all: bool
+) -> None:
+    model = functional(lambda start: called(L.MultiHeadAttention(2, 3, name="attention"), start))
+    assert ("what it sees is the whole image" in str(rows_of(model)["attention"].note)) == sees_all
+    top = look(model, data_for(model)).units_of("attention")[0].top_images[0]
+    assert top.column is not None and top.patch is None, "the whole image"
+
+
+def test_attention_along_one_axis_does_not_say_that_it_sees_the_whole_image() -> None:
+    along = L.MultiHeadAttention(2, 3, attention_axes=(2,), name="attention")
+    model = functional(lambda start: (lambda x: along(x, x))(L.Reshape((3, 2, 5))(start)))
+    assert "whole image" not in str(rows_of(model)["attention"].note)
+
+
+def test_an_einsum_behind_a_convolution_frames_what_that_sees() -> None:
+    model = model_of(
+        L.Conv1D(4, 3, padding="same", name="conv"), L.EinsumDense("abc,cd->abd", (6, 3), name="sum")
+    )
+    for unit in look(model, data_for(model)).units_of("sum"):
+        for top in unit.top_images:
+            assert top.column is not None
+            assert top.patch == [max(top.column - 1, 0), min(top.column + 2, SERIES[0])]
+
+
 ATTENDING: dict[str, Callable[[Any], Any]] = {
     "causal": lambda x: L.MultiHeadAttention(2, 3)(x, x, use_causal_mask=True),
     "dropout": lambda x: L.MultiHeadAttention(2, 3, dropout=0.5)(x, x),

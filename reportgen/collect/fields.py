@@ -77,6 +77,8 @@ def _after(call: Call, before: list[Field]) -> Field | None:
         return _union(before) if _keeps_places(call) else None
     if name == "Dense" and len(call.outputs[0].shape) > 2:
         return before[0]
+    if name == "EinsumDense":
+        return before[0] if kinds.einsum_keeps_places(layer) else None
     if name == "Embedding":  # which adds an axis for its units
         return (Axis(1, 1, 0),) if not before[0] and len(call.given[0].shape) == 2 else None
     if name in _BORDERING or name in _CONVOLUTIONS or name in _POOLING:

@@ -3,7 +3,7 @@
 from typing import Any
 
 from reportgen.collect.directions import Direction
-from reportgen.collect.graph import kind, opens
+from reportgen.collect.graph import Call, kind, opens
 from reportgen.collect.heads import Heads, Projection
 from reportgen.texts import Text, text
 
@@ -115,6 +115,26 @@ def einsum(layer: Any) -> tuple[str, str, str | None]:
     given, _, made = layer.equation.replace(" ", "").partition("->")
     into, _, weights = given.partition(",")
     return into, weights, None if made.endswith("...") or not made else made[-1]
+
+
+def einsum_keeps_places(layer: Any) -> bool:
+    """Return whether each position of an EinsumDense's output is made from the same position of its input alone.
+
+    So it is where both have the same letters, in the same order, but for the last axis: what is no letter of the
+    output is summed over.
+    """
+    given, _, made = layer.equation.replace(" ", "").partition("->")
+    into = given.partition(",")[0]
+    return not into.endswith(".") and not made.endswith(".") and into[:-1] == made[:-1]
+
+
+def attends_to_all(call: Call) -> bool:
+    """Return whether each position of attention's heads is a mean over all positions of what they attend to."""
+    heads = call.operation
+    if not isinstance(heads, Heads) or call.arguments.kwargs.get("use_causal_mask"):
+        return False
+    axes = getattr(heads.layer, "_attention_axes", None)
+    return axes is None or len(axes) == len(call.outputs[0].shape) - 2
 
 
 def why_not(layer: Any) -> Text | None:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from reportgen.collect import kinds
 from reportgen.collect.graph import Call, Graph
 from reportgen.record import LayerRow, ModelFacts
+from reportgen.texts import Text, joined, text
 
 if TYPE_CHECKING:
     import keras
@@ -43,8 +44,16 @@ def _row(call: Call, counted: set[int]) -> LayerRow:
         params=_params(layer, counted),
         analysed=reason is None,
         reason=reason,
-        note=None if reason else kinds.note(layer, units),
+        note=None if reason else _note(call, units),
     )
+
+
+def _note(call: Call, units: int) -> Text | None:
+    """Return what the units of a call are, and what they see, where its kind alone does not tell."""
+    note = kinds.note(call.operation, units)
+    if note is None or not kinds.attends_to_all(call):
+        return note
+    return joined(" ", [note, text("Each position attends to all positions, so what it sees is the whole image.")])
 
 
 def _params(layer: "keras.layers.Layer", counted: set[int]) -> int:
