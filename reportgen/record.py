@@ -104,7 +104,8 @@ class LayerRow:
 class ModelFacts:
     """The model in figures. origin: "trained" here or "loaded"; output: "softmax", "sigmoid" or "logits".
 
-    changes: what was changed of a file of Keras 2 to read it, in a sentence; None where nothing was.
+    changes: what was changed of a file of Keras 2 to read it, in a sentence; None where nothing was. unlisted_params:
+    those that stand in no row, as they are the model's own or of layers that have no part in inference.
     """
 
     name: str
@@ -115,6 +116,7 @@ class ModelFacts:
     non_trainable_params: int
     layers: list[LayerRow]
     changes: Text | None = None
+    unlisted_params: int = 0
 
 
 @dataclass(frozen=True)

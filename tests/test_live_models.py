@@ -90,6 +90,32 @@ def test_a_subclassed_model_is_looked_into_and_stays_as_it_was(report: Callable[
     assert report(model)["units"]  # and once more
 
 
+def test_weights_that_are_the_models_own_are_counted_and_told(report: Callable[..., Any], tmp_path: Path) -> None:
+    class Own(Sub):
+        def __init__(self) -> None:
+            super().__init__(name="own")
+            self.scale = self.add_weight(shape=(7,), name="scale", initializer="ones")
+            self.unused = L.Dense(5)
+            self.unused.build((None, 3))
+
+        def call(self, inputs: Any, training: bool = False) -> Any:
+            return self.scale[0] * super().call(inputs, training=training)
+
+    model = built(Own())
+    found = report(model)["model"]
+    assert (found["total_params"], found["unlisted_params"]) == (model.count_params(), 1 + 7 + 20)
+    assert found["trainable_params"] == sum(weight.numpy().size for weight in model.trainable_weights)
+    assert sum(row["params"] for row in found["layers"]) + found["unlisted_params"] == found["total_params"]
+    told = "In no row: the model&#39;s own, or of layers without a part in inference</th><td class=\"n\">28<"
+    assert told in (tmp_path / "report" / "report.html").read_text()
+
+
+def test_a_model_all_of_layers_has_a_row_for_every_parameter(report: Callable[..., Any], tmp_path: Path) -> None:
+    found = report(two_headed(False), output="a")["model"]
+    assert found["unlisted_params"] == 0 and found["total_params"] == sum(row["params"] for row in found["layers"])
+    assert "In no row" not in (tmp_path / "report" / "report.html").read_text()
+
+
 def test_the_advice_about_a_file_of_a_subclassed_model_is_true(report: Callable[..., Any], tmp_path: Path) -> None:
     model = built(Sub(name="mine"))
     model.save(tmp_path / "mine.keras")

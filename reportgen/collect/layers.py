@@ -21,7 +21,9 @@ def facts(graph: Graph, *, origin: str, output: str) -> ModelFacts:
     counted: set[int] = set()
     rows = [_row(call, counted) for call in graph.layer_calls()]
     model = graph.model
-    trainable, frozen = _count(model.trainable_weights), _count(model.non_trainable_weights)
+    beside = getattr(model, "trainable_beside", 0), getattr(model, "frozen_beside", 0)
+    trainable, frozen = _count(model.trainable_weights) + beside[0], _count(model.non_trainable_weights) + beside[1]
+    listed = {id(weight) for call in graph.layer_calls() for weight in call.operation.weights}
     return ModelFacts(
         name=model.name,
         origin=origin,
@@ -30,6 +32,7 @@ def facts(graph: Graph, *, origin: str, output: str) -> ModelFacts:
         trainable_params=trainable,
         non_trainable_params=frozen,
         layers=rows,
+        unlisted_params=sum(beside) + _count([weight for weight in model.weights if id(weight) not in listed]),
     )
 
 

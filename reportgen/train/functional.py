@@ -1,5 +1,6 @@
 """Models as people write them, made into what has a graph and one output; the weights are shared."""
 
+import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -23,7 +24,8 @@ def of(model: Any, image_shape: tuple[int, ...], output: str | int | None = None
     """Yield a model with a graph and one output that is, or shares all weights with, `model`; for the block only.
 
     image_shape: of one image of the data, (*space, C). output: name or number, from 0, of one of several outputs.
-    What is no Keras model, or was never built, is yielded as it is. A subclassed model is called on a symbolic input.
+    What is no Keras model, or was never built, is yielded as it is. A subclassed model is called on a symbolic input;
+    `trainable_beside` and `frozen_beside` of its graph say how many of its parameters the graph does not have.
     Raises InputError where that fails, or where the output is not there or one has to be chosen.
     """
     if not isinstance(model, keras.Model):
@@ -33,9 +35,12 @@ def of(model: Any, image_shape: tuple[int, ...], output: str | int | None = None
         found = model
         if not isinstance(model, keras.Sequential | keras.Function) and model.built:
             found = _called(model, image_shape)
+        beside = _beside(model, found)
         found = _with_one_output(found, output)
-        if found is not model and (names := getattr(model, "class_names", None)) is not None:
-            found.class_names = names
+        if found is not model:
+            found.trainable_beside, found.frozen_beside = beside
+            if (names := getattr(model, "class_names", None)) is not None:
+                found.class_names = names
         yield found
 
 
@@ -64,6 +69,14 @@ def _called(model: Any, image_shape: tuple[int, ...]) -> Any:
         return found
     assert failed is not None
     raise InputError(f"the model is of the class {kind} and has no graph: {_said(failed)}", _DO) from failed
+
+
+def _beside(model: Any, graph: Any) -> tuple[int, int]:
+    """Return how many parameters, trainable and frozen ones, a model has that its graph does not have."""
+    known = {id(weight) for weight in graph.weights}
+    both = (model.trainable_weights, model.non_trainable_weights)
+    trainable, frozen = (sum(math.prod(w.shape) for w in weights if id(w) not in known) for weights in both)
+    return trainable, frozen
 
 
 def _own_shapes(model: Any) -> list[tuple[int, ...]]:
