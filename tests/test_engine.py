@@ -290,6 +290,55 @@ def test_a_live_model_with_layers_of_its_own_stays_here(two: Two, tmp_path: Path
     assert_one_line(caught.value, "Own", "--engine at local")
 
 
+class Sub(keras.Model):  # type: ignore[misc]
+    """A subclassed model, whose class no worker knows, with a weight of its own."""
+
+    def __init__(self, body: Any = None) -> None:
+        super().__init__(name="mine")
+        self.conv, self.flat = L.Conv2D(4, 3, activation="relu", name="conv"), L.Flatten()
+        self.body, self.scores = body, L.Dense(CLASSES, name="scores")
+        self.scale = self.add_weight(shape=(CLASSES,), name="scale")
+
+    def call(self, images: Any, training: bool = False) -> Any:
+        found = self.conv(images if self.body is None else self.body(images))
+        return keras.ops.softmax(keras.ops.multiply(self.scores(self.flat(found)), self.scale))
+
+
+class Brighter(keras.Model):  # type: ignore[misc]
+    """A model that is a part of another."""
+
+    def call(self, images: Any) -> Any:
+        return 2 * images
+
+
+def of_live(model: Any, out: Path, engine: str) -> dict[str, Any]:
+    part = make_part(SHAPE, 200)
+    data = {"x_test": part.images, "y_test": part.labels}
+    return reportgen.report(model, data, out=out, engine=engine, memory=LITTLE, formats=["html"], examples=2)
+
+
+def called(model: Any) -> Any:
+    model(np.zeros((1, *SHAPE), np.float32))
+    return randomise(model)
+
+
+def test_a_live_subclassed_model_is_sent_as_its_graph(two: Two, tmp_path: Path) -> None:
+    model = called(Sub())
+    engines_ = {"local": "local", "sent": f"dask:{two.address}"}
+    here, there = (of_live(model, tmp_path / name, engine) for name, engine in engines_.items())
+    for key in ("model", "evaluation", "units"):
+        assert_same(there[key], here[key], key)
+    assert there["model"]["unlisted_params"] == CLASSES
+
+
+def test_a_live_model_with_a_part_of_its_own_class_stays_here_and_the_advice_works(two: Two, tmp_path: Path) -> None:
+    model = called(Sub(Brighter()))
+    with pytest.raises(InputError) as caught:
+        of_live(model, tmp_path / "report", f"dask:{two.address}")
+    assert_one_line(caught.value, "not Keras's own (Brighter)", "--engine at local")
+    assert of_live(model, tmp_path / "report", "local")["units"]
+
+
 @pytest.mark.parametrize(
     ("engine", "workers", "says"),
     [
