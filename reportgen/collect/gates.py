@@ -82,14 +82,13 @@ def _shares(
     graph: Graph, told: dict[str, Reading], part: Part, pixels: Pixels, batch: int
 ) -> dict[str, list[list[Gate]]]:
     """Return by layer the gates of each of its units."""
-    import tensorflow as tf
-
     images = part.images[spread(len(part), min(IMAGES, batch))]
     calls = [reading.call for reading in told.values()]
     wanted = list(dict.fromkeys(tensor for call in calls for tensor in call.given))
+    # compiled, as a recurrent layer in front of another would else take its steps one by one in Python
+    run = forward.compiled(lambda seen: graph.values(seen, wanted)[1], part, pixels)
     with forward.faults_named(images):
-        _, values = graph.values(forward.as_seen(tf.convert_to_tensor(images), pixels), wanted)
-        known = dict(zip(wanted, values, strict=True))
+        known = dict(zip(wanted, run(images), strict=True))
         return {name: _of_layer(_cells(reading), *_given(reading.call, known)) for name, reading in told.items()}
 
 
@@ -123,31 +122,40 @@ def _counted(layer: Any, given: Any, mask: Any) -> tuple[Counts, Counts, int]:
     """
     import tensorflow as tf
 
-    gives: list[Any] = []
-    cell = _listened(layer.cell, gives)
+    cell, step = layer.cell, _stepping(layer.cell)
     counted = np.ones(given.shape[:2], np.bool_) if mask is None else np.asarray(mask, np.bool_)
     order = list(range(given.shape[1]))[:: -1 if layer.go_backwards else 1][:STEPS]
     values = tf.cast(given, tf.float32)
     states = [tf.zeros((len(values), cell.units))] * (2 if kind(cell) == "LSTMCell" else 1)
     shut = open_ = np.zeros((len(_NAMES[kind(cell)]), cell.units), np.int64)
-    for step in order:
-        gives.clear()
-        _, after = cell.call(values[:, step], states, training=False)
-        here = counted[:, step, np.newaxis]
-        states = [tf.where(here, new, old) for new, old in zip(after, states, strict=True)]
-        gates = np.stack(gives)
+    for at in order:
+        here = counted[:, at, np.newaxis]
+        opened, states = step(values[:, at], states, tf.constant(here))
+        gates = opened.numpy()
         shut, open_ = shut + ((gates < TAIL) & here).sum(axis=1), open_ + ((gates > 1 - TAIL) & here).sum(axis=1)
     return shut, open_, int(counted[:, order].sum())
 
 
-def _listened(cell: Any, gives: list[Any]) -> Any:
-    """Return a copy of a cell, which shares its weights, that puts what its gates give into a list."""
+def _stepping(cell: Any) -> Any:
+    """Return what gives (G, B, U) the gates of a cell in a step and the states behind it.
+
+    It is given (B, C) the step's values, the states before it, and (B, 1) in which images it is none of padding. What
+    is run is the cell's own code, on a copy that shares its weights and puts what its gates give into a list.
+    """
+    import tensorflow as tf
+
+    gives: list[Any] = []
 
     def kept(values: Any) -> Any:
-        found = cell.recurrent_activation(values)
-        gives.append(found)
-        return found
+        gives.append(cell.recurrent_activation(values))
+        return gives[-1]
 
     copy = object.__new__(type(cell))
     copy.__dict__.update(cell.__dict__, recurrent_activation=kept)
-    return copy
+
+    def step(values: Any, states: list[Any], here: Any) -> tuple[Any, list[Any]]:
+        gives.clear()
+        _, after = copy.call(values, states, training=False)
+        return tf.stack(gives), [tf.where(here, new, old) for new, old in zip(after, states, strict=True)]
+
+    return tf.function(step, autograph=False)
