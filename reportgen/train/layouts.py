@@ -1,6 +1,6 @@
 """Which of the layouts that people have their data in a path is, and what it holds."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -97,7 +97,7 @@ def _of_file(path: Path, size: Size | None) -> Source:
     raise InputError(
         f"{shown} is no table of pictures or pixels",
         "expected lines of a picture's file name and a label, with the pictures beside the table, or a header with one "
-        "column called label and all others of numbers",
+        "column called label and all others of numbers, or one called pixels with blanks between its numbers",
     )
 
 
@@ -158,13 +158,21 @@ def _of_pixels(
     within = path if path.is_dir() else None
     images: dict[str, Images] = {}
     labels: dict[str, Labels] = {}
-    for part, table in found.items():
-        images[part], of_part, shaped = pixel_tables.read(table, within)
-        numbers = tables.numbers(sorted(set(of_part.tolist())))
-        labels[part] = Labels(of_part if numbers is None else of_part.astype(np.float64).astype(np.int64))
-        if shaped is not None and shaped not in said:
-            said = (*said, shaped)
+    for of_table, table in found.items():
+        by_usage = pixel_tables.read(table, within)
+        chosen = parts.Chosen({of_table: ""}, ()) if "" in by_usage else _chosen_usages(by_usage, table.path)
+        for part, usage in chosen.names.items():
+            images[part], of_part, shaped = by_usage[usage]
+            numbers = tables.numbers(sorted(set(of_part.tolist())))
+            labels[part] = Labels(of_part if numbers is None else of_part.astype(np.float64).astype(np.int64))
+            if shaped is not None and shaped not in said:
+                said = (*said, shaped)
+        said = (*said, *chosen.said)
     return Source(name, origin, images, labels, said=said)
+
+
+def _chosen_usages(names: Iterable[str], path: Path) -> parts.Chosen:
+    return parts.choose([(pixel_tables.of_usage(name), name) for name in names], files.shown(str(path)))
 
 
 def _tables(path: Path) -> _Tables | None:
