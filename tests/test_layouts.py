@@ -5,6 +5,7 @@ import io
 import json
 import os
 import pickle
+import re
 import sys
 from collections.abc import Iterable
 from pathlib import Path
@@ -303,6 +304,62 @@ def test_several_columns_need_one_called_label(tmp_path: Path) -> None:
     assert_one_line(refused(tmp_path, test_only=True), "more than one", "'label', 'class'")
 
 
+def hot(path: Path, names: Iterable[str], header: tuple[str, ...], extra: Iterable[Iterable[Any]] = ()) -> Path:
+    """Write a table with a column of 0 and 1 for each class; the pictures are of the first two in turn."""
+    rows = [[name, *("1.0" if n == number % 2 else "0.0" for n in range(len(header) - 1))] for number, name in
+            enumerate(names)]  # fmt: skip
+    return table(path, [header, *rows, *extra])
+
+
+@pytest.mark.parametrize("bare", [False, True])
+def test_a_column_of_0_and_1_for_each_class_labels_pictures(tmp_path: Path, bare: bool) -> None:
+    labelled(tmp_path, "images", NAMES)
+    names = [name.removesuffix(".png") for name in NAMES] if bare else NAMES
+    path = hot(tmp_path / "GroundTruth.csv", names, ("image", "NV", "MEL", "BCC"))
+    for data in (tmp_path, path):
+        found = load(data, test_only=True)
+        assert found.class_names == ("NV", "MEL", "BCC")  # in the order of the columns, as a model was trained on them
+        assert found.test.labels.tolist() == [0, 1] * 10
+        assert np.array_equal(found.test.images[:][..., 0], IMAGES)
+    assert sizes(load(tmp_path, validation_split=0.2)) == (16, 4)
+
+
+def test_a_column_called_label_goes_before_columns_of_0_and_1(tmp_path: Path) -> None:
+    labelled(tmp_path, "", NAMES)
+    rows = [(name, n % 2, 1 - n % 2) for n, name in enumerate(NAMES)]
+    table(tmp_path / "labels.csv", [("file", "label", "easy"), *rows])
+    assert load(tmp_path, test_only=True).class_names == ("0", "1")
+
+
+def test_as_many_classes_as_there_are_may_have_a_column(tmp_path: Path) -> None:
+    labelled(tmp_path, "", NAMES)
+    header = ("id", *(f"breed {number}" for number in range(120)))
+    found = load(hot(tmp_path / "labels.csv", NAMES, header), test_only=True)
+    assert (len(found.class_names), found.class_names[10]) == (120, "breed 10")
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ((NAMES[0], 1, 1), "line 22 .* 2 classes"),
+        ((NAMES[0], 0, 0), "line 22 .* 0 classes"),
+        ((NAMES[0], 1, "x"), "line 22 .* 'x' for the class 'dog'"),
+        ((NAMES[0], 1, 0.3), "'0.3'"),
+        ((NAMES[0], 1), "line 22 .* '' for"),
+        ((NAMES[0], 0, 1), "labels 'cat' and 'dog'"),
+    ],
+)
+def test_a_picture_of_no_one_class_is_refused_and_without_it_all_are_read(
+    tmp_path: Path, line: tuple[Any, ...], said: str
+) -> None:
+    labelled(tmp_path, "", NAMES)
+    path = hot(tmp_path / "labels.csv", NAMES, ("file", "cat", "dog"), [line])
+    error = refused(path, test_only=True)
+    assert_one_line(error, path)
+    assert re.search(said, str(error)), error
+    assert sizes(load(hot(path, NAMES, ("file", "cat", "dog")), test_only=True)) == (None, 20)
+
+
 def test_a_picture_with_two_labels_is_refused_and_one_named_twice_alike_is_not(tmp_path: Path) -> None:
     labelled(tmp_path, "", NAMES)
     rows = list(zip(NAMES, WORDS, strict=True))
@@ -393,7 +450,10 @@ def test_one_pixel_that_is_no_byte_makes_all_of_them_floats(
 
 
 def faces(
-    path: Path, usages: Iterable[str] | None, header: Iterable[str] = ("emotion", "pixels", "Usage"), quoted: bool = False
+    path: Path,
+    usages: Iterable[str] | None,
+    header: Iterable[str] = ("emotion", "pixels", "Usage"),
+    quoted: bool = False,
 ) -> Path:
     """Write a table as FER2013 is one, of IMAGES and LABELS."""
     flat = [" ".join(map(str, image.reshape(-1).tolist())) for image in IMAGES]
@@ -444,7 +504,13 @@ def test_a_part_that_is_none_is_refused_and_as_the_advice_says_it_is_read(tmp_pa
 
 @pytest.mark.parametrize(
     ("old", "new", "said"),
-    [(" ", "", "63 pixels"), (" ", " 0 ", "65 pixels"), (" ", ",", "4 values"), (" ", "x 1", "x'"), ("1,", ",", "label")],
+    [
+        (" ", "", "63 pixels"),
+        (" ", " 0 ", "65 pixels"),
+        (" ", ",", "4 values"),
+        (" ", "x 1", "x'"),
+        ("1,", ",", "label"),
+    ],
 )
 def test_a_damaged_line_of_faces_is_named_and_without_it_all_is_read(
     tmp_path: Path, old: str, new: str, said: str

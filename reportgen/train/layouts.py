@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from reportgen.dataset import Images
 from reportgen.errors import InputError, SurroundingsError
@@ -142,14 +143,20 @@ def _of_tables(path: Path, found: _Tables, size: Size | None) -> Source:
         return _of_pixels(path, found.pixels, _name(path), origin, found.said)
     rows = {part: tables.rows(table, path) for part, table in found.named.items()}
     pictures = folders.read_named(path, size, rows)
-    numbers = tables.numbers(pictures.class_names)
-    labels = {
-        part: Labels(of_part, pictures.class_names) if numbers is None else Labels(np.array(numbers)[of_part])
-        for part, of_part in pictures.labels.items()
-    }
+    classes = {part: table.classes for part, table in found.named.items()}
+    labels = {part: _labels(of_part, pictures, classes[part]) for part, of_part in pictures.labels.items()}
     names = first([files.shown(table.path.name) for table in found.named.values()], _LISTED)
     origin = text("pictures in {folder}, labelled by {files}", folder=shown, files=names)
     return _made(path, pictures, labels, origin, found.said, "files")
+
+
+def _labels(of_part: NDArray[np.int64], found: folders.Found, classes: Mapping[int, str] | None) -> Labels:
+    """Return labels as a table gives them: numbers, names, or a column for each class, in whose order classes are."""
+    if classes is not None:
+        own = tuple(files.shown(name) for name in classes.values())
+        return Labels(np.array([own.index(found.class_names[number]) for number in of_part.tolist()], np.int64), own)
+    numbers = tables.numbers(found.class_names)
+    return Labels(of_part, found.class_names) if numbers is None else Labels(np.array(numbers)[of_part])
 
 
 def _of_pixels(
