@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from reportgen.dataset import Images
 from reportgen.errors import InputError, SurroundingsError
 from reportgen.texts import Text, text
-from reportgen.train import cifar, files, folders, idx, npz, parquet, parts, pixel_tables, source, tables
+from reportgen.train import archives, cifar, files, folders, idx, npz, parquet, parts, pixel_tables, source, tables
 from reportgen.train.pictures import Size
 from reportgen.train.source import Labels, Source
 from reportgen.wording import first, short
@@ -18,7 +18,8 @@ from reportgen.wording import first, short
 OF_KERAS = ("mnist", "fashion-mnist", "cifar10", "cifar100")
 KNOWN = (
     "expected a folder of pictures (<class>/*.jpg, train/<class>/*.jpg and test/<class>/*.jpg, or pictures and a .csv "
-    "with file names and labels), a folder of .npy, .parquet, CIFAR or IDX files, or an .npz, .csv or .parquet file"
+    "with file names and labels), a folder of .npy, .parquet, CIFAR or IDX files, an .npz, .csv or .parquet file, or a "
+    "zip or tar.gz of folders of pictures"
 )
 _FASHION = (
     "T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot",
@@ -88,6 +89,10 @@ def _of_file(path: Path, size: Size | None) -> Source:
         start = stream.read(4)
     if start == b"PAR1" or suffix == parquet.SUFFIX:
         return _of_parquet(path, [path], name, size)
+    if suffix != npz.SUFFIX and archives.looks_like(path):
+        images, labels, skipped, taken = archives.read(path, size)
+        origin = text("pictures in {folder}", folder=shown)
+        return Source(name, origin, images, labels, said=taken, skipped=skipped, form="folders", pictures=True)
     if suffix not in tables.SUFFIXES or start.startswith(b"PK"):
         arrays, taken = npz.read(path)
         return source.of_arrays(arrays, name, said, taken)
