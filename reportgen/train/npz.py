@@ -105,7 +105,7 @@ def _explained(made: Callable[[], T], path: Path) -> T:
     """Return what `made` returns. Raises InputError for whatever a damaged file makes numpy, zipfile and zlib raise."""
     try:
         return made()
-    except ReportgenError:
+    except (ReportgenError, MemoryError):
         raise
     except Exception as error:
         raise InputError(f"{path} cannot be read ({str(error) or type(error).__name__})", _DO) from error
