@@ -1,5 +1,6 @@
 """Images through the model, compiled once: predictions for all of them, every layer's output for a few."""
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -15,6 +16,8 @@ from reportgen.progress import Tick
 from reportgen.wording import short
 
 Values = NDArray[np.float32]
+_SCOPE = re.compile(r"'(.*)' is not a valid (?:root )?scope name", re.DOTALL)
+"""What TensorFlow says of a layer's name that it cannot put in front of the names of operations."""
 
 
 def compiled(answer: Callable[..., Any], part: Part, pixels: Pixels, more: Sequence[Any] = ()) -> Callable[..., Any]:
@@ -87,6 +90,11 @@ def faults_named(images: NDArray[Any]) -> Iterator[None]:
             raise SurroundingsError(
                 f"the memory does not hold what the model computes for {len(images)} images of {shape} at once",
                 "give --memory a smaller number, smaller images, or a machine with more memory",
+            ) from error
+        if found := _SCOPE.search(str(error)):
+            raise InputError(
+                f"TensorFlow runs no layer of the name {short(found[1], 40)!r}",
+                "give it a name of letters, digits, and _ . - within (layer.name = 'conv_1'), and save the model again",
             ) from error
         said = short(str(error).strip().partition("\n")[0], 160) or type(error).__name__
         raise InputError(
