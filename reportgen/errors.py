@@ -10,6 +10,18 @@ import re
 
 _UNSHOWABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]+")
 _LONGEST = 600
+_SAID_OF_MEMORY = (
+    "can't start new thread",
+    "failed to map segment from shared object",  # the loader of libraries, where the address space is used up
+    "cannot allocate memory",
+    "failed to allocate memory",
+    "std::bad_alloc",
+    "oom when allocating",
+    "received an exception:status: 1,",  # oneDNN's number for it
+)
+"""What errors say in small letters that are about memory but have no type of their own."""
+
+_MOST_CAUSES = 20  # errors can come from each other in a circle
 
 
 class ReportgenError(Exception):
@@ -44,3 +56,16 @@ def one_line(text: object) -> str:
     """Return `text` as one line without control or direction characters, cut visibly at 600 characters."""
     line = _UNSHOWABLE.sub(" ", str(text)).strip()
     return line if len(line) <= _LONGEST else f"{line[:_LONGEST]} ... ({len(line):,} characters)"
+
+
+def is_of_memory(error: BaseException | None) -> bool:
+    """Return whether an error, or one that it came from, is about memory; TensorFlow's is known by its name."""
+    for _ in range(_MOST_CAUSES):
+        if error is None:
+            break
+        kinds = {kind.__name__ for kind in type(error).__mro__}
+        said = str(error).lower()
+        if kinds & {"MemoryError", "ResourceExhaustedError"} or any(words in said for words in _SAID_OF_MEMORY):
+            return True
+        error = error.__cause__ or error.__context__
+    return False

@@ -11,12 +11,11 @@ from typing import Annotated
 
 import typer
 
-from reportgen.errors import ReportgenError, SurroundingsError, one_line
+from reportgen.errors import ReportgenError, SurroundingsError, is_of_memory, one_line
 
 INTERNAL_FAULT = 70
 """Exit code of a fault in reportgen itself (EX_SOFTWARE in sysexits.h)."""
 
-_MOST_CAUSES = 20  # errors can come from each other in a circle
 
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
 
@@ -71,24 +70,12 @@ def explained(error: BaseException) -> tuple[str, int]:
     """Return the one line about a failure, and its exit code."""
     if isinstance(error, ReportgenError):
         return str(error), error.exit_code
-    if _is_of_memory(error):
+    if is_of_memory(error):
         return "the memory is used up; give less data or a smaller model, or a machine with more memory", 3
     if isinstance(error, OSError):
         return f"{one_line(error)}; mend that and run again", 3
     what = f"a fault in reportgen ({type(error).__name__}: {error})"
     return f"{one_line(what)}; run again with --debug and report what it shows", INTERNAL_FAULT
-
-
-def _is_of_memory(error: BaseException | None) -> bool:
-    """Return whether an error, or one that it came from, is about memory; TensorFlow's is known by its name."""
-    for _ in range(_MOST_CAUSES):
-        if error is None:
-            break
-        kinds = {kind.__name__ for kind in type(error).__mro__}
-        if kinds & {"MemoryError", "ResourceExhaustedError"} or "can't start new thread" in str(error):
-            return True
-        error = error.__cause__ or error.__context__
-    return False
 
 
 def fail(line: str) -> None:

@@ -135,7 +135,10 @@ class _Parent:
         if number == signal.SIGKILL:
             fail("the run was killed, as systems do when the memory is used up; give less data or a smaller model")
         else:
-            fail(f"the run ended by signal {number}; run it again, and report it if it ends so again")
+            fail(
+                f"the run ended by signal {number}, as libraries do where the memory is used up; give less data, a "
+                "smaller model or more memory, and report it if it ends so again"
+            )
         return 3
 
 

@@ -239,6 +239,29 @@ def test_every_epoch_is_a_row_of_the_table() -> None:
     assert rows == [["0", "1", "1"], ["1", "2", "2"], ["2", "5", "5"], ["3", "4", "4"]]
 
 
+@pytest.mark.parametrize("on_paper", [False, True], ids=["page", "paper"])
+def test_of_very_many_epochs_some_are_rows_and_how_many_is_said(on_paper: bool) -> None:
+    dead = [4] * 3000
+    dead[1776] = 6
+    layer = LayerDeaths("conv", UNITS, dead, [Died(1, [5]), Died(1501, [0, 2, 3])])
+    made = html(dead_record(make_deaths(epochs=list(range(3000)), weights_of=2778, layers=[layer])), on_paper)
+    (table,) = re.findall(r'id="deaths-table".*?<tbody>(.*?)</tbody>', made, re.DOTALL)
+    rows = re.findall(r'<th scope="row" class="n">([\d,]+)</th>', table)
+    assert len(rows) <= deaths.MOST_ROWS
+    assert {"0", "1", "1,501", "1,776", "2,778", "2,999"} <= set(rows)  # the ends, and what the sentences name
+    assert f"{len(rows)} of 3,000 epochs are shown in the table" in read(made)
+    assert "The dead units of some epochs" in read(made) and "The dead units of every epoch" not in read(made)
+    (drawn,) = re.findall(r'<figure id="deaths-1".*?class="first line"[^>]* d="([^"]+)"', made, re.DOTALL)
+    assert drawn.count("L") < 1000
+
+
+def test_of_as_many_epochs_as_the_table_has_rows_all_are_shown() -> None:
+    many = deaths.MOST_ROWS
+    layer = LayerDeaths("conv", UNITS, [1] * many, [])
+    made = html(dead_record(make_deaths(epochs=list(range(many)), weights_of=None, layers=[layer])))
+    assert "epochs are shown in the table" not in read(made) and "The dead units of every epoch" in read(made)
+
+
 def test_a_unit_that_fires_on_other_images_is_not_called_dead() -> None:
     """Counted on a few images it was dead; judged on all it is not."""
     units = [*dead_record().units]

@@ -5,6 +5,7 @@ import io
 import json
 import os
 import pickle
+import re
 import sys
 from collections.abc import Iterable
 from pathlib import Path
@@ -303,6 +304,62 @@ def test_several_columns_need_one_called_label(tmp_path: Path) -> None:
     assert_one_line(refused(tmp_path, test_only=True), "more than one", "'label', 'class'")
 
 
+def hot(path: Path, names: Iterable[str], header: tuple[str, ...], extra: Iterable[Iterable[Any]] = ()) -> Path:
+    """Write a table with a column of 0 and 1 for each class; the pictures are of the first two in turn."""
+    rows = [[name, *("1.0" if n == number % 2 else "0.0" for n in range(len(header) - 1))] for number, name in
+            enumerate(names)]  # fmt: skip
+    return table(path, [header, *rows, *extra])
+
+
+@pytest.mark.parametrize("bare", [False, True])
+def test_a_column_of_0_and_1_for_each_class_labels_pictures(tmp_path: Path, bare: bool) -> None:
+    labelled(tmp_path, "images", NAMES)
+    names = [name.removesuffix(".png") for name in NAMES] if bare else NAMES
+    path = hot(tmp_path / "GroundTruth.csv", names, ("image", "NV", "MEL", "BCC"))
+    for data in (tmp_path, path):
+        found = load(data, test_only=True)
+        assert found.class_names == ("NV", "MEL", "BCC")  # in the order of the columns, as a model was trained on them
+        assert found.test.labels.tolist() == [0, 1] * 10
+        assert np.array_equal(found.test.images[:][..., 0], IMAGES)
+    assert sizes(load(tmp_path, validation_split=0.2)) == (16, 4)
+
+
+def test_a_column_called_label_goes_before_columns_of_0_and_1(tmp_path: Path) -> None:
+    labelled(tmp_path, "", NAMES)
+    rows = [(name, n % 2, 1 - n % 2) for n, name in enumerate(NAMES)]
+    table(tmp_path / "labels.csv", [("file", "label", "easy"), *rows])
+    assert load(tmp_path, test_only=True).class_names == ("0", "1")
+
+
+def test_as_many_classes_as_there_are_may_have_a_column(tmp_path: Path) -> None:
+    labelled(tmp_path, "", NAMES)
+    header = ("id", *(f"breed {number}" for number in range(120)))
+    found = load(hot(tmp_path / "labels.csv", NAMES, header), test_only=True)
+    assert (len(found.class_names), found.class_names[10]) == (120, "breed 10")
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ((NAMES[0], 1, 1), "line 22 .* 2 classes"),
+        ((NAMES[0], 0, 0), "line 22 .* 0 classes"),
+        ((NAMES[0], 1, "x"), "line 22 .* 'x' for the class 'dog'"),
+        ((NAMES[0], 1, 0.3), "'0.3'"),
+        ((NAMES[0], 1), "line 22 .* '' for"),
+        ((NAMES[0], 0, 1), "labels 'cat' and 'dog'"),
+    ],
+)
+def test_a_picture_of_no_one_class_is_refused_and_without_it_all_are_read(
+    tmp_path: Path, line: tuple[Any, ...], said: str
+) -> None:
+    labelled(tmp_path, "", NAMES)
+    path = hot(tmp_path / "labels.csv", NAMES, ("file", "cat", "dog"), [line])
+    error = refused(path, test_only=True)
+    assert_one_line(error, path)
+    assert re.search(said, str(error)), error
+    assert sizes(load(hot(path, NAMES, ("file", "cat", "dog")), test_only=True)) == (None, 20)
+
+
 def test_a_picture_with_two_labels_is_refused_and_one_named_twice_alike_is_not(tmp_path: Path) -> None:
     labelled(tmp_path, "", NAMES)
     rows = list(zip(NAMES, WORDS, strict=True))
@@ -390,6 +447,88 @@ def test_one_pixel_that_is_no_byte_makes_all_of_them_floats(
     images = load(path, test_only=True).test.images
     assert (images.dtype, images[20][7, 7, 0]) == (np.float32, float(late))
     assert np.array_equal(images[:20][..., 0], IMAGES)
+
+
+def faces(
+    path: Path,
+    usages: Iterable[str] | None,
+    header: Iterable[str] = ("emotion", "pixels", "Usage"),
+    quoted: bool = False,
+) -> Path:
+    """Write a table as FER2013 is one, of IMAGES and LABELS."""
+    flat = [" ".join(map(str, image.reshape(-1).tolist())) for image in IMAGES]
+    rows = [list(row) for row in zip(LABELS.tolist(), flat, strict=True)]
+    if usages is not None:
+        rows = [[*row, usage] for row, usage in zip(rows, usages, strict=True)]
+    lines = [list(header)[: len(rows[0])], *rows]
+    with path.open("w", newline="", encoding="utf-8") as stream:
+        csv.writer(stream, quoting=csv.QUOTE_ALL if quoted else csv.QUOTE_MINIMAL).writerows(lines)
+    return path
+
+
+FER = ["Training"] * 6 + ["PublicTest"] * 2 + ["PrivateTest"] * 2
+
+
+@pytest.mark.parametrize("quoted", [False, True])
+@pytest.mark.parametrize("header", [("emotion", "pixels", "Usage"), ("emotion", " pixels", " Usage")])
+def test_fer2013_is_read_with_its_parts(tmp_path: Path, quoted: bool, header: tuple[str, ...]) -> None:
+    path = faces(tmp_path / "fer2013.csv", FER * 2, header, quoted)
+    train, test = (np.array(FER * 2) == name for name in ("Training", "PrivateTest"))
+    for data in (path, tmp_path):
+        found = load(data)
+        assert found.train is not None and found.test.images.dtype == np.uint8
+        assert np.array_equal(found.train.images[:][..., 0], IMAGES[train])
+        assert np.array_equal(found.test.images[:][..., 0], IMAGES[test])
+        assert found.train.labels.tolist() == LABELS[train].tolist()
+        assert found.test.labels.tolist() == LABELS[test].tolist()
+        assert found.prepared == (
+            "The 64 values in each line of the table were taken for a picture of 8x8 pixels."
+            " The validation part PublicTest was left out, as there is a test part."
+        )
+
+
+def test_faces_without_a_usage_or_with_train_and_test_alone_are_read(tmp_path: Path) -> None:
+    path = faces(tmp_path / "faces.csv", None)
+    assert_one_line(refused(path), "--validation-split 0.2")
+    assert sizes(load(path, validation_split=0.2)) == (16, 4)
+    assert sizes(load(faces(tmp_path / "faces.csv", ["train", "test"] * 10))) == (10, 10)
+    assert sizes(load(faces(tmp_path / "faces.csv", ["Training", "PublicTest"] * 10))) == (10, 10)
+
+
+def test_a_part_that_is_none_is_refused_and_as_the_advice_says_it_is_read(tmp_path: Path) -> None:
+    path = faces(tmp_path / "faces.csv", ["train", "holdout"] * 10)
+    assert_one_line(refused(path), "line 3", "'holdout'", "expected Training, PublicTest and PrivateTest, or train")
+    path.write_text(path.read_text().replace("holdout", "test"))
+    assert sizes(load(path)) == (10, 10)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        (" ", "", "63 pixels"),
+        (" ", " 0 ", "65 pixels"),
+        (" ", ",", "4 values"),
+        (" ", "x 1", "x'"),
+        ("1,", ",", "label"),
+    ],
+)
+def test_a_damaged_line_of_faces_is_named_and_without_it_all_is_read(
+    tmp_path: Path, old: str, new: str, said: str
+) -> None:
+    path = faces(tmp_path / "faces.csv", FER * 2)
+    lines = path.read_text().splitlines()
+    bad = f"1,{' '.join(['10'] * 64)},Training".replace(old, new, 1)
+    path.write_text("\n".join([*lines, bad]))
+    assert_one_line(refused(path), "line 22", said)
+    path.write_text("\n".join(lines))
+    assert sizes(load(path)) == (12, 4)
+
+
+def test_one_face_that_is_no_bytes_makes_all_of_them_floats(tmp_path: Path) -> None:
+    path = faces(tmp_path / "faces.csv", FER * 2)
+    path.write_text(f"{path.read_text()}1,{' '.join(['0.5'] * 64)},PrivateTest\n")
+    images = load(path).test.images
+    assert (images.dtype, images[4][0, 0, 0]) == (np.float32, 0.5)
 
 
 def test_a_label_as_long_as_a_bomb_is_refused(tmp_path: Path) -> None:

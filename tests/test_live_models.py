@@ -263,3 +263,15 @@ def test_the_history_that_is_given_wins(report: Callable[..., Any], tmp_path: Pa
 @pytest.mark.parametrize("history", [7, "history.json", {"loss": 0.5}, {"loss": ["low"]}, [0.5]])
 def test_what_is_no_history_is_refused(report: Callable[..., Any], history: object) -> None:
     refused(report, built(Sub()), "history ", "what fit returned", history=history)
+
+
+@pytest.mark.parametrize("name", ["\x1b[31m\u202econv", "<script>" + "x" * 10_000, "畳み込み", "a b"])
+def test_a_name_that_tensorflow_runs_no_layer_of_is_refused_and_renamed_it_is_read(
+    report: Callable[..., Any], tmp_path: Path, name: str
+) -> None:
+    model = keras.Sequential([L.Input((12, 12, 1)), L.Conv2D(2, 3, name=name), L.Flatten(), L.Dense(2)])
+    refused(report, model, "TensorFlow runs no layer of the name", "layer.name = 'conv_1'", "save the model again")
+    model.layers[0].name = "conv_1"
+    assert "conv_1" in [layer["name"] for layer in report(model)["model"]["layers"]]
+    model.save(tmp_path / "x.keras")
+    assert "conv_1" in [layer["name"] for layer in report(tmp_path / "x.keras")["model"]["layers"]]

@@ -171,7 +171,7 @@ def test_an_array_that_is_there_twice_is_refused(tmp_path: Path) -> None:
     assert_one_line(refused(path), path, "x_test", "more than once")
 
 
-@pytest.mark.parametrize("content", [npy(IMAGES), b"\x80\x04K\x01.", b"x,y\n", b"\x89PNG\r\n", b"\x1f\x8b", b"P", b""])
+@pytest.mark.parametrize("content", [npy(IMAGES), b"\x80\x04K\x01.", b"x,y\n", b"\x89PNG\r\n", b"P", b""])
 @pytest.mark.parametrize("name", ["data.npz", "data.npy", "data"])
 def test_a_file_of_another_kind_is_refused_whatever_its_name(tmp_path: Path, name: str, content: bytes) -> None:
     (tmp_path / name).write_bytes(content)

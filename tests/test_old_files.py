@@ -529,7 +529,7 @@ def test_other_bytes_are_called_nothing() -> None:
     from reportgen.train import foreign
 
     random = np.random.default_rng(0)
-    found = [foreign.named(random.bytes(200), "model.keras") for _ in range(5000)]
+    found = [foreign.named(random.bytes(200), Path("model.keras")) for _ in range(5000)]
     named = [one for one in found if one]
     assert len(named) <= 2, named  # pickles are told by two bytes
 
@@ -572,7 +572,7 @@ def test_the_advice_about_weights_and_configurations_alone_helps(tmp_path: Path)
         np.testing.assert_array_equal(one, other)
 
 
-def test_a_folder_that_tensorflow_saved_is_called_one(tmp_path: Path) -> None:
+def test_a_folder_that_keras_2_saved_is_called_one(tmp_path: Path) -> None:
     (tmp_path / "saved").mkdir()
     (tmp_path / "saved" / "saved_model.pb").write_bytes(b"\x08\x01\x12")
     assert_one_line(refusal(tmp_path / "saved"), "a SavedModel", "tf_keras.models.load_model", "pip install tf-keras")

@@ -18,13 +18,14 @@ from reportgen import record_file
 from reportgen.checks import Checked
 from reportgen.deliver import folder
 from reportgen.errors import SurroundingsError
-from reportgen.record import Finding, Record
+from reportgen.record import Finding, Look, Record
 from reportgen.render import page, pdf
 from reportgen.render.junit import xml
 from reportgen.render.summary import markdown
 from reportgen.texts import literal
 from tests import test_index, test_mail_message
 from tests.builders import make_history, make_pictures, make_record, make_scores, make_unit, make_verdict
+from tests.test_deaths import dead_record
 
 TEXTS = {
     "long": "very long " * 1000,
@@ -193,7 +194,77 @@ def test_an_index_and_a_feed_show_all_titles(tmp_path: Path) -> None:
         assert any(title.startswith(beginning) for title in feed), beginning
 
 
+# The names of layers
+
+HOSTILE = "\x1b]0;owned\x07\u202e\u2066<script>alert(1)</script>\"'&#x3c;" + "x" * 10_000
+
+
+def named(value: Any, names: dict[str, str]) -> Any:
+    """Return a noun with other names for its layers."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        changes = {f.name: named(getattr(value, f.name), names) for f in dataclasses.fields(value)}
+        return dataclasses.replace(value, **changes)
+    if isinstance(value, dict):
+        return {named(key, names): named(item, names) for key, item in value.items()}
+    if isinstance(value, list | tuple) and not hasattr(value, "_fields"):
+        return type(value)(named(item, names) for item in value)
+    return names.get(value, value) if type(value) is str else value
+
+
+def with_layers(conv: str, scores: str) -> Record:
+    """Return a record with findings and dead units whose two layers have these names."""
+    findings = [Finding("dead-units", "warning", literal("Some units are dead."), "conv", [0])]
+    return named(dataclasses.replace(dead_record(), findings=findings), {"conv": conv, "scores": scores})  # type: ignore[no-any-return]
+
+
+def test_the_name_of_a_layer_stays_text_and_short_on_the_page_and_on_paper() -> None:
+    plain, record = with_layers("conv", "scores"), with_layers(HOSTILE, HOSTILE + "y")
+    for on_paper in (False, True):
+        made, expected = (page.html(page.paint(one), one.look, on_paper=on_paper).html for one in (record, plain))
+        assert skeleton(read(made)) == skeleton(read(expected))
+        assert "<script>alert" not in made
+        assert not re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]", made)
+        assert "x" * 101 not in made and len(made) < 2 * len(expected)
+        assert "… (10,0" in made  # it is said that there is more
+
+
+def test_layers_whose_names_differ_in_what_an_id_has_not_have_ids_of_their_own() -> None:
+    for one, other in ((HOSTILE, HOSTILE + "y"), ("畳み込み", "出力出力"), ("a b", "a_b"), ("\ud800", "\udfff")):
+        found = read(page.html(page.paint(with_layers(one, other)), Look("en")).html)
+        ids = [e.get("id") for e in found.iter() if e.get("id")]
+        assert len(set(ids)) == len(ids)
+        assert not any(re.search(r"\s", one) or len(one) > 130 for one in ids)
+        targets = {e.get("href")[1:] for e in found.iter("a") if e.get("href", "").startswith("#")}
+        assert targets <= set(ids)
+
+
 # The PDF
+
+
+def test_the_name_of_a_layer_stays_text_and_short_in_the_pdf() -> None:
+    try:
+        pdf.check()
+    except SurroundingsError as error:
+        pytest.skip(str(error))
+    record = with_layers(HOSTILE, HOSTILE + "y")
+    made = pdf.write(page.html(page.paint(record), record.look, on_paper=True).html)
+    document = pypdf.PdfReader(io.BytesIO(made.content))
+    said = "".join(sheet.extract_text() for sheet in document.pages)
+    assert "<script>alert(1)</script>" in plain(said)
+    assert not re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]", said)
+    assert "x" * 101 not in plain(said)
+    assert b"/JavaScript" not in made.content and not document.attachments
+    titles = [one.title for one in outline(document.outline)]
+    assert titles and all(len(one) < 150 and one.isprintable() for one in titles)
+    assert all(len(name) < 150 for name in document.named_destinations)
+
+
+def outline(items: Any) -> Iterator[Any]:
+    for one in items:
+        if isinstance(one, list):
+            yield from outline(one)
+        else:
+            yield one
 
 
 @pytest.fixture(scope="module")

@@ -1,5 +1,6 @@
 """Images through the model, compiled once: predictions for all of them, every layer's output for a few."""
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -10,11 +11,13 @@ from numpy.typing import NDArray
 
 from reportgen.collect.graph import Graph, Tensor
 from reportgen.dataset import Images, Part, Pixels
-from reportgen.errors import InputError
+from reportgen.errors import InputError, SurroundingsError, is_of_memory
 from reportgen.progress import Tick
 from reportgen.wording import short
 
 Values = NDArray[np.float32]
+_SCOPE = re.compile(r"'(.*)' is not a valid (?:root )?scope name", re.DOTALL)
+"""What TensorFlow says of a layer's name that it cannot put in front of the names of operations."""
 
 
 def compiled(answer: Callable[..., Any], part: Part, pixels: Pixels, more: Sequence[Any] = ()) -> Callable[..., Any]:
@@ -73,18 +76,26 @@ def as_seen(images: Any, pixels: Pixels) -> Any:
 
 @contextmanager
 def faults_named(images: NDArray[Any]) -> Iterator[None]:
-    """Turn what TensorFlow and Keras raise while `images` go through a model into an InputError of one line."""
+    """Turn what TensorFlow and Keras raise while `images` go through a model into an error of one line.
+
+    That is an InputError, but a SurroundingsError where the memory is too small: the same call works elsewhere.
+    """
     import tensorflow as tf
 
     shape = "x".join(map(str, images.shape[1:]))
     try:
         yield
-    except (tf.errors.ResourceExhaustedError, MemoryError) as error:
-        raise InputError(
-            f"the memory does not hold what the model computes for {len(images)} images of {shape} at once",
-            "give --memory a smaller number, smaller images, or a machine with more memory",
-        ) from error
-    except (tf.errors.OpError, ValueError, TypeError, NotImplementedError, RuntimeError) as error:
+    except (tf.errors.OpError, MemoryError, ValueError, TypeError, NotImplementedError, RuntimeError) as error:
+        if is_of_memory(error):
+            raise SurroundingsError(
+                f"the memory does not hold what the model computes for {len(images)} images of {shape} at once",
+                "give --memory a smaller number, smaller images, or a machine with more memory",
+            ) from error
+        if found := _SCOPE.search(str(error)):
+            raise InputError(
+                f"TensorFlow runs no layer of the name {short(found[1], 40)!r}",
+                "give it a name of letters, digits, and _ . - within (layer.name = 'conv_1'), and save the model again",
+            ) from error
         said = short(str(error).strip().partition("\n")[0], 160) or type(error).__name__
         raise InputError(
             f"the model cannot be run on images of {shape} ({said})",

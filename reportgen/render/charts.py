@@ -6,7 +6,7 @@ page's font in the page's language, its colours follow the page's scheme, and a 
 
 import math
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from reportgen import scratch
@@ -130,13 +130,16 @@ def names(history: History) -> list[str]:
 
 def spread(history: History, most: int) -> list[int]:
     """Return the places of at most `most` epochs: all, or every n-th, the best and the last."""
-    epochs = len(history.epochs)
+    best = [] if history.best_epoch is None else [history.epochs.index(history.best_epoch)]
+    return places(len(history.epochs), most, best)
+
+
+def places(epochs: int, most: int, always: Collection[int] = ()) -> list[int]:
+    """Return at most `most` places of so many epochs: all, or every n-th, the last, and those in `always`, a few."""
     if epochs <= most:
         return list(range(epochs))
-    kept = {*range(0, epochs, -(-epochs // (most - 2))), epochs - 1}
-    if history.best_epoch is not None:
-        kept.add(history.epochs.index(history.best_epoch))
-    return sorted(kept)
+    step = -(-epochs // (most - 1 - len(always)))
+    return sorted({*range(0, epochs, step), epochs - 1, *always})
 
 
 def metric(history: History, name: str) -> LineChart:
@@ -162,13 +165,20 @@ def metric(history: History, name: str) -> LineChart:
     )
 
 
-def counts(epochs: Sequence[int], values: Sequence[int], *, marked: int | None) -> LineChart:
-    """Return the chart of whole numbers over the epochs, from zero up; one epoch can be marked as the best one is."""
+def counts(
+    epochs: Sequence[int], values: Sequence[int], *, marked: int | None, always: Collection[int] = ()
+) -> LineChart:
+    """Return the chart of whole numbers over the epochs, from zero up; one epoch can be marked as the best one is.
+
+    always: the places of a few epochs that are drawn however many there are; so is that with the largest number.
+    """
+    kept = places(len(epochs), MOST_POINTS, {*always, values.index(max(values))})
     y = _Scale(*_widened(0, max(values)), _LINES["bottom"], _LINES["top"])
     x, epoch_ticks = _epochs(epochs)
     heights = [tick for tick in _ticks(0, max(values), 6, whole=True) if 0 <= tick <= y.high]
     frame = Frame(**_LINES, x=epoch_ticks, y=[Tick(y.at(tick), f"{tick:,.0f}") for tick in heights])
-    return LineChart(frame, _line(epochs, values, x, y), validation=None, best=None if marked is None else x.at(marked))
+    drawn = _line([epochs[n] for n in kept], [values[n] for n in kept], x, y)
+    return LineChart(frame, drawn, validation=None, best=None if marked is None else x.at(marked))
 
 
 def reliability(bins: Sequence[ReliabilityBin]) -> ReliabilityChart:

@@ -12,6 +12,9 @@ from reportgen.texts import Text, joined, ntext, text
 MOST_LAYERS = 6
 """How many layers have a chart; of more those in which the most units were dead at once."""
 
+MOST_ROWS = 64
+"""How many epochs the table lists; of more every n-th, the last, and those that the sentences beside it name."""
+
 _MOST_EPOCHS_NAMED = 3
 
 
@@ -28,7 +31,8 @@ class LayerChart:
 class DeathsView:
     """Dead units in the course of the training. layers: that have a chart, in the order of the model.
 
-    hit: in how many layers a unit was ever dead. totals: of all layers, at each epoch. shows: since when all that are
+    hit: in how many layers a unit was ever dead. totals: of all layers, at each epoch. rows: the places of the epochs
+    that the table lists. shows: since when all that are
     dead now are; most: when the most were, a sentence each. came_back: the epoch whose weights the model has, where
     that is not the last.
     """
@@ -37,6 +41,7 @@ class DeathsView:
     layers: list[LayerChart]
     hit: int
     totals: list[int]
+    rows: list[int]
     shows: Text
     most: Text
     came_back: int | None
@@ -51,12 +56,13 @@ def view(record: Record) -> DeathsView | None:
     worst = {layer.layer for layer in sorted(hit, key=lambda layer: -max(layer.dead))[:MOST_LAYERS]}
     dead = [unit for unit in record.units if unit.state == "dead"]
     totals = [sum(layer.dead[n] for layer in found.layers) for n in range(len(found.epochs))]
+    always = _always(dead, totals, found)
     return DeathsView(
         deaths=found,
         layers=[
             LayerChart(
                 layer,
-                charts.counts(found.epochs, layer.dead, marked=came_back),
+                charts.counts(found.epochs, layer.dead, marked=came_back, always=always),
                 _shows([unit for unit in dead if unit.layer == layer.layer], found),
             )
             for layer in hit
@@ -64,6 +70,7 @@ def view(record: Record) -> DeathsView | None:
         ],
         hit=len(hit),
         totals=totals,
+        rows=charts.places(len(found.epochs), MOST_ROWS, always),
         shows=_shows(dead, found),
         most=_most(totals, found),
         came_back=came_back,
@@ -80,6 +87,25 @@ def since(found: Deaths | None) -> dict[tuple[str, int], Text]:
         for died in layer.since
         for unit in died.units
     }
+
+
+def _always(dead: Sequence[Unit], totals: Sequence[int], found: Deaths) -> set[int]:
+    """Return the places of the epochs that sentences name: who reads one looks it up in the table."""
+    named = {epoch for epoch, _ in _largest(_groups(dead, found))}
+    named.add(found.epochs[totals.index(max(totals))])
+    if found.weights_of is not None:
+        named.add(found.weights_of)
+    return {n for n, epoch in enumerate(found.epochs) if epoch in named}
+
+
+def _groups(dead: Sequence[Unit], found: Deaths) -> Counter[int]:
+    """Return how many of the dead units are so since each epoch, of those that it is known of."""
+    known = {(layer.layer, unit): died.epoch for layer in found.layers for died in layer.since for unit in died.units}
+    return Counter(known[key] for unit in dead if (key := (unit.layer, unit.unit)) in known)
+
+
+def _largest(groups: Counter[int]) -> list[tuple[int, int]]:
+    return sorted(groups.items(), key=lambda group: (-group[1], group[0]))[:_MOST_EPOCHS_NAMED]
 
 
 def _moment(epoch: int, found: Deaths) -> Text:
@@ -101,9 +127,8 @@ def _shows(dead: Sequence[Unit], found: Deaths) -> Text:
     """Return how many units are dead and since when, as far as most are. dead: as the report judges them."""
     if not dead:
         return text("No unit is dead now.")
-    known = {(layer.layer, unit): died.epoch for layer in found.layers for died in layer.since for unit in died.units}
-    groups = Counter(known[key] for unit in dead if (key := (unit.layer, unit.unit)) in known)
-    named = sorted(groups.items(), key=lambda group: (-group[1], group[0]))[:_MOST_EPOCHS_NAMED]
+    groups = _groups(dead, found)
+    named = _largest(groups)
     parts = [text("{n} {since}", n=count(n), since=_moment(epoch, found)) for epoch, n in sorted(named)]
     if rest := groups.total() - sum(n for _, n in named):
         parts.append(text("{n} since other epochs", n=count(rest)))

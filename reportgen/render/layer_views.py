@@ -3,7 +3,8 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
+from hashlib import sha256
 
 import numpy as np
 
@@ -29,6 +30,7 @@ ROWS_ON_PAPER = 10
 CELLS_ON_PAPER = 512
 """Most cells of a layer's strip of states in the PDF."""
 CHANNELS_ON_CARD = 4
+_LONGEST_IN_ANCHOR = 100
 _LETTERS = {
     "dead": "D",
     "constant": "C",
@@ -227,8 +229,21 @@ def build(record: Record) -> list[LayerView]:
 
 
 def anchor(layer: str, unit: int) -> str:
-    """Return the id of a unit on the page, "conv2d/u17"; an id has no white space."""
-    return f"{re.sub(r'[^!-~]', '_', layer)}/u{unit}"
+    """Return the id of a unit on the page, "conv2d/u17"."""
+    return f"{_for_anchor(layer)}/u{unit}"
+
+
+@lru_cache(maxsize=1000)
+def _for_anchor(layer: str) -> str:
+    """Return what stands for a layer in an id: its name, where that is short and without white space.
+
+    For others a part of it with a checksum: each unit has some copies of it on the page, and names that differ in
+    letters that an id does without, or far behind, must not become one.
+    """
+    plain = re.sub(r"[^!-~]", "_", layer)
+    if plain == layer and len(layer) <= _LONGEST_IN_ANCHOR:
+        return layer
+    return f"{plain[:_LONGEST_IN_ANCHOR]}-{sha256(layer.encode('utf-8', 'surrogatepass')).hexdigest()[:12]}"
 
 
 def has_remark(unit: Unit) -> bool:

@@ -114,7 +114,7 @@ def _explained(batches: Iterator[Any], what: str) -> Iterator[Any]:
     """Yield the batches. Raises InputError for whatever the code that makes them raises."""
     try:
         yield from batches
-    except ReportgenError:
+    except (ReportgenError, MemoryError):
         raise
     except Exception as error:
         said = _OWN_NAMES.sub("", f"{type(error).__name__}: {error}".partition("\n")[0])

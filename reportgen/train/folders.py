@@ -26,9 +26,10 @@ MOST_FILES = 2_000_000
 LISTED = 20
 """How many skipped files the report names."""
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp")
+IGNORED = {"Thumbs.db", "desktop.ini", "__MACOSX"}
+"""What other systems leave behind."""
 
 _MEND = "mend or remove them; expected PNG, JPEG, BMP, GIF and WebP pictures"
-_IGNORED = {"Thumbs.db", "desktop.ini", "__MACOSX"}
 _FEW, _SHARE = 3, 0.1
 """So many unreadable files of a part are never too many, and so large a share of them."""
 _NAMED_IN_ERROR = 10
@@ -227,7 +228,7 @@ def _folder(path: Path) -> str:
 def _entries(folder: str) -> Iterator[os.DirEntry[str]]:
     try:
         with os.scandir(folder) as entries:
-            yield from (one for one in entries if not one.name.startswith(".") and one.name not in _IGNORED)
+            yield from (one for one in entries if not one.name.startswith(".") and one.name not in IGNORED)
     except OSError as error:
         raise InputError(f"{shown(folder)} cannot be listed ({error.strerror})", "make it readable") from error
 
@@ -300,16 +301,20 @@ def check_few(skipped: Mapping[str, Text], total: int, folder: str) -> None:
     raise InputError(f"{what}: {first(names, _NAMED_IN_ERROR)} ({reasons})", _MEND)
 
 
+def check_classes(labels: Iterable[str], good: Iterable[str], folder: str) -> None:
+    """Raise InputError where no file of a class holds a picture. good: the classes of those that do."""
+    if lost := set(labels) - set(good):
+        named = first([repr(short(label, 40)) for label in sorted(lost)], _NAMED_IN_ERROR)
+        raise InputError(f"no file in {folder} of the class {named} holds a picture that can be read", _MEND)
+
+
 def _check_readable(part: _Part) -> None:
     total = len(part.skipped) + len(part.good)
     if not total:
         what = f"the folder {part.folder} holds no file"
         raise InputError(what, f"expected {part.folder}/<name of the class>/<pictures>")
     check_few(part.skipped, total, part.folder)
-    lost = {file.label for file in part.files} - {file.label for file in part.good}
-    if lost:
-        labels = first([repr(short(label, 40)) for label in sorted(lost)], _NAMED_IN_ERROR)
-        raise InputError(f"no file in {part.folder} of the class {labels} holds a picture that can be read", _MEND)
+    check_classes({file.label for file in part.files}, {file.label for file in part.good}, part.folder)
 
 
 def _skipped(part: _Part) -> Skipped:

@@ -1,15 +1,16 @@
 """Which of the layouts that people have their data in a path is, and what it holds."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from reportgen.dataset import Images
 from reportgen.errors import InputError, SurroundingsError
 from reportgen.texts import Text, text
-from reportgen.train import cifar, files, folders, idx, npz, parquet, parts, pixel_tables, source, tables
+from reportgen.train import archives, cifar, files, folders, idx, npz, parquet, parts, pixel_tables, source, tables
 from reportgen.train.pictures import Size
 from reportgen.train.source import Labels, Source
 from reportgen.wording import first, short
@@ -17,7 +18,8 @@ from reportgen.wording import first, short
 OF_KERAS = ("mnist", "fashion-mnist", "cifar10", "cifar100")
 KNOWN = (
     "expected a folder of pictures (<class>/*.jpg, train/<class>/*.jpg and test/<class>/*.jpg, or pictures and a .csv "
-    "with file names and labels), a folder of .npy, .parquet, CIFAR or IDX files, or an .npz, .csv or .parquet file"
+    "with file names and labels), a folder of .npy, .parquet, CIFAR or IDX files, an .npz, .csv or .parquet file, or a "
+    "zip or tar.gz of folders of pictures"
 )
 _FASHION = (
     "T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot",
@@ -87,6 +89,10 @@ def _of_file(path: Path, size: Size | None) -> Source:
         start = stream.read(4)
     if start == b"PAR1" or suffix == parquet.SUFFIX:
         return _of_parquet(path, [path], name, size)
+    if suffix != npz.SUFFIX and archives.looks_like(path):
+        images, labels, skipped, taken = archives.read(path, size)
+        origin = text("pictures in {folder}", folder=shown)
+        return Source(name, origin, images, labels, said=taken, skipped=skipped, form="folders", pictures=True)
     if suffix not in tables.SUFFIXES or start.startswith(b"PK"):
         arrays, taken = npz.read(path)
         return source.of_arrays(arrays, name, said, taken)
@@ -97,7 +103,7 @@ def _of_file(path: Path, size: Size | None) -> Source:
     raise InputError(
         f"{shown} is no table of pictures or pixels",
         "expected lines of a picture's file name and a label, with the pictures beside the table, or a header with one "
-        "column called label and all others of numbers",
+        "column called label and all others of numbers, or one called pixels with blanks between its numbers",
     )
 
 
@@ -142,14 +148,20 @@ def _of_tables(path: Path, found: _Tables, size: Size | None) -> Source:
         return _of_pixels(path, found.pixels, _name(path), origin, found.said)
     rows = {part: tables.rows(table, path) for part, table in found.named.items()}
     pictures = folders.read_named(path, size, rows)
-    numbers = tables.numbers(pictures.class_names)
-    labels = {
-        part: Labels(of_part, pictures.class_names) if numbers is None else Labels(np.array(numbers)[of_part])
-        for part, of_part in pictures.labels.items()
-    }
+    classes = {part: table.classes for part, table in found.named.items()}
+    labels = {part: _labels(of_part, pictures, classes[part]) for part, of_part in pictures.labels.items()}
     names = first([files.shown(table.path.name) for table in found.named.values()], _LISTED)
     origin = text("pictures in {folder}, labelled by {files}", folder=shown, files=names)
     return _made(path, pictures, labels, origin, found.said, "files")
+
+
+def _labels(of_part: NDArray[np.int64], found: folders.Found, classes: Mapping[int, str] | None) -> Labels:
+    """Return labels as a table gives them: numbers, names, or a column for each class, in whose order classes are."""
+    if classes is not None:
+        own = tuple(files.shown(name) for name in classes.values())
+        return Labels(np.array([own.index(found.class_names[number]) for number in of_part.tolist()], np.int64), own)
+    numbers = tables.numbers(found.class_names)
+    return Labels(of_part, found.class_names) if numbers is None else Labels(np.array(numbers)[of_part])
 
 
 def _of_pixels(
@@ -158,13 +170,21 @@ def _of_pixels(
     within = path if path.is_dir() else None
     images: dict[str, Images] = {}
     labels: dict[str, Labels] = {}
-    for part, table in found.items():
-        images[part], of_part, shaped = pixel_tables.read(table, within)
-        numbers = tables.numbers(sorted(set(of_part.tolist())))
-        labels[part] = Labels(of_part if numbers is None else of_part.astype(np.float64).astype(np.int64))
-        if shaped is not None and shaped not in said:
-            said = (*said, shaped)
+    for of_table, table in found.items():
+        by_usage = pixel_tables.read(table, within)
+        chosen = parts.Chosen({of_table: ""}, ()) if "" in by_usage else _chosen_usages(by_usage, table.path)
+        for part, usage in chosen.names.items():
+            images[part], of_part, shaped = by_usage[usage]
+            numbers = tables.numbers(sorted(set(of_part.tolist())))
+            labels[part] = Labels(of_part if numbers is None else of_part.astype(np.float64).astype(np.int64))
+            if shaped is not None and shaped not in said:
+                said = (*said, shaped)
+        said = (*said, *chosen.said)
     return Source(name, origin, images, labels, said=said)
+
+
+def _chosen_usages(names: Iterable[str], path: Path) -> parts.Chosen:
+    return parts.choose([(pixel_tables.of_usage(name), name) for name in names], files.shown(str(path)))
 
 
 def _tables(path: Path) -> _Tables | None:

@@ -143,7 +143,7 @@ def _ending(path: Path, stream: BinaryIO) -> str:
     if not head:
         raise InputError(f"{path} is empty", _EXPECTED)
     found = next((ending for magic, ending in _MAGIC.items() if head.startswith(magic)), None)
-    if found is None and (other := foreign.named(head, path.name)):
+    if found is None and (other := foreign.named(head, path)):
         raise InputError(f"{path} is {other[0]}", other[1])
     if found is None:
         raise InputError(f"{path} is neither a .keras archive nor an HDF5 file", _EXPECTED)

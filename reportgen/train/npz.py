@@ -22,6 +22,8 @@ from reportgen.wording import first, short
 
 T = TypeVar("T")
 
+SUFFIX = ".npz"
+
 _MAGIC = b"\x93NUMPY"
 _LISTED = 10
 _HEADER = 2**14  # numpy itself takes no header beyond 10,000 characters
@@ -59,7 +61,7 @@ def read(path: Path) -> Found:
     with files.opened(path) as stream:
         start = stream.read(4)
         if not start.startswith(b"PK"):
-            kinds = "expected an .npz, .csv or .parquet file, or a folder of pictures"
+            kinds = "expected an .npz, .csv or .parquet file, or pictures in a folder, a zip or a tar.gz"
             raise InputError(f"{path} {_other_kind(start)}", f"{kinds}; an array: {_DO}")
         return _explained(lambda: _members(stream, path), path)
 
@@ -103,7 +105,7 @@ def _explained(made: Callable[[], T], path: Path) -> T:
     """Return what `made` returns. Raises InputError for whatever a damaged file makes numpy, zipfile and zlib raise."""
     try:
         return made()
-    except ReportgenError:
+    except (ReportgenError, MemoryError):
         raise
     except Exception as error:
         raise InputError(f"{path} cannot be read ({str(error) or type(error).__name__})", _DO) from error

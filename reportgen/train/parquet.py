@@ -4,7 +4,6 @@ import json
 import os
 from collections import Counter
 from collections.abc import Iterator
-from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,8 +11,8 @@ import numpy as np
 
 from reportgen.dataset import Skipped
 from reportgen.errors import InputError, ReportgenError, SurroundingsError
-from reportgen.texts import Text, text
-from reportgen.train import decode, files, folders, labels, parts, pictures, stored
+from reportgen.texts import Text
+from reportgen.train import files, folders, labels, parts, pictures, stored
 from reportgen.train.pictures import Packed, Size, Traits
 from reportgen.train.source import Labels
 from reportgen.wording import first, short
@@ -25,7 +24,7 @@ _LABELS = ("label", "labels", "fine_label", "class", "target", "class_label")
 _MOST_FILES, _MOST_ROWS, _MOST_BYTES = 10_000, 2_000_000, 64 * 2**30
 _ROWS_AT_ONCE = 64
 _LONGEST_LABEL = 1000
-_AT_ONCE, _LISTED = 256, 10
+_LISTED = 10
 _HOW = "expected a column image of encoded pictures (a struct with bytes, or bytes) and a column label"
 
 
@@ -128,13 +127,12 @@ class _Part:
         ends = np.cumsum([0, *self._sizes], dtype=np.int64)
         held = self._spool.images((int(ends[-1]),), np.dtype(np.uint8)) if ends[-1] else np.zeros(0, np.uint8)
         self._packed = Packed(held, np.stack([ends[:-1], ends[1:]], axis=1), (1, 1, 1), np.dtype(np.uint8), size)
-        numbers, found, bad = iter(range(len(self._sizes))), Counter[Traits](), dict[int, Text]()
-        while some := list(islice(numbers, _AT_ONCE)):
-            for number, one in zip(some, pictures.in_threads(lambda n: self._looked_at(n, size), some), strict=True):
-                if isinstance(one, Text):
-                    bad[number] = one
-                else:
-                    found[one] += 1
+        found, bad = Counter[Traits](), dict[int, Text]()
+        for number, one in enumerate(self._packed.looked_through(size)):
+            if isinstance(one, Text):
+                bad[number] = one
+            else:
+                found[one] += 1
         named = {f"row {number}": reason for number, reason in bad.items()}
         folders.check_few(named, len(self._sizes), self.where)
         if bad:
@@ -154,15 +152,6 @@ class _Part:
         if len({type(label) for label in self._labels}) > 1:
             raise InputError(f"{self.where} has text labels in one file and numbers in another", "use one kind for all")
         return Labels(np.array(self._labels)[self._good], self.names)
-
-    def _looked_at(self, number: int, size: Size | None) -> Traits | Text:
-        assert self._packed is not None
-        if not (held := self._packed.encoded(number)):
-            return text("it is empty")
-        try:
-            return pictures.traits(decode.decode(held, size))
-        except decode.Unreadable as error:
-            return error.reason
 
 
 def _rows(stream: Any, path: Path, part: _Part) -> Iterator[tuple[bytes | None, Any]]:

@@ -2,7 +2,7 @@
 
 import os
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple, Self, TypeVar
 
@@ -21,6 +21,7 @@ Size = tuple[int, int]
 
 _NAMED_IN_ERROR = 10
 _MOST_THREADS = 4
+_AT_ONCE = 256
 _T = TypeVar("_T")
 
 
@@ -163,6 +164,22 @@ class Packed(_Decoded):
         begin, end = self._spans[number].tolist()
         found: NDArray[Any] = self._held[begin:end]
         return found.tobytes()
+
+    def looked_through(self, size: Size | None, known: Mapping[int, Text] | None = None) -> Iterator[Traits | Text]:
+        """Decode all pictures and yield what each is like, or why there is none. known: by number, where it is so."""
+
+        def look(number: int) -> Traits | Text:
+            if known and number in known:
+                return known[number]
+            if not (held := self.encoded(number)):
+                return text("it is empty")
+            try:
+                return traits(decode.decode(held, size))
+            except decode.Unreadable as error:
+                return error.reason
+
+        for start in range(0, len(self), _AT_ONCE):
+            yield from in_threads(look, range(start, min(start + _AT_ONCE, len(self))))
 
     def _pixels(self, number: int) -> NDArray[Any]:
         return self._decoded(self.encoded(number))  # it was decoded once before, and nobody else has these bytes

@@ -150,6 +150,8 @@ def _part(given: Any, part: str, source: str) -> batches.Gone:
 def _array(value: Any, what: str) -> Array:
     try:
         return np.asarray(value)
+    except MemoryError:
+        raise
     except Exception as error:  # a library's own array type raises what it likes
         raise InputError(f"{what} is no array ({error})", "give rows of equal length") from error
 

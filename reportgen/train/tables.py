@@ -2,7 +2,7 @@
 
 import csv
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from io import TextIOWrapper
@@ -25,8 +25,12 @@ _MOST_BYTES = 256 * 2**20
 _MOST_COLUMNS = 30
 _LONGEST_LINE = 2**20
 _LONGEST_NAME = 4096
+_MOST_CLASSES = 5_000
 _LISTED, _MOST_TABLES, _MOST_FOLDERS, _TRIED = 10, 50, 100, 5
-_HOW = "expected a header, one column of file names, and one of labels that is called label"
+_HOW = (
+    "expected a header, one column of file names, and one of labels that is called label, or one of 0 and 1 for each "
+    "class"
+)
 
 
 @dataclass(frozen=True)
@@ -35,7 +39,8 @@ class Table:
 
     part: that its name says, None for a single one. columns: of the file names and of the labels. header: whether the
     first line is one. separator: between the columns. bases: the folders, below the table's, that names may be in,
-    the likeliest first. suffix: what is missing at the end of the names.
+    the likeliest first. suffix: what is missing at the end of the names. classes: where each class has a column of 0
+    and 1, all of them by column; `columns` has the first of these then.
     """
 
     path: Path
@@ -45,6 +50,7 @@ class Table:
     separator: str
     bases: tuple[str, ...]
     suffix: str
+    classes: dict[int, str] | None = None
 
 
 def listed(folder: Path) -> list[Path]:
@@ -59,19 +65,23 @@ def looked_at(path: Path, within: Path | None) -> Table | None:
     Raises InputError where they do, but the column of labels cannot be told.
     """
     lines, separator = begin(path, within, _TRIED + 1)
-    if not lines or not 2 <= len(lines[0]) <= _MOST_COLUMNS:
+    if not lines or not 2 <= len(lines[0]) <= _MOST_CLASSES + 1:
         return None
     part = parts.of_stem(path.stem)
     bases = _bases(path.parent, part)
     rows = [line for line in lines if len(line) == len(lines[0])]
+    is_wide = len(lines[0]) > _MOST_COLUMNS
     for number, row in enumerate(rows):
-        for column, name in enumerate(row):
+        for column, name in enumerate(row[:1] if is_wide else row):
             if (found := _found(path.parent, bases, name)) is not None:
                 header = number > 0
-                chosen = _label_column(path, lines[0] if header else None, len(row), column)
+                classes = _classes(rows, column) if header else None
+                if is_wide and classes is None:
+                    return None
+                chosen = min(classes) if classes else _label_column(path, rows[0] if header else None, len(row), column)
                 base, suffix = found
                 ordered = (base, *(one for one in bases if one != base))
-                return Table(path, part, (column, chosen), header, separator, ordered, suffix)
+                return Table(path, part, (column, chosen), header, separator, ordered, suffix, classes)
     return None
 
 
@@ -87,7 +97,8 @@ def rows(table: Table, within: Path | None) -> list[Row]:
             continue
         if len(line) <= max(table.columns) or not line[of_name].strip() or not line[of_label].strip():
             raise InputError(f"line {number} of {table.path} lacks a file name or a label", "give every picture both")
-        name, label = _tidy(line[of_name]) + table.suffix, files.shown(line[of_label].strip())
+        label = line[of_label] if table.classes is None else _hot(table, table.classes, number, line)
+        name, label = _tidy(line[of_name]) + table.suffix, files.shown(label.strip())
         if found.setdefault(name, label) != label:
             what = f"{table.path} gives {short(name)!r} the labels {short(found[name])!r} and {short(label)!r}"
             raise InputError(what, "give every picture one label")
@@ -146,6 +157,37 @@ def _lines(path: Path, within: Path | None, separator: str) -> Iterator[list[str
             yield from csv.reader(bounded(), delimiter=separator)
         except csv.Error as error:
             raise InputError(f"{path} is no table ({error})", _HOW) from error
+
+
+def _classes(rows: Sequence[Sequence[str]], of_names: int) -> dict[int, str] | None:
+    """Return the classes by column where each has one of 0 and 1, None where that is not so of the first lines.
+
+    rows: these, of one length, a header before them.
+    """
+    named = {column: name.strip() for column, name in enumerate(rows[0]) if column != of_names}
+    names = set(named.values())
+    if len(named) < 2 or len(rows) < 2 or len(names) < len(named) or "" in names or any(map(is_label, names)):
+        return None
+    values = [[_binary(row[column]) for column in named] for row in rows[1:]]
+    return named if all(None not in row and row.count(1) == 1 for row in values) else None
+
+
+def _hot(table: Table, classes: Mapping[int, str], number: int, line: Sequence[str]) -> str:
+    """Return the name of the one class whose column has a 1 in a line. Raises InputError where that is not one."""
+    values = {column: _binary(line[column]) if column < len(line) else None for column in classes}
+    if bad := next((column for column, value in values.items() if value is None), None):
+        held = line[bad] if bad < len(line) else ""
+        what = f"line {number} of {table.path} has {short(held)!r} for the class {short(classes[bad])!r}"
+        raise InputError(what, "expected 0 or 1 in the column of each class")
+    hot = [column for column, value in values.items() if value]
+    if len(hot) != 1:
+        what = f"line {number} of {table.path} gives its picture {len(hot)} classes"
+        raise InputError(what, "give every picture one class; leave out the lines of all others")
+    return classes[hot[0]]
+
+
+def _binary(value: str) -> int | None:
+    return {"0": 0, "0.0": 0, "1": 1, "1.0": 1}.get(value.strip())
 
 
 def _label_column(path: Path, header: list[str] | None, columns: int, of_names: int) -> int:
