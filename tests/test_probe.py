@@ -492,6 +492,7 @@ def test_a_batch_is_run_again_only_where_it_needs_wider_bins(monkeypatch: pytest
     monkeypatch.setattr(probe, "batch_size", lambda *_: 100)
     values = np.random.default_rng(0).uniform(-1, 1, (1000, 3))
     counter = Counting()
+    keras.utils.set_random_seed(0)
     model = keras.Sequential([L.Input((1, 3, 1)), counter, L.Flatten(), L.Dense(3, name="h"), L.Dense(2, name="o")])
     look(model, make_dataset(vectors(values), scale=1.0))
     assert int(counter.seen.numpy()) == 64 + 1000
