@@ -17,10 +17,10 @@ __all__ = [
 
 if TYPE_CHECKING:
     from reportgen.callback import ReportCallback
-    from reportgen.collect.finding_kinds import FindingThresholds
     from reportgen.errors import InputError, ReportgenError, SurroundingsError
     from reportgen.pipeline import render as rerender
     from reportgen.pipeline import report
+    from reportgen.record.finding_kinds import FindingThresholds
     from reportgen.result import Report
 
 # `render` itself is the name of a package here, which would take the function's place once it is imported

@@ -7,18 +7,20 @@ from pathlib import Path
 from typing import Any
 
 from reportgen import pipeline
-from reportgen.collect import collected, deaths
-from reportgen.collect.finding_kinds import FindingThresholds
+from reportgen.analysis import collected
+from reportgen.analysis.activations import dead_history
+from reportgen.data import samples
 from reportgen.dataset import Data, Dataset
 from reportgen.engines import choice
 from reportgen.errors import InputError, ReportgenError, one_line
+from reportgen.model import functional
 from reportgen.options import FORMATS, Analysed, Budget, ClassNames, Options, PixelRange
-from reportgen.painting import Painter
+from reportgen.pipeline.painting import Painter
 from reportgen.progress import Progress
 from reportgen.record import Deaths, Look
+from reportgen.record.finding_kinds import FindingThresholds
 from reportgen.result import Report
-from reportgen.train import functional, samples
-from reportgen.train.runtime import keras
+from reportgen.runtime import keras
 
 _MOST_WATCHED = 1_000_000
 
@@ -80,7 +82,7 @@ class ReportCallback(keras.callbacks.Callback):  # type: ignore[misc]  # keras s
         data: Data,
         *,
         out: str | Path | None = None,
-        watch: int = deaths.WATCHED,
+        watch: int = dead_history.WATCHED,
         title: str | None = None,
         seed: int = 0,
         examples: int = 5,
@@ -137,7 +139,7 @@ class ReportCallback(keras.callbacks.Callback):  # type: ignore[misc]  # keras s
         )
         self._order.check()
         self._dataset: Dataset | None = None
-        self._watch: deaths.Watch | None = None
+        self._watch: dead_history.Watch | None = None
         self._watching = ExitStack()
         self.report, self.error = None, None
 
@@ -179,7 +181,7 @@ class ReportCallback(keras.callbacks.Callback):  # type: ignore[misc]  # keras s
         with Painter(self._order.formats, self._progress) as painter:
             painter.check()
         if self._watched:
-            self._watch = deaths.Watch(model, dataset, part, images=self._watched, memory=options.memory)
+            self._watch = dead_history.Watch(model, dataset, part, images=self._watched, memory=options.memory)
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         """Count the units that are dead before the first epoch of all."""

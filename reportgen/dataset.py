@@ -10,10 +10,10 @@ from typing import Any, Literal, Protocol, cast, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-from reportgen.texts import Text, text
+from reportgen.i18n import Text, text
 
 Data = str | Path | Mapping[str, Any] | tuple[Any, Any] | Iterable[Any]
-"""What a caller can give for a data set, see `train.samples.load`."""
+"""What a caller can give for a data set, see `data.samples.load`."""
 
 PerChannel = float | tuple[float, ...]
 """One number for all channels, or one for each."""
@@ -168,7 +168,7 @@ class Split:
 class Dataset:
     """Labelled images with their origin.
 
-    source: where they came from, in words. sha256: of images, labels and class names, see `train.samples.fingerprint`.
+    source: where they came from, in words. sha256: of images, labels and class names, see `data.samples.fingerprint`.
     skipped: what was left out because it could not be read, by part. prepared: what was done to the images when they
     were read, in sentences; None where they are as they were found. labelled: what the labels were. split: how parts
     were made of one, None where the data has them itself.

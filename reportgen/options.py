@@ -13,7 +13,7 @@ PixelRange = str
 RANGES = ("auto", "0-1", "0-255", "-1-1", "caffe", "torch")
 Analysed = Literal["test", "train", "both"]
 ClassNames = str | Path | Sequence[str] | Mapping[str, int]
-"""What a caller can give for the names of the classes, see `train.names.given`."""
+"""What a caller can give for the names of the classes, see `data.names.given`."""
 
 FORMATS = ("html", "pdf")
 LANGUAGES = ("en", "ja")

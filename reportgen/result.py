@@ -6,11 +6,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from reportgen import record_file
 from reportgen.deliver import file
 from reportgen.deliver import folder as folders
 from reportgen.errors import InputError, ReportgenError, SurroundingsError
-from reportgen.record import Record
+from reportgen.record import Record, record_file
 from reportgen.render import notebook, words
 
 _PAGE = "report.html"

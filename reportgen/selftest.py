@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from reportgen.dataset import Dataset, Part, Pixels
+from reportgen.i18n import literal
 from reportgen.progress import Progress
 from reportgen.record import Unit
-from reportgen.texts import literal
 
 if TYPE_CHECKING:
     import keras
@@ -57,7 +57,9 @@ FAULTS = (
 def run(progress: Progress) -> list[str]:
     """Judge the planted model the way a report does, and return a line for each verdict that is wrong."""
     with progress.stage("tensorflow", "Starting TensorFlow ..."):
-        from reportgen.collect import facts, graph, inside, outputs, probe, reading
+        from reportgen.analysis import judging
+        from reportgen.analysis.activations import graph, outputs, probe, reading
+        from reportgen.analysis.units import facts
     with progress.stage("selftest", f"Judging {len(FAULTS)} units with known faults ..."):
         drawn, found = graph.Graph(model()), dataset()
         readings = reading.readings(drawn)
@@ -65,8 +67,8 @@ def run(progress: Progress) -> list[str]:
             drawn, readings, {"test": found.test}, ["test"], found, memory=1000, progress=progress
         )
         predicted = outputs.read(answered)[0]["test"].predicted
-        looked = inside.Looked(readings, plans, tallies, {"test": found.test}, {"test": predicted})
-        _, units = inside.judge(drawn, looked, found, found.class_names, facts.DEFAULTS)
+        looked = judging.Looked(readings, plans, tallies, {"test": found.test}, {"test": predicted})
+        _, units = judging.judge(drawn, looked, found, found.class_names, facts.DEFAULTS)
     return differences([unit for unit in units if unit.layer == LAYER])
 
 
@@ -107,7 +109,7 @@ def _compared(unit: Unit, planted: Planted) -> list[tuple[str, Any, Any, bool]]:
 
 def model() -> "keras.Model":
     """Return the model: the planted layer, and beside it a head that reads the classes off the marks."""
-    from reportgen.train.runtime import keras
+    from reportgen.runtime import keras
 
     layers = keras.layers
     images = keras.Input((_SIDE, _SIDE, _MARKS + _CLASSES))

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from reportgen.train.inspection import allowed
-from reportgen.train.runtime import keras
+from reportgen.model.inspection import allowed
+from reportgen.runtime import keras
 
 L, ops = keras.layers, keras.ops
 Model = Any

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from reportgen.errors import ReportgenError
+from reportgen.i18n import Text, literal, ntext, text
 from reportgen.record import (
     SCHEMA,
     AccuracyChange,
@@ -44,7 +45,6 @@ from reportgen.record import (
     TopImage,
     Unit,
 )
-from reportgen.texts import Text, literal, ntext, text
 
 NAMES = ["circle", "square", "star"]
 

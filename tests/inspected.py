@@ -43,7 +43,7 @@ def inspected(files: Sequence[Path]) -> list[Inspected]:
 
 def main() -> None:
     """Look into the files that a JSON list on stdin names, and print what became of each."""
-    from reportgen.train.inspection import configuration, container, weights  # noqa: F401  # loaded once, for all
+    from reportgen.model.inspection import configuration, container, weights  # noqa: F401  # loaded once, for all
 
     print(json.dumps([_in_a_process(Path(name)) for name in json.load(sys.stdin)]))
 
@@ -68,7 +68,7 @@ def _in_a_process(file: Path) -> dict[str, Any]:
 
 def _look(file: Path) -> NoReturn:
     """Do what reportgen's own process does, its output in a file, and end at once where it does what it must not."""
-    from reportgen.train.inspection import child
+    from reportgen.model.inspection import child
 
     with file.with_name("answer").open("w") as answer:
         os.dup2(answer.fileno(), 1)

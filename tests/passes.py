@@ -8,19 +8,21 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from reportgen.collect import inside, outputs, probe, scores
-from reportgen.collect.facts import DEFAULTS, Thresholds
-from reportgen.collect.graph import Graph
-from reportgen.collect.outputs import Outputs
-from reportgen.collect.reading import Reading, readings
+from reportgen.analysis import judging
+from reportgen.analysis.activations import outputs, probe
+from reportgen.analysis.activations.graph import Graph
+from reportgen.analysis.activations.outputs import Outputs
+from reportgen.analysis.activations.reading import Reading, readings
+from reportgen.analysis.activations.tally import LayerPlan, LayerTally
+from reportgen.analysis.evaluation import scores
+from reportgen.analysis.units.facts import DEFAULTS, Thresholds
+from reportgen.data import samples
 from reportgen.dataset import Dataset, Part, Pixels
+from reportgen.i18n import literal
 from reportgen.progress import Progress
 from reportgen.record import LayerVerdict, Unit
-from reportgen.tally import LayerPlan, LayerTally
-from reportgen.texts import literal
-from reportgen.train import samples
 
-keras = pytest.importorskip("reportgen.train.runtime", reason="TensorFlow is not installed").keras
+keras = pytest.importorskip("reportgen.runtime", reason="TensorFlow is not installed").keras
 Array = NDArray[Any]
 QUIET = Progress()
 
@@ -73,7 +75,7 @@ class Looked:
     graph: Graph
     readings: list[Reading]
     outputs: dict[str, Outputs]
-    looked: inside.Looked
+    looked: judging.Looked
     layers: list[LayerVerdict]
     units: list[Unit]
 
@@ -105,9 +107,9 @@ def look(
         graph, found, parts, list(looked_at), dataset, memory=memory, progress=QUIET
     )
     predicted = {name: one.predicted for name, one in outputs.read(answered)[0].items() if name in looked_at}
-    looked = inside.Looked(found, plans, tallies, {name: parts[name] for name in looked_at}, predicted)
+    looked = judging.Looked(found, plans, tallies, {name: parts[name] for name in looked_at}, predicted)
     names = scores.class_labels(dataset.class_names, answered["test"].classes)
-    layers, units = inside.judge(graph, looked, dataset, names, thresholds)
+    layers, units = judging.judge(graph, looked, dataset, names, thresholds)
     return Looked(model, dataset, graph, found, answered, looked, layers, units)
 
 

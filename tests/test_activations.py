@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from reportgen.collect import nonlinearity
+from reportgen.analysis.activations import nonlinearity
 from reportgen.dataset import Part
+from reportgen.model import load, model_file
 from reportgen.record import Unit
-from reportgen.train import load, model_file
 from tests.passes import Looked, flat, keras, look, make_dataset, predicted
 
 pytestmark = pytest.mark.tensorflow

@@ -15,8 +15,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from reportgen.data import archives, folders, samples, stored
 from reportgen.errors import InputError
-from reportgen.train import archives, folders, samples, stored
 from tests.builders import assert_one_line
 from tests.test_layouts import load, picture, refused, sizes
 

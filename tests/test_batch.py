@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from reportgen.batch import finished, items
+from reportgen.batch.items import Item
 from reportgen.errors import InputError
-from reportgen.many import finished, items
-from reportgen.many.items import Item
 from reportgen.options import Options
 from reportgen.pipeline import Order
 from reportgen.record import Look

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from reportgen.data import samples, stored
 from reportgen.dataset import Dataset
 from reportgen.errors import InputError
-from reportgen.train import samples, stored
 from tests.builders import assert_one_line, modules_after
 
 Array = NDArray[Any]
@@ -71,7 +71,7 @@ ARRAYS = load({"x_test": IMAGES, "y_test": LABELS})
 
 @pytest.mark.parametrize("in_memory", [10_000, 1000], ids=["in memory", "on disk"])
 def test_batches_are_the_same_data_as_arrays(monkeypatch: pytest.MonkeyPatch, in_memory: int) -> None:
-    monkeypatch.setattr("reportgen.train.batches.IN_MEMORY", in_memory)
+    monkeypatch.setattr("reportgen.data.batches.IN_MEMORY", in_memory)
     found = load(batches())
     assert isinstance(found.test.images, np.ndarray) == (in_memory > 1000)
     assert content(found) == content(ARRAYS)
@@ -181,13 +181,13 @@ Make = Callable[[Any, Any], Any]
 
 
 def of_slices(images: Any, labels: Any) -> Any:
-    from reportgen.train.runtime import tf
+    from reportgen.runtime import tf
 
     return tf.data.Dataset.from_tensor_slices((images, labels))
 
 
 def real_py_dataset(images: Any, labels: Any) -> Any:
-    from reportgen.train.runtime import keras
+    from reportgen.runtime import keras
 
     class Batches(keras.utils.PyDataset):
         def __len__(self) -> int:
@@ -233,7 +233,7 @@ def test_a_shuffled_data_set_keeps_images_and_labels_together() -> None:
 def test_pictures_as_keras_reads_folders_of_them(tmp_path: Path) -> None:
     from PIL import Image
 
-    from reportgen.train.runtime import keras
+    from reportgen.runtime import keras
 
     for label, name in enumerate(["ant", "bee"]):
         (tmp_path / name).mkdir()
@@ -277,7 +277,7 @@ def test_images_of_different_sizes_are_refused_without_tensorflow_s_own_names_fo
 @pytest.mark.tensorflow
 def test_a_live_model_on_arrays_and_on_data_sets_gives_the_same_report(tmp_path: Path) -> None:
     import reportgen
-    from reportgen.train.runtime import keras
+    from reportgen.runtime import keras
 
     keras.utils.set_random_seed(0)
     layers = [keras.layers.Flatten(), keras.layers.Dense(4, activation="relu"), keras.layers.Dense(3)]

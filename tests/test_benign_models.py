@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+from reportgen.model import load, model_file
+from reportgen.model.inspection import allowed
 from reportgen.options import Bounds
-from reportgen.train import load, model_file
-from reportgen.train.inspection import allowed
 
 pytestmark = pytest.mark.tensorflow
-keras = pytest.importorskip("reportgen.train.runtime", reason="TensorFlow is not installed").keras
+keras = pytest.importorskip("reportgen.runtime", reason="TensorFlow is not installed").keras
 
 from tests import benign  # noqa: E402  # builds models
 

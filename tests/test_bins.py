@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from reportgen import bins
-from reportgen.bins import Grid
+from reportgen.analysis.activations import bins
+from reportgen.analysis.activations.bins import Grid
 from tests.builders import modules_after
 
 Array = NDArray[Any]
@@ -116,4 +116,4 @@ def test_joining_is_exact_in_any_order(order: tuple[int, ...]) -> None:
 
 
 def test_bins_need_numpy_alone() -> None:
-    assert not {"tensorflow", "keras", "sklearn", "scipy"} & modules_after("import reportgen.bins")
+    assert not {"tensorflow", "keras", "sklearn", "scipy"} & modules_after("import reportgen.analysis.activations.bins")

@@ -21,14 +21,14 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from reportgen import arrays, files, record_file, scratch
-from reportgen.cli import app
+from reportgen import files, scratch
+from reportgen.cli.app import app
+from reportgen.cli.common import explained
 from reportgen.errors import InputError
-from reportgen.record import Record
-from reportgen.render import charts
-from reportgen.shell import explained
-from reportgen.texts import Text, literal
-from reportgen.train import history
+from reportgen.i18n import Text, literal
+from reportgen.model import history
+from reportgen.record import Record, arrays, record_file
+from reportgen.render.charts import geometry
 from tests.builders import assert_one_line, changed_from, make_finding, make_history, make_record
 
 SHA = "a" * 64
@@ -263,7 +263,7 @@ def test_a_long_history_is_thinned_and_that_is_said(run: Run, tmp_path: Path) ->
     epochs = 100_000
     losses = [1.0 + abs(n - 77_777) / epochs for n in range(epochs)]
     long = history.from_metrics({"loss": losses}, source=literal("history.csv"))
-    assert len(charts.spread(long, 1000)) <= 1000 and long.best_epoch == 77_778
+    assert len(geometry.spread(long, 1000)) <= 1000 and long.best_epoch == 77_778
     folder = put(tmp_path / "a", make_record(history=long))
     assert run("render", folder, "--formats", "html").exit_code == 0
     page = (folder / "report.html").read_text(encoding="utf-8")

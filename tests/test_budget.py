@@ -11,22 +11,24 @@ import html5lib
 import numpy as np
 import pytest
 
-from reportgen import painting, pipeline, record_file
+from reportgen import pipeline
 from reportgen.errors import InputError, SurroundingsError
 from reportgen.options import Budget
+from reportgen.pipeline import painting
 from reportgen.progress import Progress
-from reportgen.record import Cards, ClassMap, Correlations, Examples, Maps, Record
-from reportgen.render import budget, cost, page, pdf, room
-from reportgen.render.budget import Fitted, Fitting
-from reportgen.render.cost import Cost
-from reportgen.render.layer_views import CELLS_ON_PAPER, ROWS_ON_PAPER
-from reportgen.render.printer import Printer
+from reportgen.record import Cards, ClassMap, Correlations, Examples, Maps, Record, record_file
+from reportgen.render.page import budget, cost, detail, page
+from reportgen.render.page.budget import Fitted, Fitting
+from reportgen.render.page.cost import Cost
+from reportgen.render.page.layer_views import CELLS_ON_PAPER, ROWS_ON_PAPER
+from reportgen.render.pdf import pdf
+from reportgen.render.pdf.printer import Printer
 from tests.builders import assert_one_line, make_kernels, make_pictures, make_record, make_unit, make_verdict
 from tests.conftest import Run
 
 LAYERS, UNITS, EXAMPLES, SIDE, IMAGE, CARDS = ("first", "second"), 70, 4, 36, 260, 50
-SCREEN = range(len(room.on_screen()))
-PAPER = range(len(room.on_paper(make_record())))
+SCREEN = range(len(detail.on_screen()))
+PAPER = range(len(detail.on_paper(make_record())))
 
 
 def large() -> Record:
@@ -75,7 +77,7 @@ def record() -> Record:
 @pytest.fixture(scope="module")
 def steps(record: Record) -> dict[tuple[bool, int], page.Page]:
     """Return the record's page on every step of both ladders, by whether it is for paper."""
-    fitting, ladders = plain(record), {False: room.on_screen(), True: room.on_paper(record)}
+    fitting, ladders = plain(record), {False: detail.on_screen(), True: detail.on_paper(record)}
     return {
         (paper, n): fitting._made(ladder, n, 0.5, **({"on_paper": True} if paper else {}))
         for paper, ladder in ladders.items()
@@ -192,7 +194,7 @@ def test_what_is_said_to_be_left_out_is_what_is_not_there(
 
 @pytest.mark.parametrize(("limit", "split"), [(2.5, None), (1.5, None), (0.7, None), (1.1, "beside")])
 def test_the_page_is_the_first_step_that_fits(record: Record, limit: float, split: str | None) -> None:
-    fitting, ladder = plain(record), room.on_screen()
+    fitting, ladder = plain(record), detail.on_screen()
     found = fitting.page(limit, split=split)
     assert found.fits
     assert len(found.made.html.encode()) + sum(map(len, found.made.files.values())) <= limit * 1e6
@@ -207,7 +209,7 @@ def test_where_nothing_fits_the_least_is_made(record: Record) -> None:
 
 
 def test_what_is_foreseen_is_about_right(record: Record, steps: dict[tuple[bool, int], page.Page]) -> None:
-    for paper, ladder in ((False, room.on_screen()), (True, room.on_paper(record))):
+    for paper, ladder in ((False, detail.on_screen()), (True, detail.on_paper(record))):
         measure = cost.of_paper if paper else cost.of_page
         for n in range(len(ladder) - 1):
             foreseen, real = cost.foreseen(record, ladder[n], paper=paper), measure(steps[paper, n])
@@ -258,19 +260,19 @@ def test_where_no_step_fits_the_last_one_is_made() -> None:
 
 
 def test_with_room_for_everything_nothing_is_touched(record: Record) -> None:
-    assert room.thinned(record, room.ALL) is record
+    assert detail.thinned(record, detail.ALL) is record
 
 
 def test_thinning_touches_pictures_alone(record: Record) -> None:
-    least = room.thinned(record, room.on_screen()[-1].room)
+    least = detail.thinned(record, detail.on_screen()[-1].room)
     assert dataclasses.replace(least, pictures=record.pictures) == record
     assert not least.pictures.maps and not least.pictures.kernels and not least.pictures.class_maps
 
 
 @pytest.mark.parametrize("step", range(2, 12))
 def test_thinned_outputs_are_values_of_the_whole_ones(record: Record, step: int) -> None:
-    space = room.on_screen()[step].room
-    for before, after in zip(record.pictures.maps, room.thinned(record, space).pictures.maps, strict=False):
+    space = detail.on_screen()[step].room
+    for before, after in zip(record.pictures.maps, detail.thinned(record, space).pictures.maps, strict=False):
         examples, height, width, units = after.values.shape
         assert after.units == before.units
         assert max(height, width) <= (space.map_side or SIDE)
@@ -283,14 +285,14 @@ def test_a_unit_that_fired_is_not_thinned_to_one_that_did_not() -> None:
     values[0, 33, 7, 0] = 2.0  # in no row that is kept
     values[0, 0, 0, 1] = 1.0
     record = make_record(pictures=make_pictures(maps=[Maps("conv", 3, 1, values)]))
-    after = room.thinned(record, room.Room(map_side=8)).pictures.maps[0]
+    after = detail.thinned(record, detail.Room(map_side=8)).pictures.maps[0]
     assert after.values.shape == (1, 8, 8, 3) and after.step == 5
     assert after.values.any(axis=(0, 1, 2)).tolist() == [True, True, False]
     assert after.values[0, 6, 1, 0] == 2.0
 
 
 def test_of_cards_those_of_healthy_units_go_first(record: Record) -> None:
-    kept = room.thinned(record, room.Room(cards=20)).pictures.cards.units
+    kept = detail.thinned(record, detail.Room(cards=20)).pictures.cards.units
     states = {(unit.layer, unit.unit): unit.state for unit in record.units}
     shown = [states[layer, unit] for layer, units in kept.items() for unit in units]
     assert Counter(shown) == {"dead": 14, "healthy": 6}
@@ -298,7 +300,7 @@ def test_of_cards_those_of_healthy_units_go_first(record: Record) -> None:
 
 def test_correlations_keep_their_units_and_order(record: Record) -> None:
     before = record.pictures.correlations[0]
-    after = room.thinned(record, room.Room(compared=32)).pictures.correlations[0]
+    after = detail.thinned(record, detail.Room(compared=32)).pictures.correlations[0]
     assert after.order.tolist() == [unit for unit in before.order if unit < 32]
     row, column = before.order.tolist().index(3), before.order.tolist().index(30)
     place = after.order.tolist()
@@ -311,14 +313,14 @@ def test_series_and_volumes_are_shown_whole(shape: tuple[int, ...]) -> None:
     pictures = make_pictures(
         examples=Examples(images, np.array([0, 0]), np.array([0, 1])), worst=images, maps=[Maps("conv", 2, 1, values)]
     )
-    less = room.thinned(make_record(pictures=pictures), room.Room(map_side=8, image_side=48)).pictures
+    less = detail.thinned(make_record(pictures=pictures), detail.Room(map_side=8, image_side=48)).pictures
     assert less.examples.images.shape == images.shape and less.maps[0].values.shape == values.shape
 
 
 @pytest.mark.parametrize(("layers", "units"), [(1, 4000), (53, 500), (400, 30), (1600, 8)])
 def test_the_pdf_of_many_layers_lists_fewer_units_of_each(layers: int, units: int) -> None:
     many = make_record(layers=[make_verdict(f"layer{n}", units) for n in range(layers)])
-    listing = room.on_paper(many)[0].listing
+    listing = detail.on_paper(many)[0].listing
     assert listing.rows is not None and listing.cells is not None
     assert listing.rows <= ROWS_ON_PAPER and listing.cells <= CELLS_ON_PAPER
     for most, of_all, each in ((ROWS_ON_PAPER, 1500, listing.rows), (CELLS_ON_PAPER, 5000, listing.cells)):
@@ -328,7 +330,7 @@ def test_the_pdf_of_many_layers_lists_fewer_units_of_each(layers: int, units: in
 
 def test_a_pdf_that_lists_fewer_units_says_so_though_its_pictures_fit() -> None:
     many = make_record(layers=[make_verdict(f"layer{n}", 60) for n in range(300)])
-    said = " ".join(room.left_out(many, room.on_paper(many)[0], 10, paper=True, is_last=False))
+    said = " ".join(detail.left_out(many, detail.on_paper(many)[0], 10, paper=True, is_last=False))
     assert said.startswith("This model has more layers and units than there is room for in a PDF.")
     assert "The tables of units have at most 5 units of each layer." in said
     assert "--max-pdf-mb" not in said

@@ -20,7 +20,7 @@ from reportgen.record import Deaths
 from tests.builders import assert_one_line
 
 pytestmark = pytest.mark.tensorflow
-keras = pytest.importorskip("reportgen.train.runtime", reason="TensorFlow is not installed").keras
+keras = pytest.importorskip("reportgen.runtime", reason="TensorFlow is not installed").keras
 L = keras.layers
 Model = Any
 
@@ -214,7 +214,7 @@ def test_the_training_is_the_same_with_the_callback_and_without(callback: Callab
 
 def test_a_user_s_settings_of_keras_stay_as_they_are() -> None:
     """Where Keras was there before reportgen needs it, as in any notebook."""
-    from reportgen.train import runtime
+    from reportgen import runtime
 
     before = keras.config.floatx(), keras.config.image_data_format()
     try:
@@ -377,13 +377,13 @@ def test_a_model_that_answers_nan_is_a_warning(callback: Callable[..., Any]) -> 
 def test_when_counting_fails_the_training_and_the_report_go_on(
     callback: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from reportgen.collect import deaths
+    from reportgen.analysis.activations import dead_history
 
     def fail(self: Any, epoch: int) -> None:
         if epoch == 1:
             raise MemoryError("no room")
 
-    monkeypatch.setattr(deaths.Watch, "count", fail)
+    monkeypatch.setattr(dead_history.Watch, "count", fail)
     made = callback()
     with pytest.warns(UserWarning, match="dead units are no longer counted: MemoryError: no room"):
         history = fit(net(), made, epochs=2)
@@ -394,7 +394,7 @@ def test_when_counting_fails_the_training_and_the_report_go_on(
 def test_without_what_makes_a_pdf_fit_begins_only_if_more_was_asked_for(
     callback: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from reportgen.render.printer import Printer
+    from reportgen.render.pdf.printer import Printer
 
     def fail(self: Any) -> None:
         raise SurroundingsError("Pango is missing", "install it")

@@ -6,9 +6,9 @@ from statistics import NormalDist
 import numpy as np
 import pytest
 
-from reportgen.collect.facts import Thresholds
+from reportgen.analysis.units.facts import Thresholds
+from reportgen.data import samples
 from reportgen.dataset import Dataset, Part
-from reportgen.train import samples
 from tests.passes import Array, Looked, flat, keras, look, make_dataset, predicted
 
 pytestmark = pytest.mark.tensorflow
@@ -27,7 +27,7 @@ def digits(*, shuffled: bool) -> Dataset:
 
 
 def untrained(dataset: Dataset) -> Looked:
-    from reportgen.train import network
+    from reportgen.model import network
 
     keras.utils.set_random_seed(0)
     return look(network.build((28, 28, 1), CLASSES), dataset)

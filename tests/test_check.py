@@ -9,20 +9,21 @@ from typing import Any
 import pytest
 from markdown_it import MarkdownIt
 
-from reportgen import record_file
-from reportgen.checks import Checked, Limits, limits
-from reportgen.deliver import file, shelf
+from reportgen.compare.limits import check
+from reportgen.deliver import file
 from reportgen.errors import InputError, SurroundingsError
-from reportgen.headline import Headline
+from reportgen.i18n import literal
 from reportgen.record import (
     ClassScore,
     Finding,
     Record,
+    record_file,
+    search,
 )
-from reportgen.render.junit import xml
-from reportgen.render.summary import markdown
-from reportgen.texts import literal
-from reportgen.watch.check import check
+from reportgen.record.checks import Checked, Limits, limits
+from reportgen.record.key_figures import Headline
+from reportgen.render.ci.junit import xml
+from reportgen.render.ci.summary import markdown
 from tests.builders import (
     assert_one_line,
     changed_from,
@@ -59,7 +60,7 @@ def with_units(*states: str, removable: int = 0) -> Record:
 
 
 def headline(folder: Path, **changes: Any) -> Headline:
-    return dataclasses.replace(shelf.headline_of(saved(folder)), **changes)
+    return dataclasses.replace(search.headline_of(saved(folder)), **changes)
 
 
 def only(record: Record, baseline: Headline | None = None, **limit: Any) -> Checked:
@@ -298,8 +299,9 @@ def test_a_file_that_cannot_be_written_is_a_failure_of_the_surroundings(run: Run
 
 
 def test_the_command_starts_without_anything_heavy() -> None:
-    assert not {"numpy", "jinja2", "tensorflow", "babel"} & modules_after("import reportgen.commands.check")
-    used = "import reportgen.watch.check, reportgen.render.junit, reportgen.render.summary, reportgen.deliver.file"
+    assert not {"numpy", "jinja2", "tensorflow", "babel"} & modules_after("import reportgen.cli.commands.check")
+    used = "from reportgen import compare, deliver; import reportgen.compare.limits, reportgen.deliver.file"
+    used += ", reportgen.render.ci.junit, reportgen.render.ci.summary"
     assert not {"tensorflow", "keras", "sklearn", "matplotlib", "weasyprint"} & modules_after(used)
 
 

@@ -17,11 +17,13 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from reportgen.collect import findings, order_findings, provenance, scores
+from reportgen.analysis.evaluation import scores
+from reportgen.analysis.findings import order_findings, ranked
+from reportgen.data import names, samples
 from reportgen.dataset import Dataset, Labelled
 from reportgen.errors import InputError
 from reportgen.options import Options
-from reportgen.train import class_order, names, samples
+from reportgen.pipeline import class_order, provenance
 from tests.builders import assert_one_line, make_scores
 
 Array = NDArray[Any]
@@ -48,7 +50,7 @@ def part(*present: int, count: int = 60) -> tuple[Array, Array]:
 @pytest.fixture(scope="module")
 def model() -> Any:
     """Return a model that tells the quadrants apart without a mistake."""
-    keras = pytest.importorskip("reportgen.train.runtime", reason="TensorFlow is not installed").keras
+    keras = pytest.importorskip("reportgen.runtime", reason="TensorFlow is not installed").keras
     layers = [keras.layers.AveragePooling2D(4), keras.layers.Flatten(), keras.layers.Dense(4, activation="softmax")]
     made = keras.Sequential([keras.Input((8, 8, 1)), *layers], name="quadrants")
     made.layers[-1].set_weights([8 * np.eye(4, dtype=np.float32), np.zeros(4, np.float32)])
@@ -203,7 +205,7 @@ def test_one_sigmoid_score_tells_two_classes_apart() -> None:
 
 
 def of_folder(root: Path, part: str, reader: str, mode: str) -> Any:
-    from reportgen.train.runtime import keras
+    from reportgen.runtime import keras
 
     if reader == "dataset":
         return keras.utils.image_dataset_from_directory(
@@ -233,7 +235,7 @@ class Pairs:
     """Batches with names of their own, in the clothes of a keras.utils.PyDataset."""
 
     def __new__(cls, images: Array, labels: Array, **own: Any) -> Any:
-        from reportgen.train.runtime import keras
+        from reportgen.runtime import keras
 
         class Made(keras.utils.PyDataset):  # type: ignore[misc]
             def __len__(self) -> int:
@@ -481,7 +483,7 @@ def test_the_report_on_another_model_is_not_used(model: Any, file: Kept) -> None
 @pytest.mark.parametrize("name", ["class_names.txt", "report.json"])
 @pytest.mark.parametrize("kind", ["pipe", "folder", "link to nothing", "device"])
 def test_what_is_no_file_beside_the_model_is_left_alone(model: Any, file: Kept, name: str, kind: str) -> None:
-    from reportgen.train import history
+    from reportgen.model import history
 
     path = file.path.parent / name
     if kind == "pipe":
@@ -583,9 +585,9 @@ def test_on_the_command_line(model: Any, tmp_path: Path) -> None:
 
 
 def test_a_batch_keeps_a_report_while_the_kept_order_is_the_same(model: Any, tmp_path: Path) -> None:
-    from reportgen.many import finished
-    from reportgen.many.items import Item
-    from reportgen.many.maker import Maker
+    from reportgen.batch import finished
+    from reportgen.batch.items import Item
+    from reportgen.batch.maker import Maker
     from reportgen.pipeline import Order
     from reportgen.progress import Progress
     from reportgen.record import Look
@@ -607,7 +609,7 @@ def test_a_batch_keeps_a_report_while_the_kept_order_is_the_same(model: Any, tmp
 
 def test_a_callback_takes_names_and_reads_them_from_the_model(model: Any, tmp_path: Path) -> None:
     import reportgen
-    from reportgen.train.runtime import keras
+    from reportgen.runtime import keras
 
     images, numbers = part(0, 2, 3)
     given = (images, in_words(numbers))
@@ -635,7 +637,7 @@ def judged(table: Any, **thresholds: Any) -> Any:
     given = make_scores(
         accuracy=right / table.sum(), correct=right, confusion=table.tolist(), classes=rows, most_confused=[], worst=[]
     )
-    return order_findings.find(given, findings.FindingThresholds(**thresholds))
+    return order_findings.find(given, ranked.FindingThresholds(**thresholds))
 
 
 def answers(accuracy: float, classes: int, images: int, order: Any = None) -> Array:

@@ -12,10 +12,13 @@ import numpy as np
 import pytest
 import typer
 
-from reportgen import record_file
-from reportgen.bins import Grid
-from reportgen.collect import answers
-from reportgen.commands.compare import compare as command
+from reportgen.analysis.activations.bins import Grid
+from reportgen.analysis.activations.tally import KEPT, LayerPlan, LayerTally, kept_of
+from reportgen.analysis.evaluation import answers
+from reportgen.cli.commands.compare import compare as command
+from reportgen.compare.changes import compare
+from reportgen.data import samples
+from reportgen.i18n import literal, text
 from reportgen.record import (
     Answers,
     Baseline,
@@ -26,14 +29,11 @@ from reportgen.record import (
     Record,
     Responses,
     UnitChange,
+    record_file,
 )
-from reportgen.render import compare as painted
-from reportgen.render import page
-from reportgen.render.compare_text import plain
-from reportgen.tally import KEPT, LayerPlan, LayerTally, kept_of
-from reportgen.texts import literal, text
-from reportgen.train import samples
-from reportgen.watch.compare import compare
+from reportgen.render.comparison import view as painted
+from reportgen.render.comparison.terminal import plain
+from reportgen.render.page import page
 from tests.builders import make_finding, make_history, make_pictures, make_record, make_scores, make_unit, make_verdict
 
 IMAGES = 250

@@ -10,11 +10,11 @@ import pytest
 from numpy.typing import NDArray
 
 from reportgen import dataset
-from reportgen.collect import data
-from reportgen.collect.data import DataChecks, Twins
+from reportgen.analysis.evaluation import data
+from reportgen.analysis.evaluation.data import DataChecks, Twins
 from reportgen.dataset import Dataset, Part, Skipped
+from reportgen.i18n import literal
 from reportgen.record import SkippedFile, SkippedFiles
-from reportgen.texts import literal
 
 
 def make_part(images: Any, labels: Any = None) -> Part:

@@ -10,11 +10,11 @@ import html5lib
 import numpy as np
 import pytest
 
-from reportgen import record_file
-from reportgen.collect import findings
-from reportgen.collect.deaths import Count, course
-from reportgen.record import Deaths, Died, Finding, LayerDeaths, Look, Record
-from reportgen.render import deaths, page
+from reportgen.analysis.activations.dead_history import Count, course
+from reportgen.analysis.findings import ranked
+from reportgen.record import Deaths, Died, Finding, LayerDeaths, Look, Record, record_file
+from reportgen.render.charts import dead_history
+from reportgen.render.page import page
 from tests.builders import make_finding, make_record, make_unit, make_verdict
 from tests.test_findings import found as found_with
 
@@ -162,7 +162,7 @@ def test_few_units_or_ones_that_were_never_alive_are_none(units: int, died: dict
 
 
 def test_the_limits_can_be_set() -> None:
-    strict = dataclasses.replace(findings.DEFAULTS, died_share=0.01, died_units=1)
+    strict = dataclasses.replace(ranked.DEFAULTS, died_share=0.01, died_units=1)
     assert died_at_once(("dense", 64, {2: 1}), thresholds=strict)
 
 
@@ -203,7 +203,7 @@ def test_a_layer_with_deaths_has_a_chart_of_them_and_one_without_has_none() -> N
 
 
 def test_the_counts_can_be_read_off_the_axis() -> None:
-    found = deaths.view(dead_record())
+    found = dead_history.view(dead_record())
     assert found is not None
     frame, points = found.layers[0].chart.frame, found.layers[0].chart.training.points
     ticks = {float(tick.label): tick.at for tick in frame.y}
@@ -217,7 +217,7 @@ def test_the_counts_can_be_read_off_the_axis() -> None:
 @pytest.mark.parametrize("most", [1, 2, 3, 7, 512, 30_000])
 def test_axes_of_counts_have_whole_numbers(most: int) -> None:
     layer = LayerDeaths("conv", UNITS, [0, most, most, 0], [])
-    found = deaths.view(dead_record(make_deaths(layers=[layer])))
+    found = dead_history.view(dead_record(make_deaths(layers=[layer])))
     assert found is not None
     labels = [tick.label.replace(",", "") for tick in found.layers[0].chart.frame.y]
     assert len(labels) > 1 and all(label.isdigit() for label in labels), labels
@@ -247,7 +247,7 @@ def test_of_very_many_epochs_some_are_rows_and_how_many_is_said(on_paper: bool) 
     made = html(dead_record(make_deaths(epochs=list(range(3000)), weights_of=2778, layers=[layer])), on_paper)
     (table,) = re.findall(r'id="deaths-table".*?<tbody>(.*?)</tbody>', made, re.DOTALL)
     rows = re.findall(r'<th scope="row" class="n">([\d,]+)</th>', table)
-    assert len(rows) <= deaths.MOST_ROWS
+    assert len(rows) <= dead_history.MOST_ROWS
     assert {"0", "1", "1,501", "1,776", "2,778", "2,999"} <= set(rows)  # the ends, and what the sentences name
     assert f"{len(rows)} of 3,000 epochs are shown in the table" in read(made)
     assert "The dead units of some epochs" in read(made) and "The dead units of every epoch" not in read(made)
@@ -256,7 +256,7 @@ def test_of_very_many_epochs_some_are_rows_and_how_many_is_said(on_paper: bool) 
 
 
 def test_of_as_many_epochs_as_the_table_has_rows_all_are_shown() -> None:
-    many = deaths.MOST_ROWS
+    many = dead_history.MOST_ROWS
     layer = LayerDeaths("conv", UNITS, [1] * many, [])
     made = html(dead_record(make_deaths(epochs=list(range(many)), weights_of=None, layers=[layer])))
     assert "epochs are shown in the table" not in read(made) and "The dead units of every epoch" in read(made)
@@ -275,7 +275,7 @@ def test_of_many_epochs_the_largest_groups_are_named() -> None:
     layer = LayerDeaths("conv", UNITS, [0, 1, 2, 3, 5], [*since, Died(4, [5, 1])])
     given = make_deaths(epochs=[0, 1, 2, 3, 4], weights_of=4, layers=[layer])
     units = [make_unit(unit=n, **dying()) for n in range(UNITS)]
-    found = deaths.view(dead_record(given, units=units))
+    found = dead_history.view(dead_record(given, units=units))
     assert found is not None
     assert found.shows == (
         "6 units are dead now: 1 since epoch 1, 1 since epoch 2, 2 since epoch 4, 1 since other epochs,"
@@ -286,9 +286,9 @@ def test_of_many_epochs_the_largest_groups_are_named() -> None:
 def test_layers_beyond_the_most_have_no_chart_and_it_is_said() -> None:
     layers = [LayerDeaths(f"layer_{n}", 10, [0, n % 7 + 1, 0, 0], []) for n in range(20)]
     record = dead_record(make_deaths(layers=layers))
-    found = deaths.view(record)
+    found = dead_history.view(record)
     assert found is not None
-    assert (len(found.layers), found.hit) == (deaths.MOST_LAYERS, 20)
+    assert (len(found.layers), found.hit) == (dead_history.MOST_LAYERS, 20)
     assert [one.layer.layer for one in found.layers] == [f"layer_{n}" for n in (4, 5, 6, 12, 13, 19)]
     assert "6 of the 20 layers that ever had a dead unit are shown" in read(html(record))
     assert found.totals == [0, sum(n % 7 + 1 for n in range(20)), 0, 0]
@@ -313,7 +313,7 @@ def test_weights_that_came_back_are_said_and_marked(history: bool) -> None:
     words = read(html(given))
     assert "The model has the weights of epoch 2 again" in words
     assert "The dashed line marks the epoch whose weights the model has." in words
-    found = deaths.view(given)
+    found = dead_history.view(given)
     assert found is not None
     chart = found.layers[0].chart
     assert chart.best == chart.training.points[2][0]

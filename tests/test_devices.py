@@ -28,7 +28,7 @@ for _ in range(2):
     with devices.scope("CPU") as strategy:
         model = network.build(dataset.image_shape, 3)
     watch = Watch(model, dataset, "test", memory=1000)
-    fit.fit(model, dataset, epochs=1, batch_size=30, patience=0, count=watch.count, progress=Progress())
+    fit.fit(model, dataset, epochs=1, batch_size=30, patience=0, count=compare.count, progress=Progress())
     print(strategy.num_replicas_in_sync, hashlib.sha256(fit.archive(model, "2026-11-25T00:00:00Z")).hexdigest())
 """
 
@@ -53,7 +53,7 @@ def test_two_devices_train_one_network_the_same_way_each_time() -> None:
     ],
 )
 def test_what_keras_cannot_train_on_is_said(monkeypatch: pytest.MonkeyPatch, given: str, says: str) -> None:
-    from reportgen.train import devices
+    from reportgen.model import devices
 
     monkeypatch.setenv("TF_CONFIG", given)
     with pytest.raises(InputError) as caught:
@@ -63,7 +63,7 @@ def test_what_keras_cannot_train_on_is_said(monkeypatch: pytest.MonkeyPatch, giv
 
 @pytest.mark.parametrize("given", ["", '{"cluster": {"worker": ["a:1"]}}', '{"task": {"type": "worker"}}'])
 def test_one_machine_trains_as_ever(monkeypatch: pytest.MonkeyPatch, given: str) -> None:
-    from reportgen.train import devices
+    from reportgen.model import devices
 
     monkeypatch.setenv("TF_CONFIG", given)
     with devices.scope() as strategy:

@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from reportgen.record import Cards, Examples, Kernels, LayerRow, Maps, Mistake, Record, Strips, TopImage
-from reportgen.render import input_images, legends, series, tiles
-from reportgen.render.mosaic import FRAME, Grid, Picture, sequential
+from reportgen.render.page import legends
+from reportgen.render.pictures import input_images, series, tiles
+from reportgen.render.pictures.mosaic import FRAME, Grid, Picture, sequential
 from reportgen.render.words import number
 from tests.builders import make_kernels, make_pictures, make_record, make_scores, make_unit, make_verdict
 from tests.test_page import html, text_of, tree

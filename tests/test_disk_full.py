@@ -14,9 +14,9 @@ from typing import Any
 
 import pytest
 
-from reportgen import record_file
 from reportgen.deliver import file, folder
 from reportgen.errors import SurroundingsError
+from reportgen.record import record_file
 from tests.builders import assert_one_line, make_record
 from tests.conftest import clean_environment
 from tests.killed import NEW, OLD, beside, held

@@ -16,9 +16,8 @@ from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import AuthResult, Envelope, LoginPassword
 from typer.testing import CliRunner, Result
 
-from reportgen import record_file
-from reportgen.commands.email import email
-from reportgen.record import Record
+from reportgen.cli.commands.email import email
+from reportgen.record import Record, record_file
 from tests import postfix
 from tests.builders import changed_from, make_record
 from tests.conftest import Run

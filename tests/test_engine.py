@@ -18,11 +18,11 @@ from PIL import Image
 
 import reportgen
 from reportgen import engines
-from reportgen.collect.shards import Shard
+from reportgen.analysis.activations.shards import Shard
+from reportgen.data import npz, stored
 from reportgen.engines import arrivals, choice
 from reportgen.errors import InputError, SurroundingsError
 from reportgen.progress import Progress, Tick
-from reportgen.train import npz, stored
 from tests.builders import assert_one_line
 from tests.conftest import Run
 from tests.passes import keras, make_part, randomise

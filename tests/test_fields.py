@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from reportgen.collect import fields
-from reportgen.collect.graph import Graph
+from reportgen.analysis.activations import receptive_fields
+from reportgen.analysis.activations.graph import Graph
 from reportgen.dataset import Part
 from tests.passes import Array, keras, look, make_dataset
 
@@ -126,9 +126,9 @@ NETS = {
 SIZES = [(17, 14), (16, 19)]
 
 
-def field_of(model: Model) -> fields.Field | None:
+def field_of(model: Model) -> receptive_fields.Field | None:
     graph = Graph(model)
-    return fields.fields(graph)[graph.output]
+    return receptive_fields.fields(graph)[graph.output]
 
 
 def nine(shape: tuple[int, ...]) -> list[tuple[int, int]]:
@@ -152,7 +152,7 @@ def test_pixels_outside_a_patch_change_nothing(net: str, size: tuple[int, int]) 
     field, positions = field_of(model), nine(model.output_shape[1:3])
     changed = []
     for position in positions:
-        patch = fields.patch(field, position, size)
+        patch = receptive_fields.patch(field, position, size)
         assert patch is not None
         top, left, bottom, right = patch
         other = image + 1000
@@ -171,7 +171,7 @@ def test_every_edge_of_the_patch_of_a_plain_chain_is_seen(net: str, size: tuple[
     field, positions = field_of(model), nine(model.output_shape[1:3])
     changed, where = [], []
     for position in positions:
-        top, left, bottom, right = fields.patch(field, position, size) or []
+        top, left, bottom, right = receptive_fields.patch(field, position, size) or []
         for rows, columns in (
             (slice(top, top + 1), slice(left, right)),
             (slice(bottom - 1, bottom), slice(left, right)),
@@ -200,7 +200,7 @@ def test_the_patch_inside_an_image_is_as_large_as_what_is_seen(net: str) -> None
     before = outputs_of(model, image[np.newaxis])[0][position]
     seen.ravel()[(outputs_of(model, changed)[:, *position] != before).any(axis=1)] = True
     rows, columns = np.flatnonzero(seen.any(axis=1)), np.flatnonzero(seen.any(axis=0))
-    found = fields.patch(field_of(model), position, size)
+    found = receptive_fields.patch(field_of(model), position, size)
     assert found == [rows[0], columns[0], rows[-1] + 1, columns[-1] + 1]
 
 
@@ -226,7 +226,7 @@ def test_an_einsum_of_any_axes_does_not_change_the_field() -> None:
     """Of one axis: of more Keras takes their sizes to be in reverse order."""
     conv = in_turn(lambda: [L.Conv1D(2, 3, strides=2)])
     behind = model_of(lambda start: L.EinsumDense("...c,cd->...d", 4)(conv(start)), (12, 3))
-    assert field_of(behind) == field_of(model_of(conv, (12, 3))) == (fields.Axis(3, 2, 0),)
+    assert field_of(behind) == field_of(model_of(conv, (12, 3))) == (receptive_fields.Axis(3, 2, 0),)
 
 
 # The whole image
@@ -294,13 +294,13 @@ def test_what_may_see_everything_has_the_whole_image(last: Callable[[Any], Any])
 
 
 def test_the_patch_of_a_whole_image_is_none() -> None:
-    assert fields.patch(None, (0, 0), (12, 9)) is None
+    assert receptive_fields.patch(None, (0, 0), (12, 9)) is None
 
 
 @pytest.mark.parametrize("position", [(0, 4), (4, 0), (11, 4), (4, 13)])
 def test_a_position_in_the_padding_has_no_patch(position: tuple[int, int]) -> None:
     field = field_of(model_of(in_turn(lambda: [L.ZeroPadding2D(2), L.Conv2D(2, 1)]), (8, 10, 1)))
-    assert fields.patch(field, position, (8, 10)) is None
+    assert receptive_fields.patch(field, position, (8, 10)) is None
 
 
 def test_same_padding_of_a_size_that_is_not_known_has_the_whole_image() -> None:
@@ -310,7 +310,7 @@ def test_same_padding_of_a_size_that_is_not_known_has_the_whole_image() -> None:
 
 def test_a_size_that_is_not_known_does_not_matter_without_padding() -> None:
     any_size = model_of(in_turn(lambda: [L.Conv2D(2, 3, strides=2)]), (None, None, 1))
-    assert field_of(any_size) == (fields.Axis(3, 2, 0),) * 2
+    assert field_of(any_size) == (receptive_fields.Axis(3, 2, 0),) * 2
 
 
 # In a verdict

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from reportgen.collect import findings, predictions, scores
-from reportgen.collect.data import DataChecks, Twins
-from reportgen.collect.finding_kinds import KINDS, FindingThresholds, finding
-from reportgen.collect.phrases import (
+from reportgen.analysis.evaluation import predictions, scores
+from reportgen.analysis.evaluation.data import DataChecks, Twins
+from reportgen.analysis.findings import ranked
+from reportgen.analysis.phrases import (
     counted_images,
     label,
     listed,
@@ -23,7 +23,9 @@ from reportgen.collect.phrases import (
     points,
     span,
 )
-from reportgen.collect.pixel_trial import Doubt
+from reportgen.analysis.pixels.trial import Doubt
+from reportgen.format import short, visible
+from reportgen.i18n import literal
 from reportgen.record import (
     Ablated,
     DataFacts,
@@ -42,8 +44,7 @@ from reportgen.record import (
     SkippedFiles,
     Unit,
 )
-from reportgen.texts import literal
-from reportgen.wording import short, visible
+from reportgen.record.finding_kinds import KINDS, FindingThresholds, finding
 from tests.builders import make_history, make_record, make_scores, make_unit, modules_after
 
 HOSTILE = 'x"<script>alert(1)</script>\n\u202eevil\x1b[31m{{ 7*7 }}'
@@ -134,7 +135,7 @@ def found(**changes: Any) -> list[Finding]:
         "units": [*make_units(*range(32)), *make_units(*range(32), layer="dense")],
         "proof": Proof(3, 0.95, 0.95, [-0.003, 0.003]),
     }
-    return findings.find(**plain | changes)
+    return ranked.find(**plain | changes)
 
 
 def codes(**changes: Any) -> list[str]:
@@ -172,7 +173,7 @@ def test_nothing_known_is_no_finding() -> None:
 
 def test_the_small_record_of_the_other_tests_has_no_warnings() -> None:
     record = make_record()
-    found = findings.find(
+    found = ranked.find(
         history=record.history,
         evaluation=record.evaluation,
         data=record.data,
@@ -186,7 +187,7 @@ def test_the_small_record_of_the_other_tests_has_no_warnings() -> None:
 
 
 def test_finding_out_needs_neither_tensorflow_nor_scikit_learn() -> None:
-    assert not {"tensorflow", "keras", "sklearn"} & modules_after("import reportgen.collect.findings")
+    assert not {"tensorflow", "keras", "sklearn"} & modules_after("import reportgen.analysis.findings.ranked")
 
 
 def test_the_kinds_are_listed_gravest_first_with_stable_names_and_meanings() -> None:

@@ -15,7 +15,8 @@ import pytest
 from PIL import Image
 
 from reportgen.errors import InputError, SurroundingsError
-from reportgen.render import fonts, pdf
+from reportgen.render import fonts
+from reportgen.render.pdf import pdf
 from tests.builders import assert_one_line
 
 EMOJI, PRIVATE = "\U0001f9ff", "\ue000"  # no font of a usual machine has the second

@@ -21,17 +21,18 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFile, PngImagePlugin
 
 from reportgen import dataset
-from reportgen.collect import data as data_facts
-from reportgen.collect import data_findings, finding_kinds, provenance
+from reportgen.analysis.evaluation import data as data_facts
+from reportgen.analysis.findings import data_findings
+from reportgen.data import decode, folders, samples
 from reportgen.dataset import Dataset, Part
 from reportgen.errors import InputError
+from reportgen.i18n import text
 from reportgen.options import Options
+from reportgen.pipeline import provenance
 from reportgen.progress import Progress
-from reportgen.record import Look, SkippedFile, SkippedFiles
-from reportgen.record_file import load, to_bytes
-from reportgen.render import page
-from reportgen.texts import text
-from reportgen.train import decode, folders, samples
+from reportgen.record import Look, SkippedFile, SkippedFiles, finding_kinds
+from reportgen.record.record_file import load, to_bytes
+from reportgen.render.page import page
 from tests.builders import assert_one_line, make_record
 
 Pixels = NDArray[Any]
@@ -780,7 +781,8 @@ class OnDisk:
 
 def trained(train: Any, test: Any, count: Callable[[int], None] = lambda done: None) -> list[Pixels]:
     """Return the weights after two epochs on images of two classes, 16 at a time."""
-    from reportgen.train import fit, network, runtime
+    from reportgen import runtime
+    from reportgen.model import fit, network
 
     runtime.make_deterministic(3)
     parts = [Part(images, np.arange(len(images)) % 2) for images in (train, test)]

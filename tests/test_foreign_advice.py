@@ -27,7 +27,7 @@ from tests import hostile
 from tests.builders import assert_one_line
 
 pytestmark = pytest.mark.tensorflow
-keras = pytest.importorskip("reportgen.train.runtime", reason="TensorFlow is not installed").keras
+keras = pytest.importorskip("reportgen.runtime", reason="TensorFlow is not installed").keras
 
 from tests.test_old_files import IMAGES, frozen, loaded, onnx, refusal  # noqa: E402  # needs TensorFlow
 
@@ -313,7 +313,7 @@ def test_a_zip_of_a_saved_model_leads_to_its_folder(tmp_path: Path) -> None:
 
 
 def test_a_numpy_archive_is_given_as_data_as_the_advice_says(tmp_path: Path) -> None:
-    from reportgen.train import samples
+    from reportgen.data import samples
 
     np.savez(tmp_path / "data.npz", x_test=IMAGES, y_test=[0, 1, 0])
     assert_one_line(refusal(tmp_path / "data.npz"), "a numpy archive", "--data")

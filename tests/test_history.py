@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from reportgen.texts import Text
-from reportgen.train import history
+from reportgen.i18n import Text
+from reportgen.model import history
 from tests.builders import modules_after
 
 SHA = "a" * 64
@@ -64,7 +64,7 @@ def in_format(name: str, loss: float) -> str:
 
 
 def test_reading_a_history_needs_no_tensorflow() -> None:
-    assert not {"tensorflow", "keras"} & modules_after("import reportgen.train.history")
+    assert not {"tensorflow", "keras"} & modules_after("import reportgen.model.history")
 
 
 # What Keras hands over

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from reportgen.errors import InputError
+from reportgen.model import model_file
 from reportgen.options import Bounds
-from reportgen.train import model_file
 from tests import hostile, mutations
 from tests.builders import assert_one_line
 from tests.conftest import Run

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from reportgen.data import idx, stored
 from reportgen.errors import InputError
-from reportgen.train import idx, stored
 from tests.builders import assert_one_line
 
 IMAGES, LABELS = 0x803, 0x801

@@ -20,11 +20,9 @@ from urllib.parse import unquote, urljoin
 import html5lib
 import pytest
 
-from reportgen import headline, record_file
-from reportgen.deliver import shelf
-from reportgen.record import Finding, Look, Record
-from reportgen.render import feed, index
-from reportgen.texts import literal
+from reportgen.i18n import literal
+from reportgen.record import Finding, Look, Record, key_figures, record_file, search
+from reportgen.render.index import feed, listing
 from tests.builders import make_record, make_scores, make_unit, make_verdict, modules_after
 from tests.conftest import Run
 
@@ -60,13 +58,13 @@ def report(
     )
 
 
-def view(top: Path, base: Path | None = None, **options: Any) -> index.View:
-    return index.paint(shelf.find(top), base or top, **{"title": None, "meanings": {}} | options)
+def view(top: Path, base: Path | None = None, **options: Any) -> listing.View:
+    return listing.paint(search.find(top), base or top, **{"title": None, "meanings": {}} | options)
 
 
 def page(top: Path, lang: str = "en", **options: Any) -> str:
     made = {"made_at": "2026-11-25T00:00:00Z", "version": "0.1.0", "feed": "feed.xml"}
-    return index.html(view(top, **options), lang=lang, **made)
+    return listing.html(view(top, **options), lang=lang, **made)
 
 
 def atom(top: Path, url: str | None = None, **options: Any) -> ElementTree.Element:
@@ -130,7 +128,7 @@ def test_a_series_is_model_and_data_of_the_same_names_with_a_line(tmp_path: Path
     x, y = zip(*trend.points, strict=True)
     assert x == tuple(sorted(x))
     assert y[0] > y[2] > y[1]  # the lowest accuracy is lowest on the screen
-    assert all(0 <= value <= index.TREND_HEIGHT for value in y)
+    assert all(0 <= value <= listing.TREND_HEIGHT for value in y)
     (picture,) = tree(page(tmp_path)).iter("{http://www.w3.org/2000/svg}svg")
     title = picture.find("{http://www.w3.org/2000/svg}title")
     assert "from 90.0 % to 93.0 %, lowest 90.0 %, highest 95.0 %" in text_of(title).replace("\xa0", " ")
@@ -216,7 +214,7 @@ def test_hidden_and_unfinished_folders_are_passed_over(tmp_path: Path) -> None:
     put(tmp_path / ".git" / "b")
     (tmp_path / "assets").mkdir()
     (tmp_path / "notes.txt").touch()
-    found = shelf.find(tmp_path)
+    found = search.find(tmp_path)
     assert [one.folder.name for one in found.reports] == ["a"]
     assert found.broken == []
 
@@ -230,7 +228,7 @@ def test_links_that_lead_out_are_not_followed(tmp_path: Path) -> None:
     (top / "latest").symlink_to(top / "a")
     (top / "file").mkdir()
     (top / "file" / "report.json").symlink_to(secret / "report.json")
-    found = shelf.find(top)
+    found = search.find(top)
     assert [one.folder.name for one in found.reports] == ["a"]
     assert [(one.folder.name, "leads out" in one.reason) for one in found.broken] == [("file", True)]
 
@@ -277,7 +275,7 @@ def test_a_report_json_that_is_no_file_is_not_waited_for(tmp_path: Path) -> None
     (tmp_path / "half").mkdir()
     (tmp_path / "half" / "record.npz").touch()
     (tmp_path / "half" / "report.json").mkdir()
-    reasons = {one.folder.name: one.reason for one in shelf.find(tmp_path).broken}
+    reasons = {one.folder.name: one.reason for one in search.find(tmp_path).broken}
     assert reasons == {"pipe": "report.json is no file", "half": "record.npz is there, but no report.json"}
 
 
@@ -339,8 +337,8 @@ def test_a_headline_is_the_same_however_its_json_is_laid_out() -> None:
     layer = make_verdict("conv", 2, states={"healthy": 1, "dead": 1}, groups=[[0, 1]])
     for record in (make_record(), make_record(layers=[layer]), make_record(units=[]), report(layers=[layer])):
         content = record_file.to_bytes(record)["report.json"]
-        assert headline.read(content) == headline.read(json.dumps(json.loads(content)).encode())
-    found = headline.read(record_file.to_bytes(make_record(layers=[layer]))["report.json"])
+        assert key_figures.read(content) == key_figures.read(json.dumps(json.loads(content)).encode())
+    found = key_figures.read(record_file.to_bytes(make_record(layers=[layer]))["report.json"])
     assert (found.units, found.dead, found.redundant) == (2, 1, 1)
     assert found.worst == ("redundant-units", "warning", str(make_record().findings[0].message))
 
@@ -491,8 +489,8 @@ def test_what_cannot_be_done_is_said_and_nothing_is_touched(
 
 
 def test_the_command_starts_without_anything_heavy() -> None:
-    assert not {"numpy", "jinja2", "babel"} & modules_after("import reportgen.commands.index")
-    used = "import reportgen.collect.finding_kinds, reportgen.collect.provenance, reportgen.render.feed"
+    assert not {"numpy", "jinja2", "babel"} & modules_after("import reportgen.cli.commands.index")
+    used = "import reportgen.record.finding_kinds, reportgen.pipeline.provenance, reportgen.render.index.feed"
     assert not {"tensorflow", "keras", "sklearn", "matplotlib", "weasyprint", "fontTools"} & modules_after(used)
 
 

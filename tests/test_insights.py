@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from reportgen.record import ClassMap, ClassScore, Confused, Correlations, LayerRow, ReliabilityBin
-from reportgen.render import insights, words
+from reportgen.render import words
+from reportgen.render.page import insights
 from tests.builders import make_history, make_kernels, make_record, make_scores, make_unit, make_verdict
 
 

@@ -23,17 +23,19 @@ from babel.messages.pofile import read_po, write_po
 from babel.util import pathmatch
 from fontTools.ttLib import TTFont
 
-from reportgen import record_file
-from reportgen.checks import Limits
-from reportgen.collect.finding_kinds import KINDS
-from reportgen.deliver import shelf
+from reportgen.compare.changes import compare as compared
+from reportgen.compare.limits import check
 from reportgen.errors import InputError
+from reportgen.i18n import Text
 from reportgen.options import LANGUAGES, check_look
-from reportgen.record import Look, Proof, Record
-from reportgen.render import compare, compare_text, feed, index, languages, mail, page, summary, templating, words
-from reportgen.texts import Text
-from reportgen.watch.check import check
-from reportgen.watch.compare import compare as compared
+from reportgen.record import Look, Proof, Record, record_file, search
+from reportgen.record.checks import Limits
+from reportgen.record.finding_kinds import KINDS
+from reportgen.render import languages, mail, templating, words
+from reportgen.render.ci import summary
+from reportgen.render.comparison import terminal, view
+from reportgen.render.index import feed, listing
+from reportgen.render.page import page
 from tests.builders import make_finding, make_history, make_record, make_scores, make_unit, make_verdict, modules_after
 from tests.conftest import Run
 
@@ -224,7 +226,7 @@ def pieces(content: str) -> list[Piece]:
     return [(where, " ".join(piece.split())) for where, piece in parser.found if piece.strip()]
 
 
-def made_shelf(record: Record, folder: Path) -> index.View:
+def made_shelf(record: Record, folder: Path) -> listing.View:
     """Return the list of two reports and of a folder that cannot be read, all with names without letters."""
     for name, made_at in (("1", "2026-11-23T00:00:00Z"), ("2", "2026-11-24T00:00:00Z")):
         (folder / name).mkdir(parents=True, exist_ok=True)
@@ -232,7 +234,7 @@ def made_shelf(record: Record, folder: Path) -> index.View:
         (folder / name / "report.json").write_bytes(files["report.json"])
     (folder / "3").mkdir(exist_ok=True)
     (folder / "3" / "report.json").write_text("{", encoding="utf-8")
-    return index.paint(shelf.find(folder), folder, title=None, meanings=MEANINGS)
+    return listing.paint(search.find(folder), folder, title=None, meanings=MEANINGS)
 
 
 def with_baseline(record: Record) -> Record:
@@ -243,8 +245,8 @@ def with_baseline(record: Record) -> Record:
     return dataclasses.replace(record, baseline=compared(dataclasses.replace(older, provenance=other), record))
 
 
-def changes_of(record: Record) -> compare.Changes:
-    changes = compare.paint(record, has_cards=False)
+def changes_of(record: Record) -> view.Changes:
+    changes = view.paint(record, has_cards=False)
     assert changes is not None
     return changes
 
@@ -265,14 +267,14 @@ PAGES: dict[str, Callable[[Record, str, Path], str]] = {
     "mail in HTML": lambda record, lang, _: mailed(record, lang).html,
     "mail as text": lambda record, lang, _: mailed(record, lang).text,
     "summary": lambda record, lang, _: summary.markdown(record, check(record, LIMITS), lang),
-    "list": lambda record, lang, folder: index.html(
+    "list": lambda record, lang, folder: listing.html(
         made_shelf(record, folder), lang=lang, made_at=record.made_at, version="0.1.0", feed="feed.xml"
     ),
     "feed": lambda record, lang, folder: feed.xml(
         made_shelf(record, folder), lang=lang, made_at=record.made_at, version="0.1.0", shelf="a", page="b", url=None
     ),
-    "comparison": lambda record, lang, _: compare.html(record, changes_of(record), lang),
-    "comparison as text": lambda record, lang, _: compare_text.plain(changes_of(record), lang),
+    "comparison": lambda record, lang, _: view.html(record, changes_of(record), lang),
+    "comparison as text": lambda record, lang, _: terminal.plain(changes_of(record), lang),
 }
 """Everything that can be in another language, each from a record with a baseline."""
 

@@ -8,14 +8,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from reportgen.collect import fields, forward, gates, kinds, layers, masking, outputs, weights
-from reportgen.collect.deaths import Watch
-from reportgen.collect.graph import Graph
-from reportgen.collect.masking import Ablation
-from reportgen.collect.reading import Reading, readings
+from reportgen.analysis import summary
+from reportgen.analysis.activations import ablation, forward, gates, layer_kinds, outputs, receptive_fields, weights
+from reportgen.analysis.activations.ablation import Ablation
+from reportgen.analysis.activations.dead_history import Watch
+from reportgen.analysis.activations.graph import Graph
+from reportgen.analysis.activations.reading import Reading, readings
 from reportgen.dataset import Dataset, Part
+from reportgen.model.inspection import allowed
 from reportgen.record import LayerRow
-from reportgen.train.inspection import allowed
 from tests import benign
 from tests.passes import Array, assert_alike, flat, keras, look, make_dataset, make_part, predicted, randomise
 
@@ -42,7 +43,7 @@ def data_for(model: Model, count: int = 60) -> Dataset:
 
 
 def rows_of(model: Model) -> dict[str, LayerRow]:
-    return {row.name: row for row in layers.facts(Graph(model), origin="live", output="softmax").layers}
+    return {row.name: row for row in summary.facts(Graph(model), origin="live", output="softmax").layers}
 
 
 def by_layer(model: Model) -> dict[str, Reading]:
@@ -54,7 +55,7 @@ def by_layer(model: Model) -> dict[str, Reading]:
 
 def test_every_layer_of_keras_has_units_or_a_reason_of_its_own() -> None:
     """By its exact name: a pattern would take SpectralNormalization for a normalisation."""
-    lists = [kinds.WITH_UNITS, *kinds.WITHOUT_UNITS.values()]
+    lists = [layer_kinds.WITH_UNITS, *layer_kinds.WITHOUT_UNITS.values()]
     for name in allowed.LAYERS:
         own_name = getattr(L, name).__name__
         assert sum(own_name in listed for listed in lists) == 1, name
@@ -73,7 +74,7 @@ def scored(name: str, made: Any, start: Any) -> Any:
 @pytest.mark.parametrize("shape", [benign.SERIES, benign.TOKENS, benign.VOLUME], ids=["series", "tokens", "volumes"])
 def test_a_model_of_every_layer_with_units_is_looked_at(shape: tuple[int, ...]) -> None:
     start = keras.Input(shape, dtype="int32" if shape == benign.TOKENS else "float32")
-    taken = sorted(name for name in kinds.WITH_UNITS & allowed.LAYERS if benign._taken_by(name) == shape)
+    taken = sorted(name for name in layer_kinds.WITH_UNITS & allowed.LAYERS if benign._taken_by(name) == shape)
     made = {
         name: benign.WRAPPERS[name][1]() if name in benign.WRAPPERS else getattr(L, name)(**benign._settings(name))
         for name in taken
@@ -191,8 +192,8 @@ def test_a_convolution_on_each_picture_of_a_series_sees_its_own_picture_only() -
     assert (plan.read_after, plan.family, plan.position_shape) == ("relu", "relu", (4, 7, 6))
     raw = flat(predicted(model, dataset.test.images, of="relu"))
     assert [unit.max for unit in found.units_of("conv")] == pytest.approx(raw.max(axis=(0, 1)), rel=1e-5)
-    field = fields.fields(found.graph)[by_name(found.readings, "second").call.outputs[0]]
-    assert field == (fields.Axis(1, 1, 0), fields.Axis(6, 2, 0), fields.Axis(6, 2, 0))
+    field = receptive_fields.fields(found.graph)[by_name(found.readings, "second").call.outputs[0]]
+    assert field == (receptive_fields.Axis(1, 1, 0), receptive_fields.Axis(6, 2, 0), receptive_fields.Axis(6, 2, 0))
 
 
 def by_name(found: list[Reading], name: str) -> Reading:
@@ -201,12 +202,12 @@ def by_name(found: list[Reading], name: str) -> Reading:
 
 def test_channels_first_in_a_wrapper_are_behind_the_steps() -> None:
     conv = L.Conv2D(3, 3, data_format="channels_first")
-    assert kinds.unit_axis(L.TimeDistributed(conv), 5) == 2
-    assert kinds.unit_axis(L.SpectralNormalization(conv), 4) == 1
+    assert layer_kinds.unit_axis(L.TimeDistributed(conv), 5) == 2
+    assert layer_kinds.unit_axis(L.SpectralNormalization(conv), 4) == 1
     memory = {"data_format": "channels_first", "filters": 2, "kernel_size": 3}
-    assert kinds.unit_axis(L.ConvLSTM2D(return_sequences=True, **memory), 5) == 2
-    assert kinds.unit_axis(L.ConvLSTM2D(**memory), 4) == 1
-    assert kinds.unit_axis(L.TimeDistributed(L.Dense(3)), 4) == 3
+    assert layer_kinds.unit_axis(L.ConvLSTM2D(return_sequences=True, **memory), 5) == 2
+    assert layer_kinds.unit_axis(L.ConvLSTM2D(**memory), 4) == 1
+    assert layer_kinds.unit_axis(L.TimeDistributed(L.Dense(3)), 4) == 3
 
 
 # Recurrent layers
@@ -517,7 +518,7 @@ def held(model: Model, layer: str, unit: int, value: float, dataset: Dataset) ->
     graph = Graph(model)
     read = readings(graph)
     place = next(place for place, reading in enumerate(read) if reading.name == layer)
-    answer = masking.without(graph, [{place: Ablation(held={unit: value})}], read)
+    answer = ablation.without(graph, [{place: Ablation(held={unit: value})}], read)
     run = forward.compiled(answer, dataset.test, dataset.pixels)
     batches = forward.outputs(run, dataset.test.images, 20, lambda done, note: None)
     return np.concatenate([scores[:, 0] for _, _, scores in batches])
@@ -676,7 +677,7 @@ def test_the_dimensions_of_an_embedding_are_units(dtype: str) -> None:
     assert (units[1].state, str(units[1].cause), units[3].duplicate_of) == ("dead", "its kernel is zero", 0)
     top = units[0].top_images[0]
     assert top.column is not None and table[numbers[top.index, top.column], 0] == pytest.approx(top.score)
-    assert fields.fields(found.graph)[found.readings[0].tensor] == (fields.Axis(1, 1, 0),)
+    assert receptive_fields.fields(found.graph)[found.readings[0].tensor] == (receptive_fields.Axis(1, 1, 0),)
 
 
 @pytest.mark.parametrize(

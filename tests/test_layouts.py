@@ -16,12 +16,12 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from reportgen.collect import data as data_facts
-from reportgen.collect import provenance
+from reportgen.analysis.evaluation import data as data_facts
+from reportgen.data import cifar, keys, pixel_csv, random_split, samples, split_names, stored
 from reportgen.dataset import Dataset, Unread
 from reportgen.errors import InputError, SurroundingsError
 from reportgen.options import Options
-from reportgen.train import cifar, keys, parts, pixel_tables, samples, split, stored
+from reportgen.pipeline import provenance
 from tests.builders import assert_one_line
 
 Array = NDArray[Any]
@@ -110,7 +110,7 @@ def test_the_split_is_in_the_facts_and_in_the_command(tmp_path: Path) -> None:
 
 
 def test_a_split_is_frozen_for_good() -> None:
-    found = split.halves(np.repeat([0, 1, 2], 10), 0.2, 0)
+    found = random_split.halves(np.repeat([0, 1, 2], 10), 0.2, 0)
     assert found.test.tolist() == [2, 8, 13, 15, 22, 23]
     assert np.array_equal(np.union1d(found.train, found.test), np.arange(30))
 
@@ -118,7 +118,7 @@ def test_a_split_is_frozen_for_good() -> None:
 @pytest.mark.parametrize("share", [0.01, 0.5, 0.99])
 def test_every_class_of_two_images_is_in_both_parts(share: float) -> None:
     labels = np.array([0, 0, 1, 1, 1, 2])
-    train, test = split.halves(labels, share, 0)
+    train, test = random_split.halves(labels, share, 0)
     assert {0, 1} <= set(labels[train]) and set(labels[test]) == {0, 1}
 
 
@@ -191,7 +191,7 @@ def test_split_pictures_are_asked_for_by_number(tmp_path: Path) -> None:
     ],
 )
 def test_the_usual_names_of_parts(name: str, kind: str | None, tmp_path: Path) -> None:
-    assert parts.of_name(name) == kind
+    assert split_names.of_name(name) == kind
     if kind:
         other = "test" if kind == "train" else "train"
         put(tmp_path, *(f"{part}/{label}/1.png" for part in (name, other) for label in "ab"))
@@ -441,7 +441,7 @@ def test_a_damaged_line_of_pixels_is_named_and_without_it_all_is_read(tmp_path: 
 def test_one_pixel_that_is_no_byte_makes_all_of_them_floats(
     tmp_path: Path, late: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pixel_tables, "_PIECE", 100)  # so that it comes in a later piece
+    monkeypatch.setattr(pixel_csv, "_PIECE", 100)  # so that it comes in a later piece
     path = digits(tmp_path / "digits.csv", IMAGES, LABELS)
     path.write_text(path.read_text() + "1," + ",".join(["0"] * 63 + [late]) + "\n")
     images = load(path, test_only=True).test.images

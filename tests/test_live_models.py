@@ -13,7 +13,7 @@ from reportgen.errors import InputError
 from tests.builders import assert_one_line
 
 pytestmark = pytest.mark.tensorflow
-keras = pytest.importorskip("reportgen.train.runtime", reason="TensorFlow is not installed").keras
+keras = pytest.importorskip("reportgen.runtime", reason="TensorFlow is not installed").keras
 L = keras.layers
 Model = Any
 
@@ -167,7 +167,7 @@ def test_a_model_without_a_graph_is_refused_and_its_advice_works(report: Callabl
         def call(self, inputs: Any) -> Any:
             return self.scores(self.flat(self.rectify(self.conv(inputs))))
 
-    from reportgen.train.runtime import tf
+    from reportgen.runtime import tf
 
     refused(report, built(Native(tf.nn.relu)), "the class Native", "keras.ops", "keras.Model(inputs, outputs)")
     assert report(built(Native(keras.ops.relu)))["units"]

@@ -10,16 +10,16 @@ import numpy as np
 import pytest
 
 from reportgen.errors import InputError
+from reportgen.model import model_file
 from reportgen.options import Bounds
-from reportgen.train import model_file
 from tests import hostile
 from tests.builders import assert_one_line
 from tests.conftest import Run
 
 pytestmark = pytest.mark.tensorflow
-keras = pytest.importorskip("reportgen.train.runtime", reason="TensorFlow is not installed").keras
+keras = pytest.importorskip("reportgen.runtime", reason="TensorFlow is not installed").keras
 
-from reportgen.train import load, memory  # noqa: E402  # needs TensorFlow
+from reportgen.model import load, memory  # noqa: E402  # needs TensorFlow
 
 # lies in a folder that Python looks into when it starts; it writes down who calls out or writes elsewhere
 GUARD = """

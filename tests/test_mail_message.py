@@ -14,9 +14,9 @@ import pytest
 
 from reportgen.deliver import message
 from reportgen.errors import InputError
+from reportgen.i18n import literal
 from reportgen.record import Finding, Record
 from reportgen.render import mail
-from reportgen.texts import literal
 from tests.builders import assert_one_line, changed_from, make_finding, make_record, make_scores
 
 ENCODED = "=?utf-8?q?R=0D=0ABcc:_x@example.org?="

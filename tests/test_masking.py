@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from reportgen.collect import forward, inside, masking, probe
-from reportgen.collect.graph import Graph
-from reportgen.collect.masking import Ablation, Line
-from reportgen.collect.reading import readings
-from reportgen.collect.shards import Engine, Found, Shard, Work
+from reportgen.analysis import judging
+from reportgen.analysis.activations import ablation, forward, probe
+from reportgen.analysis.activations.ablation import Ablation, Line
+from reportgen.analysis.activations.graph import Graph
+from reportgen.analysis.activations.reading import readings
+from reportgen.analysis.activations.shards import Engine, Found, Shard, Work
 from reportgen.dataset import Dataset, Part
 from reportgen.progress import Progress
 from reportgen.record import Ablated, Proof, Unit
@@ -36,7 +37,7 @@ def ablated(model: Model, asked: Sequence[Mapping[str, Ablation]], dataset: Data
     read = readings(graph)
     places = {reading.name: place for place, reading in enumerate(read)}
     by_place = [{places[name]: ablation for name, ablation in one.items()} for one in asked]
-    return answers(masking.without(graph, by_place, read), dataset, batch)
+    return answers(ablation.without(graph, by_place, read), dataset, batch)
 
 
 def answers(answer: Callable[[Any], Any], dataset: Dataset = DATA, batch: int = 20) -> Array:
@@ -167,7 +168,7 @@ def telling() -> tuple[Model, Dataset]:
 def proof_of(found: Looked, units: list[Unit], engine: Engine | None = None) -> Proof:
     engine = engine or probe.Here(found.graph, found.readings)
     right = found.looked.predicted["test"] == found.dataset.test.labels
-    return inside.prove(engine, found.looked, units, found.dataset, right, batch=64, progress=QUIET)
+    return judging.prove(engine, found.looked, units, found.dataset, right, batch=64, progress=QUIET)
 
 
 @dataclass

@@ -15,28 +15,24 @@ import pypdf
 import pytest
 from typer.testing import CliRunner, Result
 
-from reportgen import painting, pipeline, record_file
-from reportgen.cli import app
+from reportgen import pipeline
+from reportgen.cli.app import app
 from reportgen.errors import SurroundingsError
-from reportgen.render import (
-    charts,
-    compare,
-    input_images,
-    insights,
-    layer_views,
-    page,
-    pdf,
-    printer,
-    tiles,
-    words,
-)
+from reportgen.pipeline import painting
+from reportgen.record import record_file
+from reportgen.render import words
+from reportgen.render.charts import geometry
+from reportgen.render.comparison import view
+from reportgen.render.page import insights, layer_views, page
+from reportgen.render.pdf import pdf, printer
+from reportgen.render.pictures import input_images, tiles
 from tests.builders import assert_one_line, changed_from, make_kernels, make_pictures, make_record
 
 PARTS: dict[str, tuple[ModuleType, str, str]] = {
-    "course of a metric": (charts, "metric", "the chart of accuracy"),
-    "mistakes by class": (charts, "classes", "the chart of mistakes by class"),
-    "reliability": (charts, "reliability", "the reliability diagram"),
-    "histogram": (charts, "histogram", "a picture of unit conv/u0"),
+    "course of a metric": (geometry, "metric", "the chart of accuracy"),
+    "mistakes by class": (geometry, "classes", "the chart of mistakes by class"),
+    "reliability": (geometry, "reliability", "the reliability diagram"),
+    "histogram": (geometry, "histogram", "a picture of unit conv/u0"),
     "outputs of channels": (tiles, "maps_grid", "the outputs of layer conv"),
     "outputs of neurons": (tiles, "strips_grid", "the outputs of layer scores"),
     "kernels": (tiles, "kernels_grid", "the kernels of layer conv"),
@@ -50,7 +46,7 @@ PARTS: dict[str, tuple[ModuleType, str, str]] = {
     "sentence of a layer": (insights, "units", "the sentence under “units-1”"),
     "sentence of a figure": (insights, "kernels", "the sentence under “kernels-1”"),
     "all layers": (layer_views, "build", "the section “Inside the layers”"),
-    "all changes": (compare, "paint", "the section “What changed since the last report”"),
+    "all changes": (view, "paint", "the section “What changed since the last report”"),
 }
 SECTIONS = {"stage": "about", "parts": "layers", "fixed": "training", "shape": "model"}
 """A filter that templates use in that section, and perhaps in others."""
@@ -127,7 +123,7 @@ def test_nothing_is_left_of_it_once_it_can_be_drawn(
     whole: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patch:
-        patch.setattr(charts, "metric", boom)
+        patch.setattr(geometry, "metric", boom)
         rendered(folder)
     assert own_findings(folder) != []
     rendered(folder)
@@ -162,7 +158,7 @@ def test_used_up_memory_is_no_missing_picture(folder: Path, monkeypatch: pytest.
     def full(*arguments: Any) -> NoReturn:
         raise MemoryError
 
-    monkeypatch.setattr(charts, "reliability", full)
+    monkeypatch.setattr(geometry, "reliability", full)
     with pytest.raises(MemoryError):
         rendered(folder)
     assert notices(page_in(folder)) == []
@@ -170,7 +166,7 @@ def test_used_up_memory_is_no_missing_picture(folder: Path, monkeypatch: pytest.
 
 def test_many_missing_parts_are_one_finding(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for module, function, _ in PARTS.values():
-        if module in (charts, tiles):
+        if module in (geometry, tiles):
             monkeypatch.setattr(module, function, boom)
     made, _ = rendered(folder)
     (finding,) = own_findings(folder)
@@ -190,7 +186,7 @@ def call() -> Callable[..., Result]:
 def test_the_command_writes_the_rest_and_ends_with_3(
     folder: Path, monkeypatch: pytest.MonkeyPatch, call: Callable[..., Result]
 ) -> None:
-    monkeypatch.setattr(charts, "reliability", boom)
+    monkeypatch.setattr(geometry, "reliability", boom)
     done = call("render", folder, "--formats", "html")
     assert done.exit_code == 3
     assert done.stdout.splitlines() == [str(folder / name) for name in ("record.npz", "report.html", "report.json")]
@@ -204,8 +200,8 @@ def test_the_command_writes_the_rest_and_ends_with_3(
 def test_debug_shows_where_it_failed(
     folder: Path, monkeypatch: pytest.MonkeyPatch, call: Callable[..., Result]
 ) -> None:
-    monkeypatch.setattr(charts, "reliability", boom)
-    monkeypatch.setattr(charts, "classes", boom)
+    monkeypatch.setattr(geometry, "reliability", boom)
+    monkeypatch.setattr(geometry, "classes", boom)
     done = call("render", folder, "--formats", "html", "--debug")
     assert done.exit_code == 3
     assert done.stderr.count("in boom\n") >= 2
@@ -259,7 +255,7 @@ def test_the_paper_has_the_notice_too(monkeypatch: pytest.MonkeyPatch) -> None:
         pdf.check()
     except SurroundingsError as error:
         pytest.skip(str(error))
-    monkeypatch.setattr(charts, "reliability", boom)
+    monkeypatch.setattr(geometry, "reliability", boom)
     record = make_record()
     made = pdf.write(page.html(page.paint(record), record.look, on_paper=True).html)
     read = " ".join(" ".join(sheet.extract_text() for sheet in pypdf.PdfReader(io.BytesIO(made.content)).pages).split())

@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from reportgen import record_file
 from reportgen.errors import InputError
+from reportgen.record import record_file
 from tests.builders import assert_one_line
 
 pytestmark = pytest.mark.tensorflow
-keras = pytest.importorskip("reportgen.train.runtime", reason="TensorFlow is not installed").keras
+keras = pytest.importorskip("reportgen.runtime", reason="TensorFlow is not installed").keras
 L = keras.layers
 Model = Any
 Shape = tuple[int, ...]

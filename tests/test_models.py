@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from reportgen.collect.finding_kinds import FindingThresholds
 from reportgen.errors import InputError
+from reportgen.record.finding_kinds import FindingThresholds
 from tests.builders import assert_one_line
 
 pytestmark = pytest.mark.tensorflow
-keras = pytest.importorskip("reportgen.train.runtime", reason="TensorFlow is not installed").keras
+keras = pytest.importorskip("reportgen.runtime", reason="TensorFlow is not installed").keras
 L = keras.layers
 Model = Any
 
@@ -89,7 +89,7 @@ def test_pictures_show_what_each_layer_really_gives(report: Callable[..., Any], 
     """Against a model cut off behind the layer, one image at a time."""
     model, data = sequential(L.Conv2D(4, 3, activation="relu", name="conv"), L.MaxPooling2D()), images()
     report(model, data)
-    from reportgen import record_file
+    from reportgen.record import record_file
 
     pictures = record_file.load(tmp_path / "report").pictures
     for found, layer in ((pictures.maps[0].values, "conv"), (pictures.strips[0].values, "scores")):
@@ -105,7 +105,7 @@ def test_pictures_show_what_each_layer_really_gives(report: Callable[..., Any], 
 def test_transposed_kernels_are_not_mixed_up(report: Callable[..., Any], tmp_path: Path) -> None:
     model = sequential(L.Conv2D(5, 3, name="conv"), L.Conv2DTranspose(2, 3, name="up"))
     report(model)
-    from reportgen import record_file
+    from reportgen.record import record_file
 
     kernels = record_file.load(tmp_path / "report").pictures.kernels[1]
     stored = model.get_layer("up").get_weights()[0]
@@ -117,7 +117,7 @@ def test_transposed_kernels_are_not_mixed_up(report: Callable[..., Any], tmp_pat
 
 def test_deep_kernels_show_the_strongest_channels_first(report: Callable[..., Any], tmp_path: Path) -> None:
     report(sequential(L.Conv2D(12, 3), L.Conv2D(3, 3, name="deep")))
-    from reportgen import record_file
+    from reportgen.record import record_file
 
     kernels = record_file.load(tmp_path / "report").pictures.kernels[1]
     assert (kernels.inputs, kernels.channels.shape) == (12, (3, 8))

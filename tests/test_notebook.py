@@ -13,13 +13,13 @@ from typing import Any
 import html5lib
 import pytest
 
-from reportgen import record_file
 from reportgen.deliver import folder
 from reportgen.errors import InputError, SurroundingsError
-from reportgen.record import Look, Record
-from reportgen.render import notebook, page
+from reportgen.i18n import literal
+from reportgen.record import Look, Record, record_file
+from reportgen.render import notebook
+from reportgen.render.page import page
 from reportgen.result import Report
-from reportgen.texts import literal
 from tests.builders import assert_one_line, make_finding, make_record
 from tests.test_browser import CHROMIUM, opened
 

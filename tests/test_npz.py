@@ -19,8 +19,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from reportgen.data import samples, stored
 from reportgen.errors import InputError, ReportgenError
-from reportgen.train import samples, stored
 from tests.builders import assert_one_line
 from tests.test_idx import encoded
 

@@ -18,16 +18,17 @@ import pytest
 
 import reportgen
 from reportgen.errors import InputError
-from reportgen.texts import from_plain
-from reportgen.train import model_file
-from reportgen.train.inspection import child
+from reportgen.i18n import from_plain
+from reportgen.model import model_file
+from reportgen.model.inspection import child
 from tests import hostile
 from tests.builders import assert_one_line
 
 pytestmark = pytest.mark.tensorflow
-keras = pytest.importorskip("reportgen.train.runtime", reason="TensorFlow is not installed").keras
+keras = pytest.importorskip("reportgen.runtime", reason="TensorFlow is not installed").keras
 
-from reportgen.train import load, samples, suitable  # noqa: E402  # needs TensorFlow
+from reportgen.data import samples  # noqa: E402  # needs TensorFlow
+from reportgen.model import load, suitable  # noqa: E402
 
 layers = keras.layers
 Edit = Callable[[dict[str, Any]], None]
@@ -526,7 +527,7 @@ def test_what_is_no_keras_model_is_named_for_what_it_is(name: str, tmp_path: Pat
 
 
 def test_other_bytes_are_called_nothing() -> None:
-    from reportgen.train import foreign
+    from reportgen.model import foreign
 
     random = np.random.default_rng(0)
     found = [foreign.named(random.bytes(200), Path("model.keras")) for _ in range(5000)]

@@ -14,15 +14,15 @@ import pypdf
 import pytest
 from markdown_it import MarkdownIt
 
-from reportgen import record_file
-from reportgen.checks import Checked
 from reportgen.deliver import folder
 from reportgen.errors import SurroundingsError
-from reportgen.record import Finding, Look, Record
-from reportgen.render import page, pdf
-from reportgen.render.junit import xml
-from reportgen.render.summary import markdown
-from reportgen.texts import literal
+from reportgen.i18n import literal
+from reportgen.record import Finding, Look, Record, record_file
+from reportgen.record.checks import Checked
+from reportgen.render.ci.junit import xml
+from reportgen.render.ci.summary import markdown
+from reportgen.render.page import page
+from reportgen.render.pdf import pdf
 from tests import test_index, test_mail_message
 from tests.builders import make_history, make_pictures, make_record, make_scores, make_unit, make_verdict
 from tests.test_deaths import dead_record

@@ -43,7 +43,7 @@ def test_an_installed_wheel_finds_its_templates_and_renders(wheel: Path, made_re
     """From a folder that is no checkout, so that nothing is found beside the package by chance."""
     with zipfile.ZipFile(wheel) as archive:
         archive.extractall(tmp_path / "site")
-    code = "import sys; sys.path.insert(0, sys.argv.pop(1)); from reportgen.cli import main; main()"
+    code = "import sys; sys.path.insert(0, sys.argv.pop(1)); from reportgen.cli.app import main; main()"
     command = [sys.executable, "-c", code, str(tmp_path / "site"), "render", str(made_report), "--out"]
     done = subprocess.run([*command, str(tmp_path / "out"), "--formats", "html"], cwd=tmp_path, capture_output=True)
     assert done.returncode == 0, done.stderr

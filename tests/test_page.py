@@ -16,6 +16,7 @@ import pytest
 from PIL import Image
 
 from reportgen.errors import InputError
+from reportgen.i18n import literal
 from reportgen.record import (
     Cards,
     DataFacts,
@@ -30,8 +31,7 @@ from reportgen.record import (
     Proof,
     Record,
 )
-from reportgen.render import page
-from reportgen.texts import literal
+from reportgen.render.page import page
 from tests.builders import (
     assert_one_line,
     make_history,

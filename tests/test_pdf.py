@@ -16,10 +16,10 @@ import pikepdf
 import pypdf
 import pytest
 
-from reportgen import record_file
 from reportgen.errors import InputError, SurroundingsError
-from reportgen.record import Confused, Record
-from reportgen.render import page, pdf
+from reportgen.record import Confused, Record, record_file
+from reportgen.render.page import page
+from reportgen.render.pdf import pdf
 from tests.builders import NAMES, assert_one_line, make_record, make_scores
 
 RARE = "\U00012f90"  # Cypro-Minoan: printable, and in no font that a machine comes with

@@ -11,17 +11,19 @@ import pytest
 from numpy.typing import NDArray
 
 from reportgen import pipeline
-from reportgen.collect import applications, forward, input_range, inside, pixel_trial
-from reportgen.collect.finding_kinds import KINDS
-from reportgen.collect.graph import Graph
+from reportgen.analysis import judging
+from reportgen.analysis.activations import forward
+from reportgen.analysis.activations.graph import Graph
+from reportgen.analysis.pixels import applications, input_range, trial
 from reportgen.dataset import Dataset, Part, Pixels
 from reportgen.errors import InputError
+from reportgen.i18n import literal
 from reportgen.options import Bounds, Options
-from reportgen.texts import literal
+from reportgen.record.finding_kinds import KINDS
 from tests.builders import assert_one_line
 
 pytestmark = pytest.mark.tensorflow
-keras = pytest.importorskip("reportgen.train.runtime", reason="TensorFlow is not installed").keras
+keras = pytest.importorskip("reportgen.runtime", reason="TensorFlow is not installed").keras
 L, A, ops = keras.layers, keras.applications, keras.ops
 Model = Any
 Array = NDArray[Any]
@@ -222,7 +224,7 @@ def test_a_file_gives_the_answers_of_predict(name: str, suffix: str, tmp_path: P
 
     Not caffe from an .h5 file: Keras does not find `x[..., 0]` in there again.
     """
-    from reportgen.train import load, model_file
+    from reportgen.model import load, model_file
 
     model = planted(OF_255[name], BRIGHT, sharp=1)
     path = tmp_path / f"net{suffix}"
@@ -345,16 +347,16 @@ def test_the_smallest_and_largest_values_are_those_that_the_model_sees(choice: s
     dataset = pipeline.as_taken(made(IMAGES[:7] // np.array([1, 2, 3], np.uint8)), plain, Options(pixels=choice))
     dataset = dataclasses.replace(dataset, test=Part(dataset.test.images, dataset.test.labels[:7]))
     seen = np.asarray(forward.as_seen(dataset.test.images[:], dataset.pixels))
-    low, high = inside._image_range(dataset.parts, dataset, channels_apart=True)
+    low, high = judging._image_range(dataset.parts, dataset, channels_apart=True)
     np.testing.assert_allclose(low, seen.min(axis=(0, 1, 2)), rtol=1e-5, atol=1e-5)
     np.testing.assert_allclose(high, seen.max(axis=(0, 1, 2)), rtol=1e-5, atol=1e-5)
-    (low,), (high,) = inside._image_range(dataset.parts, dataset, channels_apart=False)
+    (low,), (high,) = judging._image_range(dataset.parts, dataset, channels_apart=False)
     np.testing.assert_allclose((low, high), (seen.min(), seen.max()), rtol=1e-5, atol=1e-5)
 
 
 def test_a_negative_scale_turns_smallest_and_largest_round() -> None:
     dataset = made(np.array([[[[1, 10]]], [[[3, 30]]]], np.float64), np.array([0, 1]))
-    low, high = inside._image_range(
+    low, high = judging._image_range(
         dataset.parts,
         dataset.seen_as(Pixels((-1.0, 2.0), literal(""), offset=(0.5, 0.0), flip=True)),
         channels_apart=True,
@@ -603,5 +605,5 @@ def test_nothing_is_tried_where_nothing_points_to_another_range(
     def never(*arguments: Any, **options: Any) -> Any:
         raise AssertionError("tried")
 
-    monkeypatch.setattr(pixel_trial, "Trial", never)
+    monkeypatch.setattr(trial, "Trial", never)
     report_on(planted(lambda x: x, BRIGHT / 255), IMAGES, tmp_path)

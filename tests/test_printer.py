@@ -11,8 +11,9 @@ import pytest
 
 from reportgen.errors import InputError, SurroundingsError
 from reportgen.record import Look
-from reportgen.render import page, pdf
-from reportgen.render.printer import Printer
+from reportgen.render.page import page
+from reportgen.render.pdf import pdf
+from reportgen.render.pdf.printer import Printer
 from tests.builders import assert_one_line, make_record
 
 

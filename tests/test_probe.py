@@ -9,16 +9,16 @@ from typing import Any
 import numpy as np
 import pytest
 
-from reportgen import tally
-from reportgen.bins import SHOWN, Grid
-from reportgen.collect import moments, outputs, probe, selectivity
-from reportgen.collect.graph import Graph
-from reportgen.collect.reading import readings
-from reportgen.collect.shards import Found, Shard, Work
+from reportgen.analysis.activations import outputs, probe, tally
+from reportgen.analysis.activations.bins import SHOWN, Grid
+from reportgen.analysis.activations.graph import Graph
+from reportgen.analysis.activations.reading import readings
+from reportgen.analysis.activations.shards import Found, Shard, Work
+from reportgen.analysis.activations.tally import LayerPlan, LayerTally
+from reportgen.analysis.units import moments, selectivity
 from reportgen.dataset import Dataset, Part, Pixels
+from reportgen.i18n import literal
 from reportgen.record import Unit
-from reportgen.tally import LayerPlan, LayerTally
-from reportgen.texts import literal
 from tests.passes import (
     QUIET,
     Array,
@@ -50,7 +50,7 @@ class Net:
 
 def article() -> Model:
     """Return the built-in network with weights that are small whole numbers (the last ones a power of two less)."""
-    from reportgen.train import network
+    from reportgen.model import network
 
     model, generator = network.build((28, 28, 1), 10), np.random.default_rng(1)
     for weight in model.weights:

@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 
 from reportgen import intervals
-from reportgen.collect import proof
+from reportgen.analysis.evaluation import proof
 
 
 def answers(*, lost: int = 0, gained: int = 0, images: int) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:

@@ -6,9 +6,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from reportgen.collect import layers, outputs
-from reportgen.collect.graph import Graph
-from reportgen.collect.reading import Reading, readings
+from reportgen.analysis import summary
+from reportgen.analysis.activations import outputs
+from reportgen.analysis.activations.graph import Graph
+from reportgen.analysis.activations.reading import Reading, readings
 from reportgen.record import LayerRow
 from tests.passes import assert_alike, flat, keras, look, make_dataset, make_part, predicted, randomise
 
@@ -239,7 +240,7 @@ def test_a_softmax_inside_the_model_names_no_classes() -> None:
 
 
 def rows_of(model: Model) -> dict[str, LayerRow]:
-    return {row.name: row for row in layers.facts(Graph(model), origin="live", output="softmax").layers}
+    return {row.name: row for row in summary.facts(Graph(model), origin="live", output="softmax").layers}
 
 
 def test_a_layer_that_is_called_twice_is_two_entries_with_units_of_their_own() -> None:

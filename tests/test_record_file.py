@@ -14,9 +14,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from reportgen import record_file
 from reportgen.errors import InputError
-from reportgen.record import Proof, Record
+from reportgen.record import Proof, Record, record_file
 from tests.builders import assert_one_line, make_history, make_pictures, make_record, make_scores, make_unit
 
 JSON, ARRAYS = "report.json", "record.npz"

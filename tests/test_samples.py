@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from reportgen.data import pixels, samples, stored
 from reportgen.dataset import Dataset, Part, Wants
 from reportgen.errors import InputError
-from reportgen.train import pixels, samples, stored
 from tests.builders import assert_one_line
 
 Array = NDArray[Any]
@@ -490,7 +490,7 @@ def test_many_classes_may_be_sparse_when_they_are_named() -> None:
 
 @pytest.mark.parametrize("kind", ["numbers", "text", "one-hot", "class names"])
 def test_more_classes_than_a_report_can_show_are_refused(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("reportgen.train.labels.MOST_CLASSES", 4)
+    monkeypatch.setattr("reportgen.data.labels.MOST_CLASSES", 4)
     images, numbers = np.zeros((6, 2, 2), np.uint8), np.array([0, 1, 2, 3, 4, 4])
     given = {"numbers": numbers, "text": numbers.astype(str), "one-hot": np.eye(5)[numbers], "class names": LABELS}
     names = {"class_names": np.array(list("abcde"))} if kind == "class names" else {}

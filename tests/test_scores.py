@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from reportgen.collect import outputs, predictions, scores
+from reportgen.analysis.activations import outputs
+from reportgen.analysis.evaluation import predictions, scores
 from reportgen.errors import InputError
 from reportgen.record import ClassScore, Confused, ReliabilityBin, Scores
 from tests.builders import assert_one_line, modules_after

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from reportgen import report, selftest
-from reportgen.collect import facts
-from reportgen.collect.facts import Thresholds
+from reportgen.analysis.units import facts
+from reportgen.analysis.units.facts import Thresholds
 from reportgen.record import Unit
 from tests.conftest import Run
 from tests.passes import QUIET, Looked, look
@@ -119,12 +119,12 @@ def test_the_command_says_that_all_is_well(run: Run) -> None:
 def test_the_command_fails_with_every_wrong_verdict(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from reportgen import cli
+    from reportgen.cli import app
 
     lines = ["unit 1, a fault: state is 'weak', expected 'dead'", "unit 2, another: removable is True, expected False"]
     monkeypatch.setattr(selftest, "run", lambda _: lines)
     monkeypatch.setattr("sys.argv", ["reportgen", "selftest"])
-    assert cli.run() == 1
+    assert app.run() == 1
     said = capsys.readouterr()
     assert said.out.splitlines() == lines
     assert "2 verdicts are wrong" in said.err

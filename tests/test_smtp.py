@@ -15,11 +15,11 @@ import pytest
 import typer
 from typer.testing import CliRunner, Result
 
-from reportgen import record_file
-from reportgen.commands.email import email
+from reportgen.cli.commands.email import email
 from reportgen.deliver import smtp
 from reportgen.deliver.mail_server import MailServer, from_environment
 from reportgen.errors import InputError, TryLaterError
+from reportgen.record import record_file
 from tests.builders import assert_one_line, make_record
 from tests.smtp_server import FEATURES, Accepted, Server, Step, drip, hang, hang_up, make_certificate, tls_context
 

@@ -15,9 +15,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from reportgen.data import samples, stored
 from reportgen.dataset import Dataset, blocks
 from reportgen.errors import InputError, SurroundingsError
-from reportgen.train import samples, stored
 from tests.builders import assert_one_line
 from tests.test_idx import encoded
 

@@ -12,9 +12,9 @@ from pathlib import Path
 import pypdf
 import pytest
 
-from reportgen import record_file
 from reportgen.errors import SurroundingsError
-from reportgen.render import pdf
+from reportgen.record import record_file
+from reportgen.render.pdf import pdf
 from tests.builders import make_record
 from tests.conftest import clean_environment
 from tests.killed import beside, held

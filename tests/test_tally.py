@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from reportgen import tally
-from reportgen.bins import Grid
-from reportgen.tally import LayerPlan, LayerTally
+from reportgen.analysis.activations import tally
+from reportgen.analysis.activations.bins import Grid
+from reportgen.analysis.activations.tally import LayerPlan, LayerTally
 from tests.builders import modules_after
 
 CLASSES, TOP = 3, 4
@@ -337,4 +337,5 @@ def test_kept_images_are_spread_over_the_whole() -> None:
 
 
 def test_counting_needs_numpy_alone() -> None:
-    assert not {"tensorflow", "keras", "sklearn", "scipy"} & modules_after("import reportgen.tally")
+    loaded = modules_after("import reportgen.analysis.activations.tally")
+    assert not {"tensorflow", "keras", "sklearn", "scipy"} & loaded

@@ -14,10 +14,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from reportgen import record_file
 from reportgen.errors import InputError
-from reportgen.record import Look, Record
-from reportgen.texts import Text, from_plain, joined, literal, ntext, text
+from reportgen.i18n import Text, from_plain, joined, literal, ntext, text
+from reportgen.record import Look, Record, record_file
 from tests.builders import make_finding, make_record, make_unit, make_verdict
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -319,7 +318,7 @@ def calls() -> Iterator[tuple[str, str, ast.Call]]:
     """Yield each call of such a function in the package: where, the function and the call."""
     for path in sorted((ROOT / "reportgen").rglob("*.py")):
         nodes = list(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
-        imports = [node for node in nodes if isinstance(node, ast.ImportFrom) and node.module == "reportgen.texts"]
+        imports = [node for node in nodes if isinstance(node, ast.ImportFrom) and node.module == "reportgen.i18n"]
         names = {alias.name for node in imports for alias in node.names} & set(MESSAGES)
         for node in nodes:
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in names:

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from reportgen.record import Maps, Strips
-from reportgen.render import input_images, tiles
-from reportgen.render.mosaic import Grid, Picture
+from reportgen.render.pictures import input_images, tiles
+from reportgen.render.pictures.mosaic import Grid, Picture
 from tests.builders import make_kernels
 
 Pixels = NDArray[np.uint8]

@@ -71,7 +71,7 @@ def test_all_names_are_there_with_a_word_about_each() -> None:
 
 @pytest.mark.tensorflow
 def test_none_is_lost_when_a_package_of_the_same_name_is_imported() -> None:
-    importlib.import_module("reportgen.render.page")
+    importlib.import_module("reportgen.render.page.page")
 
     assert all(callable(getattr(reportgen, name)) for name in reportgen.__all__)
 

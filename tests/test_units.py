@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from reportgen import bins, tally
-from reportgen.bins import Grid
-from reportgen.collect import moments, redundancy, selectivity, states, units
-from reportgen.collect.facts import DEFAULTS, ImageFacts, Thresholds, Weights
+from reportgen.analysis.activations import bins, tally
+from reportgen.analysis.activations.bins import Grid
+from reportgen.analysis.activations.tally import LayerPlan, LayerTally
+from reportgen.analysis.units import layer_verdict, moments, redundancy, selectivity, states
+from reportgen.analysis.units.facts import DEFAULTS, ImageFacts, Thresholds, Weights
 from reportgen.record import LayerVerdict, Unit
-from reportgen.tally import LayerPlan, LayerTally
 from tests.builders import modules_after
 
 Array = NDArray[Any]
@@ -84,7 +84,7 @@ def judge(
     order = np.arange(len(values)) if order is None else order
     counted = tally.count(plan, values[order], labels[order], order, int(labels.max()) + 1, TOP, repeats=repeats)
     facts = ImageFacts(labels, labels if predicted is None else predicted, NAMES)
-    layer, found = units.judge(plan, counted, weights or Weights(), facts, thresholds)
+    layer, found = layer_verdict.judge(plan, counted, weights or Weights(), facts, thresholds)
     return Case(values, labels, plan, counted, layer, found)
 
 
@@ -349,7 +349,7 @@ def test_no_images_give_no_verdict() -> None:
     plan = make_plan(np.ones((20, 1, 2)), "relu", None)
     facts = ImageFacts(np.zeros(0, int), np.zeros(0, int), NAMES)
     with pytest.raises(ValueError, match="no images"):
-        units.judge(plan, tally.empty(plan, 2, TOP), Weights(), facts)
+        layer_verdict.judge(plan, tally.empty(plan, 2, TOP), Weights(), facts)
 
 
 # Redundancy
@@ -863,4 +863,5 @@ def test_the_order_in_which_images_come_does_not_matter(random_layer: Case) -> N
 
 
 def test_judging_needs_neither_tensorflow_nor_scikit_learn() -> None:
-    assert not {"tensorflow", "keras", "sklearn", "scipy"} & modules_after("import reportgen.collect.units")
+    loaded = modules_after("import reportgen.analysis.units.layer_verdict")
+    assert not {"tensorflow", "keras", "sklearn", "scipy"} & loaded

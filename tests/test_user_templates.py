@@ -9,8 +9,9 @@ import pytest
 
 from reportgen.errors import InputError
 from reportgen.record import Record
-from reportgen.render import page, templating
-from reportgen.render.page import View
+from reportgen.render import templating
+from reportgen.render.page import page
+from reportgen.render.page.page import View
 from tests.builders import assert_one_line, make_record
 
 FAULTS = {

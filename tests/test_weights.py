@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from reportgen.collect import weights
-from reportgen.collect.facts import Weights
-from reportgen.collect.reading import Reading
+from reportgen.analysis.activations import weights
+from reportgen.analysis.activations.reading import Reading
+from reportgen.analysis.units.facts import Weights
 from reportgen.dataset import Dataset, Part
 from tests.passes import Array, flat, keras, look, make_dataset, make_part, predicted, randomise
 

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from reportgen.render import insights, languages, words
+from reportgen.render import languages, words
+from reportgen.render.page import insights
 from tests.builders import make_history
 
 SPACE = "\u00a0"

@@ -14,7 +14,7 @@ from pathlib import Path
 from reportgen import files
 from reportgen.deliver import claim as claims
 from reportgen.errors import InputError, SurroundingsError
-from reportgen.wording import short
+from reportgen.format import short
 
 MODEL = "model.keras"
 NAMES = frozenset({"report.html", "report.pdf", "report.json", "record.npz", MODEL})

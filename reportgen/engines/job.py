@@ -11,7 +11,7 @@ from reportgen.options import Bounds
 if TYPE_CHECKING:
     import keras
 
-    from reportgen.train.model_file import ModelFile
+    from reportgen.model.model_file import ModelFile
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ def of(model: "keras.Model", file: "ModelFile | None", archive: bytes | None, ma
 
 
 def _archived(model: "keras.Model", made_at: str) -> bytes:
-    from reportgen.train import fit
+    from reportgen.model import fit
 
     if foreign := sorted({type(layer).__name__ for layer in model._flatten_layers() if not _is_kerass(layer)}):
         raise InputError(

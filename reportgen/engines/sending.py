@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from reportgen.collect.shards import Found, Shard, Work, joined
+from reportgen.analysis.activations.shards import Found, Shard, Work, joined
 from reportgen.dataset import Images, Part, Unread
 from reportgen.engines import arrivals, worker
 from reportgen.engines.arrivals import TRIES, Arrivals
@@ -28,7 +28,7 @@ _AHEAD = 3  # shards on the way for each worker: one at work, the others waiting
 
 
 class Workers:
-    """The engine that sends images through one model on the workers of a cluster, see `collect.shards.Engine`."""
+    """Sends images through one model on the workers of a cluster; an `analysis.activations.shards.Engine`."""
 
     def __init__(self, client: "Client", job: Job) -> None:
         self._client, self._job = client, job

@@ -7,14 +7,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from reportgen import __version__, scratch
-from reportgen.collect.shards import Found, Shard, Work, joined
+from reportgen.analysis.activations.shards import Found, Shard, Work, joined
+from reportgen.analysis.activations.tally import Counts
 from reportgen.dataset import Images, Part
 from reportgen.engines import job as jobs
 from reportgen.errors import one_line
-from reportgen.tally import Counts
 
 if TYPE_CHECKING:
-    from reportgen.collect.probe import Sender
+    from reportgen.analysis.activations.probe import Sender
 
 T = TypeVar("T")
 
@@ -32,7 +32,7 @@ class ShardError(Exception):
 
 def ready() -> None:
     """Import TensorFlow."""
-    importlib.import_module("reportgen.train.runtime")
+    importlib.import_module("reportgen.runtime")
 
 
 def given(one: T) -> T:
@@ -43,7 +43,7 @@ def given(one: T) -> T:
 def send(job: jobs.Job, work: Work, shard: Shard, images: Images, labels: Counts) -> Found:
     """Return what comes of a shard. images, labels: of these alone. Raises ShardError."""
     try:
-        from reportgen.train import memory
+        from reportgen.model import memory
 
         with _ONE_AT_A_TIME, memory.bounded(job.bounds.max_memory_gb):
             return _sender(job).send(work, shard, Part(images, labels), lambda done, note: None)
@@ -68,10 +68,10 @@ def _sender(job: jobs.Job) -> "Sender":
 
 
 def _loaded(job: jobs.Job) -> "Sender":
-    from reportgen.collect.graph import Graph
-    from reportgen.collect.probe import Sender
-    from reportgen.collect.reading import readings
-    from reportgen.train import load, model_file
+    from reportgen.analysis.activations.graph import Graph
+    from reportgen.analysis.activations.probe import Sender
+    from reportgen.analysis.activations.reading import readings
+    from reportgen.model import load, model_file
 
     with scratch.Folder() as folder:
         path = jobs.written(job, Path(folder))

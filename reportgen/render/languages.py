@@ -7,7 +7,7 @@ from gettext import NullTranslations
 from pathlib import Path
 from typing import Any
 
-from reportgen.texts import Catalogue, Text
+from reportgen.i18n import Catalogue, Text
 
 SOURCE = "en"
 """The language that messages are written in."""

@@ -8,12 +8,13 @@ from typing import Any
 
 import jinja2
 
-from reportgen import wording
+from reportgen import format
 from reportgen.errors import InputError
+from reportgen.i18n import Text, joined, ntext, text
 from reportgen.record import Baseline, Record, Scores
-from reportgen.render import insights, templating, words
+from reportgen.render import templating, words
 from reportgen.render.languages import catalogue
-from reportgen.texts import Text, joined, ntext, text
+from reportgen.render.page import insights
 
 TAG = "[reportgen]"
 """What every subject begins with, so that a mail program can sort by it."""
@@ -143,7 +144,7 @@ def _change(baseline: Baseline | None) -> str | None:
     if accuracy.before is None or accuracy.after is None:
         return None
     change = accuracy.after - accuracy.before
-    return words.signed(wording.signed_points(change, 1)) if change else "±0"
+    return words.signed(format.signed_points(change, 1)) if change else "±0"
 
 
 def _counted(record: Record) -> Text:

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
+from reportgen.i18n import Text, text
 from reportgen.record import Finding, Record
 from reportgen.render import templating, words
-from reportgen.texts import Text, text
 
 LARGEST = 5_000_000
 """Bytes of the largest page that goes into a notebook: it is stored in there each time it is shown."""

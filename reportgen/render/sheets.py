@@ -7,8 +7,8 @@ import json
 import re
 from collections.abc import Callable, Sequence
 
+from reportgen.i18n import Catalogue
 from reportgen.render import fonts
-from reportgen.texts import Catalogue
 
 
 def with_fonts(sheets: Sequence[str], own_words: str, shown: str, address: Callable[[fonts.Face], str]) -> str:

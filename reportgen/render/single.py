@@ -6,8 +6,9 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
-from reportgen.render import languages, sheets, templating, tiles
-from reportgen.render.mosaic import Picture
+from reportgen.render import languages, sheets, templating
+from reportgen.render.pictures import tiles
+from reportgen.render.pictures.mosaic import Picture
 
 
 def page(

@@ -17,9 +17,9 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from markupsafe import Markup
 
 from reportgen.errors import InputError, SurroundingsError
+from reportgen.i18n import Catalogue, Text, ntext, text
 from reportgen.render import fonts, words
 from reportgen.render.languages import bound, catalogue, said
-from reportgen.texts import Catalogue, Text, ntext, text
 
 _ACTING = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 _LARGEST = 4 * 2**20

@@ -5,10 +5,10 @@ from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
 
-from reportgen import wording
-from reportgen.headline import OUTPUT_STATES
+from reportgen import format
+from reportgen.i18n import Catalogue, Text, joined, literal, ntext, text
 from reportgen.record import LayerVerdict, Unit
-from reportgen.texts import Catalogue, Text, joined, literal, ntext, text
+from reportgen.record.key_figures import OUTPUT_STATES
 
 NOT_AVAILABLE = text("n/a")
 
@@ -51,12 +51,12 @@ def count(value: int | None) -> str:
 
 def share(value: float | None, decimals: int = 3) -> str:
     """0.98914 -> "0.989"; never "0.000" or "1.000" for what is only nearly so."""
-    return NOT_AVAILABLE if value is None else wording.guarded(value, 1.0, decimals)
+    return NOT_AVAILABLE if value is None else format.guarded(value, 1.0, decimals)
 
 
 def percent(value: float | None, decimals: int = 1) -> str:
     """0.98914 -> "98.9 %" with a no-break space; never 0 % or 100 % for what is only nearly so."""
-    return NOT_AVAILABLE if value is None else f"{wording.guarded(100 * value, 100.0, decimals)}\u00a0%"
+    return NOT_AVAILABLE if value is None else f"{format.guarded(100 * value, 100.0, decimals)}\u00a0%"
 
 
 def number(value: float | None) -> str:
@@ -114,7 +114,7 @@ def name(value: object, longest: int = 80, short: bool = False) -> str:
 
     short: leave out how long it was, where there is no room to say so.
     """
-    shown = wording.visible(str(value))
+    shown = format.visible(str(value))
     if len(shown) <= longest:
         return shown
     if short:
@@ -159,7 +159,7 @@ def signed(value: str) -> str:
 
 def correlation(value: float) -> str:
     """-0.264 -> "−0.26"; never 0, 1 or −1 for what is only nearly so."""
-    shown = wording.guarded(abs(value), 1.0, 2)
+    shown = format.guarded(abs(value), 1.0, 2)
     return f"\N{MINUS SIGN}{shown}" if value < 0 else shown
 
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from reportgen.data import npz, samples
 from reportgen.errors import InputError
-from reportgen.train import npz, samples
 from tests.bench.clock import ROOT, run
 
 PYTHON = sys.executable

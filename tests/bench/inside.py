@@ -15,12 +15,15 @@ import numpy as np
 from matplotlib import pyplot
 from numpy.typing import NDArray
 
-from reportgen.collect import graph, pictures, predictions, probe, reading
+from reportgen.analysis import pictures
+from reportgen.analysis.activations import graph, probe, reading
+from reportgen.analysis.evaluation import predictions
+from reportgen.data import pixels, samples
 from reportgen.dataset import Dataset
+from reportgen.model import load, model_file
 from reportgen.options import Options
 from reportgen.progress import Progress
-from reportgen.render import tiles
-from reportgen.train import load, model_file, pixels, samples
+from reportgen.render.pictures import tiles
 from tests.bench.clock import Pair, in_turn
 
 EXAMPLES = 5

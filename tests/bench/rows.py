@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from reportgen import record_file
-from reportgen.render import page
+from reportgen.record import record_file
+from reportgen.render.page import page
 from tests.bench.clock import ROOT, Pair, Unavailable, in_turn, run
 from tests.bench.inputs import BENCH, PYTHON, REPORTGEN, Inputs
 

@@ -10,7 +10,7 @@ import keras
 import numpy as np
 
 import reportgen
-from reportgen.train import samples
+from reportgen.data import samples
 
 BATCH = 500
 

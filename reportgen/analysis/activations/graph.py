@@ -1,0 +1,242 @@
+"""The graph of a model, models inside it opened: every call of a layer, and the model run again with a change."""
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from reportgen.analysis.activations.directions import Direction, divides
+from reportgen.analysis.activations.heads import Given, Heads, Projection, splits
+
+if TYPE_CHECKING:
+    import keras
+
+
+@dataclass(frozen=True, eq=False)
+class Tensor:
+    """A value that is computed in the graph, known by its identity. shape: (batch, ...), None for sizes left open."""
+
+    shape: tuple[int | None, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Call:
+    """One call of a layer, or of a bare operation.
+
+    name: the layer's, behind the names of the models that it lies in ("base/conv"); of a layer that is called more
+    than once it ends in the number of the call ("conv#2"). No two calls of a graph have the same name.
+    arguments: as Keras keeps them; given: the values that take the places of its symbolic tensors.
+    """
+
+    name: str
+    operation: Any
+    arguments: Any
+    given: tuple[Tensor, ...]
+    outputs: tuple[Tensor, ...]
+
+    def on(self, values: Mapping[Tensor, Any]) -> list[Any]:
+        """Return what the call gives in inference mode, one value for each output. values: of what it is given."""
+        symbols = self.arguments.keras_tensors
+        known = {id(symbol): values[tensor] for symbol, tensor in zip(symbols, self.given, strict=True)}
+        arguments, options = self.arguments.fill_in(known)
+        if "training" in getattr(self.operation, "_call_context_args", ()):
+            options = {**options, "training": False}  # over what the call was made with, as for a whole model
+        return _listed(self.operation(*arguments, **options))
+
+
+class Graph:
+    """The calls of a Sequential or Functional model, in the order in which they are computed.
+
+    Keras gives a layer's own tensors (`layer.output`) only while no other model has called the layer. What belongs
+    to this model stands in its nodes, which Keras keeps private. A model inside the model is opened: its calls stand
+    here in place of the one call of it, and once more for each further call of it. So is an attention layer: what its
+    heads give and the projection of that are two calls, see `heads`. Directions that are passed on apart are two, too,
+    see `directions`.
+    """
+
+    def __init__(self, model: "keras.Model") -> None:
+        self.model = model
+        self.input = Tensor(_shape(model.inputs[0]))
+        self._drafts: list[Call] = []
+        # by the id of their layer, which may be called twice
+        self._halves: dict[int, tuple[Heads, Projection]] = {}
+        self._directions: dict[int, tuple[Direction, Direction]] = {}
+        (self.output,) = self._open(model, [self.input], "")
+        self.calls = _named(self._drafts)
+        self._consumers: dict[Tensor, list[Call]] = {}
+        self._producers = {tensor: call for call in self.calls for tensor in call.outputs}
+        for call in self.calls:
+            for tensor in call.given:
+                self._consumers.setdefault(tensor, []).append(call)
+
+    def layer_calls(self) -> list[Call]:
+        """Return the calls of layers, in the order of the summary; inputs and bare operations left out."""
+        places = {id(layer): place for place, layer in enumerate(_layers(self.model))}
+        found = [call for call in self.calls if id(_layer_of(call)) in places]
+        return sorted(found, key=lambda call: places[id(_layer_of(call))])
+
+    def only_consumer(self, tensor: Tensor) -> Call | None:
+        """Return the one call that consumes `tensor`, None where there are more or the model gives it out."""
+        consumers = self._consumers.get(tensor, [])
+        return consumers[0] if len(consumers) == 1 and tensor is not self.output else None
+
+    def producer(self, tensor: Tensor) -> Call | None:
+        """Return the call that gives `tensor`, None for the model's input."""
+        return self._producers.get(tensor)
+
+    def run(self, images: Any, change: Callable[[Tensor, Any], Any]) -> Any:
+        """Return the model's output for `images`, each computed value replaced by `change(tensor, value)`."""
+        return self.runs(images, [change])[0]
+
+    def runs(self, images: Any, changes: Sequence[Callable[[Tensor, Any], Any]]) -> list[Any]:
+        """Return the output as `run` does for each of several changes; what is the same for some is computed once.
+
+        A change that leaves a value as it is returns the same object, which is how it is known.
+        """
+        import keras
+
+        values: dict[Tensor, list[Any]] = {
+            self.input: [keras.ops.cast(images, self.model.inputs[0].dtype)] * len(changes)
+        }
+        for call in self.calls:
+            computed: dict[tuple[int, ...], list[Any]] = {}
+            for place, change in enumerate(changes):
+                given = {tensor: values[tensor][place] for tensor in call.given}
+                same = tuple(map(id, given.values()))
+                if same not in computed:
+                    computed[same] = call.on(given)
+                for tensor, value in zip(call.outputs, computed[same], strict=True):
+                    values.setdefault(tensor, []).append(change(tensor, value))
+        return values[self.output]
+
+    def values(self, images: Any, wanted: Sequence[Tensor]) -> tuple[Any, list[Any]]:
+        """Return the model's output for `images`, and the values of the tensors that are wanted."""
+        import keras
+
+        kept = set(wanted)
+        found: dict[Tensor, Any] = {self.input: keras.ops.cast(images, self.model.inputs[0].dtype)}
+
+        def keep(tensor: Tensor, value: Any) -> Any:
+            if tensor in kept:
+                found[tensor] = value
+            return value
+
+        output = self.run(images, keep)
+        return output, [found[tensor] for tensor in wanted]
+
+    def _open(self, model: Any, given: Sequence[Tensor], path: str) -> list[Tensor]:
+        """Add all calls of `model` on `given`, and return its outputs. path: of its name, with a slash behind."""
+        function = _function(model)
+        known = {id(symbol): tensor for symbol, tensor in zip(function.inputs, given, strict=True)}
+        depths = function._nodes_by_depth
+        for node in (node for depth in sorted(depths, reverse=True) for node in depths[depth]):
+            if node.is_input:
+                continue
+            inputs = tuple(known[id(symbol)] for symbol in node.arguments.keras_tensors)
+            name = f"{path}{node.operation.name}"
+            if opens(node.operation) and _takes_as_they_are(node):
+                outputs = self._open(node.operation, inputs, f"{name}/")
+            elif splits(node.operation):
+                outputs = self._split(node, inputs, name)
+            elif divides(node.operation):
+                outputs = self._divide(node, inputs, name)
+            else:
+                outputs = [Tensor(_shape(symbol)) for symbol in node.outputs]
+                self._drafts.append(Call(name, node.operation, node.arguments, inputs, tuple(outputs)))
+            known.update(zip(map(id, node.outputs), outputs, strict=True))
+        return [known[id(symbol)] for symbol in function.outputs]
+
+    def _split(self, node: Any, given: tuple[Tensor, ...], name: str) -> list[Tensor]:
+        """Add the two calls that an attention layer's is made of, and return the outputs of the whole."""
+        layer = node.operation
+        if id(layer) not in self._halves:
+            heads = Heads(layer)
+            self._halves[id(layer)] = heads, Projection(heads)
+        heads, projection = self._halves[id(layer)]
+        projected, *others = (Tensor(_shape(symbol)) for symbol in node.outputs)
+        arguments = node.arguments
+        places = _shape(arguments.args[0] if arguments.args else arguments.kwargs["query"])[1:-1]
+        joined = Tensor((projected.shape[0], *places, heads.count * heads.channels))
+        self._drafts.append(Call(name, heads, arguments, given, (joined, *others)))
+        behind = f"{name}/{projection.name}"
+        self._drafts.append(Call(behind, projection, Given(node.outputs[0]), (joined,), (projected,)))
+        return [projected, *others]
+
+    def _divide(self, node: Any, given: tuple[Tensor, ...], name: str) -> list[Tensor]:
+        """Add one call for each of the two directions of a Bidirectional layer, and return the outputs of the whole."""
+        layer = node.operation
+        outputs = [Tensor(_shape(symbol)) for symbol in node.outputs]
+        for direction in self._directions.setdefault(id(layer), (Direction(layer, 0), Direction(layer, 1))):
+            own = tuple(direction.of(outputs))
+            self._drafts.append(Call(f"{name}/{direction.name}", direction, node.arguments, given, own))
+        return outputs
+
+
+def kind(operation: Any) -> str:
+    """Return the name of a layer's or an operation's class."""
+    if isinstance(operation, Heads):
+        operation = operation.layer
+    if isinstance(operation, Direction):
+        operation = operation.way
+    return type(operation.dense if isinstance(operation, Projection) else operation).__name__
+
+
+def has_weights(operation: Any) -> bool:
+    """Return whether a layer, or an operation, has weights, learnt or not."""
+    return bool(getattr(operation, "weights", ()))
+
+
+def opens(operation: Any) -> bool:
+    """Return whether an operation is a model whose own calls are known."""
+    return hasattr(_function(operation), "_nodes_by_depth")
+
+
+def _layer_of(call: Call) -> Any:
+    """Return the layer that a call is of, or a part of."""
+    operation = call.operation
+    return operation.layer if isinstance(operation, Heads | Projection | Direction) else operation
+
+
+def _function(model: Any) -> Any:
+    return getattr(model, "_functional", None) or model  # a Sequential keeps its graph in there
+
+
+def _takes_as_they_are(node: Any) -> bool:
+    """Return whether a model's call hands its inputs on unchanged; Keras may also cast them or add an axis.
+
+    A cast from one float type to another does not count: every layer casts floats to its own type.
+    """
+    outside, inside = node.arguments.keras_tensors, _function(node.operation).inputs
+    return len(outside) == len(inside) and all(
+        (a.dtype == b.dtype or ("float" in a.dtype and "float" in b.dtype)) and len(a.shape) == len(b.shape)
+        for a, b in zip(outside, inside, strict=True)
+    )
+
+
+def _layers(model: Any) -> list[Any]:
+    """Return all layers in the order of the summary, those of a model inside the model in its place."""
+    found: list[Any] = []
+    for layer in model.layers:
+        found += [layer, *(_layers(layer) if opens(layer) else [])]
+    return found
+
+
+def _named(drafts: list[Call]) -> list[Call]:
+    """Return the calls with a number behind each name that occurs more than once."""
+    times, seen = Counter(call.name for call in drafts), Counter[str]()
+    named = []
+    for call in drafts:
+        seen[call.name] += 1
+        named.append(replace(call, name=f"{call.name}#{seen[call.name]}") if times[call.name] > 1 else call)
+    return named
+
+
+def _shape(symbol: Any) -> tuple[int | None, ...]:
+    return tuple(None if size is None else int(size) for size in symbol.shape)
+
+
+def _listed(results: Any) -> list[Any]:
+    import keras
+
+    listed: list[Any] = keras.tree.flatten(results)
+    return listed

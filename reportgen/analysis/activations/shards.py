@@ -1,0 +1,97 @@
+"""Images that go through the model in shards, here or elsewhere: what is done with each, and how results are joined."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import reduce
+from itertools import pairwise
+from typing import Protocol
+
+import numpy as np
+
+from reportgen.analysis.activations import outputs
+from reportgen.analysis.activations.ablation import Ablation
+from reportgen.analysis.activations.outputs import Outputs
+from reportgen.analysis.activations.tally import Counts, LayerPlan, LayerTally, merge
+from reportgen.dataset import Part, Pixels, cut
+from reportgen.progress import Progress
+
+
+@dataclass(frozen=True, eq=False)
+class Work:
+    """What is done with images, the same for each shard.
+
+    pixels: how they reach the model. batch: how many of them at once. plans: how the layers are read, one for each
+    reading; without them only the model's answers are asked for. classes: K of the labels. kept: (M,) the numbers of
+    the images whose mean responses are kept, ascending. repeats: those of the images that show the same as an earlier
+    one, ascending; mostly there are none. ablations: without which units the model is to answer, once for each; by the
+    place of the layer's reading; only where there are no plans.
+    """
+
+    pixels: Pixels
+    batch: int
+    plans: Sequence[LayerPlan] = ()
+    classes: int = 0
+    kept: Counts = field(default_factory=lambda: np.zeros(0, np.int64))
+    repeats: Counts = field(default_factory=lambda: np.zeros(0, np.int64))
+    ablations: Sequence[Mapping[int, Ablation]] = ({},)
+
+
+@dataclass(frozen=True)
+class Shard:
+    """The images start ... stop - 1 of a part. number: of the first of them among all images that are looked at."""
+
+    part: str
+    start: int
+    stop: int
+    number: int = 0
+
+    def __len__(self) -> int:
+        return self.stop - self.start
+
+    def __str__(self) -> str:
+        return f"images {self.start:,} to {self.stop - 1:,} of the {self.part} part"
+
+    def places(self, numbers: Counts) -> Counts:
+        """Return where in the shard the images are that are in it of those with the ascending numbers."""
+        first, end = np.searchsorted(numbers, [self.number, self.number + len(self)])
+        return numbers[first:end] - self.number
+
+    def of(self, parts: Mapping[str, Part]) -> Part:
+        """Return these images and their labels; none is read."""
+        part = parts[self.part]
+        return Part(cut(part.images, self.start, self.stop), part.labels[self.start : self.stop])
+
+    def divided(self, images: int) -> "list[Shard]":
+        """Return shards of so many images each, the last of what is left."""
+        starts = [*range(self.start, self.stop, images), self.stop]
+        return [Shard(self.part, a, b, self.number + a - self.start) for a, b in pairwise(starts)]
+
+
+@dataclass(frozen=True, eq=False)
+class Found:
+    """What came of some shards. outputs: of the model, by shard, one for each ablation. tallies: one for each plan."""
+
+    outputs: Mapping[Shard, tuple[Outputs, ...]]
+    tallies: Sequence[LayerTally]
+
+    def outputs_of(self, part: str, ablation: int = 0) -> Outputs:
+        """Return what is kept of the model's outputs for the images of a part, in their order."""
+        shards = sorted((shard for shard in self.outputs if shard.part == part), key=lambda shard: shard.start)
+        return outputs.joined([self.outputs[shard][ablation] for shard in shards])
+
+
+class Engine(Protocol):
+    """Where images are sent through the model."""
+
+    def send(self, work: Work, parts: Mapping[str, Part], shards: Sequence[Shard], progress: Progress) -> Found:
+        """Return what comes of the shards, which may be divided further, at whole batches, in any way."""
+
+
+def joined(found: Iterable[Found]) -> Found:
+    """Return what came of disjoint sets of shards as one. Raises as `tally.merge`."""
+    return reduce(_both, found)
+
+
+def _both(one: Found, other: Found) -> Found:
+    tallies = [merge(a, b) for a, b in zip(one.tallies, other.tallies, strict=True)]
+    return Found({**one.outputs, **other.outputs}, tallies)

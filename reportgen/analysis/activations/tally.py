@@ -1,0 +1,324 @@
+"""What one pass over images leaves behind about a layer: sums, counts and the strongest images, never raw outputs.
+
+Shapes: N images, U units, K classes, P positions of a unit's output (1 for a neuron), B bins, T top images, M kept
+images. a(x, p) is the value of a unit at position p of image x. s_max and s_mean are its maximum and mean over p.
+"""
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reportgen.analysis.activations import bins
+from reportgen.analysis.activations.bins import Grid
+
+Floats = NDArray[np.float64]
+Counts = NDArray[np.int64]
+
+KEPT = 10_000
+"""M, how many images' pooled responses are kept at most."""
+
+TAIL = 0.05
+"""How near to an end of its range a bounded value counts as in the tail, as a share of the range."""
+
+_BLOCK = 100_000  # image numbers that are ranked at once
+
+Family = Literal["relu", "relu6", "bounded", "leaky", "linear", "softmax"]
+"""What the nonlinearity that a unit is read behind does to its values.
+
+relu: exact zeros below. relu6: also cut at `high`, as 6. bounded: between `low` and `high` (sigmoid, tanh ...).
+leaky: no true zero, so "fires" means a positive pre-activation (leaky ReLU, PReLU, ELU, GELU, SiLU ...).
+linear: none of these. softmax: an output layer, judged as an output.
+"""
+
+
+@dataclass(frozen=True)
+class LayerPlan:
+    """How a layer is read, fixed before the pass so that what different machines counted can be joined.
+
+    layer: its name. read_after: the name of the layer whose output is read. position_shape: () for neurons, else the
+    spatial shape; P is its product. low, high: the range of a bounded nonlinearity; high alone: the ceiling of relu6;
+    None elsewhere. eps: a value above it counts as firing. shift: (U,) taken off every value before it is squared,
+    near the unit's mean. grid: of the histogram, where it begins; it becomes wider for values that it has no bin for.
+    sampled: (S,) the flat positions that `histogram` and the map sums look at, ascending; all P where there are few.
+    """
+
+    layer: str
+    read_after: str
+    units: int
+    position_shape: tuple[int, ...]
+    family: Family
+    low: float | None
+    high: float | None
+    eps: float
+    shift: Floats
+    grid: Grid
+    sampled: NDArray[np.int64]
+
+    @property
+    def positions(self) -> int:
+        """P, how many values a unit gives for one image."""
+        return int(np.prod(self.position_shape, dtype=np.int64))
+
+
+@dataclass(frozen=True)
+class LayerTally:
+    """What was counted about one layer. Arrays are (U,) where no shape is given; `shifted` means a - plan.shift.
+
+    images: N. fired: images with s_max > eps. zeros: (x, p) with a <= eps (leaky: pre-activation <= 0).
+    low_tail, high_tail: (x, p) with t < 0.05 and t > 0.95, t = (a - low) / (high - low), of a bounded family;
+    of relu6 high_tail counts a >= high; else zero. total, squares: of shifted values over all (x, p). absolute: of |a|.
+    smallest: of a and 0, so 0 behind a ReLU. largest: of a.
+    histogram: (U, B) of a over the sampled positions, in the bins of `grid`: the plan's, or the next wider one that
+    holds the values of all units, images and positions.
+    map_total: of shifted a over the sampled positions; map_products: (U, U) its outer products.
+    pooled_total: of shifted s_mean over images; pooled_products: (U, U) its outer products.
+    class_images: (K,). class_total: (K, U) sums of shifted s_mean.
+    class_best, class_best_image: (K, U) the largest s_max of each class and the image that gave it (-inf, -1 where
+    the class has no image); of equals the lowest image number.
+    top_score, top_image, top_position: (T, U) the largest s_max over images, by (-score, image), the images and the
+    flat position of each maximum (the first of equals), of images that repeat no earlier one; -inf, -1 and -1 where
+    there are fewer.
+    kept_images: (M,) ascending image numbers; kept: (M, U) float32 s_mean of those images.
+    """
+
+    images: int
+    fired: Counts
+    zeros: Counts
+    low_tail: Counts
+    high_tail: Counts
+    total: Floats
+    squares: Floats
+    absolute: Floats
+    smallest: Floats
+    largest: Floats
+    grid: Grid
+    histogram: Counts
+    map_total: Floats
+    map_products: Floats
+    pooled_total: Floats
+    pooled_products: Floats
+    class_images: Counts
+    class_total: Floats
+    class_best: Floats
+    class_best_image: Counts
+    top_score: Floats
+    top_image: Counts
+    top_position: Counts
+    kept_images: Counts
+    kept: NDArray[np.float32]
+
+
+_ADDED = (
+    *("images", "fired", "zeros", "low_tail", "high_tail", "total", "squares", "absolute"),
+    *("map_total", "map_products", "pooled_total", "pooled_products", "class_images", "class_total"),
+)
+"""The fields of a LayerTally that are sums, so that joining is adding."""
+
+
+def kept_rank(numbers: Counts) -> NDArray[np.uint64]:
+    """Return the rank of each image number, (N,) -> (N,): the images with the lowest ranks are kept.
+
+    The rank is the number's splitmix64 hash (Steele et al. 2014), a bijection: the choice is as good as random, has
+    no ties, and is the same however the images are divided between machines.
+    """
+    mixed = np.asarray(numbers).astype(np.uint64) + np.uint64(0x9E3779B97F4A7C15)
+    mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return mixed ^ (mixed >> np.uint64(31))
+
+
+def kept_of(numbers: Counts, keep: int = KEPT) -> NDArray[np.bool_]:
+    """Return which of the (N,) image numbers are kept when these are all the images there are."""
+    chosen = np.full(len(numbers), len(numbers) <= keep)
+    if not chosen.all():
+        chosen[np.argsort(kept_rank(numbers))[:keep]] = True
+    return chosen
+
+
+def kept_among(images: int) -> Counts:
+    """Return which of the image numbers 0 ... images - 1 are kept, ascending, without ranking all of them at once."""
+    kept = np.zeros(0, np.int64)
+    for start in range(0, images, _BLOCK):
+        numbers = np.concatenate([kept, np.arange(start, min(start + _BLOCK, images))])
+        kept = numbers[kept_of(numbers)]
+    return kept
+
+
+def empty(plan: LayerPlan, classes: int, top: int) -> LayerTally:
+    """Return the tally of no image, which merged with another changes nothing. classes: K. top: T."""
+    values = np.empty((0, plan.positions, plan.units), np.float32)
+    nothing = np.empty(0, np.int64)
+    return count(plan, values, nothing, nothing, classes, top)
+
+
+def count(
+    plan: LayerPlan,
+    values: NDArray[Any],
+    labels: Counts,
+    numbers: Counts,
+    classes: int,
+    top: int,
+    *,
+    repeats: Counts | None = None,
+    gate: NDArray[Any] | None = None,
+    keep: int = KEPT,
+) -> LayerTally:
+    """Tally raw outputs: the definition of every count in plain numpy, which faster ways are compared with.
+
+    values: (N, P, U). labels: (N,) class indices below `classes`. numbers: (N,) image numbers, no two equal, in any
+    order. top: T. repeats: numbers of images that show the same as an earlier one; they are counted like all others,
+    but are none of a unit's strongest. gate: (N, P, U) what goes into the nonlinearity, whose sign then tells what
+    fires; without it, it is that of the value, as with every leaky nonlinearity whose slopes are positive.
+    """
+    order = np.argsort(numbers)
+    values, labels, numbers = values[order].astype(np.float64), labels[order], numbers[order]
+    pooled = values.mean(axis=1)
+    kept = kept_of(numbers, keep)
+    peaks, different = values.max(axis=1), np.isin(numbers, [] if repeats is None else repeats, invert=True)
+    return LayerTally(
+        images=len(values),
+        **_firing(plan, values, values if gate is None else gate[order]),
+        **_moments(plan, values),
+        **_histogram(plan, values),
+        **_over_positions(plan, values[:, plan.sampled]),
+        **over_images(plan, pooled, labels, classes),
+        **class_bests(peaks, labels, numbers, classes),
+        **_strongest(peaks[different], values[different].argmax(axis=1), numbers[different], top),
+        kept_images=numbers[kept].astype(np.int64),
+        kept=pooled[kept].astype(np.float32),
+    )
+
+
+def merge(one: LayerTally, other: LayerTally, keep: int = KEPT) -> LayerTally:
+    """Join the tallies of two disjoint sets of images, both made with the same plan, classes and top.
+
+    Commutative and associative: counts, strongest and kept images exactly, sums up to float64 rounding. Raises
+    ValueError where an image was kept by both, because then it was counted twice.
+    """
+    kept_images = np.concatenate([one.kept_images, other.kept_images])
+    order = np.argsort(kept_images, kind="stable")
+    if not np.diff(kept_images[order]).all():
+        raise ValueError("the tallies have images in common; each image may be counted once only")
+    order = order[kept_of(kept_images[order], keep)]
+    added = {name: getattr(one, name) + getattr(other, name) for name in _ADDED}
+    grid, histogram = bins.joined(one.grid, other.grid, one.histogram, other.histogram)
+    return LayerTally(
+        **added,
+        grid=grid,
+        histogram=histogram,
+        smallest=np.minimum(one.smallest, other.smallest),
+        largest=np.maximum(one.largest, other.largest),
+        **_better_of(one, other),
+        **_strongest_of_both(one, other),
+        kept_images=kept_images[order],
+        kept=np.concatenate([one.kept, other.kept])[order],
+    )
+
+
+def _firing(plan: LayerPlan, values: Floats, gate: NDArray[Any]) -> dict[str, Any]:
+    """Count what fires and what lies at the ends of the range. gate: the values, or what tells instead of them."""
+    floor = 0.0 if plan.family == "leaky" else plan.eps
+    low_tail = high_tail = np.zeros(plan.units, np.int64)
+    if plan.family == "bounded":
+        assert plan.low is not None and plan.high is not None
+        shares = (values - plan.low) / (plan.high - plan.low)
+        low_tail, high_tail = (shares < TAIL).sum(axis=(0, 1)), (shares > 1 - TAIL).sum(axis=(0, 1))
+    elif plan.family == "relu6":
+        assert plan.high is not None
+        high_tail = (values >= plan.high).sum(axis=(0, 1))
+    fires = gate > floor
+    return {
+        "fired": fires.any(axis=1).sum(axis=0),
+        "zeros": (~fires).sum(axis=(0, 1)),
+        "low_tail": low_tail,
+        "high_tail": high_tail,
+    }
+
+
+def _moments(plan: LayerPlan, values: Floats) -> dict[str, Any]:
+    shifted = values - plan.shift
+    return {
+        "total": shifted.sum(axis=(0, 1)),
+        "squares": (shifted**2).sum(axis=(0, 1)),
+        "absolute": np.abs(values).sum(axis=(0, 1)),
+        "smallest": values.min(axis=(0, 1), initial=0),
+        "largest": values.max(axis=(0, 1), initial=-np.inf),
+    }
+
+
+def _histogram(plan: LayerPlan, values: Floats) -> dict[str, Any]:
+    """Count the values at the sampled positions in bins that hold those at all positions."""
+    grid = plan.grid.holding(float(values.min(initial=0)), float(values.max(initial=0)))
+    return {"grid": grid, "histogram": grid.count(values[:, plan.sampled].reshape(-1, plan.units))}
+
+
+def _over_positions(plan: LayerPlan, values: Floats) -> dict[str, Any]:
+    """Sum over the sampled positions. values: (N, S, U)."""
+    shifted = (values - plan.shift).reshape(-1, plan.units)
+    return {
+        "map_total": shifted.sum(axis=0),
+        "map_products": shifted.T @ shifted,
+    }
+
+
+def over_images(plan: LayerPlan, pooled: Floats, labels: Counts, classes: int) -> dict[str, Any]:
+    """Sum over images and over the images of each class. pooled: (N, U) s_mean."""
+    shifted = pooled - plan.shift
+    return {
+        "pooled_total": shifted.sum(axis=0),
+        "pooled_products": shifted.T @ shifted,
+        "class_images": np.bincount(labels, minlength=classes),
+        "class_total": np.stack([shifted[labels == k].sum(axis=0) for k in range(classes)]),
+    }
+
+
+def class_bests(peaks: Floats, labels: Counts, numbers: Counts, classes: int) -> dict[str, Any]:
+    """Find the strongest image of each class. peaks: (N, U) s_max, by ascending image number."""
+    units = peaks.shape[1]
+    best, image = np.full((classes, units), -np.inf), np.full((classes, units), -1, np.int64)
+    for k in np.unique(labels):
+        of_class = peaks[labels == k]
+        best[k], image[k] = of_class.max(axis=0), numbers[labels == k][of_class.argmax(axis=0)]
+    return {"class_best": best, "class_best_image": image}
+
+
+def _strongest(peaks: Floats, positions: Counts, numbers: Counts, top: int) -> dict[str, Any]:
+    """List the strongest images of each unit. peaks: (N, U) s_max, by ascending image number."""
+    first = np.argsort(-peaks, axis=0, kind="stable")[:top]
+    return listed(
+        np.take_along_axis(peaks, first, axis=0), numbers[first], np.take_along_axis(positions, first, axis=0), top
+    )
+
+
+def listed(scores: Floats, images: Counts, positions: NDArray[np.integer[Any]], top: int) -> dict[str, Any]:
+    """Return the strongest images of each unit as a tally has them. scores, images, positions: (n, U), n <= T.
+
+    A score of -inf stands for no image.
+    """
+    missing, none = ((0, top - len(scores)), (0, 0)), scores == -np.inf
+    return {
+        "top_score": np.pad(scores.astype(np.float64), missing, constant_values=-np.inf),
+        "top_image": np.pad(np.where(none, -1, images).astype(np.int64), missing, constant_values=-1),
+        "top_position": np.pad(np.where(none, -1, positions).astype(np.int64), missing, constant_values=-1),
+    }
+
+
+def _better_of(one: LayerTally, other: LayerTally) -> dict[str, Any]:
+    earlier = (one.class_best == other.class_best) & (one.class_best_image < other.class_best_image)
+    first = (one.class_best > other.class_best) | earlier
+    return {
+        "class_best": np.where(first, one.class_best, other.class_best),
+        "class_best_image": np.where(first, one.class_best_image, other.class_best_image),
+    }
+
+
+def _strongest_of_both(one: LayerTally, other: LayerTally) -> dict[str, Any]:
+    names = ("top_score", "top_image", "top_position")
+    score, image, position = (np.concatenate([getattr(one, name), getattr(other, name)]) for name in names)
+    order = np.lexsort((image, -score), axis=0)[: len(one.top_score)]
+    return {
+        name: np.take_along_axis(both, order, axis=0)
+        for name, both in zip(names, (score, image, position), strict=True)
+    }

@@ -1,0 +1,110 @@
+"""Everything that is collected about a live model: what goes into the Record besides where it came from."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from reportgen.analysis import judging, pictures, summary
+from reportgen.analysis.activations import gates, graph, outputs, probe, reading
+from reportgen.analysis.activations.shards import Engine
+from reportgen.analysis.activations.tally import LayerPlan, LayerTally
+from reportgen.analysis.evaluation import answers, scores
+from reportgen.analysis.evaluation.predictions import Predictions
+from reportgen.analysis.units import facts
+from reportgen.dataset import Dataset, Part
+from reportgen.errors import InputError
+from reportgen.options import Options
+from reportgen.progress import Progress
+from reportgen.record import LayerVerdict, ModelFacts, Pictures, Proof, Scores, Unit
+
+if TYPE_CHECKING:
+    import keras
+
+
+@dataclass(frozen=True)
+class Collected:
+    """What collecting brings, ready for the Record. evaluation: by part, "train" None where there is none."""
+
+    model: ModelFacts
+    evaluation: dict[str, Scores | None]
+    layers: list[LayerVerdict]
+    units: list[Unit]
+    proof: Proof
+    pictures: Pictures
+
+
+def collect(
+    model: "keras.Model",
+    origin: str,
+    dataset: Dataset,
+    options: Options,
+    progress: Progress,
+    engine: Engine | None = None,
+) -> Collected:
+    """Send every image through the model, and return what it shows. Raises InputError where its scores are NaN.
+
+    engine: of this model, by default one that works in this process.
+    """
+    drawn = graph.Graph(model)
+    readings = reading.readings(drawn)
+    engine = engine or probe.Here(drawn, readings)
+    parts = _parts(dataset)
+    names = looked_at(dataset, options.analyse)
+    with progress.stage("pass", f"Sending {sum(map(len, parts.values())):,} images through the model ..."):
+        answered, plans, tallies = probe.all_parts(
+            drawn, readings, parts, names, dataset, memory=options.memory, progress=progress, engine=engine
+        )
+        outputs.check(answered)
+        predicted, output = outputs.read(answered)
+        classes = scores.class_labels(dataset.class_names, answered["test"].classes)
+    with progress.stage("judge", "Judging every unit ..."):
+        evaluation: dict[str, Scores | None] = {"train": None} | {
+            name: scores.score(predicted[name], part.labels, classes) for name, part in parts.items()
+        }
+        looked = _looked(readings, plans, tallies, parts, predicted, names)
+        verdicts, units = judging.judge(drawn, looked, dataset, classes, _thresholds(options))
+        size = probe.batch_size(readings, dataset.image_shape, options.memory)
+        units = gates.with_gates(drawn, readings, units, parts[names[0]], dataset.pixels, size)
+        shown = pictures.collect(drawn, readings, dataset, predicted["test"], examples=options.examples)
+        shown = pictures.with_units(shown, looked, verdicts, units)
+        right = predicted["test"].predicted == dataset.test.labels
+        shown = replace(shown, answers=answers.collect(plans, tallies, right))
+    with progress.stage("proof", "Checking the model without the units called dead or removable ..."):
+        proof = judging.prove(engine, looked, units, dataset, right, batch=size, progress=progress)
+    return Collected(summary.facts(drawn, origin=origin, output=output), evaluation, verdicts, units, proof, shown)
+
+
+def looked_at(dataset: Dataset, analyse: str) -> list[str]:
+    """Return the parts whose images the units are judged on, in the order in which these are numbered.
+
+    Raises InputError where the data lacks a part that is asked for.
+    """
+    wanted = ["test", "train"] if analyse == "both" else [analyse]
+    if missing := [name for name in wanted if name not in _parts(dataset)]:
+        raise InputError(f"--analyse is {analyse!r}, but the data has no {missing[0]} part", "use --analyse test")
+    return wanted
+
+
+def _parts(dataset: Dataset) -> dict[str, Part]:
+    return {"test": dataset.test} | ({"train": dataset.train} if dataset.train is not None else {})
+
+
+def _looked(
+    readings: list[reading.Reading],
+    plans: list[LayerPlan],
+    tallies: list[LayerTally],
+    parts: Mapping[str, Part],
+    predicted: Mapping[str, Predictions],
+    names: list[str],
+) -> judging.Looked:
+    classes = {name: predicted[name].predicted for name in names}
+    return judging.Looked(readings, plans, tallies, {name: parts[name] for name in names}, classes)
+
+
+def _thresholds(options: Options) -> facts.Thresholds:
+    return facts.Thresholds(
+        redundant=options.redundant,
+        always_on=options.always_on,
+        weak=options.weak,
+        saturated=options.saturated,
+    )

@@ -1,0 +1,1 @@
+"""How good the model's answers are, and what the data is."""

@@ -1,0 +1,1 @@
+"""What is worth a reader's attention, ranked."""

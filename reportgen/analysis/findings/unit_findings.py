@@ -1,0 +1,242 @@
+"""What is worth a reader's attention about the units of each layer."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from functools import partial
+
+from reportgen.analysis.phrases import (
+    LEVEL,
+    counted_images,
+    counted_parameters,
+    counted_units,
+    listed,
+    name,
+    number,
+    numbered_units,
+    span,
+)
+from reportgen.format import percent
+from reportgen.i18n import Text, joined, ntext, text
+from reportgen.record import Ablated, Finding, LayerVerdict, Proof, Unit
+from reportgen.record.finding_kinds import FindingThresholds, finding
+
+_NO_CAUSE = text("the cause is not known")
+_KEEP = text("Leave them in: the model does worse without such units, as the proof shows.")
+
+
+def find(
+    layers: Sequence[LayerVerdict], units: Sequence[Unit], proof: Proof | None, thresholds: FindingThresholds
+) -> list[Finding]:
+    """Return the findings about units, layer by layer. None advises to remove what the proof shows to matter."""
+    of_layer = defaultdict(list)
+    for unit in units:
+        of_layer[unit.layer].append(unit)
+    dead = partial(_dead, matter=proof is not None and matters(proof.dead))
+    alike = proof is not None and matters(proof.redundant)
+    redundant, copies = (partial(judge, matter=alike) for judge in (_redundant, _duplicates))
+    judges = (dead, _stuck, _constant, _always_on, _always_negative, _weak, redundant, copies, _opposite)
+    found = [judge(layer, of_layer[layer.name]) for layer in layers for judge in judges]
+    return [one for one in [*found, _few_images(layers, thresholds)] if one]
+
+
+def matters(ablated: Ablated | None) -> bool:
+    """Return whether the model does worse without those units, by more than chance."""
+    return ablated is not None and ablated.interval[1] < 0
+
+
+def _dead(layer: LayerVerdict, units: Sequence[Unit], *, matter: bool) -> Finding | None:
+    """Return dead-layer where no unit fires, dead-units where some do not; both name the causes.
+
+    matter: the model does worse without such units.
+    """
+    silent = [unit for unit in units if unit.state == "dead"]
+    causes = defaultdict(list)
+    for unit in silent:
+        causes[unit.cause or _NO_CAUSE].append(unit.unit)
+    if len(silent) == layer.units:
+        return finding("dead-layer", _all_dead(layer, list(causes)), layer.name, [unit.unit for unit in silent])
+    if not silent:
+        return None
+    why = [text("{cause} ({units})", cause=cause, units=numbered_units(found)) for cause, found in causes.items()]
+    message = text(
+        "In layer {layer}, {some} of {units} never fired on {images} (at {level} confidence: on fewer than {bound} of"
+        " such images): {causes}.",
+        **_some(layer, silent),
+        images=counted_images(layer.n_images),
+        level=LEVEL,
+        bound=percent(3 / max(layer.n_images, 3)),  # rule of three
+        causes=joined("; ", why),
+    )
+    do = _KEEP if matter else text("Remove them, or train with a lower learning rate or a leaky activation.")
+    return finding("dead-units", joined(" ", [message, do]), layer.name, [unit.unit for unit in silent])
+
+
+def _all_dead(layer: LayerVerdict, causes: Sequence[Text]) -> Text:
+    return text(
+        "Layer {layer} is dead: none of its {units} fired on any of {images} ({causes}), so nothing of an image gets"
+        " through it. Train again with a lower learning rate or another initialiser, and check that the pixels have the"
+        " range that the model expects.",
+        layer=name(layer.name),
+        units=counted_units(layer.units),
+        images=counted_images(layer.n_images),
+        causes=listed(causes),
+    )
+
+
+def _stuck(layer: LayerVerdict, units: Sequence[Unit]) -> Finding | None:
+    if not (stuck := [unit for unit in units if unit.state == "saturated"]):
+        return None
+    message = text(
+        "In layer {layer}, {some} of {units} stayed at one end of the activation's range ({numbers}; mean output"
+        " {outputs}), where almost no gradient reaches the weights. Normalise the layer's input, start with smaller"
+        " weights, or use ReLU.",
+        **_some(layer, stuck),
+        numbers=_which(stuck),
+        outputs=_outputs(stuck),
+    )
+    return finding("stuck-units", message, layer.name, [unit.unit for unit in stuck])
+
+
+def _constant(layer: LayerVerdict, units: Sequence[Unit]) -> Finding | None:
+    if not (constant := [unit for unit in units if unit.state == "constant"]):
+        return None
+    message = text(
+        "In layer {layer}, {some} of {units} gave the same value for all of {images} ({numbers}; output {outputs}). A"
+        " bias in the next layer does the same; remove them, and look whether their weights are zero.",
+        **_some(layer, constant),
+        images=counted_images(layer.n_images),
+        numbers=_which(constant),
+        outputs=_outputs(constant),
+    )
+    return finding("constant-units", message, layer.name, [unit.unit for unit in constant])
+
+
+def _always_on(layer: LayerVerdict, units: Sequence[Unit]) -> Finding | None:
+    if not (on := [unit for unit in units if unit.state == "always-on"]):
+        return None
+    message = text(
+        "In layer {layer}, {some} of {units} fired almost everywhere ({numbers}; at most {share} of the values are"
+        " zero), so the activation has no effect there. This is harmless in a few units; in most of a layer it makes"
+        " the layer linear, and lower biases help.",
+        **_some(layer, on),
+        numbers=_which(on),
+        share=percent(max(unit.zero_share for unit in on)),
+    )
+    return finding("always-on-units", message, layer.name, [unit.unit for unit in on])
+
+
+def _always_negative(layer: LayerVerdict, units: Sequence[Unit]) -> Finding | None:
+    if not (below := [unit for unit in units if unit.state == "always-negative"]):
+        return None
+    message = text(
+        "In layer {layer}, {some} of {units} stayed on the negative side of the activation for all of {images}"
+        " ({numbers}; mean output {outputs}). They are not dead: what the activation leaves there is passed on, and the"
+        " model may rest on it. Higher biases bring the bend of the activation back into use.",
+        **_some(layer, below),
+        images=counted_images(layer.n_images),
+        numbers=_which(below),
+        outputs=_outputs(below),
+    )
+    return finding("always-negative-units", message, layer.name, [unit.unit for unit in below])
+
+
+def _weak(layer: LayerVerdict, units: Sequence[Unit]) -> Finding | None:
+    if not (weak := [unit for unit in units if unit.state == "weak"]):
+        return None
+    message = text(
+        "In layer {layer}, {some} of {units} fired, but far more weakly than the rest of the layer ({numbers}; mean"
+        " output {outputs}). Look at their top images before you remove them: rare is not useless.",
+        **_some(layer, weak),
+        numbers=_which(weak),
+        outputs=_outputs(weak),
+    )
+    return finding("weak-units", message, layer.name, [unit.unit for unit in weak])
+
+
+def _redundant(layer: LayerVerdict, units: Sequence[Unit], *, matter: bool) -> Finding | None:
+    """Return how many units could go: all of each group but its first, the representative.
+
+    matter: the model does worse without such units.
+    """
+    removable = sorted(unit for group in layer.groups for unit in group[1:])
+    if not removable:
+        return None
+    message = text(
+        "In layer {layer}, {some} of {units} said the same as another one on {images}, also within each class"
+        " ({groups}; removable: {numbers}).",
+        **_some(layer, removable),
+        images=counted_images(layer.n_images),
+        groups=ntext(len(layer.groups), "{n} group", "{n} groups"),
+        numbers=numbered_units(removable),
+    )
+    narrower = text(
+        "Make the layer narrower and compare the test accuracy; that saves at least {parameters}.",
+        parameters=counted_parameters(layer.removable_params),
+    )
+    return finding("redundant-units", joined(" ", [message, _KEEP if matter else narrower]), layer.name, removable)
+
+
+def _duplicates(layer: LayerVerdict, units: Sequence[Unit], *, matter: bool) -> Finding | None:
+    if not (copies := [unit for unit in units if unit.duplicate_of is not None]):
+        return None
+    pairs = [text("{unit} repeats {other}", unit=f"{u.unit:,}", other=f"{u.duplicate_of:,}") for u in copies]
+    message = text(
+        "In layer {layer}, {some} of {units} had the weights of another unit, up to a positive factor ({pairs}). Units"
+        " that start equal stay equal.",
+        **_some(layer, copies),
+        pairs=listed(pairs),
+    )
+    do = _KEEP if matter else text("Use a random initialiser, or remove the copies.")
+    return finding("weight-duplicates", joined(" ", [message, do]), layer.name, [unit.unit for unit in copies])
+
+
+def _opposite(layer: LayerVerdict, units: Sequence[Unit]) -> Finding | None:
+    pairs = sorted({tuple(sorted((unit.unit, unit.opposite))) for unit in units if unit.opposite is not None})
+    if not pairs:
+        return None
+    message = text(
+        "In layer {layer}, {pairs} rose and fell in opposite directions ({numbers}). One of a pair may be enough, since"
+        " the next layer can turn its sign.",
+        layer=name(layer.name),
+        pairs=ntext(len(pairs), "{n} pair of units", "{n} pairs of units"),
+        numbers=listed([text("{one} with {other}", one=f"{one:,}", other=f"{other:,}") for one, other in pairs]),
+    )
+    return finding("opposite-units", message, layer.name, sorted({unit for pair in pairs for unit in pair}))
+
+
+def _few_images(layers: Sequence[LayerVerdict], thresholds: FindingThresholds) -> Finding | None:
+    """Return one finding for the whole report, with the layer in which chance looks most like redundancy."""
+    seen = min((layer.n_images for layer in layers), default=thresholds.few_images)
+    if seen >= thresholds.few_images:
+        return None
+    floors = [(layer.noise_floor, layer.name) for layer in layers if layer.noise_floor is not None]
+    figures = {"images": counted_images(seen), "enough": f"{thresholds.few_images:,}"}
+    if not floors:
+        message = text(
+            "Units were judged on {images}; below {enough} even units that have nothing to do with each other can look"
+            " alike. Use more images before you remove units.",
+            **figures,
+        )
+        return finding("few-images", message)
+    floor, where = max(floors, key=lambda one: one[0])
+    message = text(
+        "Units were judged on {images}; below {enough} even units that have nothing to do with each other can look"
+        " alike: up to |r| = {floor} by chance in layer {layer}. Use more images before you remove units.",
+        **figures,
+        floor=number(floor),
+        layer=name(where),
+    )
+    return finding("few-images", message)
+
+
+def _some(layer: LayerVerdict, units: Sequence[object]) -> dict[str, str]:
+    """Return what fills "In layer {layer}, {some} of {units}", which a past tense fits for one unit and for many."""
+    return {"layer": name(layer.name), "some": f"{len(units):,}", "units": counted_units(layer.units)}
+
+
+def _which(units: Sequence[Unit]) -> Text:
+    return numbered_units([unit.unit for unit in units])
+
+
+def _outputs(units: Sequence[Unit]) -> Text:
+    return span([unit.mean for unit in units])

@@ -1,0 +1,1 @@
+"""Which range of pixels a model takes."""

@@ -1,0 +1,1 @@
+"""Verdicts on units from what the pass left behind: pure numpy."""

@@ -1,0 +1,212 @@
+"""The verdict on a layer and each of its units, from what one pass counted and what is known of weights and images."""
+
+from collections import Counter
+
+import numpy as np
+
+from reportgen.analysis.activations.tally import Counts, Floats, LayerPlan, LayerTally
+from reportgen.analysis.phrases import counted_images, number
+from reportgen.analysis.units import moments, redundancy, selectivity, states
+from reportgen.analysis.units.facts import DEFAULTS, ImageFacts, Thresholds, Weights
+from reportgen.i18n import Text, text
+from reportgen.record import LayerVerdict, Preferred, TopImage, Unit
+
+
+def judge(
+    plan: LayerPlan, tally: LayerTally, weights: Weights, images: ImageFacts, thresholds: Thresholds = DEFAULTS
+) -> tuple[LayerVerdict, list[Unit]]:
+    """Return the verdict on a layer and on each of its units. Raises ValueError where the tally has no images."""
+    if not tally.images:
+        raise ValueError(f"there is nothing to judge layer {plan.layer} by: its tally has no images")
+    if plan.family == "softmax":
+        verdicts = _outputs(plan, tally, images)
+        alike = redundancy.not_for_softmax(plan)
+    else:
+        verdicts = states.judge(plan, tally, weights, thresholds)
+        alike = redundancy.find(plan, tally, weights, verdicts, thresholds)
+    unresponsive = np.isin([verdict.state for verdict in verdicts], (states.DEAD, states.CONSTANT))
+    responsive = moments.varies(plan, tally) & ~unresponsive
+    chosen = selectivity.measure(plan, tally, images.labels, responsive, thresholds)
+    edges, histogram = moments.histogram(plan, tally)
+    return (
+        _layer(plan, tally, weights, edges, verdicts, alike, thresholds),
+        _units(plan, tally, images, histogram, verdicts, alike, chosen, thresholds),
+    )
+
+
+def _outputs(plan: LayerPlan, tally: LayerTally, images: ImageFacts) -> list[states.Verdict]:
+    """Return the verdicts on the units of an output; one unit alone speaks for the second of two classes."""
+    predicted = np.bincount(images.predicted, minlength=max(plan.units, 2))
+    if plan.units == 1:
+        return states.judge_outputs(predicted[1:], tally.images, images.names[1])
+    return states.judge_outputs(predicted, tally.images)
+
+
+def _layer(
+    plan: LayerPlan,
+    tally: LayerTally,
+    weights: Weights,
+    edges: Floats,
+    verdicts: list[states.Verdict],
+    alike: redundancy.Redundancy,
+    thresholds: Thresholds,
+) -> LayerVerdict:
+    eigenvalues = moments.spectrum(tally, moments.varies(plan, tally))
+    alive = bool(eigenvalues.any())
+    return LayerVerdict(
+        name=plan.layer,
+        units=plan.units,
+        read_after=plan.read_after,
+        n_images=tally.images,
+        effective_rank=moments.effective_rank(eigenvalues) / plan.units if alive else None,
+        participation_ratio=moments.participation_ratio(eigenvalues) / plan.units if alive else None,
+        noise_floor=alike.noise_floor,
+        edges=edges.tolist(),
+        states=dict(Counter(verdict.state for verdict in verdicts)),
+        groups=alike.groups,
+        removable_params=weights.params_per_unit * sum(len(group) - 1 for group in alike.groups),
+        left_out=alike.left_out,
+        reasons=_layer_reasons(tally, alive, alike, thresholds),
+    )
+
+
+def _layer_reasons(
+    tally: LayerTally, alive: bool, alike: redundancy.Redundancy, thresholds: Thresholds
+) -> dict[str, Text]:
+    """Return why figures of a layer are undefined, or not to be leaned on."""
+    reasons = {}
+    if not alive:
+        same = text("no unit's mean response differs between images")
+        reasons = {"effective_rank": same, "participation_ratio": same}
+    if alike.noise_floor is None:
+        reasons["noise_floor"] = text("fewer than two units are compared")
+    elif tally.images < thresholds.few_images:
+        reasons["noise_floor"] = text(
+            "with only {images}, units that have nothing to do with each other reach |r| = {floor} by chance",
+            images=counted_images(tally.images),
+            floor=number(alike.noise_floor),
+        )
+    return reasons
+
+
+def _units(
+    plan: LayerPlan,
+    tally: LayerTally,
+    images: ImageFacts,
+    histogram: Counts,
+    verdicts: list[states.Verdict],
+    alike: redundancy.Redundancy,
+    chosen: selectivity.Selectivity,
+    thresholds: Thresholds,
+) -> list[Unit]:
+    group_of = {unit: number for number, group in enumerate(alike.groups) for unit in group}
+    removable = {unit for group in alike.groups for unit in group[1:]}
+    left_out = {unit: reason for reason, units in alike.left_out.items() for unit in units}
+    firing_rate, zero_share = moments.firing_rate(tally), moments.zero_share(plan, tally)
+    mean, std = moments.mean(plan, tally), moments.std(plan, tally)
+    alone = text("no other unit of the layer to compare with")
+    found = []
+    for u, verdict in enumerate(verdicts):
+        preferred, reasons = _preferred(u, tally, images, chosen, verdict)
+        if u not in alike.nearest:
+            reasons["nearest"] = left_out.get(u, alone)
+        other = _other_image(u, plan, tally, images, int(chosen.chosen[u]))
+        found.append(
+            Unit(
+                layer=plan.layer,
+                unit=u,
+                state=verdict.state,
+                evidence=verdict.evidence,
+                cause=verdict.cause,
+                firing_rate=float(firing_rate[u]),
+                zero_share=float(zero_share[u]),
+                mean=float(mean[u]),
+                std=float(std[u]),
+                max=float(tally.largest[u]),
+                histogram=histogram[u].tolist(),
+                nearest=alike.nearest.get(u),
+                group=group_of.get(u),
+                removable=u in removable,
+                opposite=alike.opposite.get(u),
+                duplicate_of=alike.duplicate_of.get(u),
+                preferred_class=preferred,
+                top_images=_top_images(u, plan, tally, images, thresholds.top_images),
+                other_image=other,
+                reasons=reasons,
+            )
+        )
+    return found
+
+
+def _preferred(
+    u: int, tally: LayerTally, images: ImageFacts, chosen: selectivity.Selectivity, verdict: states.Verdict
+) -> tuple[Preferred | None, dict[str, Text]]:
+    """Return what class a unit prefers, and why figures of it are undefined."""
+    if chosen.chosen[u] < 0:
+        return None, {"preferred_class": _why_none_preferred(tally, verdict, bool(chosen.responsive[u]))}
+    figures = {"selectivity": chosen.index[u], "selectivity_null": chosen.index_null[u], "eta2": chosen.eta2[u]}
+    known = {name: None if np.isnan(value) else float(value) for name, value in figures.items()}
+    negative = text("some of its responses are negative")
+    reasons = {name: negative for name, value in known.items() if value is None}
+    return (
+        Preferred(
+            label=images.names[chosen.chosen[u]],
+            auroc=float(chosen.auroc[u]),
+            hit_rate=float(chosen.hit_rate[u]),
+            false_alarm_rate=float(chosen.false_alarm_rate[u]),
+            **known,
+        ),
+        reasons,
+    )
+
+
+def _why_none_preferred(tally: LayerTally, verdict: states.Verdict, responsive: bool) -> Text:
+    if verdict.state == states.DEAD:
+        return text("it never fired")
+    if not responsive:
+        return text("its mean response does not differ between images")
+    if np.count_nonzero(tally.class_images) < 2:
+        return text("the images are of one class only")
+    return text("no class has enough images in both halves")
+
+
+def _top_images(u: int, plan: LayerPlan, tally: LayerTally, images: ImageFacts, most: int) -> list[TopImage]:
+    """Return the strongest images that fire the unit, strongest first; no two of them are equal."""
+    strongest = (each[:most, u].tolist() for each in (tally.top_score, tally.top_image, tally.top_position))
+    found = zip(*strongest, strict=True)
+    return [_shown(image, score, position, plan, images) for score, image, position in found if score > plan.eps]
+
+
+def _other_image(u: int, plan: LayerPlan, tally: LayerTally, images: ImageFacts, preferred: int) -> TopImage | None:
+    """Return the strongest image that is not of the preferred class and fires the unit.
+
+    Where its maximum lies is known only if it is one of the strongest of all classes too.
+    """
+    if preferred < 0:
+        return None
+    scores = np.delete(tally.class_best[:, u], preferred)
+    numbers = np.delete(tally.class_best_image[:, u], preferred)
+    best = np.lexsort((numbers, -scores))[0]
+    if not scores[best] > plan.eps:
+        return None
+    among_top = np.flatnonzero(tally.top_image[:, u] == numbers[best])
+    position = int(tally.top_position[among_top[0], u]) if among_top.size else None
+    return _shown(int(numbers[best]), float(scores[best]), position, plan, images)
+
+
+def _shown(image: int, score: float, position: int | None, plan: LayerPlan, images: ImageFacts) -> TopImage:
+    """Name an image's classes and the place of the maximum: of one axis the column, of two the row, too."""
+    place: list[int | None] = [None, None, None]
+    if position is not None and 0 < len(plan.position_shape) <= len(place):
+        found = [int(at) for at in np.unravel_index(position, plan.position_shape)]
+        place = [*place, *found][-3:]
+    plane, row, column = place
+    return TopImage(
+        index=image,
+        score=score,
+        true=images.names[images.labels[image]],
+        predicted=images.names[images.predicted[image]],
+        row=row,
+        column=column,
+        plane=plane,
+    )

@@ -1,0 +1,56 @@
+"""Report after report in one process: TensorFlow is imported once, and data is kept for the next model."""
+
+import gc
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from reportgen import pipeline
+from reportgen.cli.common import explained, together
+from reportgen.pipeline import Order
+from reportgen.progress import Progress
+
+if TYPE_CHECKING:
+    from reportgen.dataset import Dataset
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of one report. written: the files of the folder; failed: the line that says why there is none."""
+
+    written: tuple[str, ...] = ()
+    failed: str | None = None
+
+
+@dataclass
+class Maker:
+    """Makes one report after another."""
+
+    _data: tuple[object, "Dataset"] | None = field(default=None)
+
+    def make(self, order: Order, model: str, data: str, progress: Progress) -> Outcome:
+        """Make a report. Whatever goes wrong with it is in the outcome, so that the next can be made."""
+        try:
+            made = pipeline.make(order, Path(model), data, dataset=self._dataset(order, data), progress=progress)
+            missing = explained(together(made.problems))[0] if made.problems else None
+            return Outcome(tuple(made.files), missing)
+        except Exception as error:
+            return Outcome(failed=explained(error)[0])
+        finally:
+            if keras := sys.modules.get("keras"):  # a model that was refused came to nothing before that
+                keras.backend.clear_session()
+            gc.collect()
+
+    def _dataset(self, order: Order, data: str) -> "Dataset":
+        from reportgen.data import samples
+
+        options = order.options
+        key = data, options.picture_size, str(options.class_names)
+        if self._data is None or self._data[0] != key:
+            self._data = None  # what was kept before need not stay until the next is there
+            self._data = (
+                key,
+                samples.load(data, test_only=True, size=options.picture_size, class_names=options.class_names),
+            )
+        return self._data[1]

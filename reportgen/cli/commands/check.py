@@ -1,0 +1,151 @@
+"""`reportgen check`: hold a report against limits."""
+
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from reportgen import files
+from reportgen.cli.common import Debug, errors_shown, fail, number
+from reportgen.errors import InputError
+from reportgen.record.checks import TABLE, Checked, Limits, limits
+
+PYPROJECT = Path("pyproject.toml")
+_LARGEST = 2**20
+
+
+def units_or_share(given: str) -> int | float:
+    """Return "3" as 3 units and "0.03" as a share of the units."""
+    return int(given) if given.isdecimal() else number(given)
+
+
+def check(
+    folder: Annotated[Path, typer.Argument(help="A folder that `reportgen report` wrote.", metavar="DIR")],
+    min_accuracy: Annotated[
+        float | None, typer.Option(parser=number, metavar="S", help="The test accuracy to reach.")
+    ] = None,
+    min_recall: Annotated[
+        float | None, typer.Option(parser=number, metavar="S", help="The recall that every class has to reach.")
+    ] = None,
+    max_loss: Annotated[
+        float | None, typer.Option(parser=number, metavar="X", help="The highest test loss allowed, in nats.")
+    ] = None,
+    max_ece: Annotated[
+        float | None, typer.Option(parser=number, metavar="S", help="The highest calibration error allowed.")
+    ] = None,
+    max_dead: Annotated[
+        float | None,
+        typer.Option(parser=units_or_share, metavar="N|S", help="Dead units allowed: a number, or a share as 0.05."),
+    ] = None,
+    max_redundant: Annotated[
+        float | None, typer.Option(parser=units_or_share, metavar="N|S", help="Redundant units allowed, likewise.")
+    ] = None,
+    max_drop: Annotated[
+        float | None,
+        typer.Option(
+            parser=number, metavar="S", help="How far test accuracy may be below --baseline: 0.01 is a point."
+        ),
+    ] = None,
+    fail_on: Annotated[
+        str | None, typer.Option(metavar="SEVERITY", help="Allow no finding of this severity: error or warning.")
+    ] = None,
+    baseline: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="The report that --max-drop compares with.")
+    ] = None,
+    config: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help=f"A TOML file with these limits, under [{TABLE}] or at its top; flags win.",
+            show_default="pyproject.toml, if it has them",
+        ),
+    ] = None,
+    junit: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the checks as a JUnit file.")] = None,
+    summary: Annotated[Path | None, typer.Option(metavar="FILE", help="Write a summary in Markdown.")] = None,
+    lang: Annotated[
+        str | None, typer.Option(help="The summary's language: en or ja.", show_default="the report's")
+    ] = None,
+    debug: Debug = False,
+) -> None:
+    """Hold a report against limits; exit 1 names each that is not met."""
+    with errors_shown(debug):
+        from reportgen.compare.limits import check as checked
+        from reportgen.deliver import file
+        from reportgen.options import check_lang
+        from reportgen.record import record_file, search
+
+        flags = {
+            "min-accuracy": min_accuracy,
+            "min-recall": min_recall,
+            "max-loss": max_loss,
+            "max-ece": max_ece,
+            "max-dead": max_dead,
+            "max-redundant": max_redundant,
+            "max-drop": max_drop,
+            "fail-on": fail_on,
+        }
+        wanted = _wanted({name: value for name, value in flags.items() if value is not None}, config)
+        if wanted.max_drop is not None and baseline is None:
+            raise InputError(f"max-drop is {wanted.max_drop:g}, but there is no --baseline", "give --baseline DIR")
+        record = record_file.load(folder)
+        check_lang(lang or record.look.lang)
+        found = checked(record, wanted, search.headline_of(baseline) if baseline else None)
+        for one in found:
+            print(f"{'met    ' if one.met else 'NOT MET'}  {one.name}: {one.says}")
+        if junit:
+            from reportgen.render.ci.junit import xml
+
+            file.write(junit, xml(record, found))
+            print(junit)
+        if summary:
+            from reportgen.render.ci.summary import markdown
+
+            file.write(summary, markdown(record, found, lang or record.look.lang).encode("utf-8"))
+            print(summary)
+        _end(folder, found)
+
+
+def _wanted(flags: dict[str, Any], config: Path | None) -> Limits:
+    """Return the limits of the flags, and where a flag is not given those of the TOML file."""
+    limits(flags, "", "--")  # so that an error about a flag is not about a file
+    where, table = _table(config)
+    limits(table, where)
+    wanted = limits(table | flags, where)
+    if not wanted.named():
+        raise InputError(
+            "no limit was given, so nothing would be checked", f"give one, such as --min-accuracy 0.98, or [{TABLE}]"
+        )
+    return wanted
+
+
+def _table(config: Path | None) -> tuple[str, dict[str, Any]]:
+    """Return what an error calls the table of limits, and the table: empty where no file was asked for or is there."""
+    path = config or PYPROJECT
+    if config is None and not path.is_file():
+        return "", {}
+    try:
+        found = tomllib.loads(files.content(path, _LARGEST).decode("utf-8"))
+    except (InputError, ValueError, RecursionError) as error:
+        reason = getattr(error.__cause__, "strerror", None) or getattr(error, "what", None) or str(error)
+        raise InputError(f"{path} cannot be read as TOML ({reason})", "mend that or give another --config") from error
+    if config is not None and "tool" not in found:
+        return f"{path}: ", found
+    table: Any = found
+    for key in TABLE.split("."):
+        if not isinstance(table, dict) or key not in table:
+            if config is None:
+                return "", {}
+            raise InputError(f"{path} has no table [{TABLE}]", "add it, or put the limits at the top of the file")
+        table = table[key]
+    if not isinstance(table, dict):
+        raise InputError(f"{path} has {table!r} as {TABLE}", "expected a table of limits")
+    return f"[{TABLE}] of {path}: ", table
+
+
+def _end(folder: Path, found: list[Checked]) -> None:
+    """Leave with 1, and a line that names them, where checks are not met."""
+    if unmet := [one.name for one in found if not one.met]:
+        is_not = "is" if len(unmet) == 1 else "are"
+        fail(f"{len(unmet)} of {len(found)} checks {is_not} not met ({', '.join(unmet)}); look into {folder} for why")
+        raise typer.Exit(1)

@@ -1,0 +1,174 @@
+"""Holds a Record against limits: a sentence with value and limit for each, and whether it is met."""
+
+from collections.abc import Callable
+from typing import Any
+
+from reportgen.format import short, visible
+from reportgen.i18n import Text, joined, literal, ntext, text
+from reportgen.record import Record, Scores
+from reportgen.record.checks import SEVERITIES, Checked, Limits
+from reportgen.record.key_figures import Headline, judged_units
+
+Verdict = tuple[bool, Text]
+
+_ROUNDING = 1e-9
+"""A difference of two shares can be off by so much: 0.98 - 0.97 is 0.010000000000000009 on a computer."""
+
+
+def check(record: Record, limits: Limits, baseline: Headline | None = None) -> list[Checked]:
+    """Return a verdict for each limit that is set, in the order of Limits. A figure that is undefined meets none.
+
+    baseline: the report that `max_drop` compares with.
+    """
+    test = record.evaluation["test"]
+    assert test is not None
+    found: dict[str, Callable[[Any], Verdict]] = {
+        "min-accuracy": lambda least: _accuracy(test, record.data.test_size, least),
+        "min-recall": lambda least: _recall(test, least),
+        "max-loss": lambda most: _at_most(test.loss, most, _loss),
+        "max-ece": lambda most: _at_most(test.ece, most, _ece),
+        "max-dead": lambda most: _dead(record, most),
+        "max-redundant": lambda most: _redundant(record, most),
+        "max-drop": lambda most: _drop(record, test, most, baseline),
+        "fail-on": lambda mildest: _findings(record, mildest),
+    }
+    return [Checked(name, *found[name](limit)) for name, limit in limits.named().items()]
+
+
+def _accuracy(test: Scores, images: int, least: float) -> Verdict:
+    says = text(
+        "Test accuracy is {value} ({correct} of {images}); at least {limit} is wanted.",
+        value=_figure(test.accuracy, least),
+        correct=f"{test.correct:,}",
+        images=f"{images:,}",
+        limit=f"{least:g}",
+    )
+    return test.accuracy >= least - _ROUNDING, says
+
+
+def _recall(test: Scores, least: float) -> Verdict:
+    for row in test.classes:
+        if row.recall is None:
+            return False, text(
+                'Class "{label}" has no test image, so its recall is undefined; at least {limit} is wanted.',
+                label=short(row.label),
+                limit=f"{least:g}",
+            )
+    recall, label = min((row.recall, row.label) for row in test.classes if row.recall is not None)
+    below = sum(row.recall is not None and row.recall < least - _ROUNDING for row in test.classes)
+    named = {"value": _figure(recall, least), "label": short(label), "limit": f"{least:g}"}
+    if not below:
+        return True, text('The lowest recall of a class is {value}, of "{label}"; at least {limit} is wanted.', **named)
+    return False, ntext(
+        below,
+        'The recall of {n} class is too low, {value} for "{label}"; at least {limit} is wanted.',
+        'The recall of {n} classes is too low, lowest {value} for "{label}"; at least {limit} is wanted.',
+        **named,
+    )
+
+
+def _at_most(value: float, most: float, says: Callable[[str, str], Text]) -> Verdict:
+    return value <= most + _ROUNDING, says(_figure(value, most), f"{most:g}")
+
+
+def _loss(value: str, limit: str) -> Text:
+    return text("Test loss is {value}; at most {limit} is allowed.", value=value, limit=limit)
+
+
+def _ece(value: str, limit: str) -> Text:
+    return text("The expected calibration error is {value}; at most {limit} is allowed.", value=value, limit=limit)
+
+
+def _dead(record: Record, most: int | float) -> Verdict:
+    judged, dead = _judged(record), sum(unit.state == "dead" for unit in record.units)
+    if not judged:
+        return False, text("No unit inside the model could be judged, so nobody knows how many are dead.")
+    says = ntext(
+        dead,
+        "{n} of {judged} units inside the model is dead ({share} %); at most {limit} may be.",
+        "{n} of {judged} units inside the model are dead ({share} %); at most {limit} may be.",
+        **_shares(dead, judged, most),
+    )
+    return _few(dead, judged, most), says
+
+
+def _redundant(record: Record, most: int | float) -> Verdict:
+    judged, redundant = _judged(record), sum(unit.removable for unit in record.units)
+    if not judged:
+        return False, text("No unit inside the model could be judged, so nobody knows how many are redundant.")
+    says = ntext(
+        redundant,
+        "{n} of {judged} units inside the model says the same as another ({share} %); at most {limit} may.",
+        "{n} of {judged} units inside the model say the same as another ({share} %); at most {limit} may.",
+        **_shares(redundant, judged, most),
+    )
+    return _few(redundant, judged, most), says
+
+
+def _judged(record: Record) -> int:
+    return sum(judged_units(layer.states) for layer in record.layers)
+
+
+def _few(units: int, judged: int, most: int | float) -> bool:
+    return units <= most if isinstance(most, int) else units / judged <= most + _ROUNDING
+
+
+def _shares(units: int, judged: int, most: int | float) -> dict[str, str]:
+    return {
+        "judged": f"{judged:,}",
+        "share": _figure(100 * units / judged, 100 * most, decimals=1),
+        "limit": f"{most:,}" if isinstance(most, int) else f"{100 * most:g} %",
+    }
+
+
+def _drop(record: Record, test: Scores, most: float, baseline: Headline | None) -> Verdict:
+    if baseline is None:
+        return False, text("There is no baseline; a drop of at most {limit} is allowed.", limit=f"{most:g}")
+    if baseline.data_sha256 != record.provenance.data_sha256:
+        return False, text(
+            "The baseline was made with other data (SHA-256 {theirs}, not {ours}), so the accuracies cannot be"
+            " compared; a drop of at most {limit} is allowed.",
+            theirs=visible(baseline.data_sha256)[:12],
+            ours=visible(record.provenance.data_sha256)[:12],
+            limit=f"{most:g}",
+        )
+    drop = baseline.accuracy - test.accuracy
+    says = text(
+        "Test accuracy went from {before} to {after}; a drop of at most {limit} is allowed.",
+        before=_figure(baseline.accuracy, test.accuracy),
+        after=_figure(test.accuracy, baseline.accuracy),
+        limit=f"{most:g}",
+    )
+    return drop <= most + _ROUNDING, says
+
+
+def _findings(record: Record, mildest: str) -> Verdict:
+    severities = SEVERITIES[: SEVERITIES.index(mildest) + 1]
+    grave = [finding.code for finding in record.findings if finding.severity in severities]
+    codes = joined(", ", [literal(visible(code)) for code in dict.fromkeys(grave)])
+    if mildest == "error":
+        if not grave:
+            return True, text("No finding is an error.")
+        return False, ntext(
+            len(grave),
+            "{n} finding is an error ({codes}); none is allowed.",
+            "{n} findings are errors ({codes}); none is allowed.",
+            codes=codes,
+        )
+    if not grave:
+        return True, text("No finding is an error or a warning.")
+    return False, ntext(
+        len(grave),
+        "{n} finding is an error or a warning ({codes}); none is allowed.",
+        "{n} findings are errors or warnings ({codes}); none is allowed.",
+        codes=codes,
+    )
+
+
+def _figure(value: float, beside: float, decimals: int = 4) -> str:
+    """Return `value` with so many decimals, and more where it would else look like a value beside it that it is not."""
+    for more in range(decimals, 12):
+        shown = f"{value:.{more}f}"
+        if shown != f"{beside:.{more}f}" or value == beside:
+            return shown
+    return shown

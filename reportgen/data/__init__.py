@@ -1,0 +1,1 @@
+"""Labelled images in, from every source and layout that people have."""

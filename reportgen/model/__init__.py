@@ -1,0 +1,1 @@
+"""A model in: trained, loaded from a file that is not trusted, or taken live."""

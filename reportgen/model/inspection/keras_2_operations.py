@@ -1,0 +1,295 @@
+"""Functions of TensorFlow in a model of Keras 2, read as the operations of Keras 3 that compute the same.
+
+Keras 2 writes `x * 0.5` as a layer TFOpLambda that names a function and hands its arguments on. Only functions that
+are listed here are read, and of their arguments only those that stand with them, each of a kind that is checked.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from reportgen.errors import InputError
+from reportgen.format import short
+from reportgen.model.inspection import allowed
+
+KINDS = frozenset({"TFOpLambda", "SlicingOpLambda"})
+_CONSTANT = "_CONSTANT_VALUE"
+_NUMPY, _NN, _MATH, _CORE = (f"keras.src.ops.{name}" for name in ("numpy", "nn", "math", "core"))
+
+
+def is_tensor(value: object) -> bool:
+    """Return whether `value` is how Keras 2 names a tensor: its layer, the number of the call, that of the output."""
+    return isinstance(value, list) and len(value) == 3 and isinstance(value[0], str) and all(map(is_whole, value[1:]))
+
+
+def tensor(value: list[Any]) -> dict[str, Any]:
+    """Return how Keras 3 names the same tensor; shape and type are those of the layer, whatever stands here."""
+    config = {"shape": [None], "dtype": "float32", "keras_history": value[:3]}
+    return {"class_name": "__keras_tensor__", "config": config}
+
+
+def is_whole(value: object) -> bool:
+    """Return whether `value` is an integer, which true and false are not."""
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _is_number(value: object) -> bool:
+    return is_whole(value) or isinstance(value, float)
+
+
+def _is_numbers(value: object) -> bool:
+    return _is_number(value) or (isinstance(value, list) and bool(value) and all(map(_is_numbers, value)))
+
+
+def _is_axes(value: object) -> bool:
+    return value is None or is_whole(value) or (isinstance(value, list) and all(map(is_whole, value)))
+
+
+def _is_pads(value: object) -> bool:
+    return isinstance(value, list) and all(isinstance(one, list) and len(one) == 2 and _is_axes(one) for one in value)
+
+
+def _is_sizes(value: object) -> bool:
+    return isinstance(value, list) and all(map(is_whole, value))
+
+
+def _is_type(value: object) -> bool:
+    return isinstance(value, str) and value in allowed.DTYPES
+
+
+def _is_flag(value: object) -> bool:
+    return isinstance(value, bool)
+
+
+def _only(*values: object) -> Callable[[object], bool]:
+    return lambda value: any(value == one and type(value) is type(one) for one in values)
+
+
+_Settings = Mapping[str, tuple[str | None, Callable[[object], bool]]]
+
+
+@dataclass(frozen=True)
+class _Operation:
+    """What stands for a function. module, kind: its class.
+
+    operands: the names of its further tensors or constants, in the order in which the class takes them. settings: by
+    the name that TensorFlow gives an argument, what the class calls it, None where it may only be what changes
+    nothing, and what it may be. fixed: settings that the class has to have. of_list: its first argument is a list.
+    """
+
+    module: str
+    kind: str
+    operands: tuple[str, ...] = ()
+    settings: _Settings = field(default_factory=dict)
+    fixed: Mapping[str, Any] = field(default_factory=dict)
+    of_list: bool = False
+
+
+def _reduction(kind: str) -> _Operation:
+    return _Operation(
+        _NUMPY, kind, settings={"axis": ("axis", _is_axes), "keepdims": ("keepdims", _is_flag)}
+    )  # fmt: skip
+
+
+def _of_two(kind: str) -> _Operation:
+    return _Operation(_NUMPY, kind, ("y",))
+
+
+_SLICE = "__operators__.getitem"
+_REVERSED = [{"class_name": "__ellipsis__"}, {"start": None, "stop": None, "step": -1}]
+_FLIP = _Operation(_NUMPY, "Flip", fixed={"axis": -1})
+_AXIS = ("axis", is_whole)
+_OPERATIONS: dict[str, _Operation] = {
+    _SLICE: _Operation(_NUMPY, "GetItem"),
+    **{
+        name: _of_two(kind)
+        for kind, names in {
+            "Add": "math.add __operators__.add",
+            "Subtract": "math.subtract __operators__.sub",
+            "Multiply": "math.multiply __operators__.mul",
+            "TrueDivide": "math.truediv math.divide __operators__.truediv",
+            "Maximum": "math.maximum",
+            "Minimum": "math.minimum",
+            "Power": "math.pow",
+        }.items()
+        for name in names.split()
+    },
+    **{
+        name: _Operation(module, kind)
+        for module, kind, names in (
+            (_NUMPY, "Absolute", "math.abs abs"),
+            (_NUMPY, "Negative", "math.negative"),
+            (_NUMPY, "Sqrt", "math.sqrt sqrt"),
+            (_NUMPY, "Square", "math.square square"),
+            (_NUMPY, "Exp", "math.exp exp"),
+            (_NUMPY, "Log", "math.log"),
+            (_NUMPY, "Tanh", "math.tanh nn.tanh tanh"),
+            (_MATH, "Rsqrt", "math.rsqrt"),
+            (_NN, "Relu", "nn.relu"),
+            (_NN, "Relu6", "nn.relu6"),
+            (_NN, "Sigmoid", "math.sigmoid nn.sigmoid sigmoid"),
+            (_NN, "Softplus", "math.softplus nn.softplus"),
+            (_NN, "Selu", "nn.selu"),
+            (_NN, "Elu", "nn.elu"),
+        )
+        for name in names.split()
+    },
+    **{
+        name: _reduction(kind)
+        for name, kind in {
+            "math.reduce_mean": "Mean",
+            "math.reduce_sum": "Sum",
+            "math.reduce_max": "Max",
+            "math.reduce_min": "Min",
+        }.items()
+    },
+    "nn.bias_add": _Operation(
+        _NUMPY, "Add", ("bias",), {"data_format": (None, _only(None, "NHWC", "N...C", "channels_last"))}
+    ),
+    "nn.silu": _Operation(_NN, "Silu", settings={"beta": (None, _only(1, 1.0))}),
+    "nn.swish": _Operation(_NN, "Silu", settings={"beta": (None, _only(1, 1.0))}),
+    "nn.gelu": _Operation(
+        _NN, "Gelu", settings={"approximate": ("approximate", _is_flag)}, fixed={"approximate": False}
+    ),
+    "nn.leaky_relu": _Operation(_NN, "LeakyRelu", settings={"alpha": ("negative_slope", _is_number)}),
+    "nn.softmax": _Operation(
+        _NN, "Softmax", settings={"axis": ("axis", lambda value: value is None or is_whole(value))}
+    ),
+    "cast": _Operation(_CORE, "Cast", settings={"dtype": ("dtype", _is_type)}),
+    "reshape": _Operation(_NUMPY, "Reshape", settings={"shape": ("newshape", _is_sizes)}),
+    "expand_dims": _Operation(_NUMPY, "ExpandDims", settings={"axis": _AXIS}),
+    "squeeze": _Operation(_NUMPY, "Squeeze", settings={"axis": ("axis", _is_axes)}),
+    "transpose": _Operation(
+        _NUMPY, "Transpose", settings={"perm": ("axes", _is_sizes), "conjugate": (None, _only(False))}
+    ),
+    "clip_by_value": _Operation(
+        _NUMPY, "Clip", settings={"clip_value_min": ("x_min", _is_number), "clip_value_max": ("x_max", _is_number)}
+    ),
+    "concat": _Operation(_NUMPY, "Concatenate", settings={"axis": _AXIS}, of_list=True),
+    "stack": _Operation(_NUMPY, "Stack", settings={"axis": _AXIS}, of_list=True),
+    "pad": _Operation(
+        _NUMPY,
+        "Pad",
+        settings={
+            "paddings": ("pad_width", _is_pads),
+            "mode": (None, _only("CONSTANT", "constant")),
+            "constant_values": (None, _only(0, 0.0)),
+        },
+    ),
+    "linalg.matmul": _Operation(
+        _NUMPY,
+        "Matmul",
+        ("b",),
+        {name: (None, _only(False)) for name in ("transpose_a", "transpose_b", "adjoint_a", "adjoint_b")}
+        | {name: (None, _only(False)) for name in ("a_is_sparse", "b_is_sparse")}
+        | {"output_type": (None, _only(None))},
+    ),
+}
+
+
+def translated(layer: dict[str, Any], owner: str, do: str) -> str:
+    """Make a layer TFOpLambda or SlicingOpLambda the operation of Keras 3, and return what it computes, in a word.
+
+    layer: with its calls, as a Functional model holds it. owner: what a message calls it. do: the way out.
+    Raises InputError, which says what the file is to begin with, for a function that is not listed, or an argument.
+    """
+    config = layer.get("config")
+    named = config.get("function") if isinstance(config, dict) else None
+    name = layer.get("name")
+    if not isinstance(named, str) or not isinstance(name, str):
+        raise InputError(f"whose {owner} names no function", do)
+    operation = _OPERATIONS.get(named)
+    if operation is None:
+        raise InputError(f"whose {owner} calls tf.{short(named, 40)}, which reportgen has no reading for", do)
+    calls = layer.get("inbound_nodes")
+    if not isinstance(calls, list) or not calls:
+        raise InputError(f"whose {owner} is never called", do)
+    if named == _SLICE and all(_is_flip(call) for call in calls):
+        operation = _FLIP
+    made = [_call(call, operation, owner, do) for call in calls]
+    settings = [given for _, given in made]
+    if any(given != settings[0] for given in settings):
+        raise InputError(f"whose {owner} is called with several settings", do)
+    layer.clear()
+    layer |= {"module": operation.module, "class_name": operation.kind, "registered_name": operation.kind}
+    layer |= {"name": name, "config": {"name": name, **operation.fixed, **settings[0]}}
+    layer["inbound_nodes"] = [{"args": arguments, "kwargs": {}} for arguments, _ in made]
+    return f"tf.{named}"
+
+
+def _is_flip(call: object) -> bool:
+    """Return whether a call is `x[..., ::-1]`, as the modes of keras.applications have it: colours in reverse."""
+    entry = _entry(call)
+    return entry is not None and entry[1].get("slice_spec") == _REVERSED
+
+
+def _call(call: object, operation: _Operation, owner: str, do: str) -> tuple[list[Any], dict[str, Any]]:
+    """Return the tensors and constants of a call, as Keras 3 writes them, and its settings as that names them."""
+    firsts = call if operation.of_list and isinstance(call, list) else [call]
+    entries = [_entry(one) for one in firsts]
+    if None in entries or not entries:
+        raise InputError(f"whose {owner} is called in a way that is unknown", do)
+    found = [entry for entry in entries if entry is not None]
+    first = [value for value, _ in found] if operation.of_list else found[0][0]
+    given = dict(found[0][1])
+    given.pop("name", None)
+    if operation.kind == "Flip":
+        return [first], {}
+    if operation.kind == "GetItem":
+        key = _key(given.pop("slice_spec", None), owner, do)
+        return [first, key], _settings(given, operation, owner, do)
+    rest = []
+    for operand in operation.operands:
+        value = given.pop(operand, None)
+        if not (is_tensor(value) or _is_numbers(value)):
+            raise InputError(f"whose {owner} computes with {operand}={short(repr(value), 40)}", do)
+        rest.append(tensor(value) if is_tensor(value) else _constant(value))
+    return [first, *rest], _settings(given, operation, owner, do)
+
+
+def _entry(value: object) -> tuple[Any, dict[str, Any]] | None:
+    """Return a call's first argument and its others by name; None for what Keras 2 does not write."""
+    if not isinstance(value, list) or len(value) not in (3, 4):
+        return None
+    others = value[3] if len(value) == 4 else {}
+    if not isinstance(others, dict):
+        return None
+    if value[0] == _CONSTANT and value[1] == -1 and _is_numbers(value[2]):
+        return _constant(value[2]), others
+    return (tensor(value), others) if is_tensor(value[:3]) else None
+
+
+def _constant(value: Any) -> Any:
+    """Return a number as it is, and lists of numbers as an array: Keras takes lists for lists of tensors."""
+    if not isinstance(value, list):
+        return value
+    return {"class_name": "__numpy__", "config": {"value": value, "dtype": "float32"}}
+
+
+def _settings(given: dict[str, Any], operation: _Operation, owner: str, do: str) -> dict[str, Any]:
+    found = {}
+    for name, value in given.items():
+        named, fits = operation.settings.get(name, (None, _only(None)))
+        if not fits(value):
+            raise InputError(f"whose {owner} is called with {short(name, 30)}={short(repr(value), 40)}", do)
+        if named is not None:
+            found[named] = value
+    return found
+
+
+def _key(value: object, owner: str, do: str) -> Any:
+    """Return what stands between the brackets of `x[...]`, as Keras 3 writes it."""
+    parts = value if isinstance(value, list) else [value]
+    found = [_part(part) for part in parts]
+    if any(part is NotImplemented for part in found):
+        raise InputError(f"whose {owner} takes {short(repr(value), 60)} of a tensor", do)
+    return found if isinstance(value, list) else found[0]
+
+
+def _part(value: object) -> Any:
+    if is_whole(value) or value is None:
+        return value
+    ends = ("start", "stop", "step")
+    if isinstance(value, dict) and set(value) == set(ends) and all(v is None or is_whole(v) for v in value.values()):
+        return {"class_name": "__slice__", "config": {name: value[name] for name in ends}}
+    return NotImplemented

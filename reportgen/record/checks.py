@@ -1,0 +1,83 @@
+"""What a report is held against, and how it did: limits that a user sets, and one verdict for each."""
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from reportgen.errors import InputError
+from reportgen.i18n import Text
+
+TABLE = "tool.reportgen.check"
+"""Where the limits stand in a pyproject.toml."""
+
+SEVERITIES = ("error", "warning")
+_SHARE = "a number from 0 to 1"
+_AMOUNT = "a whole number of units, or with a decimal point a share of them from 0.0 to 1.0"
+_EXPECTED = {
+    "min-accuracy": _SHARE,
+    "min-recall": _SHARE,
+    "max-loss": "a number from 0",
+    "max-ece": _SHARE,
+    "max-dead": _AMOUNT,
+    "max-redundant": _AMOUNT,
+    "max-drop": _SHARE,
+    "fail-on": " or ".join(SEVERITIES),
+}
+
+
+@dataclass(frozen=True)
+class Limits:
+    """The least and the most that is allowed, all about the test part; None is not checked.
+
+    min_recall: of every class. max_loss: in nats. max_dead, max_redundant: an int counts units, a float is a share of
+    the units inside the model. max_drop: of the accuracy against a baseline, as a difference of shares. fail_on: the
+    mildest severity of a finding that is not allowed, one of SEVERITIES.
+    """
+
+    min_accuracy: float | None = None
+    min_recall: float | None = None
+    max_loss: float | None = None
+    max_ece: float | None = None
+    max_dead: int | float | None = None
+    max_redundant: int | float | None = None
+    max_drop: float | None = None
+    fail_on: str | None = None
+
+    def named(self) -> dict[str, Any]:
+        """Return the limits that are set, under the names of their flags: "min-accuracy"."""
+        fields = ((field.name, getattr(self, field.name)) for field in dataclasses.fields(self))
+        return {name.replace("_", "-"): value for name, value in fields if value is not None}
+
+
+@dataclass(frozen=True)
+class Checked:
+    """One check. name: of its flag, without the dashes before it. says: a sentence with the value and the limit."""
+
+    name: str
+    met: bool
+    says: Text
+
+
+def limits(given: Mapping[str, Any], where: str, prefix: str = "") -> Limits:
+    """Return the limits of a table whose keys are the names of the flags.
+
+    where, prefix: what an error says before a key, such as the name of a file.
+    Raises InputError for an unknown key and for a value that makes no sense.
+    """
+    for key, value in given.items():
+        if key not in _EXPECTED:
+            raise InputError(f"{where}{prefix}{key} = {value!r} is unknown", f"expected one of {', '.join(_EXPECTED)}")
+        if not _makes_sense(key, value):
+            raise InputError(f"{where}{prefix}{key} is {value!r}", f"expected {_EXPECTED[key]}")
+    return Limits(**{key.replace("-", "_"): value for key, value in given.items()})
+
+
+def _makes_sense(key: str, value: Any) -> bool:
+    if key == "fail-on":
+        return value in SEVERITIES
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    counts = isinstance(value, int) and _EXPECTED[key] == _AMOUNT
+    highest = float("inf") if counts or key == "max-loss" else 1
+    return bool(0 <= value <= highest)

@@ -1,0 +1,101 @@
+"""The kinds of finding: their codes, how grave they are, and from where on something is one."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from reportgen.i18n import Text, text
+from reportgen.record import Finding
+
+
+class Kind(NamedTuple):
+    """How grave a finding is ("error", "warning", "notice"), and what it means in one line."""
+
+    severity: str
+    meaning: Text
+
+
+KINDS = {
+    # the report is about a model that does not work, or seems so
+    "class-order": Kind("error", text("the classes seem to be in another order than the model's")),
+    "loss-not-finite": Kind("error", text("the training loss became infinite or NaN")),
+    "worse-than-majority": Kind("error", text("always naming the largest class would be right as often")),
+    "dead-layer": Kind("error", text("no unit of a layer ever fires")),
+    # figures of the report that mislead
+    "pixel-range": Kind("warning", text("the model expects its pixels in another range than they reach it")),
+    "proof-failed": Kind("warning", text("accuracy falls without the units called dead or removable")),
+    "test-in-train": Kind("warning", text("test images are exactly in the training part")),
+    "conflicting-labels": Kind("warning", text("equal images have different labels")),
+    "skipped-files": Kind("warning", text("files hold no picture that can be read")),
+    "class-without-images": Kind("warning", text("a part has no image of a class")),
+    # what is missing from the report
+    "no-pdf": Kind("warning", text("the PDF could not be made")),
+    "not-drawn": Kind("warning", text("a picture, a chart or a section could not be drawn")),
+    # what the model gets wrong
+    "class-always-predicted": Kind("warning", text("every image is taken for one class")),
+    "class-never-predicted": Kind("warning", text("no image is ever taken for a class that has images")),
+    "overfitting": Kind("warning", text("validation loss rose while training loss fell")),
+    "train-test-gap": Kind("warning", text("training accuracy is well above test accuracy")),
+    "weakest-class": Kind("warning", text("a class is recognised clearly less often than the others")),
+    "poor-calibration": Kind("warning", text("probabilities do not match how often answers are right")),
+    "class-imbalance": Kind("warning", text("the largest class has many times the images of the smallest")),
+    # units that do no work
+    "died-at-once": Kind("warning", text("many units of a layer died in one epoch")),
+    "dead-units": Kind("warning", text("units never fire")),
+    "stuck-units": Kind("warning", text("units stay at one end of their activation's range")),
+    "constant-units": Kind("warning", text("units give the same value whatever the image")),
+    "weight-duplicates": Kind("warning", text("units have the weights of another unit, up to a positive factor")),
+    "redundant-units": Kind("warning", text("units say the same as another unit of their layer")),
+    # worth knowing
+    "still-improving": Kind("notice", text("the last epoch was the best")),
+    "most-confused-pair": Kind("notice", text("a good part of one class is taken for one other class")),
+    "confident-mistakes": Kind("notice", text("the model is wrong and very sure; the labels may be wrong")),
+    "history-unreadable": Kind("notice", text("a file beside the model is no history that can be read")),
+    "constant-images": Kind("notice", text("images show one colour only")),
+    "repeated-images": Kind("notice", text("images occur more than once in a part")),
+    "few-images": Kind("notice", text("too few images to be sure which units are redundant")),
+    "always-on-units": Kind("notice", text("units nearly always fire, so their activation does nothing")),
+    "always-negative-units": Kind("notice", text("units stay on the negative side of their activation")),
+    "weak-units": Kind("notice", text("units fire, but far more weakly than the rest of their layer")),
+    "opposite-units": Kind("notice", text("pairs of units are mirror images of each other")),
+    "heavy-layer": Kind("notice", text("one layer holds most of the parameters")),
+}
+"""Every kind by its code, in the order of the report: gravest first."""
+
+
+@dataclass(frozen=True)
+class FindingThresholds:
+    """From where on something is a finding. Shares lie between 0 and 1; every value itself is a finding's.
+
+    few_images: below this many, correlations between units are uncertain. improvement: of the validation loss in
+    the last epoch, as a share of the best before. loss_rise: of the validation loss in each of the last
+    `loss_rise_epochs` epochs, as a share of the lowest. accuracy_gap: training accuracy less test accuracy.
+    class_gap: recall of the other classes together less that of the class. pair_share, pair_count: images of a
+    class taken for one other class, as a share of the class and as a number. confidence: the probability at which a
+    mistake is a confident one. calibration: expected calibration error. imbalance: images of the largest class for
+    one of the smallest. repeated: share of a part's images that repeat an earlier one. died_share, died_units: units
+    of a layer that died for good in the same epoch, as a share of the layer and as a number. heavy: share of the
+    parameters, which a layer must exceed. order_gain: accuracy that another order of the classes gains.
+    """
+
+    few_images: int = 1000
+    improvement: float = 0.01
+    loss_rise: float = 0.1
+    loss_rise_epochs: int = 2
+    accuracy_gap: float = 0.05
+    class_gap: float = 0.05
+    pair_share: float = 0.05
+    pair_count: int = 10
+    confidence: float = 0.99
+    calibration: float = 0.05
+    imbalance: float = 10.0
+    repeated: float = 0.01
+    died_share: float = 0.1
+    died_units: int = 4
+    heavy: float = 0.8
+    order_gain: float = 0.1
+
+
+def finding(code: str, message: Text, layer: str | None = None, units: Sequence[int] = ()) -> Finding:
+    """Return a finding of a kind in `KINDS`. Raises KeyError for another code."""
+    return Finding(code, KINDS[code].severity, message, layer, list(units))

@@ -1,0 +1,206 @@
+"""A Record on disk and back: report.json for everything but arrays, record.npz for those.
+
+report.json has sentences in English. What they were made from stands in record.npz, so that they can be said in
+another language.
+"""
+
+import dataclasses
+import functools
+import io
+import json
+import math
+import re
+import types
+import typing
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from reportgen import files
+from reportgen.errors import InputError
+from reportgen.format import short
+from reportgen.i18n import Text, from_plain, literal
+from reportgen.record import Array, Look, Record, arrays, key_figures
+
+JSON_NAME = "report.json"
+ARRAYS_NAME = "record.npz"
+_OUTLINE, _TEXTS = "outline", "texts"
+_ACTING = re.compile(r"[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+_MOST: dict[Any, float] = {int: 2**63, float: math.inf}
+
+
+def to_bytes(record: Record) -> dict[str, bytes]:
+    """Return the two files of a record, by name. The same record gives the same bytes."""
+    fields = {f.name: getattr(record, f.name) for f in dataclasses.fields(record) if f.name != "pictures"}
+    texts: dict[str, Text] = {}
+    stored: dict[str, Array] = {}
+    facts = _plain(fields, None, texts)
+    outline = _plain(record.pictures, stored, texts)
+    members = {
+        _OUTLINE: np.frombuffer(_json(outline), np.uint8),
+        _TEXTS: np.frombuffer(_json([text.plain() for text in texts.values()]), np.uint8),
+    }
+    return {JSON_NAME: _json(facts, indent=1), ARRAYS_NAME: _npz(members | stored)}
+
+
+def load(folder: Path) -> Record:
+    """Read back what `to_bytes` made. Raises InputError where the folder holds no readable record."""
+    do = "give a folder that `reportgen report` wrote"
+    try:
+        found = key_figures.parsed(_content(folder / JSON_NAME, do))
+        key_figures.of(found)
+        stored = _arrays(folder / ARRAYS_NAME, do)
+        found["pictures"] = json.loads(stored.pop(_OUTLINE).tobytes())
+        found.setdefault("look", dataclasses.asdict(Look()))  # as of texts: a folder from before there were languages
+        texts = _read_texts(stored.pop(_TEXTS, None))
+        record = typing.cast(Record, _build(Record, found, stored, texts))
+        _check(record, found)
+        return record
+    except key_figures.Unreadable as error:
+        raise InputError(f"{folder}/{error}", do) from error  # it begins with the file's name
+    except (InputError, MemoryError):
+        raise
+    except Exception as error:  # json, zipfile, zlib and numpy raise whatever a damaged file makes of them
+        raise InputError(f"{folder} holds no readable record ({type(error).__name__}: {error})", do) from error
+
+
+def _content(path: Path, do: str) -> bytes:
+    try:
+        return files.content(path, files.MOST_JSON)
+    except InputError as error:
+        raise _missing(error, path, do) from error
+
+
+def _arrays(path: Path, do: str) -> dict[str, Array]:
+    try:
+        return arrays.read(path)
+    except InputError as error:
+        raise _missing(error, path, do) from error
+
+
+def _missing(error: InputError, path: Path, do: str) -> InputError:
+    """Return the error about a file as one about a file of a report."""
+    is_missing = isinstance(error.__cause__, FileNotFoundError)
+    return InputError(f"{path} is missing" if is_missing else error.what, do)
+
+
+def _check(record: Record, found: dict[str, Any]) -> None:
+    """Raise Unreadable or ValueError where the parts of a record do not belong together."""
+    if record.baseline is not None:
+        key_figures.moment(found, "baseline", "made_at")
+    for course in (record.history, record.baseline.history if record.baseline else None):
+        if course is None:
+            continue
+        epochs = len(course.epochs)
+        if not epochs or {epochs} != {len(course.seconds), *map(len, course.metrics.values())}:
+            raise ValueError("history has not as many values as epochs")
+        if course.best_epoch is not None and course.best_epoch not in course.epochs:
+            raise ValueError("history has a best epoch that is none of its epochs")
+    classes = len(record.data.class_names)
+    for name, scores in record.evaluation.items():
+        if scores is None:
+            continue
+        sides = {len(scores.classes), len(scores.confusion), *map(len, scores.confusion)}
+        if len(sides) != 1 or min(sides) < classes:
+            raise ValueError(f"evaluation.{short(name)} has scores for {sorted(sides)} of {classes} classes")
+
+
+def _read_texts(stored: Array | None) -> dict[str, Text]:
+    """Return texts by their English, none where none were stored."""
+    return {} if stored is None else {str(text): text for text in map(from_plain, json.loads(stored.tobytes()))}
+
+
+def _json(value: Any, indent: int | None = None) -> bytes:
+    written = json.dumps(value, indent=indent, ensure_ascii=False, allow_nan=False)
+    # in a string of JSON, where alone they can stand, these would act on a terminal that shows the file
+    written = _ACTING.sub(lambda found: f"\\u{ord(found[0]):04x}", written)
+    return (written + "\n").encode(
+        "utf-8",
+        "backslashreplace",  # half a surrogate pair, from a file name in another encoding, becomes \udc80
+    )
+
+
+def _npz(members: dict[str, Any]) -> bytes:
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, **members)  # dates every member 1980-01-01, so equal arrays give equal bytes
+    return buffer.getvalue()
+
+
+def _plain(value: Any, stored: dict[str, Array] | None, texts: dict[str, Text]) -> Any:
+    """Return `value` as JSON can say it.
+
+    An array goes to `stored`, and its name takes its place; a Text, unless it is a literal, also goes to `texts`.
+    """
+    if isinstance(value, Text):
+        if value.plain() != ["literal", value]:  # a literal is what `_build` makes of words without a text
+            texts[value] = value
+        return str(value)
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {f.name: _plain(getattr(value, f.name), stored, texts) for f in dataclasses.fields(value)}
+    if isinstance(value, dict):
+        return {_plain(key, stored, texts): _plain(item, stored, texts) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item, stored, texts) for item in value]
+    if isinstance(value, np.ndarray):
+        if stored is None:
+            raise TypeError("an array cannot go into report.json")
+        name = f"array{len(stored)}"
+        stored[name] = value
+        return name
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value
+
+
+def _build(kind: Any, value: Any, stored: dict[str, Array], texts: dict[str, Text]) -> Any:
+    """Return `value`, as read from JSON, as an instance of the annotation `kind`. Raises TypeError."""
+    origin, args = typing.get_origin(kind), typing.get_args(kind)
+    if kind is Any:
+        return value
+    if kind == Array:
+        return stored[value]
+    if isinstance(kind, type) and dataclasses.is_dataclass(kind):
+        hints, later = _hints(kind), _later(kind)
+        known = [name for name in hints if name in value or name not in later]
+        return kind(**{name: _build(hints[name], value[name], stored, texts) for name in known})
+    if origin in (types.UnionType, typing.Union):
+        if value is None and type(None) in args:
+            return None
+        (wanted,) = (arg for arg in args if arg is not type(None))
+        return _build(wanted, value, stored, texts)
+    if origin is list:
+        _expect(value, list)
+        return [_build(args[0], item, stored, texts) for item in value]
+    if origin is dict:
+        _expect(value, dict)
+        return {
+            _build(args[0], key, stored, texts): _build(args[1], item, stored, texts) for key, item in value.items()
+        }
+    if kind is Text:
+        _expect(value, str)
+        return texts.get(value) or literal(value)
+    if kind is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    _expect(value, kind)
+    return value
+
+
+_hints = functools.cache(typing.get_type_hints)
+
+
+@functools.cache
+def _later(kind: Any) -> frozenset[str]:
+    """Return the fields of a noun that have a default: a folder from before there were any lacks them."""
+    fields = dataclasses.fields(kind)
+    plain = dataclasses.MISSING
+    return frozenset(f.name for f in fields if f.default is not plain or f.default_factory is not plain)
+
+
+def _expect(value: Any, kind: type) -> None:
+    if not isinstance(value, kind):
+        raise TypeError(f"expected {kind.__name__}, found {type(value).__name__}")
+    if isinstance(value, int | float) and not abs(value) < _MOST.get(kind, math.inf):
+        raise ValueError("a number beyond all bounds")

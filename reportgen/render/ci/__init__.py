@@ -1,0 +1,1 @@
+"""A report as CI systems show it."""

@@ -1,0 +1,1 @@
+"""What changed since a baseline, as a page and for a terminal."""

@@ -1,0 +1,329 @@
+"""What changed since a baseline, as the rows and charts of a page."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from reportgen import format
+from reportgen.i18n import Text, joined, ntext, text
+from reportgen.record import (
+    Baseline,
+    ClassChange,
+    ClassScore,
+    Count,
+    Figure,
+    History,
+    LayerMatch,
+    LayerRow,
+    Record,
+    UnitChange,
+)
+from reportgen.render import single, templating, words
+from reportgen.render.charts import geometry
+from reportgen.render.page.layer_views import anchor
+
+MOST_UNITS, MOST_UNITS_ON_PAPER = 200, 40
+MOST_CLASSES = 50
+NOTICEABLE = 0.01
+"""The change of precision, recall or F1 from which on a class is listed."""
+
+_LISTED = 20
+_MINUS = "\N{MINUS SIGN}"
+
+_CHANGES = {
+    "dead": text("died"),
+    "recovered": text("recovered"),
+    "merged": text("merged with another unit"),
+    "parted": text("parted from the other units"),
+    "state": text("changed its state"),
+    "class": text("prefers another class"),
+}
+_HOW = {"index": text("number"), "class": text("class"), "correlation": text("responses")}
+_COUNTED = (
+    (text("Parameters"), "total_params"),
+    (text("Epochs"), "epochs"),
+    (text("Units inside the model"), "units"),
+    (text("Healthy units"), "healthy"),
+    (text("Dead units"), "dead"),
+    (text("Redundant units"), "redundant"),
+)
+_LAYER_CHANGES = {"added": text("added"), "gone": text("gone"), "resized": text("resized")}
+
+
+@dataclass(frozen=True)
+class Row:
+    """A line of a table: what it is about, before and now, and the change, all as a reader sees them."""
+
+    name: str
+    before: str
+    after: str
+    change: str
+
+
+@dataclass(frozen=True)
+class UnitRow:
+    """A unit that changed. anchor: of its card on a report's page. unit_before: its number in the baseline."""
+
+    layer: str
+    unit: int
+    anchor: str
+    unit_before: int
+    what: Text
+    before: str
+    after: str
+    r: str
+
+
+@dataclass(frozen=True)
+class MatchRow:
+    """How the units of a layer were matched, and which were not."""
+
+    layer: str
+    how: Text
+    pairs: str
+    r: str
+    unmatched_before: Text
+    unmatched_after: Text
+
+
+@dataclass(frozen=True)
+class Changes:
+    """All that is shown of a Baseline.
+
+    accuracy: how sure its change is. classes: those that changed noticeably, most of them; noticeable: how many did.
+    charts: old and new course of a metric, by its name. reasons: in which layers units were matched so, and why.
+    has_cards: whether the page shows the units themselves, too.
+    """
+
+    least = f"{NOTICEABLE:g}"
+    most_on_paper = MOST_UNITS_ON_PAPER
+
+    baseline: Baseline
+    figures: list[Row]
+    accuracy: Text
+    classes: list[ClassChange]
+    noticeable: int
+    charts: dict[str, geometry.LineChart]
+    matches: list[MatchRow]
+    reasons: list[tuple[Text, Text]]
+    units: list[UnitRow]
+    layers: list[Row]
+    has_cards: bool
+
+
+def paint(record: Record, *, has_cards: bool) -> Changes | None:
+    """Return what a page shows of a record's baseline, None where it has none."""
+    found = record.baseline
+    if found is None:
+        return None
+    noticeable = sorted(filter(_is_noticeable, found.classes), key=_gain)
+    return Changes(
+        baseline=found,
+        figures=list(_figures(found)),
+        accuracy=_accuracy(found),
+        classes=noticeable[:MOST_CLASSES],
+        noticeable=len(noticeable),
+        charts=_charts(found.history, record.history),
+        matches=[_match(one) for one in found.matches],
+        reasons=_reasons(found.matches),
+        units=[_unit(change) for change in found.units[:MOST_UNITS]],
+        layers=[_layer(one.kind, one.before, one.after) for one in found.layers],
+        has_cards=has_cards,
+    )
+
+
+def html(record: Record, changes: Changes, lang: str) -> str:
+    """Return the comparison as a page of its own."""
+    environment = templating.environment(lang)
+    values = {"view": {"changes": changes}, "r": record, "on_paper": False}
+    return single.page(environment, "comparison.html", values, title=record.title, version=record.reportgen)
+
+
+# Figures
+
+
+def _figures(found: Baseline) -> Iterator[Row]:
+    figures, counts = found.figures, found.counts
+    yield _shares(text("Test accuracy"), figures["test_accuracy"])
+    right, size = counts["test_correct"], counts["test_size"]
+    more = _more(right) if size.before == size.after else words.NOT_AVAILABLE
+    yield Row(text("Right answers"), _of(right.before, size.before), _of(right.after, size.after), more)
+    loss = figures["test_loss"]
+    yield Row(text("Test loss"), words.number(loss.before), words.number(loss.after), _difference(loss))
+    if figures["train_accuracy"] != Figure(None, None):
+        yield _shares(text("Training accuracy"), figures["train_accuracy"])
+    yield _shares(text("Calibration error"), figures["ece"])
+    for name, key in _COUNTED:
+        yield Row(name, words.count(counts[key].before), words.count(counts[key].after), _more(counts[key]))
+    if (proof := figures["proof"]) != Figure(None, None):
+        before, after = _signed_points(proof.before), _signed_points(proof.after)
+        yield Row(text("Accuracy without idle units"), before, after, _points(proof))
+
+
+def _shares(name: Text, figure: Figure) -> Row:
+    return Row(name, words.percent(figure.before, 2), words.percent(figure.after, 2), _points(figure))
+
+
+def _of(part: int | None, whole: int | None) -> Text:
+    return text("{part} of {whole}", part=words.count(part), whole=words.count(whole))
+
+
+def _more(count: Count) -> str:
+    if count.before is None or count.after is None:
+        return words.NOT_AVAILABLE
+    return _sign(count.after - count.before) + words.count(abs(count.after - count.before))
+
+
+def _difference(figure: Figure) -> str:
+    if figure.before is None or figure.after is None:
+        return words.NOT_AVAILABLE
+    change = figure.after - figure.before
+    return _sign(change) + words.number(abs(change))
+
+
+def _points(figure: Figure) -> str:
+    """Return the difference of two shares in percentage points."""
+    if figure.before is None or figure.after is None:
+        return words.NOT_AVAILABLE
+    return _signed_points(figure.after - figure.before)
+
+
+def _signed_points(difference: float | None) -> str:
+    if difference is None:
+        return words.NOT_AVAILABLE
+    return text("{change} points", change=_signed(difference))
+
+
+def _signed(difference: float) -> str:
+    """0.0213 -> "+2.13", of a hundred."""
+    difference = round(difference, 12)  # 0.98 - 0.97 - 0.01 is not quite 0 on a computer
+    return words.signed(format.signed_points(difference, 2))
+
+
+def _sign(change: float) -> str:
+    return "+" if change > 0 else _MINUS if change < 0 else ""
+
+
+def _accuracy(found: Baseline) -> Text:
+    low, high = map(_signed, found.accuracy.interval)
+    if found.accuracy.paired:
+        return text(
+            "Of the same test images, {gained} are now right that were wrong, and {lost} are wrong that were right: the"
+            " true change of the test accuracy lies between {low} and {high} points (95 % interval, paired).",
+            gained=words.count(found.accuracy.gained),
+            lost=words.count(found.accuracy.lost),
+            low=low,
+            high=high,
+        )
+    return text(
+        "Taken as two independent samples, the true change of the test accuracy lies between {low} and {high} points"
+        " (95 % interval).",
+        low=low,
+        high=high,
+    )
+
+
+# Classes
+
+
+def _is_noticeable(change: ClassChange) -> bool:
+    if change.before is None or change.after is None:
+        return True
+    pairs = zip(_scores(change.before), _scores(change.after), strict=True)
+    return any(
+        before is not after if before is None or after is None else abs(after - before) >= NOTICEABLE - 1e-9
+        for before, after in pairs
+    )
+
+
+def _scores(score: ClassScore) -> tuple[float | None, float | None, float | None]:
+    return score.precision, score.recall, score.f1
+
+
+def _gain(change: ClassChange) -> float:
+    """Return how much F1 a class won, for an order with the greatest loss first."""
+    before, after = (None if score is None else score.f1 for score in (change.before, change.after))
+    return (after or 0.0) - (before or 0.0)
+
+
+# History
+
+
+def _charts(before: History | None, after: History | None) -> dict[str, geometry.LineChart]:
+    """Return loss and accuracy of both trainings over the epochs; on validation images where both have those."""
+    if before is None or after is None:
+        return {}
+    common = [name for name in before.metrics if name in after.metrics]
+    judged = [name for name in common if name.startswith("val_")] or common
+    epochs = sorted({1, *before.epochs, *after.epochs})  # not up to the last: a file may say that this is the 10^12th
+    found = {}
+    for name in sorted(judged, key=lambda name: ("loss" not in name, name)):
+        # a chart draws a metric and the one that has val_ before its name; here those are now and before
+        both = {name: _filled(after, name, epochs), f"val_{name}": _filled(before, name, epochs)}
+        history = replace(after, epochs=epochs, metrics=both, best_epoch=None)
+        found[name] = geometry.metric(history, name)
+    return found
+
+
+def _filled(history: History, metric: str, epochs: list[int]) -> list[float | None]:
+    known = dict(zip(history.epochs, history.metrics[metric], strict=True))
+    return [known.get(epoch) for epoch in epochs]
+
+
+# Layers and units
+
+
+def _layer(kind: str, before: LayerRow | None, after: LayerRow | None) -> Row:
+    row = after or before
+    assert row is not None
+    name = text("{layer} ({kind})", layer=words.name(row.name), kind=words.name(row.kind))
+    return Row(name, _size(before), _size(after), _LAYER_CHANGES[kind])
+
+
+def _size(row: LayerRow | None) -> Text:
+    if row is None:
+        return text("none")
+    return ntext(
+        row.params,
+        "{shape}, {n} parameter",
+        "{shape}, {n} parameters",
+        shape=words.shape(row.output_shape),
+    )
+
+
+def _match(one: LayerMatch) -> MatchRow:
+    name, before = words.name(one.layer), words.name(one.before)
+    return MatchRow(
+        layer=name if one.before == one.layer else text("{layer}, was {before}", layer=name, before=before),
+        how=text("not matched") if one.by is None else _HOW[one.by],
+        pairs=words.count(one.pairs),
+        r=words.share(one.median_r, 2),
+        unmatched_before=_numbers(one.unmatched_before) if one.by else text("all"),
+        unmatched_after=_numbers(one.unmatched_after) if one.by else text("all"),
+    )
+
+
+def _numbers(units: Sequence[int]) -> Text:
+    return format.first(list(map(words.count, units)), _LISTED) if units else text("none")
+
+
+def _reasons(matches: Sequence[LayerMatch]) -> list[tuple[Text, Text]]:
+    """Return each reason once, with the layers that it is about."""
+    found: dict[Text, list[str]] = {}
+    for one in matches:
+        found.setdefault(one.reason, []).append(words.name(one.layer))
+    return [(joined(", ", layers), reason) for reason, layers in found.items()]
+
+
+def _unit(change: UnitChange) -> UnitRow:
+    of_class = change.kind == "class"
+    before, after = (words.name(v, 24) if of_class else words.state(v) for v in (change.before, change.after))
+    return UnitRow(
+        layer=words.name(change.layer),
+        unit=change.unit,
+        anchor=anchor(change.layer, change.unit),
+        unit_before=change.unit_before,
+        what=_CHANGES[change.kind],
+        before=before,
+        after=after,
+        r=words.share(change.r, 2),
+    )

@@ -1,0 +1,1 @@
+"""Many reports as one page and as a feed."""

@@ -1,0 +1,1 @@
+"""A Record as one HTML page, for the screen or for paper."""

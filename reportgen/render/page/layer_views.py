@@ -1,0 +1,321 @@
+"""A layer with everything painted that the page shows of it: outputs, kernels, relations, and a card a unit."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from hashlib import sha256
+
+import numpy as np
+
+from reportgen.i18n import Text, text
+from reportgen.record import (
+    Array,
+    Kernels,
+    LayerRow,
+    LayerVerdict,
+    Maps,
+    Pictures,
+    Record,
+    Strips,
+    TopImage,
+    Unit,
+)
+from reportgen.render.charts import dead_history, geometry
+from reportgen.render.page import insights, legends
+from reportgen.render.page.missing import attempt
+from reportgen.render.pictures import input_images, tiles
+from reportgen.render.pictures.mosaic import Grid, Picture
+
+ROWS_ON_PAPER = 10
+"""Most rows of a layer's table of units in the PDF; the page has them all, and every cell takes a millisecond."""
+CELLS_ON_PAPER = 512
+"""Most cells of a layer's strip of states in the PDF."""
+CHANNELS_ON_CARD = 4
+_LONGEST_IN_ANCHOR = 100
+_LETTERS = {
+    "dead": "D",
+    "constant": "C",
+    "saturated": "S",
+    "always-on": "A",
+    "always-negative": "B",
+    "weak": "W",
+    "healthy": "",
+    "never predicted": "N",
+    "always predicted": "P",
+    "output": "",
+}
+
+
+@dataclass(frozen=True)
+class Grids:
+    """A layer's outputs for the examples, and its kernels.
+
+    shown: how many units have a tile. always_silent: the units that are zero throughout for every example. axes: how
+    many an output of a unit has: none of a neuron, one, two or three of a channel. crowded: a column of a picture shows
+    several positions of an output of one axis.
+    """
+
+    outputs: Grid
+    shown: int
+    step: int
+    always_silent: list[int]
+    axes: int
+    crowded: bool
+    is_output: bool
+    kernels: Kernels | None
+    kernels_grid: Grid | None
+    colour_kernels: Picture | None
+
+
+@dataclass(frozen=True)
+class UnitView:
+    """A unit with its anchor on the page.
+
+    letter: of its state, "R" for one that could be removed, "" for one that nothing is to be said about. css: its
+    state as the style sheet and the filter of units know it. died: since when a dead one is, None where not known.
+    card: None where the unit has none.
+    """
+
+    unit: Unit
+    anchor: str
+    letter: str
+    css: str
+    died: Text | None
+    card: "CardView | None"
+
+    def has_card(self, on_paper: bool) -> bool:
+        """Return whether its card is shown; on paper healthy units have none."""
+        return self.card is not None and (not on_paper or bool(self.letter))
+
+
+class CardView:
+    """The pictures of a card, each painted when a page first asks for it: paper has no card of a healthy unit."""
+
+    def __init__(
+        self,
+        unit: Unit,
+        verdict: LayerVerdict,
+        kernels: Kernels | None,
+        images: Mapping[int, Array],
+        scale: input_images.Extent | None,
+    ) -> None:
+        self._unit, self._verdict, self._images, self._scale = unit, verdict, images, scale
+        self._kernels = kernels if kernels is not None and unit.unit < len(kernels.weights) else None
+
+    @cached_property
+    def tops(self) -> Picture | None:
+        """The strongest images, the strongest first; None where no image makes the unit fire."""
+        return attempt(self._strip, self._unit.top_images)
+
+    @property
+    def tops_planes(self) -> Text | None:
+        """Which planes the strongest images are shown by; None where they are no volumes."""
+        return self._planes(self._unit.top_images)
+
+    @property
+    def other_plane(self) -> Text | None:
+        """Which plane the strongest image of another class is shown by; None where it is no volume."""
+        return self._planes([self._unit.other_image] if self._unit.other_image else [])
+
+    @cached_property
+    def other(self) -> Picture | None:
+        """The strongest image of another class than the preferred one."""
+        return attempt(self._strip, [self._unit.other_image] if self._unit.other_image else [])
+
+    @cached_property
+    def kernel(self) -> Picture | None:
+        """The weights of the strongest input channels."""
+        return None if self._kernels is None else attempt(tiles.unit_kernel, self._weights(), self._kernels.largest)
+
+    @property
+    def kernel_of(self) -> Text | None:
+        """"4 of 16 input channels" where the kernel is shown in part."""
+        if self._kernels is None or (shown := len(self._weights())) == self._kernels.inputs:
+            return None
+        return text("{shown} of {inputs} input channels", shown=f"{shown}", inputs=f"{self._kernels.inputs:,}")
+
+    @cached_property
+    def histogram(self) -> geometry.Histogram:
+        """How often the unit has which value."""
+        return attempt(geometry.histogram, self._unit.histogram, self._verdict.edges)
+
+    def _weights(self) -> Array:
+        assert self._kernels is not None
+        weights: Array = self._kernels.weights[self._unit.unit][:CHANNELS_ON_CARD]
+        return weights
+
+    def _planes(self, tops: list[TopImage]) -> Text | None:
+        return legends.planes_seen([(self._images[top.index], top.patch) for top in tops])
+
+    def _strip(self, tops: list[TopImage]) -> Picture | None:
+        if not tops:
+            return None
+        return input_images.with_patches([(self._images[top.index], top.patch) for top in tops], self._scale)
+
+
+@dataclass(frozen=True)
+class LayerView:
+    """All that is shown of one layer with units. shows: what each of its figures shows here, by its id's beginning."""
+
+    row: LayerRow
+    verdict: LayerVerdict
+    units: list[UnitView]
+    grids: Grids | None
+    correlations: Grid | None
+    compared: int
+    class_map: Grid | None
+    mapped: int
+    shows: dict[str, Text]
+
+    @property
+    def flagged(self) -> int:
+        """How many units there is something to say about."""
+        return sum(bool(view.letter) for view in self.units)
+
+    @property
+    def cards(self) -> list[UnitView]:
+        """The units that have a card, problems first, as they were chosen."""
+        return [view for view in self.units if view.card is not None]
+
+    def rows(self, on_paper: bool) -> list[UnitView]:
+        """Return the units for the table: all by number, on paper those without a card, the most telling first."""
+        if not on_paper:
+            return self.units
+        return sorted((view for view in self.units if not view.has_card(on_paper)), key=_first_told)
+
+    def linked(self, on_paper: bool, most: int | None) -> set[int]:
+        """Return the units that a link leads to: by their card or row. most: rows of the table, None for all."""
+        cards = [view for view in self.units if view.has_card(on_paper)]
+        return {view.unit.unit for view in cards + self.rows(on_paper)[:most]}
+
+
+def build(record: Record) -> list[LayerView]:
+    """Paint all layers with units, in the order of the model."""
+    rows = {row.name: row for row in record.model.layers}
+    units: dict[str, list[Unit]] = {}
+    for unit in record.units:
+        units.setdefault(unit.layer, []).append(unit)
+    scale = input_images.scale_of(record.pictures)
+    grids = _grids(record, scale)
+    correlations = {c.layer: c for c in record.pictures.correlations}
+    class_maps = {c.layer: c for c in record.pictures.class_maps}
+    cards, died = _Cards(record.pictures, scale), dead_history.since(record.deaths)
+    test = record.evaluation["test"]
+    labels = [one.label for one in test.classes] if test else []
+    views = []
+    for verdict in record.layers:
+        alike, answers = correlations.get(verdict.name), class_maps.get(verdict.name)
+        own, kernels = units.get(verdict.name, []), _kernels_of(grids.get(verdict.name))
+        shows = {"units": attempt(insights.units, verdict, own)}
+        if alike:
+            shows["alike"] = attempt(insights.correlations, alike)
+        if answers:
+            shows["classes"] = attempt(insights.class_map, answers, labels)
+        if kernels:
+            shows["kernels"] = attempt(insights.kernels, kernels)
+        views.append(
+            LayerView(
+                row=rows[verdict.name],
+                verdict=verdict,
+                units=[_unit_view(unit, cards, verdict, died) for unit in own],
+                grids=grids.get(verdict.name),
+                correlations=attempt(tiles.correlations, alike.r, alike.order) if alike else None,
+                compared=len(alike.order) if alike else 0,
+                class_map=attempt(tiles.class_map, answers.values) if answers else None,
+                mapped=answers.values.shape[1] if answers else 0,
+                shows=shows,
+            )
+        )
+    return views
+
+
+def anchor(layer: str, unit: int) -> str:
+    """Return the id of a unit on the page, "conv2d/u17"."""
+    return f"{_for_anchor(layer)}/u{unit}"
+
+
+@lru_cache(maxsize=1000)
+def _for_anchor(layer: str) -> str:
+    """Return what stands for a layer in an id: its name, where that is short and without white space.
+
+    For others a part of it with a checksum: each unit has some copies of it on the page, and names that differ in
+    letters that an id does without, or far behind, must not become one.
+    """
+    plain = re.sub(r"[^!-~]", "_", layer)
+    if plain == layer and len(layer) <= _LONGEST_IN_ANCHOR:
+        return layer
+    return f"{plain[:_LONGEST_IN_ANCHOR]}-{sha256(layer.encode('utf-8', 'surrogatepass')).hexdigest()[:12]}"
+
+
+def has_remark(unit: Unit) -> bool:
+    """Return whether there is something to say about a unit."""
+    return bool(_LETTERS[unit.state]) or unit.removable or unit.duplicate_of is not None
+
+
+def _kernels_of(grids: Grids | None) -> Kernels | None:
+    return grids.kernels if grids else None
+
+
+def _unit_view(
+    unit: Unit, cards: "_Cards", verdict: LayerVerdict, died: Mapping[tuple[str, int], Text]
+) -> UnitView:
+    letter, css = _LETTERS[unit.state], unit.state.replace(" ", "-")
+    if not letter and has_remark(unit):
+        letter, css = "R", "redundant"
+    card = cards.view(unit, verdict)
+    since = died.get((unit.layer, unit.unit)) if unit.state == "dead" else None  # judged on all images, not on some
+    return UnitView(unit, anchor(unit.layer, unit.unit), letter, css, since, card)
+
+
+def _first_told(view: UnitView) -> tuple[bool, float]:
+    """Return what sorts units: those with something to say about them, then those that tell a class apart best."""
+    best = view.unit.preferred_class
+    return not view.letter, -best.auroc if best else 0.0
+
+
+class _Cards:
+    """Knows which units have a card, and the images and kernels that were kept for all of them."""
+
+    def __init__(self, pictures: Pictures, scale: input_images.Extent | None) -> None:
+        cards, self._scale = pictures.cards, scale
+        self._chosen = {layer: set(units) for layer, units in cards.units.items()}
+        self._images = dict(zip(cards.numbers.tolist(), cards.images, strict=True))
+        self._kernels = {kernels.layer: kernels for kernels in pictures.kernels}
+
+    def view(self, unit: Unit, verdict: LayerVerdict) -> CardView | None:
+        if unit.unit not in self._chosen.get(unit.layer, ()):
+            return None
+        return CardView(unit, verdict, self._kernels.get(unit.layer), self._images, self._scale)
+
+
+def _grids(record: Record, scale: input_images.Extent | None) -> dict[str, Grids]:
+    pictures = record.pictures
+    kernels = {k.layer: k for k in pictures.kernels}
+    found: list[Maps | Strips] = [*pictures.maps, *pictures.strips]
+    return {one.layer: _grid(one, kernels.get(one.layer), pictures.examples.images, scale) for one in found}
+
+
+def _grid(found: Maps | Strips, own: Kernels | None, inputs: Array, scale: input_images.Extent | None) -> Grids:
+    if isinstance(found, Strips):
+        outputs = attempt(tiles.strips_grid, found, inputs, scale)
+    else:
+        outputs = attempt(tiles.maps_grid, found, inputs, scale)
+    return Grids(
+        outputs=outputs,
+        shown=found.values.shape[-1],
+        step=1 if isinstance(found, Strips) else found.step,
+        always_silent=_silent_units(found.values),
+        axes=found.values.ndim - 2,
+        crowded=found.values.ndim == 3 and found.values.shape[1] > 2 * tiles.AREA[0],
+        is_output=isinstance(found, Strips) and found.is_output,
+        kernels=own,
+        kernels_grid=attempt(tiles.kernels_grid, own) if own else None,
+        colour_kernels=attempt(tiles.colour_kernels, own) if own and own.on_colour else None,
+    )
+
+
+def _silent_units(values: Array) -> list[int]:
+    """Return the units whose every value for every example is zero. values: (E, ..., U)."""
+    silent: list[int] = np.flatnonzero(~values.any(axis=tuple(range(values.ndim - 1)))).tolist()
+    return silent

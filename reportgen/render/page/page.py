@@ -1,0 +1,316 @@
+"""A Record as one HTML page, for the screen or for paper."""
+
+import hashlib
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import jinja2
+from markupsafe import Markup
+
+from reportgen.i18n import Text
+from reportgen.record import Array, ClassScore, Finding, History, Look, Record
+from reportgen.render import fonts, languages, sheets, templating, words
+from reportgen.render.charts import dead_history, geometry
+from reportgen.render.comparison import view
+from reportgen.render.page import detail, insights, layer_views, legends, missing
+from reportgen.render.page.missing import ENDS_ALL, Missing, NotDrawn, attempt
+from reportgen.render.pictures import input_images, tiles
+from reportgen.render.pictures.mosaic import Picture
+
+MOST_CLASSES_IN_MATRIX = 20
+MOST_NAMES = 50
+_SHADES = 6
+
+
+@dataclass(frozen=True)
+class View:
+    """A Record with everything painted that its pages show, so that HTML and PDF paint nothing twice.
+
+    space: the most that was painted. states: those that units are in, gravest first. gated: some
+    unit stands behind gates. shows: what each chart and table
+    shows here, in a sentence, by its id.
+    """
+
+    record: Record
+    space: detail.Room
+    labels: list[str]
+    weakest: ClassScore | None
+    matrix: list[list[int]] | None
+    confused_pairs: int
+    training_seconds: float | None
+    history_charts: dict[str, geometry.LineChart]
+    epoch_rows: list[int]
+    epochs_drawn: int
+    deaths: dead_history.DeathsView | None
+    reliability: geometry.ReliabilityChart
+    class_chart: geometry.ClassChart
+    examples: list[Picture]
+    mistakes: list[Picture]
+    legend: legends.Legend
+    layers: list[layer_views.LayerView]
+    states: list[str]
+    gated: bool
+    verdict: Text
+    names_of_numbers: str | None
+    shows: dict[str, Text]
+    changes: view.Changes | None
+
+
+@dataclass(frozen=True)
+class Page:
+    """A page and, of a split one, the files beside it by name.
+
+    uncovered: the characters that its fonts do not have, which are left to the fonts of its readers. missing: what
+    could not be drawn.
+    """
+
+    html: str
+    files: dict[str, bytes] = field(default_factory=dict)
+    uncovered: list[str] = field(default_factory=list)
+    missing: list[Missing] = field(default_factory=list)
+
+
+def paint(record: Record, space: detail.Room = detail.ALL) -> View:
+    """Paint the charts and pictures of a record; those of cards are painted when a page asks for them.
+
+    space: the most that is painted of it.
+    """
+    record = detail.thinned(record, space)
+    pictures, history, test = record.pictures, record.history, record.evaluation["test"]
+    assert test is not None
+    layers, scale = attempt(layer_views.build, record), input_images.scale_of(pictures)
+    return View(
+        record=record,
+        space=space,
+        labels=[c.label for c in test.classes],
+        weakest=attempt(insights.weakest, test),
+        matrix=test.confusion if len(test.classes) <= MOST_CLASSES_IN_MATRIX else None,
+        confused_pairs=sum(cell > 0 for t, row in enumerate(test.confusion) for p, cell in enumerate(row) if t != p),
+        training_seconds=_total(history.seconds) if history else None,
+        history_charts=_history_charts(history),
+        epoch_rows=geometry.spread(history, geometry.MOST_ROWS) if history else [],
+        epochs_drawn=geometry.MOST_POINTS,
+        deaths=attempt(dead_history.view, record),
+        reliability=attempt(geometry.reliability, test.reliability),
+        class_chart=attempt(geometry.classes, test),
+        examples=_each(pictures.examples.images, scale),
+        mistakes=_each(pictures.worst, scale),
+        legend=attempt(legends.legend, pictures, scale),
+        layers=layers,
+        states=attempt(_states, layers),
+        gated=any(unit.gates or "gates" in unit.reasons for unit in record.units),
+        verdict=attempt(words.verdict, record.layers, record.units),
+        names_of_numbers=_names_of_numbers([c.label for c in test.classes]),
+        shows=_shows(record),
+        changes=attempt(view.paint, record, has_cards=True),
+    )
+
+
+def html(
+    view: View,
+    look: Look,
+    *,
+    on_paper: bool = False,
+    split: str | None = None,
+    templates: Path | None = None,
+    listing: detail.Listing | None = None,
+    left_out: Sequence[Text] = (),
+) -> Page:
+    """Return the whole page.
+
+    look: its language, and the paper of a page for paper. on_paper: leave out what only a screen can show, add what
+    only paper needs. split: the name of a folder beside the page into which style sheet, script, fonts and pictures
+    go, for hosts that allow nothing inline; None keeps all in the page. templates: a folder whose files take the place
+    of reportgen's own of the same name. listing: how units are listed, by default all of them on a screen, and on
+    paper room.ON_PAPER. left_out: what the page says that it leaves out.
+    Raises InputError where a template of the user's is at fault.
+    """
+    environment = templating.environment(look.lang, templates)
+    with templating.watched(templates):
+        writer = _Writer(environment, view, look, on_paper=on_paper, split=split, templates=templates)
+        return writer.page(listing or (detail.ON_PAPER if on_paper else detail.Listing()), left_out)
+
+
+class _Writer:
+    """Puts one page together: its body, then the style sheet with the fonts that the body's characters need."""
+
+    def __init__(
+        self,
+        environment: jinja2.Environment,
+        view: View,
+        look: Look,
+        *,
+        on_paper: bool,
+        split: str | None,
+        templates: Path | None,
+    ) -> None:
+        self._environment, self._view, self._look = environment, view, look
+        self._on_paper, self._split, self._templates = on_paper, split, templates
+        self._files: dict[str, bytes] = {}
+        self._missing: dict[str, Missing] = {}
+        environment.filters |= {"address": self._address, "shade": _shade, "place": _place}
+        environment.globals |= {
+            "drawn": self._drawn,
+        }
+
+    def page(self, listing: detail.Listing, left_out: Sequence[Text]) -> Page:
+        values = {
+            "view": self._view,
+            "r": self._view.record,
+            "on_paper": self._on_paper,
+            "split": self._split,
+            "listing": listing,
+            "left_out": left_out,
+        }
+        body = languages.tightened(self._environment.get_template("body.html").render(values), self._look.lang)
+        shown = sheets.words(body)
+        style, script = self._style(shown), "" if self._on_paper else self._source("script.js")
+        if self._split:
+            self._files |= {"style.css": style.encode(), "script.js": script.encode()}
+        whole = self._environment.get_template("report.html").render(
+            values,
+            body=Markup(body),
+            style=Markup(style),
+            script=Markup(script),
+            csp=self._policy(style, script),
+            icon=tiles.icon(),
+        )
+        files = {f"{self._split}/{name}": content for name, content in self._files.items()}
+        return Page(whole, files, sorted(fonts.uncovered(shown)), list(self._missing.values()))
+
+    def _drawn(self, kind: str, of: object = "", anchor: str = "", *, caller: Callable[[], str]) -> str:
+        """Return what the block of a template comes to or, where it fails, a notice with the anchor in its place.
+
+        kind, of: what the block draws, as `missing.called` takes them.
+        """
+        try:
+            return caller()
+        except ENDS_ALL:
+            raise
+        except Exception as error:
+            if templating.fault_of(error, self._templates):
+                raise
+            found = missing.noticed(error, kind, of)
+            self._missing[found.what] = found
+            section = missing.SECTIONS[str(of)] if kind == "section" else None
+            notice = self._environment.get_template("missing.html")
+            return Markup(notice.render(missing=found, section=section, anchor=anchor or of, r=self._view.record))
+
+    def _style(self, shown: str) -> str:
+        messages = languages.catalogue(self._look.lang)
+        styles, own_words = [self._source("style.css")], sheets.caption_words(messages)
+        if self._on_paper:
+            styles += [f"@page {{ size: {self._look.paper}; }}", self._source("print.css")]
+            own_words += sheets.paper_words(messages)
+        return sheets.with_fonts(
+            styles, own_words, shown, lambda face: self._resource(face.file, "font/woff2", face.woff2)
+        )
+
+    def _source(self, name: str) -> str:
+        return templating.source(self._environment, name)
+
+    def _policy(self, style: str, script: str) -> str:
+        if self._split:
+            return sheets.policy("'self'", "'self'", "'self'", "'self'")
+        return sheets.policy("data:", "data:", sheets.digest(style), sheets.digest(script))
+
+    def _address(self, picture: Picture) -> str:
+        """Return where a page finds a picture: in itself, or in a file named after its content."""
+        name = f"{hashlib.sha256(picture.png).hexdigest()[:16]}.png"
+        return self._resource(name, "image/png", picture.png)
+
+    def _resource(self, name: str, kind: str, content: bytes) -> str:
+        if not self._split:
+            return sheets.data_uri(kind, content)
+        self._files[name] = content
+        # a style sheet's addresses are relative to itself
+        return name if kind.startswith("font") else f"{self._split}/{name}"
+
+
+def _history_charts(history: History | None) -> dict[str, geometry.LineChart]:
+    return {name: attempt(geometry.metric, history, name) for name in geometry.names(history)} if history else {}
+
+
+def _each(images: Array, scale: input_images.Extent | None) -> list[Picture]:
+    return [attempt(_one, images[n : n + 1], scale) for n in range(len(images))]
+
+
+def _one(image: Array, scale: input_images.Extent | None) -> Picture:
+    return input_images.images(image, scale)[0]
+
+
+def _states(layers: Sequence[layer_views.LayerView]) -> list[str]:
+    found = {unit.css for layer in layers for unit in layer.units}
+    return [state for state in words.STATES if state in found]
+
+
+def _shows(record: Record) -> dict[str, Text]:
+    test, train, history = record.evaluation["test"], record.evaluation["train"], record.history
+    assert test is not None
+    shown = {
+        "summary": attempt(insights.summary, record.model),
+        "scores-test": attempt(insights.scores, test),
+        "classes": attempt(insights.classes, test),
+        "matrix": attempt(insights.matrix, test),
+        "reliability": attempt(insights.reliability, test),
+        "provenance": attempt(insights.provenance, record.provenance),
+    }
+    if train:
+        shown["scores-train"] = attempt(insights.scores, train)
+    if test.most_confused:
+        shown["confused"] = attempt(insights.confused, test)
+    if history:
+        shown["epochs"] = attempt(insights.epochs, history)
+        shown |= {f"history-{name}": attempt(insights.course, history, name) for name in geometry.names(history)}
+    return shown
+
+
+def _names_of_numbers(labels: Sequence[str]) -> str | None:
+    """Return "0 circle, 1 square" for pictures that have numbers for classes; None where the names are the numbers."""
+    if list(labels) == [str(number) for number in range(len(labels))]:
+        return None
+    return ", ".join(f"{number} {words.name(label, 24)}" for number, label in enumerate(labels[:MOST_NAMES]))
+
+
+def _total(seconds: Sequence[float | None]) -> float | None:
+    """Return the sum, None where a part of it is unknown."""
+    known = [spent for spent in seconds if spent is not None]
+    return sum(known) if len(known) == len(seconds) else None
+
+
+def _shade(cell: int, row: Sequence[int]) -> int:
+    """Return 0 (nothing) to 6 (all of the row), never 0 for what is there: how dark a matrix cell is."""
+    return -(-_SHADES * cell // sum(row)) if cell else 0
+
+
+_ABOUT_ITSELF = {"no-pdf", "not-drawn"}
+_PLACES = {
+    "loss-not-finite": "training",
+    "overfitting": "training",
+    "still-improving": "training",
+    "died-at-once": "deaths",
+    "proof-failed": "proof",
+    "test-in-train": "about",
+    "conflicting-labels": "about",
+    "class-without-images": "about",
+    "class-imbalance": "about",
+    "constant-images": "about",
+    "repeated-images": "about",
+    "heavy-layer": "model",
+    "most-confused-pair": "confusions",
+    "confident-mistakes": "mistakes",
+}  # a finding of another kind about no layer is about the evaluation
+
+
+def _place(finding: Finding, view: View) -> str | None:
+    """Return the anchor of the evidence of a finding, None of one about the page itself."""
+    if finding.code in _ABOUT_ITSELF:
+        return None
+    if finding.code not in _PLACES and finding.layer is not None:
+        with suppress(NotDrawn):
+            for number, layer in enumerate(view.layers, 1):
+                if layer.verdict.name == finding.layer:
+                    return f"layer-{number}"
+    return _PLACES.get(finding.code, "evaluation")

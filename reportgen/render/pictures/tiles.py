@@ -1,0 +1,218 @@
+"""Layers' outputs, kernels and relations between units as grids of numbered tiles, tiled in numpy."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from reportgen.record import Kernels, Maps, Strips
+from reportgen.render.pictures import input_images, series, volumes
+from reportgen.render.pictures.input_images import PICTURE, SERIES, VOLUME, Extent, density, kind
+from reportgen.render.pictures.mosaic import PAPER, Grid, Mosaic, Picture, Pixels, chunks, diverging, levels, sequential
+
+_TILE = 48
+AREA = (88, 30)
+"""Width and height of a tile of outputs along one axis, in pixels of a page."""
+_BARS, _BARS_OF_MANY = (48, 34), (32, 26)
+_SIDES = {(PICTURE, True): _TILE, (PICTURE, False): 30, (VOLUME, True): 24, (VOLUME, False): 18}
+"""About how wide a kernel, or a plane of one, is in pixels of a page, by the kind and whether there is room."""
+_STRIP_COLUMNS = 16
+_MAP_ROWS, _MAP_CELL = 32, (14, 22)
+_WIDEST, _ROW = 860, 920
+_COARSE = Mosaic()
+
+
+def maps_grid(maps: Maps, inputs: NDArray[np.generic], scale: Extent | None = None) -> Grid:
+    """Paint each example's input beside the layer's outputs for it.
+
+    inputs: (E, *space, C) as stored. scale: of inputs that are series, by default their own. The outputs' scale runs
+    from the lowest to the highest value in the layer. Outputs (L,) are areas over a line of zero; of outputs
+    (D, H, W) the plane with the largest value is shown, its number at the right above it.
+    """
+    values, space = maps.values, kind(maps.values)
+    mosaic = Mosaic(max(density(space), density(kind(inputs))))
+    low, high, notes = float(min(values.min(), 0)), float(values.max()), None
+    if space == SERIES:
+        high = max(high, 0.0)
+        width, height = (side * mosaic.density for side in AREA)
+        painted = series.areas(np.moveaxis(values, -1, 1), low, high, width=width, height=height)
+    else:
+        if space == VOLUME:
+            values, numbers = volumes.strongest(values)
+            notes = numbers * maps.step
+        painted = _zoomed(levels(np.moveaxis(values, -1, 1), low, high), mosaic)
+    beside = input_images.beside(inputs, mosaic, scale)
+    columns = 8 if values.shape[-1] <= 16 else 16
+    if space != PICTURE or kind(inputs) != PICTURE:
+        columns = min(columns, _fitting(painted.shape[-1] + mosaic.gap, beside[0].shape[-2], mosaic), values.shape[-1])
+    return _outputs_grid(maps.values, painted, beside, mosaic, low, high, columns, notes)
+
+
+def strips_grid(strips: Strips, inputs: NDArray[np.generic], scale: Extent | None = None) -> Grid:
+    """Paint each example's input, (E, *space, C), beside one flat tile for each neuron's output."""
+    values = strips.values
+    mosaic = Mosaic(density(kind(inputs)))
+    low, high = float(min(values.min(), 0)), float(values.max())
+    painted = _zoomed(levels(values[..., np.newaxis, np.newaxis], low, high), mosaic, (20, 32))
+    beside = input_images.beside(inputs, mosaic, scale)
+    return _outputs_grid(values, painted, beside, mosaic, low, high, min(_STRIP_COLUMNS, values.shape[-1]))
+
+
+def kernels_grid(kernels: Kernels) -> Grid:
+    """Paint every unit's weights on a scale around zero.
+
+    A layer with one input channel has a tile a unit, numbered by unit. Otherwise a unit has a line of tiles,
+    one for each input channel, numbered by channel, behind its own larger number. Weights (k,) are bars; of weights
+    (kd, kh, kw) a tile has the planes side by side.
+    """
+    limit, one = kernels.largest, kernels.inputs == 1
+    mosaic = Mosaic(density(kind(kernels.weights)))
+    painted = _kernel_tiles(kernels.weights, limit, mosaic, large=one)
+    if one:
+        cells = [mosaic.numbered(tiles[0], u) for u, tiles in enumerate(painted)]
+    else:
+        of_units = zip(painted, kernels.channels.tolist(), strict=True)
+        lines = [list(map(mosaic.numbered, tiles, channels)) for tiles, channels in of_units]
+        cells = [mosaic.headed(u, line) for u, line in enumerate(lines)]
+    columns = 8 if one else 2
+    if kind(kernels.weights) == VOLUME:
+        columns = max(1, min(columns, _WIDEST // cells[0].shape[1]))
+    pictures = [mosaic.picture(mosaic.wrap(part, columns), diverging()) for part in mosaic.pages(cells, columns)]
+    return Grid(pictures, -limit, limit, 0, painted.shape[0] * painted.shape[1])
+
+
+def unit_kernel(weights: NDArray[np.float32], limit: float) -> Picture:
+    """Paint one unit's weights, (C, *space), a tile a channel, on the scale from -limit to limit of its layer."""
+    space = weights.ndim - 1
+    mosaic = Mosaic(density(space))
+    cells = list(_kernel_tiles(weights[np.newaxis], limit, mosaic, large=space == PICTURE or len(weights) == 1)[0])
+    return mosaic.picture(mosaic.wrap(cells, 1 if space == VOLUME else len(cells)), diverging())
+
+
+def colour_kernels(kernels: Kernels) -> Picture:
+    """Paint a first layer's kernels as small colour pictures: grey is zero, full brightness the largest weight."""
+    limit = kernels.largest or 1.0
+    rgb = np.round((kernels.weights / limit + 1) * 127.5).astype(np.uint8).transpose(0, 2, 3, 1)
+    zoom = _factor(rgb.shape[2])
+    big = rgb.repeat(zoom, axis=1).repeat(zoom, axis=2)
+    mosaic = _COARSE
+    cells = [mosaic.numbered(np.full(tile.shape[:2], PAPER, np.uint8), u) for u, tile in enumerate(big)]
+    sheet = diverging()[mosaic.wrap(cells, 8)]
+    height, width = cells[0].shape
+    for u, tile in enumerate(big):
+        top, left = (mosaic.gap + at * (size + mosaic.gap) for at, size in ((u // 8, height), (u % 8, width)))
+        inner = (width - tile.shape[1]) // 2
+        sheet[top + mosaic.label_height : top + height, left + inner : left + inner + tile.shape[1]] = tile
+    return mosaic.encoded(Image.fromarray(sheet))
+
+
+def correlations(r: NDArray[np.float32], order: NDArray[np.integer]) -> Grid:
+    """Paint a matrix of correlations from -1 to 1, zero in the middle of the scale, with the numbers of its units.
+
+    r: (V, V); order: (V,) the units of its rows and columns. Many units get small cells without numbers.
+    """
+    cells = levels(r, -1, 1)
+    side = next((side for side, most in ((16, 40), (8, 64), (4, 128)) if len(order) <= most), 2)
+    sheet = cells.repeat(side, axis=0).repeat(side, axis=1)
+    if side == 16:
+        sheet = _with_numbers(sheet, [_COARSE.number(int(unit)) for unit in order], side)
+    return Grid([_COARSE.picture(sheet, diverging())], -1.0, 1.0, 0, cells.size)
+
+
+def class_map(values: NDArray[np.float32]) -> Grid:
+    """Paint what units answer to classes, a row a unit and a column a class, each row from zero to its own strongest.
+
+    values: (K, V) mean responses, NaN where a class has no images: such a cell stays white.
+    """
+    of_units = values.T
+    largest = np.nan_to_num(np.abs(of_units)).max(axis=1, keepdims=True)
+    shares = np.divide(np.nan_to_num(of_units), largest, out=np.zeros_like(of_units), where=largest > 0)
+    answers = np.where(np.isnan(of_units), PAPER, levels(np.clip(shares, 0, 1), 0, 1)).astype(np.uint8)
+    columns = [_COARSE.number(k) for k in range(len(values))]
+    blocks = []
+    for first in range(0, len(answers), _MAP_ROWS):
+        cells = answers[first : first + _MAP_ROWS].repeat(_MAP_CELL[0], axis=0).repeat(_MAP_CELL[1], axis=1)
+        rows = [_COARSE.number(unit) for unit in range(first, min(first + _MAP_ROWS, len(answers)))]
+        blocks.append(_with_numbers(cells, rows, _MAP_CELL[0], columns, _MAP_CELL[1]))
+    beside = max(1, _WIDEST // (blocks[0].shape[1] + _COARSE.gap))
+    sheets = [_COARSE.wrap(part, min(beside, len(part))) for part in chunks(blocks, beside)]
+    return Grid([_COARSE.picture(sheet, sequential()) for sheet in sheets], 0.0, 1.0, 0, answers.size)
+
+
+def icon() -> Picture:
+    """Paint the mark of a report, for the tab of a browser: the outputs of nine units."""
+    outputs = np.array([[0.1, 0.5, 0.9], [0.3, 0.95, 0.4], [0.8, 0.2, 0.6]], np.float32)
+    tiles = list(_zoomed(levels(outputs, 0, 1).reshape(9, 1, 1), _COARSE, (9, 9)))
+    return _COARSE.picture(_COARSE.wrap(tiles, 3), sequential())
+
+
+def _outputs_grid(
+    values: NDArray[np.float32],
+    painted: Pixels,
+    inputs: Sequence[Pixels],
+    mosaic: Mosaic,
+    low: float,
+    high: float,
+    columns: int,
+    notes: NDArray[np.integer] | None = None,
+) -> Grid:
+    """Set tiles beside inputs. values: (E, *space, U); painted: (E, U, h, w); notes: (E, U), numbers above tiles."""
+    silent: NDArray[np.bool_] = ~np.any(values, axis=tuple(range(1, values.ndim - 1)))
+    hatched, blocks = mosaic.hatched(painted.shape[2:]), []
+    for e, tiles in enumerate(painted):
+        cells = [
+            mosaic.numbered(hatched, u)
+            if silent[e, u]
+            else mosaic.numbered(tile, u, "" if notes is None else f"{notes[e, u]}")
+            for u, tile in enumerate(tiles)
+        ]
+        blocks.append(mosaic.wrap(cells, columns))
+    return Grid(mosaic.beside_inputs(blocks, inputs), low, high, int(silent.sum()), silent.size)
+
+
+def _fitting(each: int, left: int, mosaic: Mosaic) -> int:
+    """Return how many tiles, `each` pixels wide with its gap, go into a row beside an input on a wide page."""
+    room = _ROW * mosaic.density - left - 4 * mosaic.gap
+    return next((columns for columns in (16, 12, 10, 8, 6, 4) if columns * each <= room), 2)
+
+
+def _kernel_tiles(weights: NDArray[np.float32], limit: float, mosaic: Mosaic, *, large: bool) -> Pixels:
+    """Paint kernels (U, C, *space), each in a thin frame: (U, C, h, w). large: there is room for large ones."""
+    if kind(weights) == SERIES:
+        width, height = (side * mosaic.density for side in (_BARS if large else _BARS_OF_MANY))
+        return mosaic.framed(series.bars(weights, limit, width=width, height=height))
+    zoom = _factor(weights.shape[-1], _SIDES[kind(weights), large])
+    tiles = mosaic.framed(_zoomed(levels(weights, -limit, limit), mosaic, (zoom, zoom)))
+    if kind(weights) == PICTURE:
+        return tiles
+    return volumes.side_by_side(tiles, mosaic.density, PAPER)
+
+
+def _factor(width: int, side: int = _TILE) -> int:
+    return max(1, round(side / width))
+
+
+def _zoomed(tiles: Pixels, mosaic: Mosaic, zoom: tuple[int, int] | None = None) -> Pixels:
+    """Repeat the pixels of tiles (..., h, w), so that they come out about equally large and digits fit above them."""
+    down, right = zoom or (_factor(tiles.shape[-1]),) * 2
+    return tiles.repeat(down * mosaic.density, axis=-2).repeat(right * mosaic.density, axis=-1)
+
+
+def _with_numbers(
+    sheet: Pixels, rows: list[Pixels], height: int, columns: list[Pixels] | None = None, width: int | None = None
+) -> Pixels:
+    """Return a sheet of cells with a number before each row and above each column, by default the same ones."""
+    columns, width = rows if columns is None else columns, width or height
+    gap, above = _COARSE.gap, _COARSE.label_height
+    left = max(number.shape[1] for number in rows) + gap
+    made = np.full((above + sheet.shape[0], left + sheet.shape[1]), PAPER, np.uint8)
+    made[above:, left:] = sheet
+    for n, number in enumerate(rows):
+        top = above + n * height + (height - number.shape[0]) // 2
+        made[top : top + number.shape[0], left - gap - number.shape[1] : left - gap] = number
+    for n, number in enumerate(columns):
+        if number.shape[1] <= width:  # no number is better than half of one
+            start = left + n * width + (width - number.shape[1]) // 2
+            made[1 : 1 + number.shape[0], start : start + number.shape[1]] = number
+    return made

@@ -1,1 +1,0 @@
-"""Data and a model in: the only package that imports TensorFlow at module level."""
