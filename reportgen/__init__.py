@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 # `render` itself is the name of a package here, which would take the function's place once it is imported
 _PLACES = {
-    "FindingThresholds": ("collect.finding_kinds", "FindingThresholds"),
+    "FindingThresholds": ("record.finding_kinds", "FindingThresholds"),
     "InputError": ("errors", "InputError"),
     "Report": ("result", "Report"),
     "ReportCallback": ("callback", "ReportCallback"),

@@ -7,6 +7,7 @@ ReportgenError
 """
 
 import re
+from collections.abc import Sequence
 
 _UNSHOWABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]+")
 _LONGEST = 600
@@ -22,6 +23,9 @@ _SAID_OF_MEMORY = (
 """What errors say in small letters that are about memory but have no type of their own."""
 
 _MOST_CAUSES = 20  # errors can come from each other in a circle
+
+INTERNAL_FAULT = 70
+"""Exit code of a fault in reportgen itself (EX_SOFTWARE in sysexits.h)."""
 
 
 class ReportgenError(Exception):
@@ -58,6 +62,18 @@ def one_line(text: object) -> str:
     return line if len(line) <= _LONGEST else f"{line[:_LONGEST]} ... ({len(line):,} characters)"
 
 
+def explained(error: BaseException) -> tuple[str, int]:
+    """Return the one line about a failure, and its exit code."""
+    if isinstance(error, ReportgenError):
+        return str(error), error.exit_code
+    if is_of_memory(error):
+        return "the memory is used up; give less data or a smaller model, or a machine with more memory", 3
+    if isinstance(error, OSError):
+        return f"{one_line(error)}; mend that and run again", 3
+    what = f"a fault in reportgen ({type(error).__name__}: {error})"
+    return f"{one_line(what)}; run again with --debug and report what it shows", INTERNAL_FAULT
+
+
 def is_of_memory(error: BaseException | None) -> bool:
     """Return whether an error, or one that it came from, is about memory; TensorFlow's is known by its name."""
     for _ in range(_MOST_CAUSES):
@@ -69,3 +85,13 @@ def is_of_memory(error: BaseException | None) -> bool:
             return True
         error = error.__cause__ or error.__context__
     return False
+
+
+def together(problems: Sequence[SurroundingsError]) -> SurroundingsError:
+    """Return one error for what is missing from a report that was written."""
+    first, more = problems[0], len(problems) - 1
+    if not more:
+        return first
+    found = SurroundingsError(f"{first.what} (and {more} more, see the findings)", first.do)
+    found.__cause__ = ExceptionGroup("all that is missing", problems)
+    return found

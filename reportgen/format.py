@@ -1,8 +1,12 @@
-"""Numbers and names in words, as the sentences of a Record and the pages made from it both need them."""
+"""The one way to write a number or a name, for findings, tables, mails and pages alike."""
 
+import math
 from collections.abc import Sequence
 
-from reportgen.i18n import Text, joined, ntext
+from reportgen.i18n import Text, joined, ntext, text
+
+NOT_AVAILABLE = text("n/a")
+"""What stands where a figure is undefined."""
 
 
 def guarded(value: float, whole: float, decimals: int) -> str:
@@ -29,9 +33,85 @@ def short(given: str, longest: int = 80) -> str:
     return shown if len(shown) <= longest else f"{shown[:longest]}…"
 
 
-def percent(share: float) -> str:
+def count(value: int | None) -> str:
+    """12345 -> "12,345"."""
+    return NOT_AVAILABLE if value is None else f"{value:,}"
+
+
+def share(value: float | None, decimals: int = 3) -> str:
+    """0.98914 -> "0.989"; never "0.000" or "1.000" for what is only nearly so."""
+    return NOT_AVAILABLE if value is None else guarded(value, 1.0, decimals)
+
+
+def percent(share: float | None, decimals: int = 1) -> str:
     """0.98914 -> "98.9 %"; never 0 % or 100 % for what is only nearly so."""
-    return f"{guarded(100 * share, 100.0, 1)} %"
+    return NOT_AVAILABLE if share is None else f"{guarded(100 * share, 100.0, decimals)} %"
+
+
+def number(value: float | None) -> str:
+    """Return at most three significant digits: 0.0123, 4.57, 10, 1,230; 1.2e-07 for what is very small or large."""
+    if value is None or not math.isfinite(value):
+        return NOT_AVAILABLE
+    if value == 0:
+        return "0"
+    rounded = float(f"{value:.2e}")
+    decimals = 2 - int(f"{rounded:.2e}".partition("e")[2])
+    if not -6 < decimals < 8:
+        return f"{rounded:.3g}"
+    shown = f"{rounded:,.{max(decimals, 0)}f}"
+    return shown.rstrip("0").rstrip(".") if "." in shown else shown
+
+
+def fixed(value: float | None, decimals: int) -> str:
+    """0.12345, 4 -> "0.1235": for columns of figures that are compared."""
+    return NOT_AVAILABLE if value is None else f"{value:.{decimals}f}"
+
+
+def correlation(value: float) -> str:
+    """-0.264 -> "−0.26"; never 0, 1 or −1 for what is only nearly so."""
+    shown = guarded(abs(value), 1.0, 2)
+    return f"\N{MINUS SIGN}{shown}" if value < 0 else shown
+
+
+def signed(value: str) -> str:
+    """ "-0.5" -> "−0.5", with a true minus sign."""
+    return value.replace("-", "\N{MINUS SIGN}")
+
+
+def signed_percent(value: float) -> str:
+    """-0.00123 -> "-0.12 %", 0.0 -> "0.00 %", with a true minus sign, for differences of shares."""
+    text = f"{100 * value:+.2f}"
+    return f"{'0.00' if float(text) == 0 else text}\u00a0%".replace("-", "\N{MINUS SIGN}")
+
+
+def points(difference: float) -> str:
+    """0.0213 -> "2.1": a difference of two shares in percentage points, without its sign."""
+    return percent(abs(difference)).removesuffix(" %")
+
+
+def seconds(value: float | None) -> str:
+    """Return "0.4 s", "42 s" or "3 min 05 s"."""
+    if value is None:
+        return NOT_AVAILABLE
+    if value < 9.95:
+        return text("{seconds}\u00a0s", seconds=f"{value:.1f}")
+    whole = round(value)
+    if whole < 60:
+        return text("{seconds}\u00a0s", seconds=f"{whole}")
+    return text("{minutes}\u00a0min {seconds}\u00a0s", minutes=f"{whole // 60}", seconds=f"{whole % 60:02d}")
+
+
+def size(value: int) -> str:
+    """Return bytes as "812 B", "45 kB" or "1.2 MB" (powers of 1,000)."""
+    if value < 1000:
+        return f"{value}\u00a0B"
+    return f"{value / 1000:.0f}\u00a0kB" if value < 999_500 else f"{value / 1e6:.1f}\u00a0MB"
+
+
+def shape(value: list[int | None]) -> str:
+    """[None, 26, 26, 16] -> "26 x 26 x 16"; the batch is left out, another open size is "any"."""
+    sizes = value[1:] if value and value[0] is None else value
+    return joined(" × ", [text("any") if s is None else count(s) for s in sizes])
 
 
 def signed_points(difference: float, decimals: int) -> str:

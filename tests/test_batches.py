@@ -171,7 +171,7 @@ def test_a_data_set_without_end_that_hides_it_is_left_at_the_bound(monkeypatch: 
 
 
 def test_arrays_bring_no_tensorflow_along() -> None:
-    code = "from reportgen.train import samples; samples.load(([[0], [1]], [0, 1]), test_only=True)"
+    code = "from reportgen.data import samples; samples.load(([[0], [1]], [0, 1]), test_only=True)"
     assert not {"tensorflow", "keras"} & modules_after(code)
 
 
@@ -295,7 +295,7 @@ PEAK = """
 import resource, sys
 import numpy as np
 import reportgen
-from reportgen.train.runtime import keras
+from reportgen.runtime import keras
 
 CLASSES, SIZE = 300, 500
 

@@ -13,11 +13,11 @@ pytestmark = pytest.mark.tensorflow
 
 TWICE = """
 import hashlib
-from reportgen.train.runtime import make_deterministic, tf
+from reportgen.runtime import make_deterministic, tf
 
 processor = tf.config.list_physical_devices("CPU")[0]
 tf.config.set_logical_device_configuration(processor, [tf.config.LogicalDeviceConfiguration()] * 2)
-from reportgen.collect.deaths import Watch
+from reportgen.analysis.activations.dead_history import Watch
 from reportgen.progress import Progress
 from reportgen.train import devices, fit, network
 from tests.passes import make_dataset, make_part

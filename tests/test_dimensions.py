@@ -10,11 +10,11 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
+from reportgen.format import number
 from reportgen.record import Cards, Examples, Kernels, LayerRow, Maps, Mistake, Record, Strips, TopImage
 from reportgen.render.page import legends
 from reportgen.render.pictures import input_images, series, tiles
 from reportgen.render.pictures.mosaic import FRAME, Grid, Picture, sequential
-from reportgen.render.words import number
 from tests.builders import make_kernels, make_pictures, make_record, make_scores, make_unit, make_verdict
 from tests.test_page import html, text_of, tree
 from tests.test_pdf import assert_well_made, made

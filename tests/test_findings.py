@@ -16,15 +16,12 @@ from reportgen.analysis.phrases import (
     label,
     listed,
     name,
-    number,
     numbered_images,
     numbered_units,
-    percent,
-    points,
     span,
 )
 from reportgen.analysis.pixels.trial import Doubt
-from reportgen.format import short, visible
+from reportgen.format import number, percent, points, short, visible
 from reportgen.i18n import literal
 from reportgen.record import (
     Ablated,

@@ -31,7 +31,7 @@ def test_the_best_epoch_is_told_with_its_loss() -> None:
     assert insights.epochs(make_history()) == "Epoch 2 has the lowest validation loss, 0.700."
     assert "No epoch can be called the best" in insights.epochs(make_history(best_epoch=None))
     own = make_history(metrics={"loss": [1.1, 0.8, 0.5]}, best_epoch=3)
-    assert insights.epochs(own) == "Epoch 3 has the lowest loss, 0.500."
+    assert insights.epochs(own) == "Epoch 3 has the lowest loss, 0.5."
 
 
 def test_the_best_and_the_worst_class_are_named() -> None:
@@ -84,13 +84,13 @@ def test_whether_the_claims_hold_is_told(confidence: float, accuracy: float, sai
 def test_the_largest_weight_is_told_with_its_unit() -> None:
     weights = np.zeros((3, 2, 3, 3))
     weights[1, 0, 2, 2], weights[2, 1, 0, 0] = 0.5, -0.75
-    assert insights.kernels(make_kernels(weights)) == "The largest weight shown, 0.750, is unit 2's."
+    assert insights.kernels(make_kernels(weights)) == "The largest weight shown, 0.75, is unit 2's."
 
 
 def test_the_most_one_sided_unit_is_the_one_whose_answers_differ_most() -> None:
     values = np.array([[1, 4, 0], [2, 1, 0], [np.nan, np.nan, np.nan]], np.float32)
     said = insights.class_map(ClassMap("conv", 3, values), ["circle", "square", "star"])
-    assert said == "The most one-sided is unit 1: on average it answers 4.00 to circle and 1.00 to square."
+    assert said == "The most one-sided is unit 1: on average it answers 4 to circle and 1 to square."
     nothing = ClassMap("conv", 2, np.zeros((3, 2), np.float32))
     assert insights.class_map(nothing, ["a", "b", "c"]) == "No unit shown answers to any class."
 
@@ -138,4 +138,4 @@ def test_the_verdict_counts_the_units_that_can_be_judged() -> None:
 
 def test_an_epoch_without_a_value_is_passed_over() -> None:
     history = make_history(metrics={"loss": [None, 0.5, 0.25, None]})
-    assert insights.course(history, "loss") == "loss went from 0.500 to 0.250."
+    assert insights.course(history, "loss") == "loss went from 0.5 to 0.25."

@@ -510,7 +510,7 @@ def test_templates_that_are_no_folder_are_an_input_error(tmp_path: Path) -> None
 
 
 def test_painting_needs_neither_tensorflow_nor_scikit_learn() -> None:
-    loaded = modules_after("from reportgen.render import page\nfrom tests.builders import make_record\n"
+    loaded = modules_after("from reportgen.render.page import page\nfrom tests.builders import make_record\n"
                            "page.html(page.paint(make_record()), make_record().look)")  # fmt: skip
     assert not {name.split(".")[0] for name in loaded} & {"tensorflow", "keras", "sklearn"}
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from reportgen import format
 from reportgen.render import languages, words
 from reportgen.render.page import insights
 from tests.builders import make_history
@@ -35,7 +36,7 @@ def test_a_percentage_is_0_or_100_only_for_none_or_all(total: int, decimals: int
 @pytest.mark.parametrize("total", TOTALS)
 def test_a_share_is_0_or_1_only_for_none_or_all(total: int, decimals: int) -> None:
     for k in range(total + 1):
-        text = words.share(k / total, decimals)
+        text = format.share(k / total, decimals)
         bounded = text[0] in "<>"
         assert bounded or (shown_number(text) == 0) == (k == 0), (k, text)
         assert bounded or (shown_number(text) == 1) == (k == total), (k, text)
@@ -48,7 +49,7 @@ def test_a_rounded_percentage_is_off_by_no_more_than_half_its_last_digit(total: 
 
 
 @pytest.mark.parametrize("value", NEARLY)
-@pytest.mark.parametrize(("shown", "whole"), [(words.share, 1), (words.percent, 100)])
+@pytest.mark.parametrize(("shown", "whole"), [(format.share, 1), (words.percent, 100)])
 def test_what_no_digits_can_show_is_bounded_truthfully(value: float, shown: Callable[[float], str], whole: int) -> None:
     text = shown(value)
     if text[0] == "<":
@@ -74,7 +75,7 @@ def test_what_no_digits_can_show_is_bounded_truthfully(value: float, shown: Call
     ],
 )
 def test_a_share_has_three_decimals_and_more_only_near_its_ends(value: float, text: str) -> None:
-    assert words.share(value) == text
+    assert format.share(value) == text
 
 
 @pytest.mark.parametrize(
@@ -95,7 +96,7 @@ def test_a_percentage_has_one_decimal_and_more_only_near_its_ends(value: float, 
 
 
 @pytest.mark.parametrize(
-    "shown", [words.count, words.share, words.percent, words.number, words.seconds], ids=lambda f: f.__name__
+    "shown", [format.count, format.share, words.percent, format.number, format.seconds], ids=lambda f: f.__name__
 )
 def test_what_is_not_known_is_n_a(shown: Callable[[Any], str]) -> None:
     assert shown(None) == "n/a"
@@ -103,12 +104,12 @@ def test_what_is_not_known_is_n_a(shown: Callable[[Any], str]) -> None:
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
 def test_what_is_no_finite_number_is_n_a(value: float) -> None:
-    assert words.number(value) == "n/a"
+    assert format.number(value) == "n/a"
 
 
 @pytest.mark.parametrize(("value", "text"), [(0, "0"), (999, "999"), (12345, "12,345"), (1_234_567, "1,234,567")])
 def test_a_count_has_its_thousands_marked(value: int, text: str) -> None:
-    assert words.count(value) == text
+    assert format.count(value) == text
 
 
 @pytest.mark.parametrize(
@@ -118,20 +119,20 @@ def test_a_count_has_its_thousands_marked(value: int, text: str) -> None:
         (0.012345, "0.0123"),
         (4.567, "4.57"),
         (-4.567, "-4.57"),
-        (10, "10.0"),
+        (10, "10"),
         (123.4, "123"),
         (1234.5, "1,230"),
         (98765, "98,800"),
-        (0.9999, "1.00"),
-        (9.999, "10.0"),
+        (0.9999, "1"),
+        (9.999, "10"),
         (99.96, "100"),
         (999.9, "1,000"),
-        (1.5e-9, "1.50e-09"),
+        (1.5e-9, "1.5e-09"),
         (2.346e12, "2.35e+12"),
     ],
 )
 def test_a_number_has_three_significant_digits(value: float, text: str) -> None:
-    assert words.number(value) == text
+    assert format.number(value) == text
 
 
 @pytest.mark.parametrize(
@@ -139,7 +140,7 @@ def test_a_number_has_three_significant_digits(value: float, text: str) -> None:
     [(0.12346, 4, "0.1235"), (2.0, 4, "2.0000"), (1234.5, 1, "1234.5"), (None, 4, "n/a")],
 )
 def test_a_figure_in_a_column_has_the_decimals_of_its_column(value: float | None, decimals: int, text: str) -> None:
-    assert words.fixed(value, decimals) == text
+    assert format.fixed(value, decimals) == text
 
 
 @pytest.mark.parametrize(
@@ -156,7 +157,7 @@ def test_a_figure_in_a_column_has_the_decimals_of_its_column(value: float | None
     ],
 )
 def test_seconds_become_minutes_when_there_are_sixty(value: float, text: str) -> None:
-    assert words.seconds(value).replace(SPACE, " ") == text
+    assert format.seconds(value).replace(SPACE, " ") == text
 
 
 @pytest.mark.parametrize(
@@ -172,7 +173,7 @@ def test_seconds_become_minutes_when_there_are_sixty(value: float, text: str) ->
     ],
 )
 def test_a_size_never_shows_a_thousand_of_the_smaller_unit(value: int, text: str) -> None:
-    assert words.size(value).replace(SPACE, " ") == text
+    assert format.size(value).replace(SPACE, " ") == text
 
 
 @pytest.mark.parametrize(
@@ -186,7 +187,7 @@ def test_a_size_never_shows_a_thousand_of_the_smaller_unit(value: int, text: str
     ],
 )
 def test_a_shape_leaves_out_the_batch_and_calls_an_open_size_any(value: list[int | None], text: str) -> None:
-    assert words.shape(value) == text
+    assert format.shape(value) == text
 
 
 @pytest.mark.parametrize(
@@ -226,9 +227,9 @@ def test_a_name_may_be_a_number() -> None:
     [
         (
             "loss",
-            "On the training images loss went from 1.10 to 0.500, on the validation images from 1.00 to 0.750.",
+            "On the training images loss went from 1.1 to 0.5, on the validation images from 1 to 0.75.",
         ),
-        ("top_5", "top 5 went from 0.100 to 0.200."),
+        ("top_5", "top 5 went from 0.1 to 0.2."),
         ("nothing", "No epoch has a value of nothing."),
     ],
 )

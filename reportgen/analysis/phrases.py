@@ -1,9 +1,8 @@
-"""Numbers, names and lists as the sentence of a finding says them, always on one line."""
+"""Names, counts and lists as the sentence of a finding says them, always on one line."""
 
-import math
 from collections.abc import Sequence
 
-from reportgen.format import percent, short
+from reportgen.format import number, short
 from reportgen.i18n import Text, joined, literal, ntext, text
 
 LISTED = 10
@@ -14,19 +13,6 @@ PARTS = {"train": text("training part"), "test": text("test part")}
 
 LEVEL = "95 %"
 """How sure intervals and bounds are. Not in messages: "% i" and "% c" would pass for places of Python's old kind."""
-
-
-def points(difference: float) -> str:
-    """0.0213 -> "2.1": a difference of two shares in percentage points, without its sign."""
-    return percent(abs(difference)).removesuffix(" %")
-
-
-def number(value: float) -> str:
-    """Return three significant digits: 0.0123, 4.57, 1,230."""
-    if value == 0 or not math.isfinite(value):
-        return f"{value:g}"
-    rounded = float(f"{value:.2e}")
-    return f"{rounded:,.0f}" if 1000 <= abs(rounded) < 1e9 else f"{rounded:.3g}"
 
 
 def name(given: str) -> str:

@@ -7,9 +7,9 @@ from pathlib import Path
 from reportgen import engines, scratch
 from reportgen.batch.items import Item
 from reportgen.batch.maker import Maker, Outcome
-from reportgen.cli.common import explained
 from reportgen.deliver import folder
 from reportgen.engines.choice import Choice
+from reportgen.errors import explained
 from reportgen.pipeline import Order
 from reportgen.progress import Progress
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from reportgen import pipeline
-from reportgen.cli.common import explained, together
+from reportgen.errors import explained, together
 from reportgen.pipeline import Order
 from reportgen.progress import Progress
 

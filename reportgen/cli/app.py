@@ -23,9 +23,9 @@ from reportgen.cli.common import (
     number,
     open_streams,
     print_any_name,
-    together,
     whole,
 )
+from reportgen.errors import together
 from reportgen.options import LANGUAGES, PAPERS, Bounds, Budget, Options
 
 if TYPE_CHECKING:
@@ -262,12 +262,12 @@ def _say(made: "Report", progress: "Progress") -> None:
 
     Raises SurroundingsError where something is missing from the report.
     """
-    from reportgen.render import words
+    from reportgen import format
 
-    sizes = ", ".join(f"{name} {words.size(size)}" for name, size in made.files.items())
-    times = ", ".join(f"{stage} {words.seconds(spent)}" for stage, spent in progress.seconds.items())
+    sizes = ", ".join(f"{name} {format.size(size)}" for name, size in made.files.items())
+    times = ", ".join(f"{stage} {format.seconds(spent)}" for stage, spent in progress.seconds.items())
     progress.say(f"Sizes: {sizes}.")
-    progress.say(f"Seconds: {times}; {words.seconds(sum(progress.seconds.values()))} in all.")
+    progress.say(f"Seconds: {times}; {format.seconds(sum(progress.seconds.values()))} in all.")
     with suppress(BrokenPipeError):  # nobody wants to know, but it is written
         for name in made.files:
             print(made.folder / name)

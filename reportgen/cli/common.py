@@ -5,17 +5,13 @@ import os
 import signal
 import sys
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Annotated
 
 import typer
 
-from reportgen.errors import ReportgenError, SurroundingsError, is_of_memory, one_line
-
-INTERNAL_FAULT = 70
-"""Exit code of a fault in reportgen itself (EX_SOFTWARE in sysexits.h)."""
-
+from reportgen.errors import explained, one_line
 
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
 
@@ -66,32 +62,10 @@ def _explain(error: BaseException) -> int:
     return code
 
 
-def explained(error: BaseException) -> tuple[str, int]:
-    """Return the one line about a failure, and its exit code."""
-    if isinstance(error, ReportgenError):
-        return str(error), error.exit_code
-    if is_of_memory(error):
-        return "the memory is used up; give less data or a smaller model, or a machine with more memory", 3
-    if isinstance(error, OSError):
-        return f"{one_line(error)}; mend that and run again", 3
-    what = f"a fault in reportgen ({type(error).__name__}: {error})"
-    return f"{one_line(what)}; run again with --debug and report what it shows", INTERNAL_FAULT
-
-
 def fail(line: str) -> None:
     """Print the one line of a failure, if there is anything to print it on."""
     with suppress(OSError, RuntimeError):  # a RuntimeError where a signal comes while something else is printed
         print(f"reportgen: error: {one_line(line)}", file=sys.stderr, flush=True)
-
-
-def together(problems: Sequence[SurroundingsError]) -> SurroundingsError:
-    """Return one error for what is missing from a report that was written."""
-    first, more = problems[0], len(problems) - 1
-    if not more:
-        return first
-    found = SurroundingsError(f"{first.what} (and {more} more, see the findings)", first.do)
-    found.__cause__ = ExceptionGroup("all that is missing", problems)
-    return found
 
 
 def open_streams() -> None:

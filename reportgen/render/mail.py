@@ -144,7 +144,7 @@ def _change(baseline: Baseline | None) -> str | None:
     if accuracy.before is None or accuracy.after is None:
         return None
     change = accuracy.after - accuracy.before
-    return words.signed(format.signed_points(change, 1)) if change else "±0"
+    return format.signed(format.signed_points(change, 1)) if change else "±0"
 
 
 def _counted(record: Record) -> Text:
@@ -163,7 +163,7 @@ def _rows(record: Record, test: Scores) -> list[Row]:
     data, train = record.data, record.evaluation.get("train")
     rows = [
         _row(record, "test_accuracy", text("Test accuracy"), test.accuracy, words.percent, _of(test, data.test_size)),
-        _row(record, "test_loss", text("Test loss"), test.loss, words.number, text("nats per image")),
+        _row(record, "test_loss", text("Test loss"), test.loss, format.number, text("nats per image")),
     ]
     if train and data.train_size is not None:
         right = _of(train, data.train_size)
@@ -172,13 +172,13 @@ def _rows(record: Record, test: Scores) -> list[Row]:
     dead = sum(layer.states.get("dead", 0) for layer in record.layers)
     redundant = sum(unit.removable for unit in record.units)
     params = record.model.total_params
-    trainable = text("{n} trainable", n=words.count(record.model.trainable_params))
+    trainable = text("{n} trainable", n=format.count(record.model.trainable_params))
     return [
         *rows,
-        _row(record, "ece", text("Calibration error"), test.ece, words.share),
-        _row(record, "dead", text("Dead units"), dead, words.count),
-        _row(record, "redundant", text("Redundant units"), redundant, words.count),
-        _row(record, "total_params", text("Parameters"), params, words.count, trainable),
+        _row(record, "ece", text("Calibration error"), test.ece, format.share),
+        _row(record, "dead", text("Dead units"), dead, format.count),
+        _row(record, "redundant", text("Redundant units"), redundant, format.count),
+        _row(record, "total_params", text("Parameters"), params, format.count, trainable),
     ]
 
 
@@ -194,9 +194,9 @@ def _weakest(test: Scores) -> list[Row]:
     found = insights.weakest(test)
     if found is None:
         return []
-    name, f1 = words.name(found.label, 24, short=True), text("F1 {f1}", f1=words.share(found.f1))
+    name, f1 = words.name(found.label, 24, short=True), text("F1 {f1}", f1=format.share(found.f1))
     return [Row(text("Weakest class"), name, f1, "")]
 
 
 def _of(scores: Scores, images: int) -> Text:
-    return text("{part} of {whole}", part=words.count(scores.correct), whole=words.count(images))
+    return text("{part} of {whole}", part=format.count(scores.correct), whole=format.count(images))

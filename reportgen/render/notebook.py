@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
+from reportgen import format
 from reportgen.i18n import Text, text
 from reportgen.record import Finding, Record
 from reportgen.render import templating, words
@@ -49,8 +50,8 @@ def too_large(size: int) -> Text:
     """Return why a page of so many bytes is not shown."""
     return text(
         "The page has {size}, and no more than {most} is put into a notebook.",
-        size=words.size(size),
-        most=words.size(LARGEST),
+        size=format.size(size),
+        most=format.size(LARGEST),
     )
 
 

@@ -9,10 +9,9 @@ from reportgen.analysis.phrases import (
     label,
     listed,
     name,
-    number,
     numbered_images,
 )
-from reportgen.format import percent
+from reportgen.format import number, percent
 from reportgen.i18n import Text, ntext, text
 from reportgen.record import DataFacts, Finding, ModelFacts, SkippedFiles
 from reportgen.record.finding_kinds import FindingThresholds, finding

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from reportgen.analysis.activations.tally import Counts
-from reportgen.analysis.phrases import LEVEL, label, listed, points
-from reportgen.format import percent
+from reportgen.analysis.phrases import LEVEL, label, listed
+from reportgen.format import percent, points
 from reportgen.i18n import text
 from reportgen.intervals import paired_difference, wilson
 from reportgen.record import Finding, Scores

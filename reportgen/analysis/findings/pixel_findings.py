@@ -1,8 +1,8 @@
 """What is worth a reader's attention about the range of the pixels."""
 
-from reportgen.analysis.phrases import counted_images, name, number
+from reportgen.analysis.phrases import counted_images, name
 from reportgen.analysis.pixels.trial import Doubt
-from reportgen.format import percent
+from reportgen.format import number, percent
 from reportgen.i18n import Text, joined, text
 from reportgen.record import Finding
 from reportgen.record.finding_kinds import finding

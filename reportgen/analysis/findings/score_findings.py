@@ -9,17 +9,8 @@ from numpy.typing import NDArray
 from reportgen.analysis.evaluation.predictions import MISTAKES
 from reportgen.analysis.findings import order_findings
 from reportgen.analysis.findings.unit_findings import matters
-from reportgen.analysis.phrases import (
-    LEVEL,
-    PARTS,
-    counted_images,
-    counted_units,
-    label,
-    listed,
-    numbered_images,
-    points,
-)
-from reportgen.format import percent
+from reportgen.analysis.phrases import LEVEL, PARTS, counted_images, counted_units, label, listed, numbered_images
+from reportgen.format import percent, points
 from reportgen.i18n import Text, ntext, text
 from reportgen.intervals import chance_of_at_most, difference, quantile, wilson
 from reportgen.record import Ablated, Finding, Proof, Scores, Unit

@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 
-from reportgen.analysis.phrases import counted_images, counted_units, listed, name, number
+from reportgen.analysis.phrases import counted_images, counted_units, listed, name
+from reportgen.format import number
 from reportgen.i18n import text
 from reportgen.record import Deaths, Finding, History, LayerDeaths
 from reportgen.record.finding_kinds import FindingThresholds, finding

@@ -11,11 +11,10 @@ from reportgen.analysis.phrases import (
     counted_units,
     listed,
     name,
-    number,
     numbered_units,
     span,
 )
-from reportgen.format import percent
+from reportgen.format import number, percent
 from reportgen.i18n import Text, joined, ntext, text
 from reportgen.record import Ablated, Finding, LayerVerdict, Proof, Unit
 from reportgen.record.finding_kinds import FindingThresholds, finding

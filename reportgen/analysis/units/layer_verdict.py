@@ -5,9 +5,10 @@ from collections import Counter
 import numpy as np
 
 from reportgen.analysis.activations.tally import Counts, Floats, LayerPlan, LayerTally
-from reportgen.analysis.phrases import counted_images, number
+from reportgen.analysis.phrases import counted_images
 from reportgen.analysis.units import moments, redundancy, selectivity, states
 from reportgen.analysis.units.facts import DEFAULTS, ImageFacts, Thresholds, Weights
+from reportgen.format import number
 from reportgen.i18n import Text, text
 from reportgen.record import LayerVerdict, Preferred, TopImage, Unit
 

@@ -8,10 +8,10 @@ from numpy.typing import NDArray
 
 from reportgen.analysis.activations.reading import Reading
 from reportgen.analysis.activations.tally import Counts, Floats, LayerPlan, LayerTally
-from reportgen.analysis.phrases import LEVEL, counted_images, counted_values, label, number, span
+from reportgen.analysis.phrases import LEVEL, counted_images, counted_values, label, span
 from reportgen.analysis.units import moments
 from reportgen.analysis.units.facts import Thresholds, Weights
-from reportgen.format import percent
+from reportgen.format import number, percent
 from reportgen.i18n import Text, text
 
 Flags = NDArray[np.bool_]

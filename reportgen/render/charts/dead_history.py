@@ -4,10 +4,10 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from reportgen.format import count
 from reportgen.i18n import Text, joined, ntext, text
 from reportgen.record import Deaths, LayerDeaths, Record, Unit
 from reportgen.render.charts import geometry
-from reportgen.render.words import count
 
 MOST_LAYERS = 6
 """How many layers have a chart; of more those in which the most units were dead at once."""

@@ -9,9 +9,8 @@ import unicodedata
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from reportgen import scratch
+from reportgen import format, scratch
 from reportgen.record import ClassScore, History, ReliabilityBin, Scores
-from reportgen.render import words
 
 MOST_CLASSES = 25
 """How many classes have bars; of more the ones with the lowest F1 are shown."""
@@ -314,7 +313,7 @@ def _labels(ticks: Sequence[float]) -> list[str]:
         return []
     largest = max(abs(tick) for tick in ticks)
     if largest and not 1e-3 <= largest < 1e6:
-        return [words.number(tick) for tick in ticks]
+        return [format.number(tick) for tick in ticks]
     decimals = next(n for n in range(10) if n == 9 or all(abs(round(t, n) - t) <= 1e-9 * (largest or 1) for t in ticks))
     return [f"{tick:,.{decimals}f}" for tick in ticks]
 

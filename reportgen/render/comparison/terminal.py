@@ -3,6 +3,7 @@
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 
+from reportgen import format
 from reportgen.i18n import Catalogue, Text, text
 from reportgen.record import ClassChange, Finding
 from reportgen.render import words
@@ -61,8 +62,8 @@ class _Writer:
         title = text(
             "Classes that changed by {least} or more: {shown} of {all} shown",
             least=self._changes.least,
-            shown=words.count(len(shown)),
-            all=words.count(len(self._changes.baseline.classes)),
+            shown=format.count(len(shown)),
+            all=format.count(len(self._changes.baseline.classes)),
         )
         head = ("", text("Precision"), text("Now"), text("Recall"), text("Now"), "F1", text("Now"))
         rows = []
@@ -72,7 +73,7 @@ class _Writer:
                 for name in ("precision", "recall", "f1")
                 for score in (change.before, change.after)
             ]
-            rows.append([words.name(change.label, 24), *map(words.share, values)])
+            rows.append([words.name(change.label, 24), *map(format.share, values)])
         return self._table(title, head, rows, numbers=6)
 
     def _units(self) -> Iterator[list[str]]:
@@ -87,13 +88,14 @@ class _Writer:
         if shown:
             title = text(
                 "Units that changed: {shown} of {all} shown",
-                shown=words.count(len(shown)),
-                all=words.count(len(every)),
+                shown=format.count(len(shown)),
+                all=format.count(len(every)),
             )
             head = (text("Layer"), text("Unit"), text("Number before"), text("What happened"), text("Before"))
+            units = [(format.count(one.unit), format.count(one.unit_before)) for one in shown]
             rows = [
-                [one.layer, words.count(one.unit), words.count(one.unit_before), one.what, one.before, one.after, one.r]
-                for one in shown
+                [one.layer, *numbers, one.what, one.before, one.after, one.r]
+                for one, numbers in zip(shown, units, strict=True)
             ]
             yield self._table(title, (*head, text("Now"), "r"), rows)
 

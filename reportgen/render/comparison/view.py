@@ -145,15 +145,15 @@ def _figures(found: Baseline) -> Iterator[Row]:
     figures, counts = found.figures, found.counts
     yield _shares(text("Test accuracy"), figures["test_accuracy"])
     right, size = counts["test_correct"], counts["test_size"]
-    more = _more(right) if size.before == size.after else words.NOT_AVAILABLE
+    more = _more(right) if size.before == size.after else format.NOT_AVAILABLE
     yield Row(text("Right answers"), _of(right.before, size.before), _of(right.after, size.after), more)
     loss = figures["test_loss"]
-    yield Row(text("Test loss"), words.number(loss.before), words.number(loss.after), _difference(loss))
+    yield Row(text("Test loss"), format.number(loss.before), format.number(loss.after), _difference(loss))
     if figures["train_accuracy"] != Figure(None, None):
         yield _shares(text("Training accuracy"), figures["train_accuracy"])
     yield _shares(text("Calibration error"), figures["ece"])
     for name, key in _COUNTED:
-        yield Row(name, words.count(counts[key].before), words.count(counts[key].after), _more(counts[key]))
+        yield Row(name, format.count(counts[key].before), format.count(counts[key].after), _more(counts[key]))
     if (proof := figures["proof"]) != Figure(None, None):
         before, after = _signed_points(proof.before), _signed_points(proof.after)
         yield Row(text("Accuracy without idle units"), before, after, _points(proof))
@@ -164,39 +164,39 @@ def _shares(name: Text, figure: Figure) -> Row:
 
 
 def _of(part: int | None, whole: int | None) -> Text:
-    return text("{part} of {whole}", part=words.count(part), whole=words.count(whole))
+    return text("{part} of {whole}", part=format.count(part), whole=format.count(whole))
 
 
 def _more(count: Count) -> str:
     if count.before is None or count.after is None:
-        return words.NOT_AVAILABLE
-    return _sign(count.after - count.before) + words.count(abs(count.after - count.before))
+        return format.NOT_AVAILABLE
+    return _sign(count.after - count.before) + format.count(abs(count.after - count.before))
 
 
 def _difference(figure: Figure) -> str:
     if figure.before is None or figure.after is None:
-        return words.NOT_AVAILABLE
+        return format.NOT_AVAILABLE
     change = figure.after - figure.before
-    return _sign(change) + words.number(abs(change))
+    return _sign(change) + format.number(abs(change))
 
 
 def _points(figure: Figure) -> str:
     """Return the difference of two shares in percentage points."""
     if figure.before is None or figure.after is None:
-        return words.NOT_AVAILABLE
+        return format.NOT_AVAILABLE
     return _signed_points(figure.after - figure.before)
 
 
 def _signed_points(difference: float | None) -> str:
     if difference is None:
-        return words.NOT_AVAILABLE
+        return format.NOT_AVAILABLE
     return text("{change} points", change=_signed(difference))
 
 
 def _signed(difference: float) -> str:
     """0.0213 -> "+2.13", of a hundred."""
     difference = round(difference, 12)  # 0.98 - 0.97 - 0.01 is not quite 0 on a computer
-    return words.signed(format.signed_points(difference, 2))
+    return format.signed(format.signed_points(difference, 2))
 
 
 def _sign(change: float) -> str:
@@ -209,8 +209,8 @@ def _accuracy(found: Baseline) -> Text:
         return text(
             "Of the same test images, {gained} are now right that were wrong, and {lost} are wrong that were right: the"
             " true change of the test accuracy lies between {low} and {high} points (95 % interval, paired).",
-            gained=words.count(found.accuracy.gained),
-            lost=words.count(found.accuracy.lost),
+            gained=format.count(found.accuracy.gained),
+            lost=format.count(found.accuracy.lost),
             low=low,
             high=high,
         )
@@ -286,7 +286,7 @@ def _size(row: LayerRow | None) -> Text:
         row.params,
         "{shape}, {n} parameter",
         "{shape}, {n} parameters",
-        shape=words.shape(row.output_shape),
+        shape=format.shape(row.output_shape),
     )
 
 
@@ -295,15 +295,15 @@ def _match(one: LayerMatch) -> MatchRow:
     return MatchRow(
         layer=name if one.before == one.layer else text("{layer}, was {before}", layer=name, before=before),
         how=text("not matched") if one.by is None else _HOW[one.by],
-        pairs=words.count(one.pairs),
-        r=words.share(one.median_r, 2),
+        pairs=format.count(one.pairs),
+        r=format.share(one.median_r, 2),
         unmatched_before=_numbers(one.unmatched_before) if one.by else text("all"),
         unmatched_after=_numbers(one.unmatched_after) if one.by else text("all"),
     )
 
 
 def _numbers(units: Sequence[int]) -> Text:
-    return format.first(list(map(words.count, units)), _LISTED) if units else text("none")
+    return format.first(list(map(format.count, units)), _LISTED) if units else text("none")
 
 
 def _reasons(matches: Sequence[LayerMatch]) -> list[tuple[Text, Text]]:
@@ -325,5 +325,5 @@ def _unit(change: UnitChange) -> UnitRow:
         what=_CHANGES[change.kind],
         before=before,
         after=after,
-        r=words.share(change.r, 2),
+        r=format.share(change.r, 2),
     )

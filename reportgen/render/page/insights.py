@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from reportgen.format import correlation, count, number, seconds, share
 from reportgen.i18n import Text, joined, literal, ntext, text
 from reportgen.record import (
     Array,
@@ -18,7 +19,7 @@ from reportgen.record import (
     Scores,
     Unit,
 )
-from reportgen.render.words import correlation, count, name, number, percent, seconds, share, state
+from reportgen.render.words import name, percent, state
 
 
 def summary(model: ModelFacts) -> Text:

@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from reportgen.format import count, number, signed
 from reportgen.i18n import Text, joined, ntext, text
 from reportgen.record import Array, Pictures
 from reportgen.render.pictures import input_images, series, volumes
-from reportgen.render.words import count, number, signed
 
 
 @dataclass(frozen=True)
