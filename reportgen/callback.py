@@ -17,8 +17,9 @@ from reportgen.model import functional
 from reportgen.options import FORMATS, Analysed, Budget, ClassNames, Options, PixelRange
 from reportgen.pipeline.painting import Painter
 from reportgen.progress import Progress
-from reportgen.record import Deaths, Look
 from reportgen.record.finding_kinds import FindingThresholds
+from reportgen.record.run import Look
+from reportgen.record.training import Deaths
 from reportgen.result import Report
 from reportgen.runtime import keras
 

@@ -9,7 +9,8 @@ from typing import Any
 from reportgen.deliver import file
 from reportgen.deliver import folder as folders
 from reportgen.errors import InputError, ReportgenError, SurroundingsError
-from reportgen.record import Record, record_file
+from reportgen.record import record_file
+from reportgen.record.run import Record
 from reportgen.render import notebook, words
 
 _PAGE = "report.html"

@@ -11,7 +11,7 @@ import numpy as np
 from reportgen.dataset import Dataset, Part, Pixels
 from reportgen.i18n import literal
 from reportgen.progress import Progress
-from reportgen.record import Unit
+from reportgen.record.units import Unit
 
 if TYPE_CHECKING:
     import keras

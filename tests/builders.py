@@ -10,41 +10,14 @@ import numpy as np
 
 from reportgen.errors import ReportgenError
 from reportgen.i18n import Text, literal, ntext, text
-from reportgen.record import (
-    SCHEMA,
-    AccuracyChange,
-    Baseline,
-    Cards,
-    ClassMap,
-    ClassScore,
-    Confused,
-    Correlations,
-    Count,
-    DataFacts,
-    Examples,
-    Figure,
-    Finding,
-    FindingChanges,
-    History,
-    Kernels,
-    LayerRow,
-    LayerVerdict,
-    Look,
-    Maps,
-    Mistake,
-    ModelFacts,
-    Nearest,
-    Pictures,
-    Preferred,
-    Proof,
-    Provenance,
-    Record,
-    ReliabilityBin,
-    Scores,
-    Strips,
-    TopImage,
-    Unit,
-)
+from reportgen.record.changes import AccuracyChange, Baseline, Count, Figure, FindingChanges
+from reportgen.record.data import DataFacts
+from reportgen.record.evaluation import ClassScore, Confused, Mistake, Proof, ReliabilityBin, Scores
+from reportgen.record.model import LayerRow, ModelFacts
+from reportgen.record.pictures import Cards, ClassMap, Correlations, Examples, Kernels, Maps, Pictures, Strips
+from reportgen.record.run import SCHEMA, Look, Provenance, Record
+from reportgen.record.training import History
+from reportgen.record.units import Finding, LayerVerdict, Nearest, Preferred, TopImage, Unit
 
 NAMES = ["circle", "square", "star"]
 

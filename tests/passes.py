@@ -20,7 +20,7 @@ from reportgen.data import samples
 from reportgen.dataset import Dataset, Part, Pixels
 from reportgen.i18n import literal
 from reportgen.progress import Progress
-from reportgen.record import LayerVerdict, Unit
+from reportgen.record.units import LayerVerdict, Unit
 
 keras = pytest.importorskip("reportgen.runtime", reason="TensorFlow is not installed").keras
 Array = NDArray[Any]

@@ -12,7 +12,7 @@ import pytest
 from reportgen.analysis.activations import nonlinearity
 from reportgen.dataset import Part
 from reportgen.model import load, model_file
-from reportgen.record import Unit
+from reportgen.record.units import Unit
 from tests.passes import Looked, flat, keras, look, make_dataset, predicted
 
 pytestmark = pytest.mark.tensorflow

@@ -20,7 +20,7 @@ from reportgen.batch.items import Item
 from reportgen.errors import InputError
 from reportgen.options import Options
 from reportgen.pipeline import Order
-from reportgen.record import Look
+from reportgen.record.run import Look
 from tests.builders import assert_one_line
 from tests.conftest import Run, clean_environment
 

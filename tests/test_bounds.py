@@ -27,7 +27,8 @@ from reportgen.cli.common import explained
 from reportgen.errors import InputError
 from reportgen.i18n import Text, literal
 from reportgen.model import history
-from reportgen.record import Record, arrays, record_file
+from reportgen.record import arrays, record_file
+from reportgen.record.run import Record
 from reportgen.render.charts import geometry
 from tests.builders import assert_one_line, changed_from, make_finding, make_history, make_record
 

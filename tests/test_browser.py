@@ -15,7 +15,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from reportgen.record import Record
+from reportgen.record.run import Record
 from reportgen.render.page import page as pages
 from tests.conftest import Run
 from tests.test_dimensions import series_record, volume_record

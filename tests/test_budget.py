@@ -16,7 +16,9 @@ from reportgen.errors import InputError, SurroundingsError
 from reportgen.options import Budget
 from reportgen.pipeline import painting
 from reportgen.progress import Progress
-from reportgen.record import Cards, ClassMap, Correlations, Examples, Maps, Record, record_file
+from reportgen.record import record_file
+from reportgen.record.pictures import Cards, ClassMap, Correlations, Examples, Maps
+from reportgen.record.run import Record
 from reportgen.render.page import budget, cost, detail, page
 from reportgen.render.page.budget import Fitted, Fitting
 from reportgen.render.page.cost import Cost

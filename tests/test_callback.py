@@ -16,7 +16,7 @@ import pytest
 import reportgen
 from reportgen.errors import InputError, SurroundingsError
 from reportgen.options import Bounds
-from reportgen.record import Deaths
+from reportgen.record.training import Deaths
 from tests.builders import assert_one_line
 
 pytestmark = pytest.mark.tensorflow

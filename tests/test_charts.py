@@ -10,7 +10,9 @@ import numpy as np
 import pytest
 
 from reportgen.i18n import literal
-from reportgen.record import ClassScore, History, Look, ReliabilityBin
+from reportgen.record.evaluation import ClassScore, ReliabilityBin
+from reportgen.record.run import Look
+from reportgen.record.training import History
 from reportgen.render.charts import geometry
 from reportgen.render.page import page
 from tests.builders import make_history, make_record, make_scores

@@ -13,15 +13,12 @@ from reportgen.compare.limits import check
 from reportgen.deliver import file
 from reportgen.errors import InputError, SurroundingsError
 from reportgen.i18n import literal
-from reportgen.record import (
-    ClassScore,
-    Finding,
-    Record,
-    record_file,
-    search,
-)
+from reportgen.record import record_file, search
 from reportgen.record.checks import Checked, Limits, limits
+from reportgen.record.evaluation import ClassScore
 from reportgen.record.key_figures import Headline
+from reportgen.record.run import Record
+from reportgen.record.units import Finding
 from reportgen.render.ci.junit import xml
 from reportgen.render.ci.summary import markdown
 from tests.builders import (

@@ -590,7 +590,7 @@ def test_a_batch_keeps_a_report_while_the_kept_order_is_the_same(model: Any, tmp
     from reportgen.batch.maker import Maker
     from reportgen.pipeline import Order
     from reportgen.progress import Progress
-    from reportgen.record import Look
+    from reportgen.record.run import Look
 
     images, numbers = part(0, 2, 3)
     np.savez(tmp_path / "data.npz", x_test=images, y_test=in_words(numbers))

@@ -19,18 +19,13 @@ from reportgen.cli.commands.compare import compare as command
 from reportgen.compare.changes import compare
 from reportgen.data import samples
 from reportgen.i18n import literal, text
-from reportgen.record import (
-    Answers,
-    Baseline,
-    ClassScore,
-    LayerRow,
-    Look,
-    Preferred,
-    Record,
-    Responses,
-    UnitChange,
-    record_file,
-)
+from reportgen.record import record_file
+from reportgen.record.changes import Baseline, UnitChange
+from reportgen.record.evaluation import ClassScore
+from reportgen.record.model import LayerRow
+from reportgen.record.pictures import Answers, Responses
+from reportgen.record.run import Look, Record
+from reportgen.record.units import Preferred
 from reportgen.render.comparison import view as painted
 from reportgen.render.comparison.terminal import plain
 from reportgen.render.page import page

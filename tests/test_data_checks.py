@@ -14,7 +14,7 @@ from reportgen.analysis.evaluation import data
 from reportgen.analysis.evaluation.data import DataChecks, Twins
 from reportgen.dataset import Dataset, Part, Skipped
 from reportgen.i18n import literal
-from reportgen.record import SkippedFile, SkippedFiles
+from reportgen.record.data import SkippedFile, SkippedFiles
 
 
 def make_part(images: Any, labels: Any = None) -> Part:

@@ -12,7 +12,10 @@ import pytest
 
 from reportgen.analysis.activations.dead_history import Count, course
 from reportgen.analysis.findings import ranked
-from reportgen.record import Deaths, Died, Finding, LayerDeaths, Look, Record, record_file
+from reportgen.record import record_file
+from reportgen.record.run import Look, Record
+from reportgen.record.training import Deaths, Died, LayerDeaths
+from reportgen.record.units import Finding
 from reportgen.render.charts import dead_history
 from reportgen.render.page import page
 from tests.builders import make_finding, make_record, make_unit, make_verdict

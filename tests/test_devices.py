@@ -19,7 +19,7 @@ processor = tf.config.list_physical_devices("CPU")[0]
 tf.config.set_logical_device_configuration(processor, [tf.config.LogicalDeviceConfiguration()] * 2)
 from reportgen.analysis.activations.dead_history import Watch
 from reportgen.progress import Progress
-from reportgen.train import devices, fit, network
+from reportgen.model import devices, fit, network
 from tests.passes import make_dataset, make_part
 
 dataset = make_dataset(make_part((12, 12, 1), 30), make_part((12, 12, 1), 90, seed=1))
@@ -28,7 +28,7 @@ for _ in range(2):
     with devices.scope("CPU") as strategy:
         model = network.build(dataset.image_shape, 3)
     watch = Watch(model, dataset, "test", memory=1000)
-    fit.fit(model, dataset, epochs=1, batch_size=30, patience=0, count=compare.count, progress=Progress())
+    fit.fit(model, dataset, epochs=1, batch_size=30, patience=0, count=watch.count, progress=Progress())
     print(strategy.num_replicas_in_sync, hashlib.sha256(fit.archive(model, "2026-11-25T00:00:00Z")).hexdigest())
 """
 

@@ -11,7 +11,11 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from reportgen.format import number
-from reportgen.record import Cards, Examples, Kernels, LayerRow, Maps, Mistake, Record, Strips, TopImage
+from reportgen.record.evaluation import Mistake
+from reportgen.record.model import LayerRow
+from reportgen.record.pictures import Cards, Examples, Kernels, Maps, Strips
+from reportgen.record.run import Record
+from reportgen.record.units import TopImage
 from reportgen.render.page import legends
 from reportgen.render.pictures import input_images, series, tiles
 from reportgen.render.pictures.mosaic import FRAME, Grid, Picture, sequential

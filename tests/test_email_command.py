@@ -17,7 +17,8 @@ from aiosmtpd.smtp import AuthResult, Envelope, LoginPassword
 from typer.testing import CliRunner, Result
 
 from reportgen.cli.commands.email import email
-from reportgen.record import Record, record_file
+from reportgen.record import record_file
+from reportgen.record.run import Record
 from tests import postfix
 from tests.builders import changed_from, make_record
 from tests.conftest import Run

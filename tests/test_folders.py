@@ -30,8 +30,10 @@ from reportgen.i18n import text
 from reportgen.options import Options
 from reportgen.pipeline import provenance
 from reportgen.progress import Progress
-from reportgen.record import Look, SkippedFile, SkippedFiles, finding_kinds
+from reportgen.record import finding_kinds
+from reportgen.record.data import SkippedFile, SkippedFiles
 from reportgen.record.record_file import load, to_bytes
+from reportgen.record.run import Look
 from reportgen.render.page import page
 from tests.builders import assert_one_line, make_record
 
@@ -633,7 +635,7 @@ PEAK = """
 import resource, sys
 from pathlib import Path
 from reportgen import dataset
-from reportgen.train import folders
+from reportgen.data import folders
 dataset.BLOCK = 4_000_000
 found = folders.read(Path(sys.argv[1]), None).images["test"]
 assert len(dataset.survey(found).digests) == int(sys.argv[2])

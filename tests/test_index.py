@@ -21,7 +21,9 @@ import html5lib
 import pytest
 
 from reportgen.i18n import literal
-from reportgen.record import Finding, Look, Record, key_figures, record_file, search
+from reportgen.record import key_figures, record_file, search
+from reportgen.record.run import Look, Record
+from reportgen.record.units import Finding
 from reportgen.render.index import feed, listing
 from tests.builders import make_record, make_scores, make_unit, make_verdict, modules_after
 from tests.conftest import Run

@@ -5,7 +5,9 @@ import dataclasses
 import numpy as np
 import pytest
 
-from reportgen.record import ClassMap, ClassScore, Confused, Correlations, LayerRow, ReliabilityBin
+from reportgen.record.evaluation import ClassScore, Confused, ReliabilityBin
+from reportgen.record.model import LayerRow
+from reportgen.record.pictures import ClassMap, Correlations
 from reportgen.render import words
 from reportgen.render.page import insights
 from tests.builders import make_history, make_kernels, make_record, make_scores, make_unit, make_verdict

@@ -28,9 +28,11 @@ from reportgen.compare.limits import check
 from reportgen.errors import InputError
 from reportgen.i18n import Text
 from reportgen.options import LANGUAGES, check_look
-from reportgen.record import Look, Proof, Record, record_file, search
+from reportgen.record import record_file, search
 from reportgen.record.checks import Limits
+from reportgen.record.evaluation import Proof
 from reportgen.record.finding_kinds import KINDS
+from reportgen.record.run import Look, Record
 from reportgen.render import languages, mail, templating, words
 from reportgen.render.ci import summary
 from reportgen.render.comparison import terminal, view
@@ -507,7 +509,7 @@ def test_a_page_does_not_depend_on_the_language_of_the_one_before() -> None:
 
 ALONE = """
 import sys
-from reportgen.record import Look
+from reportgen.record.run import Look
 from reportgen.render import page
 from tests.builders import make_record
 sys.stdout.write(page.html(page.paint(make_record()), Look("ja")).html)

@@ -16,7 +16,7 @@ from reportgen.analysis.activations.graph import Graph
 from reportgen.analysis.activations.reading import Reading, readings
 from reportgen.dataset import Dataset, Part
 from reportgen.model.inspection import allowed
-from reportgen.record import LayerRow
+from reportgen.record.model import LayerRow
 from tests import benign
 from tests.passes import Array, assert_alike, flat, keras, look, make_dataset, make_part, predicted, randomise
 

@@ -15,7 +15,8 @@ import pytest
 from reportgen.deliver import message
 from reportgen.errors import InputError
 from reportgen.i18n import literal
-from reportgen.record import Finding, Record
+from reportgen.record.run import Record
+from reportgen.record.units import Finding
 from reportgen.render import mail
 from tests.builders import assert_one_line, changed_from, make_finding, make_record, make_scores
 

@@ -16,7 +16,8 @@ from reportgen.analysis.activations.reading import readings
 from reportgen.analysis.activations.shards import Engine, Found, Shard, Work
 from reportgen.dataset import Dataset, Part
 from reportgen.progress import Progress
-from reportgen.record import Ablated, Proof, Unit
+from reportgen.record.evaluation import Ablated, Proof
+from reportgen.record.units import Unit
 from tests.passes import QUIET, Array, Looked, keras, look, make_dataset, make_part, predicted, randomise
 
 pytestmark = pytest.mark.tensorflow

@@ -16,7 +16,8 @@ import pytest
 from reportgen.deliver import folder
 from reportgen.errors import InputError, SurroundingsError
 from reportgen.i18n import literal
-from reportgen.record import Look, Record, record_file
+from reportgen.record import record_file
+from reportgen.record.run import Look, Record
 from reportgen.render import notebook
 from reportgen.render.page import page
 from reportgen.result import Report

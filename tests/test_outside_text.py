@@ -17,8 +17,10 @@ from markdown_it import MarkdownIt
 from reportgen.deliver import folder
 from reportgen.errors import SurroundingsError
 from reportgen.i18n import literal
-from reportgen.record import Finding, Look, Record, record_file
+from reportgen.record import record_file
 from reportgen.record.checks import Checked
+from reportgen.record.run import Look, Record
+from reportgen.record.units import Finding
 from reportgen.render.ci.junit import xml
 from reportgen.render.ci.summary import markdown
 from reportgen.render.page import page

@@ -17,20 +17,12 @@ from PIL import Image
 
 from reportgen.errors import InputError
 from reportgen.i18n import literal
-from reportgen.record import (
-    Cards,
-    DataFacts,
-    Finding,
-    Kernels,
-    LayerRow,
-    Look,
-    Maps,
-    ModelFacts,
-    Pictures,
-    Preferred,
-    Proof,
-    Record,
-)
+from reportgen.record.data import DataFacts
+from reportgen.record.evaluation import Proof
+from reportgen.record.model import LayerRow, ModelFacts
+from reportgen.record.pictures import Cards, Kernels, Maps, Pictures
+from reportgen.record.run import Look, Record
+from reportgen.record.units import Finding, Preferred
 from reportgen.render.page import page
 from tests.builders import (
     assert_one_line,

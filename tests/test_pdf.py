@@ -17,7 +17,9 @@ import pypdf
 import pytest
 
 from reportgen.errors import InputError, SurroundingsError
-from reportgen.record import Confused, Record, record_file
+from reportgen.record import record_file
+from reportgen.record.evaluation import Confused
+from reportgen.record.run import Record
 from reportgen.render.page import page
 from reportgen.render.pdf import pdf
 from tests.builders import NAMES, assert_one_line, make_record, make_scores

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from reportgen.errors import InputError, SurroundingsError
-from reportgen.record import Look
+from reportgen.record.run import Look
 from reportgen.render.page import page
 from reportgen.render.pdf import pdf
 from reportgen.render.pdf.printer import Printer

@@ -18,7 +18,7 @@ from reportgen.analysis.activations.tally import LayerPlan, LayerTally
 from reportgen.analysis.units import moments, selectivity
 from reportgen.dataset import Dataset, Part, Pixels
 from reportgen.i18n import literal
-from reportgen.record import Unit
+from reportgen.record.units import Unit
 from tests.passes import (
     QUIET,
     Array,

@@ -10,7 +10,7 @@ from reportgen.analysis import summary
 from reportgen.analysis.activations import outputs
 from reportgen.analysis.activations.graph import Graph
 from reportgen.analysis.activations.reading import Reading, readings
-from reportgen.record import LayerRow
+from reportgen.record.model import LayerRow
 from tests.passes import assert_alike, flat, keras, look, make_dataset, make_part, predicted, randomise
 
 pytestmark = pytest.mark.tensorflow

@@ -15,7 +15,9 @@ import numpy as np
 import pytest
 
 from reportgen.errors import InputError
-from reportgen.record import Proof, Record, record_file
+from reportgen.record import record_file
+from reportgen.record.evaluation import Proof
+from reportgen.record.run import Record
 from tests.builders import assert_one_line, make_history, make_pictures, make_record, make_scores, make_unit
 
 JSON, ARRAYS = "report.json", "record.npz"

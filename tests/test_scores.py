@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from reportgen.analysis.activations import outputs
 from reportgen.analysis.evaluation import predictions, scores
 from reportgen.errors import InputError
-from reportgen.record import ClassScore, Confused, ReliabilityBin, Scores
+from reportgen.record.evaluation import ClassScore, Confused, ReliabilityBin, Scores
 from tests.builders import assert_one_line, modules_after
 
 NAMES = ["ant", "bee", "cat", "dog"]
@@ -94,7 +94,8 @@ def figures(row: ClassScore) -> list[float | None]:
 def test_working_out_scores_and_probabilities_needs_no_tensorflow() -> None:
     code = """
 import numpy as np
-from reportgen.collect import outputs, scores
+from reportgen.analysis.activations import outputs
+from reportgen.analysis.evaluation import scores
 labels = np.array([0, 1])
 found, _ = outputs.read({"test": outputs.of(np.eye(2, dtype=np.float32), labels)})
 scores.score(found["test"], labels, ["a", "b"])

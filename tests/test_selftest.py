@@ -9,7 +9,7 @@ import pytest
 from reportgen import report, selftest
 from reportgen.analysis.units import facts
 from reportgen.analysis.units.facts import Thresholds
-from reportgen.record import Unit
+from reportgen.record.units import Unit
 from tests.conftest import Run
 from tests.passes import QUIET, Looked, look
 

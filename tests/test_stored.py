@@ -284,7 +284,7 @@ MEASURED = """
 import json, resource, sys
 import numpy as np
 from reportgen import dataset
-from reportgen.train import samples, stored
+from reportgen.data import samples, stored
 
 stored.IN_MEMORY = dataset.BLOCK = 2**20
 found = []

@@ -16,7 +16,8 @@ import pytest
 
 from reportgen.errors import InputError
 from reportgen.i18n import Text, from_plain, joined, literal, ntext, text
-from reportgen.record import Look, Record, record_file
+from reportgen.record import record_file
+from reportgen.record.run import Look, Record
 from tests.builders import make_finding, make_record, make_unit, make_verdict
 
 ROOT = Path(__file__).resolve().parent.parent

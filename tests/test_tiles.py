@@ -10,7 +10,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from reportgen.record import Maps, Strips
+from reportgen.record.pictures import Maps, Strips
 from reportgen.render.pictures import input_images, tiles
 from reportgen.render.pictures.mosaic import Grid, Picture
 from tests.builders import make_kernels

@@ -15,7 +15,7 @@ from reportgen.analysis.activations.bins import Grid
 from reportgen.analysis.activations.tally import LayerPlan, LayerTally
 from reportgen.analysis.units import layer_verdict, moments, redundancy, selectivity, states
 from reportgen.analysis.units.facts import DEFAULTS, ImageFacts, Thresholds, Weights
-from reportgen.record import LayerVerdict, Unit
+from reportgen.record.units import LayerVerdict, Unit
 from tests.builders import modules_after
 
 Array = NDArray[Any]

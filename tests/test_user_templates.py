@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from reportgen.errors import InputError
-from reportgen.record import Record
+from reportgen.record.run import Record
 from reportgen.render import templating
 from reportgen.render.page import page
 from reportgen.render.page.page import View

@@ -15,7 +15,10 @@ from reportgen.dataset import Dataset, Part
 from reportgen.errors import InputError
 from reportgen.options import Options
 from reportgen.progress import Progress
-from reportgen.record import LayerVerdict, ModelFacts, Pictures, Proof, Scores, Unit
+from reportgen.record.evaluation import Proof, Scores
+from reportgen.record.model import ModelFacts
+from reportgen.record.pictures import Pictures
+from reportgen.record.units import LayerVerdict, Unit
 
 if TYPE_CHECKING:
     import keras

@@ -21,7 +21,8 @@ from reportgen.analysis.units import layer_verdict, moments, states
 from reportgen.analysis.units.facts import ImageFacts, Thresholds
 from reportgen.dataset import Dataset, Part, numbered_through
 from reportgen.progress import Progress
-from reportgen.record import Ablated, LayerVerdict, Proof, TopImage, Unit
+from reportgen.record.evaluation import Ablated, Proof
+from reportgen.record.units import LayerVerdict, TopImage, Unit
 
 _TOGETHER = min(4, os.cpu_count() or 1)  # layers judged at once, each of which needs arrays of its own
 

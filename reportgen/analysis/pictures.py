@@ -14,18 +14,8 @@ from reportgen.analysis.evaluation.predictions import Predictions
 from reportgen.analysis.judging import Looked
 from reportgen.analysis.units import moments, states
 from reportgen.dataset import Dataset, Images
-from reportgen.record import (
-    Cards,
-    ClassMap,
-    Correlations,
-    Examples,
-    Kernels,
-    LayerVerdict,
-    Maps,
-    Pictures,
-    Strips,
-    Unit,
-)
+from reportgen.record.pictures import Cards, ClassMap, Correlations, Examples, Kernels, Maps, Pictures, Strips
+from reportgen.record.units import LayerVerdict, Unit
 
 UNITS_SHOWN = 64
 """Most units of one layer that get a picture; the report says "64 of N"."""

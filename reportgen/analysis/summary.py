@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from reportgen.analysis.activations import layer_kinds
 from reportgen.analysis.activations.graph import Call, Graph
 from reportgen.i18n import Text, joined, text
-from reportgen.record import LayerRow, ModelFacts
+from reportgen.record.model import LayerRow, ModelFacts
 
 if TYPE_CHECKING:
     import keras

@@ -10,23 +10,21 @@ from reportgen import format, intervals
 from reportgen.compare import layers as layer_pairs
 from reportgen.compare.match import Matched, Matcher
 from reportgen.i18n import Text, joined, literal, ntext, text
-from reportgen.record import (
+from reportgen.record.changes import (
     AccuracyChange,
     Baseline,
     ClassChange,
     Count,
     Figure,
-    Finding,
     FindingChanges,
-    History,
     LayerChange,
-    LayerVerdict,
-    Record,
-    Scores,
-    Unit,
     UnitChange,
 )
+from reportgen.record.evaluation import Scores
 from reportgen.record.key_figures import judged_units
+from reportgen.record.run import Record
+from reportgen.record.training import History
+from reportgen.record.units import Finding, LayerVerdict, Unit
 
 KINDS = ("dead", "recovered", "merged", "parted", "state", "class")
 """The kinds of change of a unit, gravest first."""

@@ -3,7 +3,8 @@
 from collections.abc import Collection, Sequence
 from difflib import SequenceMatcher
 
-from reportgen.record import LayerChange, LayerRow
+from reportgen.record.changes import LayerChange
+from reportgen.record.model import LayerRow
 
 LayerPair = tuple[LayerRow | None, LayerRow | None]
 

@@ -5,9 +5,10 @@ from typing import Any
 
 from reportgen.format import short, visible
 from reportgen.i18n import Text, joined, literal, ntext, text
-from reportgen.record import Record, Scores
 from reportgen.record.checks import SEVERITIES, Checked, Limits
+from reportgen.record.evaluation import Scores
 from reportgen.record.key_figures import Headline, judged_units
+from reportgen.record.run import Record
 
 Verdict = tuple[bool, Text]
 

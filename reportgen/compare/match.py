@@ -8,7 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reportgen.i18n import Text, ntext, text
-from reportgen.record import LayerMatch, LayerVerdict, Record
+from reportgen.record.changes import LayerMatch
+from reportgen.record.run import Record
+from reportgen.record.units import LayerVerdict
 
 Floats = NDArray[np.float32]
 Flags = NDArray[np.bool_]

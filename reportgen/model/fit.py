@@ -17,7 +17,7 @@ from reportgen.dataset import Dataset, Part, Pixels
 from reportgen.i18n import text
 from reportgen.model.history import from_metrics
 from reportgen.progress import Progress, Tick
-from reportgen.record import History
+from reportgen.record.training import History
 from reportgen.runtime import keras, tf
 
 

@@ -15,7 +15,8 @@ from reportgen.errors import InputError
 from reportgen.format import short
 from reportgen.i18n import Text, joined, literal, text
 from reportgen.model import earlier
-from reportgen.record import History, key_figures
+from reportgen.record import key_figures
+from reportgen.record.training import History
 
 MOST_EPOCHS = 200_000
 """Of a file beside a model; more are no training that anybody looks at."""

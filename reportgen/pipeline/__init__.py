@@ -26,7 +26,9 @@ from reportgen.options import (
 )
 from reportgen.pipeline.painting import Painted, Painter, without_own_findings
 from reportgen.progress import Progress
-from reportgen.record import SCHEMA, Deaths, History, Look, Provenance, Record, record_file
+from reportgen.record import record_file
+from reportgen.record.run import SCHEMA, Look, Provenance, Record
+from reportgen.record.training import Deaths, History
 from reportgen.result import Report as Report
 
 if TYPE_CHECKING:

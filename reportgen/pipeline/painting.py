@@ -14,7 +14,8 @@ from reportgen.format import first
 from reportgen.i18n import Text, literal, ntext, text
 from reportgen.options import Budget
 from reportgen.progress import Progress
-from reportgen.record import Finding, Record
+from reportgen.record.run import Record
+from reportgen.record.units import Finding
 
 if TYPE_CHECKING:
     from reportgen.render.page.budget import Fitted

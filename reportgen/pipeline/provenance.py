@@ -12,7 +12,7 @@ from pathlib import Path
 from reportgen.errors import InputError
 from reportgen.i18n import Text, ntext
 from reportgen.options import Options
-from reportgen.record import History
+from reportgen.record.training import History
 
 
 def fixed_clock() -> datetime | None:

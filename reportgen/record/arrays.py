@@ -17,7 +17,7 @@ import numpy as np
 from reportgen import files
 from reportgen.errors import InputError
 from reportgen.format import short
-from reportgen.record import Array
+from reportgen.record.pictures import Array
 
 MOST_BYTES = 2**30
 """So much is neither packed nor unpacked: the pictures of a report have budgets."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from reportgen.i18n import Text, text
-from reportgen.record import Finding
+from reportgen.record.units import Finding
 
 
 class Kind(NamedTuple):

@@ -10,7 +10,7 @@ from typing import Any
 
 from reportgen.format import short
 from reportgen.i18n import Text, text
-from reportgen.record import SCHEMA
+from reportgen.record.run import SCHEMA
 
 OUTPUT_STATES = frozenset({"output", "never predicted", "always predicted"})
 """The states of the units of a softmax: those are the classes, not units inside the model."""

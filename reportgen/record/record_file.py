@@ -21,7 +21,9 @@ from reportgen import files
 from reportgen.errors import InputError
 from reportgen.format import short
 from reportgen.i18n import Text, from_plain, literal
-from reportgen.record import Array, Look, Record, arrays, key_figures
+from reportgen.record import arrays, key_figures
+from reportgen.record.pictures import Array
+from reportgen.record.run import Look, Record
 
 JSON_NAME = "report.json"
 ARRAYS_NAME = "record.npz"

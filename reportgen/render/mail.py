@@ -11,7 +11,9 @@ import jinja2
 from reportgen import format
 from reportgen.errors import InputError
 from reportgen.i18n import Text, joined, ntext, text
-from reportgen.record import Baseline, Record, Scores
+from reportgen.record.changes import Baseline
+from reportgen.record.evaluation import Scores
+from reportgen.record.run import Record
 from reportgen.render import templating, words
 from reportgen.render.languages import catalogue
 from reportgen.render.page import insights

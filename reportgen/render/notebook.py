@@ -7,7 +7,8 @@ from urllib.parse import quote
 
 from reportgen import format
 from reportgen.i18n import Text, text
-from reportgen.record import Finding, Record
+from reportgen.record.run import Record
+from reportgen.record.units import Finding
 from reportgen.render import templating, words
 
 LARGEST = 5_000_000

@@ -20,8 +20,8 @@ from reportgen.format import (
     visible,
 )
 from reportgen.i18n import Catalogue, Text, joined, literal, ntext, text
-from reportgen.record import LayerVerdict, Unit
 from reportgen.record.key_figures import OUTPUT_STATES
+from reportgen.record.units import LayerVerdict, Unit
 
 STATES = {
     "dead": text("dead"),

@@ -12,7 +12,7 @@ from reportgen.analysis.activations.graph import Graph
 from reportgen.analysis.activations.reading import Reading, readings
 from reportgen.analysis.units import states
 from reportgen.dataset import Dataset, spread
-from reportgen.record import Deaths, Died, LayerDeaths
+from reportgen.record.training import Deaths, Died, LayerDeaths
 
 if TYPE_CHECKING:
     import keras

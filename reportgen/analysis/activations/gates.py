@@ -16,7 +16,7 @@ from reportgen.analysis.activations.reading import Reading, has_state
 from reportgen.analysis.activations.tally import TAIL, Counts
 from reportgen.dataset import Part, Pixels, spread
 from reportgen.i18n import text
-from reportgen.record import Gate, Unit
+from reportgen.record.units import Gate, Unit
 
 IMAGES = 64
 """On how many images the gates are looked at, spread over the part."""

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reportgen.analysis.activations.tally import LayerPlan, LayerTally, kept_of
-from reportgen.record import Answers, Responses
+from reportgen.record.pictures import Answers, Responses
 
 IMAGES = 256
 """Most images whose responses are kept. With so many, unrelated units of a large layer reach an r of about 0.3."""

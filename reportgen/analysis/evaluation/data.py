@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from reportgen.analysis.activations.tally import Counts
 from reportgen.dataset import Dataset, Part, numbered_through
 from reportgen.i18n import joined
-from reportgen.record import DataFacts, SkippedFile, SkippedFiles, SplitFacts
+from reportgen.record.data import DataFacts, SkippedFile, SkippedFiles, SplitFacts
 
 LISTED = 20
 """How many images or pairs of images a check lists."""

@@ -7,7 +7,7 @@ import numpy as np
 
 from reportgen.analysis.activations.tally import Counts, Floats
 from reportgen.analysis.evaluation.predictions import EDGES, Classes, Predictions
-from reportgen.record import ClassScore, Confused, Mistake, ReliabilityBin, Scores
+from reportgen.record.evaluation import ClassScore, Confused, Mistake, ReliabilityBin, Scores
 
 MOST_CONFUSED = 10
 

@@ -13,8 +13,10 @@ from reportgen.analysis.phrases import (
 )
 from reportgen.format import number, percent
 from reportgen.i18n import Text, ntext, text
-from reportgen.record import DataFacts, Finding, ModelFacts, SkippedFiles
+from reportgen.record.data import DataFacts, SkippedFiles
 from reportgen.record.finding_kinds import FindingThresholds, finding
+from reportgen.record.model import ModelFacts
+from reportgen.record.units import Finding
 
 
 def find(data: DataFacts, checks: DataChecks, model: ModelFacts, thresholds: FindingThresholds) -> list[Finding]:

@@ -9,8 +9,9 @@ from reportgen.analysis.phrases import LEVEL, label, listed
 from reportgen.format import percent, points
 from reportgen.i18n import text
 from reportgen.intervals import paired_difference, wilson
-from reportgen.record import Finding, Scores
+from reportgen.record.evaluation import Scores
 from reportgen.record.finding_kinds import FindingThresholds, finding
+from reportgen.record.units import Finding
 
 _SEED = 0
 _NAMED = 3

@@ -4,8 +4,8 @@ from reportgen.analysis.phrases import counted_images, name
 from reportgen.analysis.pixels.trial import Doubt
 from reportgen.format import number, percent
 from reportgen.i18n import Text, joined, text
-from reportgen.record import Finding
 from reportgen.record.finding_kinds import finding
+from reportgen.record.units import Finding
 
 
 def find(doubt: Doubt | None) -> list[Finding]:

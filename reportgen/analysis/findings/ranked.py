@@ -6,8 +6,12 @@ from reportgen.analysis.evaluation.data import DataChecks
 from reportgen.analysis.findings import data_findings, pixel_findings, score_findings, training_findings, unit_findings
 from reportgen.analysis.pixels.trial import Doubt
 from reportgen.i18n import Text
-from reportgen.record import DataFacts, Deaths, Finding, History, LayerVerdict, ModelFacts, Proof, Scores, Unit
+from reportgen.record.data import DataFacts
+from reportgen.record.evaluation import Proof, Scores
 from reportgen.record.finding_kinds import KINDS, FindingThresholds, finding
+from reportgen.record.model import ModelFacts
+from reportgen.record.training import Deaths, History
+from reportgen.record.units import Finding, LayerVerdict, Unit
 
 DEFAULTS = FindingThresholds()
 

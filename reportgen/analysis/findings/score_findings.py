@@ -13,9 +13,10 @@ from reportgen.analysis.phrases import LEVEL, PARTS, counted_images, counted_uni
 from reportgen.format import percent, points
 from reportgen.i18n import Text, ntext, text
 from reportgen.intervals import chance_of_at_most, difference, quantile, wilson
-from reportgen.record import Ablated, Finding, Proof, Scores, Unit
+from reportgen.record.evaluation import Ablated, Proof, Scores
 from reportgen.record.finding_kinds import FindingThresholds, finding
 from reportgen.record.key_figures import OUTPUT_STATES
+from reportgen.record.units import Finding, Unit
 
 
 class _Answers:

@@ -5,8 +5,9 @@ from collections.abc import Sequence
 from reportgen.analysis.phrases import counted_images, counted_units, listed, name
 from reportgen.format import number
 from reportgen.i18n import text
-from reportgen.record import Deaths, Finding, History, LayerDeaths
 from reportgen.record.finding_kinds import FindingThresholds, finding
+from reportgen.record.training import Deaths, History, LayerDeaths
+from reportgen.record.units import Finding
 
 Values = Sequence[float | None]
 

@@ -15,7 +15,7 @@ from reportgen.analysis.pixels import applications, input_range
 from reportgen.analysis.pixels.applications import Network
 from reportgen.dataset import Dataset, Part, Pixels, spread
 from reportgen.intervals import paired_difference, wilson
-from reportgen.record import Scores
+from reportgen.record.evaluation import Scores
 
 if TYPE_CHECKING:
     import keras

@@ -10,7 +10,7 @@ from reportgen.analysis.units import moments, redundancy, selectivity, states
 from reportgen.analysis.units.facts import DEFAULTS, ImageFacts, Thresholds, Weights
 from reportgen.format import number
 from reportgen.i18n import Text, text
-from reportgen.record import LayerVerdict, Preferred, TopImage, Unit
+from reportgen.record.units import LayerVerdict, Preferred, TopImage, Unit
 
 
 def judge(

@@ -11,7 +11,7 @@ from reportgen.analysis.phrases import counted_images
 from reportgen.analysis.units import moments, states
 from reportgen.analysis.units.facts import Thresholds, Weights
 from reportgen.i18n import Text, text
-from reportgen.record import Nearest
+from reportgen.record.units import Nearest
 
 Flags = NDArray[np.bool_]
 

@@ -60,7 +60,7 @@ def batch(
         from reportgen.engines import choice
         from reportgen.pipeline import Order
         from reportgen.progress import to_stderr
-        from reportgen.record import Look
+        from reportgen.record.run import Look
 
         if jobs is not None and not 1 <= jobs <= _MOST_JOBS:
             raise InputError(f"--jobs is {jobs}", f"expected a whole number from 1 to {_MOST_JOBS}")

@@ -14,7 +14,7 @@ from reportgen.errors import InputError
 
 if TYPE_CHECKING:
     from reportgen.deliver.message import Addresses
-    from reportgen.record import Record
+    from reportgen.record.run import Record
 
 PDF_NAME = "report.pdf"
 DEADLINE = 600.0

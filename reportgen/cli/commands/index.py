@@ -44,8 +44,9 @@ def write(
     from reportgen.deliver import file
     from reportgen.options import LANGUAGES, check_lang
     from reportgen.pipeline.provenance import made_at
-    from reportgen.record import Look, search
+    from reportgen.record import search
     from reportgen.record.finding_kinds import KINDS
+    from reportgen.record.run import Look
     from reportgen.render.index import feed
     from reportgen.render.index import listing as page
 

@@ -6,7 +6,9 @@ from dataclasses import dataclass
 
 from reportgen.format import count
 from reportgen.i18n import Text, joined, ntext, text
-from reportgen.record import Deaths, LayerDeaths, Record, Unit
+from reportgen.record.run import Record
+from reportgen.record.training import Deaths, LayerDeaths
+from reportgen.record.units import Unit
 from reportgen.render.charts import geometry
 
 MOST_LAYERS = 6

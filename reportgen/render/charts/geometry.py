@@ -10,7 +10,8 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from reportgen import format, scratch
-from reportgen.record import ClassScore, History, ReliabilityBin, Scores
+from reportgen.record.evaluation import ClassScore, ReliabilityBin, Scores
+from reportgen.record.training import History
 
 MOST_CLASSES = 25
 """How many classes have bars; of more the ones with the lowest F1 are shown."""

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from xml.etree import ElementTree
 
 from reportgen.format import visible
-from reportgen.record import Record
 from reportgen.record.checks import Checked
+from reportgen.record.run import Record
 
 
 def xml(record: Record, checks: Sequence[Checked]) -> bytes:

@@ -3,8 +3,8 @@
 import re
 from collections.abc import Sequence
 
-from reportgen.record import Record
 from reportgen.record.checks import Checked
+from reportgen.record.run import Record
 from reportgen.render import templating, words
 
 _SPECIAL = re.compile(r"([\\`*_\[\]<>|~&!#@$]|:(?=/)|(?<=www)\.)", re.IGNORECASE)

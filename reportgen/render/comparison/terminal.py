@@ -5,7 +5,8 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from reportgen import format
 from reportgen.i18n import Catalogue, Text, text
-from reportgen.record import ClassChange, Finding
+from reportgen.record.changes import ClassChange
+from reportgen.record.units import Finding
 from reportgen.render import words
 from reportgen.render.comparison.view import Changes
 from reportgen.render.languages import catalogue, said

@@ -5,18 +5,11 @@ from dataclasses import dataclass, replace
 
 from reportgen import format
 from reportgen.i18n import Text, joined, ntext, text
-from reportgen.record import (
-    Baseline,
-    ClassChange,
-    ClassScore,
-    Count,
-    Figure,
-    History,
-    LayerMatch,
-    LayerRow,
-    Record,
-    UnitChange,
-)
+from reportgen.record.changes import Baseline, ClassChange, Count, Figure, LayerMatch, UnitChange
+from reportgen.record.evaluation import ClassScore
+from reportgen.record.model import LayerRow
+from reportgen.record.run import Record
+from reportgen.record.training import History
 from reportgen.render import single, templating, words
 from reportgen.render.charts import geometry
 from reportgen.render.page.layer_views import anchor

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, Generic, TypeVar
 
-from reportgen.record import Record
+from reportgen.record.run import Record
 from reportgen.render.page import cost, detail, page
 from reportgen.render.page.cost import Cost
 from reportgen.render.page.page import Page, View

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from reportgen.record import Array, Pictures, Record
+from reportgen.record.pictures import Array, Pictures
+from reportgen.record.run import Record
 from reportgen.render.page.detail import Step, cards_shown, outputs, thinned
 from reportgen.render.page.page import Page
 

@@ -8,19 +8,9 @@ from itertools import accumulate
 import numpy as np
 
 from reportgen.i18n import Text, ntext, text
-from reportgen.record import (
-    Array,
-    Cards,
-    ClassMap,
-    Correlations,
-    Examples,
-    Kernels,
-    Maps,
-    Pictures,
-    Record,
-    Strips,
-    Unit,
-)
+from reportgen.record.pictures import Array, Cards, ClassMap, Correlations, Examples, Kernels, Maps, Pictures, Strips
+from reportgen.record.run import Record
+from reportgen.record.units import Unit
 from reportgen.render.page.layer_views import CELLS_ON_PAPER, ROWS_ON_PAPER, has_remark
 
 

@@ -6,19 +6,12 @@ import numpy as np
 
 from reportgen.format import correlation, count, number, seconds, share
 from reportgen.i18n import Text, joined, literal, ntext, text
-from reportgen.record import (
-    Array,
-    ClassMap,
-    ClassScore,
-    Correlations,
-    History,
-    Kernels,
-    LayerVerdict,
-    ModelFacts,
-    Provenance,
-    Scores,
-    Unit,
-)
+from reportgen.record.evaluation import ClassScore, Scores
+from reportgen.record.model import ModelFacts
+from reportgen.record.pictures import Array, ClassMap, Correlations, Kernels
+from reportgen.record.run import Provenance
+from reportgen.record.training import History
+from reportgen.record.units import LayerVerdict, Unit
 from reportgen.render.words import name, percent, state
 
 

@@ -9,18 +9,10 @@ from hashlib import sha256
 import numpy as np
 
 from reportgen.i18n import Text, text
-from reportgen.record import (
-    Array,
-    Kernels,
-    LayerRow,
-    LayerVerdict,
-    Maps,
-    Pictures,
-    Record,
-    Strips,
-    TopImage,
-    Unit,
-)
+from reportgen.record.model import LayerRow
+from reportgen.record.pictures import Array, Kernels, Maps, Pictures, Strips
+from reportgen.record.run import Record
+from reportgen.record.units import LayerVerdict, TopImage, Unit
 from reportgen.render.charts import dead_history, geometry
 from reportgen.render.page import insights, legends
 from reportgen.render.page.missing import attempt

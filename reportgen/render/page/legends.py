@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from reportgen.format import count, number, signed
 from reportgen.i18n import Text, joined, ntext, text
-from reportgen.record import Array, Pictures
+from reportgen.record.pictures import Array, Pictures
 from reportgen.render.pictures import input_images, series, volumes
 
 

@@ -10,7 +10,11 @@ import jinja2
 from markupsafe import Markup
 
 from reportgen.i18n import Text
-from reportgen.record import Array, ClassScore, Finding, History, Look, Record
+from reportgen.record.evaluation import ClassScore
+from reportgen.record.pictures import Array
+from reportgen.record.run import Look, Record
+from reportgen.record.training import History
+from reportgen.record.units import Finding
 from reportgen.render import fonts, languages, sheets, templating, words
 from reportgen.render.charts import dead_history, geometry
 from reportgen.render.comparison import view

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from reportgen.record import Pictures
+from reportgen.record.pictures import Pictures
 from reportgen.render.pictures import series, volumes
 from reportgen.render.pictures.mosaic import FRAME, Mosaic, Picture, Pixels
 

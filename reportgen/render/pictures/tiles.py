@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from reportgen.record import Kernels, Maps, Strips
+from reportgen.record.pictures import Kernels, Maps, Strips
 from reportgen.render.pictures import input_images, series, volumes
 from reportgen.render.pictures.input_images import PICTURE, SERIES, VOLUME, Extent, density, kind
 from reportgen.render.pictures.mosaic import PAPER, Grid, Mosaic, Picture, Pixels, chunks, diverging, levels, sequential

@@ -1,0 +1,136 @@
+"""The arrays of a run, from which pictures are painted. Shapes: E example images, U units, C channels, K classes."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from numpy.typing import NDArray
+
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Examples:
+    """The first test images. images: (E, *space, C) as stored; true, predicted: (E,) class indices."""
+
+    images: Array
+    true: Array
+    predicted: Array
+
+
+@dataclass(frozen=True)
+class Maps:
+    """A convolution layer's outputs for the examples.
+
+    values: (E, *space, U shown) float32, its space of one, two or three axes. step: every step-th position along each
+    axis was kept. units: how many there are.
+    """
+
+    layer: str
+    units: int
+    step: int
+    values: Array
+
+
+@dataclass(frozen=True)
+class Strips:
+    """A dense layer's outputs for the examples. values: (E, U shown) float32."""
+
+    layer: str
+    units: int
+    is_output: bool
+    values: Array
+
+
+@dataclass(frozen=True)
+class Kernels:
+    """A convolution layer's weights.
+
+    weights: (U shown, C shown, *space) float32; channels: (U shown, C shown) the input channel of each, by
+    falling norm. inputs, units: how many there are. on_colour: the input channels are red, green and blue.
+    largest: largest |weight| of the whole layer, the end of its colour scale.
+    """
+
+    layer: str
+    units: int
+    inputs: int
+    largest: float
+    on_colour: bool
+    weights: Array
+    channels: Array
+
+
+@dataclass(frozen=True)
+class Correlations:
+    """How alike the responses of a layer's units are.
+
+    order: (V,) units, alike ones beside each other. r: (V, V) float32 of s_mean over images, in that order.
+    units: how many there are.
+    """
+
+    layer: str
+    units: int
+    order: Array
+    r: Array
+
+
+@dataclass(frozen=True)
+class ClassMap:
+    """What a layer's units answer to each class. values: (K, V) float32 mean of s_mean; units: how many there are."""
+
+    layer: str
+    units: int
+    values: Array
+
+
+@dataclass(frozen=True)
+class Cards:
+    """What the cards of units show. numbers: (M,) image numbers, ascending; images: (M, *space, C) as stored.
+
+    units: for each layer the units that have a card, problems first.
+    """
+
+    numbers: Array
+    images: Array
+    units: dict[str, list[int]]
+
+
+@dataclass(frozen=True)
+class Responses:
+    """What a layer's units answer to the images of Answers. values: (M, U) float16.
+
+    Each unit's s_mean is centred and divided by its deviation over these images; 0 of a unit that does not vary.
+    """
+
+    layer: str
+    values: Array
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What a later run is compared with, image by image.
+
+    right: (N,) bool, whether the model is right about each test image. images: (M,) numbers among the images looked
+    at, ascending. responses: of every layer looked into, none where the model has too many units for it.
+    """
+
+    right: Array
+    images: Array
+    responses: list[Responses]
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """The arrays of a run: what pictures are painted from, and `answers`, what a later run is compared with.
+
+    worst: (M, *space, C), images of the test part's mistakes. answers: None in a folder from before there were any.
+    """
+
+    examples: Examples
+    worst: Array
+    cards: Cards
+    maps: list[Maps] = field(default_factory=list)
+    strips: list[Strips] = field(default_factory=list)
+    kernels: list[Kernels] = field(default_factory=list)
+    correlations: list[Correlations] = field(default_factory=list)
+    class_maps: list[ClassMap] = field(default_factory=list)
+    answers: Answers | None = None

@@ -1,0 +1,141 @@
+"""The verdicts on units and layers, and what of them is worth a reader's attention."""
+
+from dataclasses import dataclass, field
+
+from reportgen.i18n import Text
+
+
+@dataclass(frozen=True)
+class Nearest:
+    """The unit of the same layer that says most nearly the same: the largest |r| of pooled responses over images."""
+
+    unit: int
+    r: float
+    r_within_class: float | None
+
+
+@dataclass(frozen=True)
+class Preferred:
+    """The class that a unit tells apart best.
+
+    auroc: of s_mean, class against the rest, the class chosen on one half of the kept images and scored on the
+    other. hit_rate, false_alarm_rate: at the threshold with the largest difference. selectivity: class selectivity
+    (Morcos et al. 2018), None where a response is negative; selectivity_null: its mean over shuffled labels.
+    eta2: the share of the variance that lies between classes, less what chance gives.
+    """
+
+    label: str
+    auroc: float
+    hit_rate: float
+    false_alarm_rate: float
+    selectivity: float | None
+    selectivity_null: float | None
+    eta2: float | None
+
+
+@dataclass(frozen=True)
+class TopImage:
+    """An image that makes a unit fire.
+
+    index: its number among the images looked at, the test part's first. plane, row, column: of the maximum in the
+    unit's output, None for a neuron; of a series there is a column alone, and only a volume has planes.
+    patch: where the values lie that the maximum can see, clipped to the image: first all starts, then all ends
+    (exclusive), [top, left, bottom, right] for a picture; None where that is the whole image.
+    """
+
+    index: int
+    score: float
+    true: str
+    predicted: str
+    row: int | None
+    column: int | None
+    patch: list[int] | None = None
+    plane: int | None = None
+
+
+@dataclass(frozen=True)
+class Gate:
+    """A gate of a unit: "input", "forget" and "output" of an LSTM, "update" and "reset" of a GRU.
+
+    shut, open: the share of steps at which it is below 0.05, and above 0.95. steps: how many were looked at, of a few
+    images, those of padding left out.
+    """
+
+    name: str
+    shut: float
+    open: float
+    steps: int
+
+
+@dataclass(frozen=True)
+class Unit:
+    """The verdict on one unit.
+
+    state: "dead", "constant", "saturated", "always-on", "weak", "healthy", or of a softmax "never predicted",
+    "always predicted", "output". evidence: one sentence with its figures. cause: of a dead unit. group: the number
+    of its group of redundant units in the layer. opposite: the unit that is its mirror image. duplicate_of: a unit
+    with the same weights up to a positive factor. histogram: counts in the bins of the layer.
+    other_image: the strongest image that is not of the preferred class. reasons: why a figure is None, by its name.
+    gates: of a unit of a recurrent layer that has any; none and a reason where they are not known.
+    """
+
+    layer: str
+    unit: int
+    state: str
+    evidence: Text
+    cause: Text | None
+    firing_rate: float
+    zero_share: float
+    mean: float
+    std: float
+    max: float
+    histogram: list[int]
+    nearest: Nearest | None
+    group: int | None
+    removable: bool
+    opposite: int | None
+    duplicate_of: int | None
+    preferred_class: Preferred | None
+    top_images: list[TopImage]
+    other_image: TopImage | None
+    reasons: dict[str, Text]
+    gates: list[Gate] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class LayerVerdict:
+    """The verdict on a layer as a whole. effective_rank, participation_ratio: as shares of the number of units.
+
+    noise_floor: the largest |r| to expect between independent units by chance. edges: of the units' histograms, of
+    which one is 0; a value on an edge is counted above it, on the last one below it.
+    left_out: units that correlations leave out, with the reason. states: how many units are in each state.
+    groups: units of each redundant group, its representative first. removable_params: what those held.
+    """
+
+    name: str
+    units: int
+    read_after: str
+    n_images: int
+    effective_rank: float | None
+    participation_ratio: float | None
+    noise_floor: float | None
+    edges: list[float]
+    states: dict[str, int]
+    groups: list[list[int]]
+    removable_params: int
+    left_out: dict[Text, list[int]]
+    reasons: dict[str, Text]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something worth a reader's attention. message: a sentence with its evidence and what to try.
+
+    severity: "error", "warning" or "notice". layer, units: where, None and [] where it is not about units.
+    """
+
+    code: str
+    severity: str
+    message: Text
+    layer: str | None
+    units: list[int]
