@@ -18,21 +18,21 @@ __all__ = [
 if TYPE_CHECKING:
     from reportgen.callback import ReportCallback
     from reportgen.errors import InputError, ReportgenError, SurroundingsError
-    from reportgen.pipeline import render as rerender
-    from reportgen.pipeline import report
-    from reportgen.record.finding_kinds import FindingThresholds
+    from reportgen.pipeline.flow import render as rerender
+    from reportgen.pipeline.flow import report
     from reportgen.result import Report
+    from reportgen.thresholds import FindingThresholds
 
 # `render` itself is the name of a package here, which would take the function's place once it is imported
 _PLACES = {
-    "FindingThresholds": ("record.finding_kinds", "FindingThresholds"),
+    "FindingThresholds": ("thresholds", "FindingThresholds"),
     "InputError": ("errors", "InputError"),
     "Report": ("result", "Report"),
     "ReportCallback": ("callback", "ReportCallback"),
     "ReportgenError": ("errors", "ReportgenError"),
     "SurroundingsError": ("errors", "SurroundingsError"),
-    "report": ("pipeline", "report"),
-    "rerender": ("pipeline", "render"),
+    "report": ("pipeline.flow", "report"),
+    "rerender": ("pipeline.flow", "render"),
 }
 
 

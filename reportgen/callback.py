@@ -1,24 +1,21 @@
 """A Keras callback that writes a report when `fit` ends, and says after which epoch each dead unit died."""
 
 import warnings
-from collections.abc import Sequence
 from contextlib import ExitStack
-from pathlib import Path
 from typing import Any
 
-from reportgen import pipeline
 from reportgen.analysis import collected
 from reportgen.analysis.activations import dead_history
 from reportgen.data import samples
-from reportgen.dataset import Data, Dataset
+from reportgen.dataset import Dataset
 from reportgen.engines import choice
 from reportgen.errors import InputError, ReportgenError, one_line
+from reportgen.keywords import made_of
 from reportgen.model import functional
-from reportgen.options import FORMATS, Analysed, Budget, ClassNames, Options, PixelRange
+from reportgen.options import CallbackCall  # FORMATS, Analysed, Budget, ClassNames, Options
+from reportgen.pipeline import flow, subject
 from reportgen.pipeline.painting import Painter
 from reportgen.progress import Progress
-from reportgen.record.finding_kinds import FindingThresholds
-from reportgen.record.run import Look
 from reportgen.record.training import Deaths
 from reportgen.result import Report
 from reportgen.runtime import keras
@@ -78,67 +75,15 @@ class ReportCallback(keras.callbacks.Callback):  # type: ignore[misc]  # keras s
     report: Report | None
     error: Exception | None
 
-    def __init__(
-        self,
-        data: Data,
-        *,
-        out: str | Path | None = None,
-        watch: int = dead_history.WATCHED,
-        title: str | None = None,
-        seed: int = 0,
-        examples: int = 5,
-        pixels: PixelRange = "auto",
-        analyse: Analysed = "test",
-        memory: int = 1000,
-        redundant: float = 0.95,
-        always_on: float = 0.99,
-        weak: float = 0.025,
-        saturated: float = 0.95,
-        image_size: str | int | None = None,
-        class_names: ClassNames | None = None,
-        output: str | int | None = None,
-        finding_thresholds: FindingThresholds | None = None,
-        formats: Sequence[str] = FORMATS,
-        lang: str = "en",
-        paper: str = "a4",
-        split: bool = False,
-        max_html_mb: float = Budget.max_html_mb,
-        max_pdf_mb: float = Budget.max_pdf_mb,
-        baseline: str | Path | None = None,
-        engine: str = "local",
-        workers: int | None = None,
-        progress: Progress | None = None,
-    ) -> None:
+    @made_of(CallbackCall)
+    def __init__(self, call: CallbackCall) -> None:
         super().__init__()
-        if not isinstance(watch, int) or isinstance(watch, bool) or not 0 <= watch <= _MOST_WATCHED:
-            raise InputError(f"watch is {watch!r}", f"expected a whole number from 0 to {_MOST_WATCHED:,}")
-        self._data, self._watched, self._progress = data, watch, progress or Progress()
-        self._where = choice.of(engine, workers)
-        self._order = pipeline.Order(
-            options=Options(
-                seed=seed,
-                examples=examples,
-                pixels=pixels,
-                analyse=analyse,
-                memory=memory,
-                redundant=redundant,
-                always_on=always_on,
-                weak=weak,
-                saturated=saturated,
-                image_size=image_size,
-                class_names=class_names,
-                output=output,
-            ),
-            look=Look(lang, paper),
-            out=out,
-            title=title,
-            finding_thresholds=finding_thresholds,
-            formats=formats,
-            split=split,
-            budget=Budget(max_html_mb, max_pdf_mb),
-            baseline=baseline,
-        )
-        self._order.check()
+        if type(call.watch) is not int or not 0 <= call.watch <= _MOST_WATCHED:
+            raise InputError(f"watch is {call.watch!r}", f"expected a whole number from 0 to {_MOST_WATCHED:,}")
+        self._data, self._watched, self._progress = call.data, call.watch, call.progress or Progress()
+        self._where = choice.of(call.engine, call.workers)
+        self._options = call.options
+        flow.check(self._options)
         self._dataset: Dataset | None = None
         self._watch: dead_history.Watch | None = None
         self._watching = ExitStack()
@@ -152,8 +97,8 @@ class ReportCallback(keras.callbacks.Callback):  # type: ignore[misc]  # keras s
         if self._dataset is None:
             raise InputError("this callback was in no fit yet", "hand it to model.fit(callbacks=[...]) first")
         found: Deaths | None = self._watch.found() if self._watch else None
-        self.report = pipeline.make(
-            self._order,
+        self.report = flow.make(
+            self._options,
             self.model,
             self._data,
             dataset=self._dataset,
@@ -167,19 +112,19 @@ class ReportCallback(keras.callbacks.Callback):  # type: ignore[misc]  # keras s
     def on_train_begin(self, logs: Any = None) -> None:
         """Check everything that can be checked before the training, and get ready to count."""
         self.report, self.error, self._watch = None, None, None
-        options = self._order.options
-        self._order.check()
-        self._order.earlier()
+        options = self._options
+        flow.check(options)
+        flow.earlier(options)
         self._dataset = samples.load(
             self._data, test_only=True, size=options.picture_size, class_names=options.class_names
         )
-        self._order.target(self._dataset)
+        flow.target(options, self._dataset)
         part = collected.looked_at(self._dataset, options.analyse)[0]
         functional.built(self.model, self._dataset.image_shape)  # fit itself would do so in its first step
         self._watching.close()
         model = self._watching.enter_context(functional.of(self.model, self._dataset.image_shape, options.output))
-        dataset = pipeline.as_taken(self._dataset, model, options)
-        with Painter(self._order.formats, self._progress) as painter:
+        dataset = subject.as_taken(self._dataset, model, options)
+        with Painter(options.formats, self._progress) as painter:
             painter.check()
         if self._watched:
             self._watch = dead_history.Watch(model, dataset, part, images=self._watched, memory=options.memory)

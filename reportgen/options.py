@@ -1,16 +1,23 @@
-"""What a user can choose about a run, with the defaults and limits that shell and Python share."""
+"""Every option of a report once: its type, default, limits and help, for the shell, batches, the callback and Python.
+
+The command line makes its flags from these fields, `keywords.taking` makes the keywords of Python's functions.
+"""
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, Field, dataclass, field, fields
 from pathlib import Path
-from typing import Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from reportgen.errors import InputError
+from reportgen.keywords import option
+from reportgen.pixel_range import RANGES, PixelRange, moments
+from reportgen.progress import Progress
+from reportgen.thresholds import FindingThresholds
 
-PixelRange = str
-"""One of RANGES, or "mean=M[,M...],std=S[,S...]", see `moments`."""
-RANGES = ("auto", "0-1", "0-255", "-1-1", "caffe", "torch")
+if TYPE_CHECKING:
+    from reportgen.dataset import Data
+
 Analysed = Literal["test", "train", "both"]
 ClassNames = str | Path | Sequence[str] | Mapping[str, int]
 """What a caller can give for the names of the classes, see `data.names.given`."""
@@ -19,50 +26,60 @@ FORMATS = ("html", "pdf")
 LANGUAGES = ("en", "ja")
 PAPERS = ("a4", "letter")
 
-_LIMITS = {
-    "epochs": (1, 1_000_000),
-    "batch_size": (1, 1_000_000),
-    "patience": (0, 1_000_000),
-    "seed": (0, 2**32 - 1),
-    "examples": (1, 100),
-    "memory": (1, 1_000_000),
-}
-_SHARES = ("redundant", "always_on", "weak", "saturated")
 _LARGEST_SIDE = 10_000
+_COUNT, _SHARE = (1, 1_000_000), (0, 1)
 
 
-@dataclass(frozen=True)
-class Options:
-    """The choices that change a report's figures or pictures.
+@dataclass(frozen=True, kw_only=True)
+class Training:
+    """How the built-in network is trained."""
 
-    epochs, batch_size, patience: of the training. seed: of every random generator. examples: how many test images
-    are shown beside the layers' outputs. pixels: the range that the model expects, see PixelRange. analyse: whose
-    images the units are judged on. memory: megabytes that the outputs of all layers may take at once. redundant: the
-    correlation from which on units are redundant. always_on: the share of values above zero from which on a ReLU unit
-    is always on. weak: the mean response, as a share of the layer's, up to which a unit is weak. saturated: the share
-    of values at one end of the range from which on a unit is saturated. image_size: what pictures in folders are
-    resized to, a number of pixels or "HEIGHTxWIDTH"; None leaves them as they are. class_names: all classes in the
-    model's order, as names, a mapping from name to number, or a file of them; None where the data or what lies beside
-    the model tells. validation_split: the share of data in one part that is set aside at random for testing; None
-    splits nothing. output: the name, or the number from 0, of that of several outputs which the report is about.
-    """
+    epochs: int = option(30, "Train at most so many epochs.", limits=_COUNT, metavar="N")
+    batch_size: int = option(128, "Images per training step.", limits=_COUNT, metavar="N")
+    patience: int = option(
+        0, "Epochs without a lower validation loss that are forgiven.", limits=(0, 1_000_000), metavar="N"
+    )
+    validation_split: float | None = option(
+        None,
+        "The share of data in one part to test on, at random.",
+        metavar="S",
+        shown="no split",
+    )
 
-    epochs: int = 30
-    batch_size: int = 128
-    patience: int = 0
-    seed: int = 0
-    examples: int = 5
-    pixels: PixelRange = "auto"
-    analyse: Analysed = "test"
-    memory: int = 1000
-    redundant: float = 0.95
-    always_on: float = 0.99
-    weak: float = 0.025
-    saturated: float = 0.95
-    image_size: str | int | None = None
-    class_names: ClassNames | None = None
-    validation_split: float | None = None
-    output: str | int | None = None
+
+@dataclass(frozen=True, kw_only=True)
+class Analysis:
+    """What changes a report's figures or pictures, whatever the model is."""
+
+    seed: int = option(0, "Of every random generator.", limits=(0, 2**32 - 1), metavar="N")
+    examples: int = option(
+        5, "How many test images to show beside the layers' outputs.", limits=(1, 100), metavar="N"
+    )
+    pixels: PixelRange = option("auto", f"The range that the model expects: {', '.join(RANGES)}, or mean=M,std=S.")
+    analyse: Analysed = option(
+        "test", "Whose images the units are judged on: test, train or both.", choices=get_args(Analysed)
+    )
+    memory: int = option(1000, "What the outputs of all layers may take at once.", limits=_COUNT, metavar="MB")
+    redundant: float = option(0.95, "The correlation from which on units are redundant.", limits=_SHARE, metavar="R")
+    always_on: float = option(
+        0.99, "The share above zero that makes a ReLU unit always on.", limits=_SHARE, metavar="S"
+    )
+    weak: float = option(
+        0.025, "The share of the layer's mean up to which a unit is weak.", limits=_SHARE, metavar="S"
+    )
+    saturated: float = option(
+        0.95, "The share at one end that makes a unit saturated.", limits=_SHARE, metavar="S"
+    )
+    image_size: str | int | None = option(
+        None, "What pictures in folders are resized to.", metavar="HxW", shown="as they are"
+    )
+    class_names: ClassNames | None = option(
+        None, "All classes in the model's order.", metavar="FILE|a,b,c", shown="as data and model tell"
+    )
+    output: str | int | None = option(
+        None, "Which of several outputs, by its name or its number from 0.", metavar="NAME|N"
+    )
+    finding_thresholds: FindingThresholds = field(default_factory=FindingThresholds)
 
     @property
     def picture_size(self) -> tuple[int, int] | None:
@@ -76,103 +93,156 @@ class Options:
             raise InputError(f"--image-size is {self.image_size!r}", expected)
         return sides
 
+
+@dataclass(frozen=True, kw_only=True)
+class Budget:
+    """How large the files may be, in megabytes of 10^6 bytes. What does not fit is left out, and the report says so.
+
+    The page counts with the files beside it if it is split.
+    """
+
+    max_html_mb: float = option(20, "How large the page may be at most.", metavar="MB")
+    max_pdf_mb: float = option(10, "How large the PDF may be at most.", metavar="MB")
+
     def check(self) -> None:
-        """Raise InputError where a value has no sense."""
-        for name, (low, high) in _LIMITS.items():
-            value = getattr(self, name)
-            if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
-                flag = name.replace("_", "-")
-                raise InputError(f"--{flag} is {value!r}", f"expected a whole number from {low:,} to {high:,}")
-        for name in _SHARES:
-            share = getattr(self, name)
-            if not isinstance(share, int | float) or isinstance(share, bool) or not 0 < share <= 1:
-                raise InputError(f"--{name.replace('_', '-')} is {share!r}", "expected a number above 0, at most 1")
+        """Raise InputError where a value makes no sense."""
+        for name in ("max_html_mb", "max_pdf_mb"):
+            most = getattr(self, name)
+            if not _is_number(most) or not 0 < most < float("inf"):
+                raise InputError(f"{_flag(name)} is {most!r}", "expected megabytes, a number above 0")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bounds:
+    """What a model file may take. One that needs more is refused; the defaults leave room for any usual network.
+
+    Gigabytes are of 10^9 bytes: of the file, packed and unpacked, and of memory for the model and its outputs. Layers
+    inside the models inside a model count too.
+    """
+
+    max_model_gb: float = option(4, "How large a model file may be at most.", metavar="GB")
+    max_memory_gb: float | None = option(
+        None, "What a loaded model and its outputs may take.", metavar="GB", shown="3/4 of what there is"
+    )
+    max_layers: int = option(2000, "How many layers a loaded model may have.", metavar="N")
+    max_load_seconds: float = option(300, "How long Keras may load a model.", metavar="S")
+
+    @property
+    def bounds(self) -> "Bounds":
+        """These alone, where they are some of more options."""
+        return Bounds(**{one.name: getattr(self, one.name) for one in fields(Bounds)})
+
+    def check(self) -> None:
+        """Raise InputError where a value makes no sense."""
+        for one in fields(Bounds):
+            value = getattr(self, one.name)
+            if not (_is_number(value) and 0 < value <= 1_000_000) and not (value is None and one.default is None):
+                raise InputError(f"{_flag(one.name)} is {value!r}", "expected a number above 0, at most 1,000,000")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pages:
+    """What is written, and how it looks."""
+
+    out: str | Path | None = option(None, "The folder to write.", shown="reports/<data name>")
+    title: str | None = option(None, "The report's title.", shown="model on data")
+    formats: Sequence[str] = option(FORMATS, "What to write, with commas between: html, pdf.")
+    lang: str = option(LANGUAGES[0], "The language of page and PDF: en or ja.", choices=LANGUAGES)
+    paper: str = option(PAPERS[0], "The PDF's paper: a4 or letter.", choices=PAPERS)
+    split: bool = option(False, "Put the page's style, script and pictures into files beside it.")
+    baseline: str | Path | None = option(
+        None, "An earlier report; the new one says what changed.", metavar="DIR"
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """Where the work is done; the figures are the same everywhere."""
+
+    engine: str = option("local", "Where the work is done: local, dask, or dask:ADDRESS of a scheduler.")
+    workers: int | None = option(
+        None, "Processes of --engine dask.", metavar="N", shown="half of the cores, at least 2"
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options(Training, Analysis, Pages, Budget, Bounds):
+    """What a report is to be like: everything but model, data and the place of the work.
+
+    history: what `fit` returned, or its dict of lists; by default the live model's own, or a file's beside the model.
+    """
+
+    history: object = None
+
+    def check(self) -> None:
+        """Raise InputError where a value makes no sense, whatever model and data are."""
+        for one in fields(self):
+            _check(one, getattr(self, one.name))
         share = self.validation_split
-        if share is not None and not (type(share) in (int, float) and 0 < share < 1):
+        if share is not None and not (_is_number(share) and 0 < share < 1):
             raise InputError(f"--validation-split is {share!r}", "expected a number above 0 and below 1, such as 0.2")
         if self.pixels not in RANGES:
             moments(self.pixels)
-        _check_choice("analyse", self.analyse, get_args(Analysed))
         if isinstance(self.output, bool) or not isinstance(self.output, str | int | None):
             raise InputError(f"--output is {self.output!r}", "expected an output's name or its number, from 0")
         _ = self.picture_size
+        check_formats(self.formats)
+        Budget.check(self)
+        Bounds.check(self)
 
     def changed(self) -> dict[str, str]:
-        """Return the values that are not the defaults, by the name of their flag."""
-        plain = {name: value for name, value in vars(self).items() if name != "class_names"}
-        defaults = vars(Options())
-        found = {name.replace("_", "-"): str(value) for name, value in plain.items() if value != defaults[name]}
+        """Return what changes figures or pictures and is not the default, by the name of its flag."""
+        named = [one for one in (*fields(Training), *fields(Analysis)) if one.metadata and one.name != "class_names"]
+        given = {one.name: getattr(self, one.name) for one in named if getattr(self, one.name) != one.default}
+        found = {name.replace("_", "-"): str(value) for name, value in given.items()}
         return found | ({} if self.class_names is None else {"class-names": _in_a_word(self.class_names)})
 
 
 @dataclass(frozen=True)
-class Moments:
-    """What is subtracted from pixels of 0 to `top`, and what they are divided by then.
+class Call(Options, Place):
+    """What `reportgen.report` is called with."""
 
-    mean, std: one number for all channels or one for each, in the order of the channels; std above 0.
-    top: 1 or 255.
-    """
-
-    mean: tuple[float, ...]
-    std: tuple[float, ...]
-    top: int
-
-
-def moments(choice: object) -> Moments:
-    """Return what "mean=0.5,std=0.5" or "mean=0.485,0.456,0.406,std=0.229,0.224,0.225" says.
-
-    They are of pixels of 0 to 1, as torchvision has them; where one of the numbers is above 1, of 0 to 255.
-    Raises InputError where `choice` is no such words.
-    """
-    number = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d{1,2})?"
-    numbers = rf"({number}(?:,{number})*)"
-    found = re.fullmatch(rf"mean={numbers},std={numbers}", choice, re.ASCII) if isinstance(choice, str) else None
-    mean, std = (tuple(map(float, found[n].split(","))) for n in (1, 2)) if found else ((), ())
-    is_one_each = len(mean) == len(std) or 1 in (len(mean), len(std))
-    if not (mean and is_one_each and all(0 < value <= 1000 for value in std) and all(abs(m) <= 1000 for m in mean)):
-        expected = f"expected one of {', '.join(RANGES)}, or mean=M,std=S with one number or one per channel each"
-        raise InputError(f"--pixels is {choice!r}", expected)
-    return Moments(mean, std, 255 if max(*mean, *std) > 1 else 1)
+    model: Any = None  # a path, a keras.Model or None; Keras ships no types
+    data: "Data" = "sample"
+    _: KW_ONLY
+    progress: Progress | None = None
 
 
 @dataclass(frozen=True)
-class Bounds:
-    """What a model file may take. One that needs more is refused; the defaults leave room for any usual network.
+class CallbackCall(Analysis, Pages, Budget, Place):
+    """What `reportgen.ReportCallback` is made with. watch: how many images the dead units are counted on."""
 
-    max_model_gb: gigabytes (10^9 bytes) of the file, packed and unpacked. max_memory_gb: gigabytes of memory for the
-    model and its outputs, None for three quarters of what the machine has. max_layers: layers, those of models
-    inside the model included. max_load_seconds: seconds that Keras may need to load it, on the command line.
-    """
+    data: "Data"
+    _: KW_ONLY
+    watch: int = 1000
+    progress: Progress | None = None
 
-    max_model_gb: float = 4
-    max_memory_gb: float | None = None
-    max_layers: int = 2000
-    max_load_seconds: float = 300
-
-    def check(self) -> None:
-        """Raise InputError where a value has no sense."""
-        for name, value in vars(self).items():
-            is_number = isinstance(value, int | float) and not isinstance(value, bool)
-            if not (is_number and 0 < value <= 1_000_000) and not (value is None and name == "max_memory_gb"):
-                flag = name.replace("_", "-")
-                raise InputError(f"--{flag} is {value!r}", "expected a number above 0, at most 1,000,000")
+    @property
+    def options(self) -> Options:
+        """The options of the report to come."""
+        shared = [one.name for kind in (Analysis, Pages, Budget) for one in fields(kind)]
+        return Options(**{name: getattr(self, name) for name in shared})
 
 
-@dataclass(frozen=True)
-class Budget:
-    """How large the files may be, in megabytes of 10^6 bytes. What does not fit is left out, and the report says so.
+def _check(one: "Field[Any]", value: object) -> None:
+    """Raise InputError where a value is outside the limits or none of the choices of its option."""
+    limits = one.metadata.get("limits")
+    if limits == _SHARE:
+        if not (_is_number(value) and 0 < value <= 1):  # type: ignore[operator]
+            raise InputError(f"{_flag(one.name)} is {value!r}", "expected a number above 0, at most 1")
+    elif limits and not (type(value) is int and limits[0] <= value <= limits[1]):
+        expected = f"expected a whole number from {limits[0]:,} to {limits[1]:,}"
+        raise InputError(f"{_flag(one.name)} is {value!r}", expected)
+    if choices := one.metadata.get("choices"):
+        _check_choice(one.name, value, choices)
 
-    max_html_mb: the page, with the files beside it if it is split. max_pdf_mb: the PDF.
-    """
 
-    max_html_mb: float = 20
-    max_pdf_mb: float = 10
+def _flag(name: str) -> str:
+    return f"--{name.replace('_', '-')}"
 
-    def check(self) -> None:
-        """Raise InputError where a value has no sense."""
-        for name, most in vars(self).items():
-            if not isinstance(most, int | float) or isinstance(most, bool) or not 0 < most < float("inf"):
-                raise InputError(f"--{name.replace('_', '-')} is {most!r}", "expected megabytes, a number above 0")
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _in_a_word(class_names: ClassNames) -> str:

@@ -19,8 +19,6 @@ from reportgen.batch import finished, items
 from reportgen.batch.items import Item
 from reportgen.errors import InputError
 from reportgen.options import Options
-from reportgen.pipeline import Order
-from reportgen.record.run import Look
 from tests.builders import assert_one_line
 from tests.conftest import Run, clean_environment
 
@@ -128,14 +126,8 @@ def test_a_second_run_does_nothing(made: Made, home: Path, run: Run, without_ten
     assert files(made.out) == before
 
 
-def order(out: Path, **changes: Any) -> Order:
-    usual = Order(
-        options=Options(),
-        look=Look("en", "a4"),
-        out=out,
-        formats=["html"],
-    )
-    return replace(usual, **changes)
+def wanted(out: Path, **changes: Any) -> Options:
+    return replace(Options(out=out, formats=["html"]), **changes)
 
 
 @pytest.mark.tensorflow
@@ -147,13 +139,13 @@ def test_a_report_is_made_again_where_anything_that_it_names_has_changed(
     data_sha256 = json.loads((out / "report.json").read_text())["provenance"]["data_sha256"]
 
     def there(item: Item = item, out: Path = out, data: str = data_sha256, **changes: Any) -> bool:
-        return finished.is_there(item, order(out, **changes), lambda name, choose: data)
+        return finished.is_there(item, wanted(out, **changes), lambda name, choose: data)
 
     assert there()
-    assert finished.is_there(item, order(out), finished.fingerprint_of(order(out)))
+    assert finished.is_there(item, wanted(out), finished.fingerprint_of(wanted(out)))
     assert not there(data="other")
-    assert not there(options=Options(examples=3))
-    assert not there(look=Look("ja", "a4"))
+    assert not there(examples=3)
+    assert not there(lang="ja")
     assert not there(formats=["html", "pdf"])
     assert not there(replace(item, title="Another"))
     assert not there(replace(item, model="models/net04.keras"))
@@ -173,7 +165,7 @@ def test_another_model_under_the_same_name_is_seen(made: Made, home: Path, monke
     monkeypatch.chdir(home)
     path = home / "models" / "net05.keras"
     kept = path.read_bytes()
-    item, found = Item("models/net05.keras", "data.npz", None, "net05"), order(made.out / "net05")
+    item, found = Item("models/net05.keras", "data.npz", None, "net05"), wanted(made.out / "net05")
     fingerprint = finished.fingerprint_of(found)
     assert finished.is_there(item, found, fingerprint)
     try:

@@ -11,10 +11,9 @@ import html5lib
 import numpy as np
 import pytest
 
-from reportgen import pipeline
 from reportgen.errors import InputError, SurroundingsError
 from reportgen.options import Budget
-from reportgen.pipeline import painting
+from reportgen.pipeline import flow, painting
 from reportgen.progress import Progress
 from reportgen.record import record_file
 from reportgen.record.pictures import Cards, ClassMap, Correlations, Examples, Maps
@@ -414,19 +413,19 @@ def folder(record: Record, tmp_path: Path) -> Path:
 def test_render_keeps_to_the_budget_and_loses_nothing(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
     with (folder.parent / "said").open("w") as stream:
-        made = pipeline.render(folder, formats=["html"], max_html_mb=1.5, progress=Progress(stream))
+        made = flow.render(folder, formats=["html"], max_html_mb=1.5, progress=Progress(stream))
     assert made.files["report.html"] <= 1_500_000
     assert (
         "report.html says what it leaves out to stay under --max-html-mb 1.5." in (folder.parent / "said").read_text()
     )
     assert before == {path.name: path.read_bytes() for path in folder.iterdir() if path.suffix != ".html"}
-    again = pipeline.render(folder, formats=["html"])
+    again = flow.render(folder, formats=["html"])
     assert again.files["report.html"] > 1_500_000, "the pictures are not there any more"
 
 
 def test_a_page_that_cannot_be_small_enough_is_written_and_that_is_said(folder: Path) -> None:
     with (folder.parent / "said").open("w") as stream:
-        made = pipeline.render(folder, formats=["html"], max_html_mb=0.001, progress=Progress(stream))
+        made = flow.render(folder, formats=["html"], max_html_mb=0.001, progress=Progress(stream))
     assert made.files["report.html"] > 1000
     assert "report.html is larger than --max-html-mb 0.001" in (folder.parent / "said").read_text()
 

@@ -23,7 +23,7 @@ from reportgen.data import names, samples
 from reportgen.dataset import Dataset, Labelled
 from reportgen.errors import InputError
 from reportgen.options import Options
-from reportgen.pipeline import class_order, provenance
+from reportgen.pipeline import class_order, flow, provenance
 from tests.builders import assert_one_line, make_scores
 
 Array = NDArray[Any]
@@ -347,9 +347,7 @@ def test_what_names_no_classes_is_refused(given: Any, said: str) -> None:
         names.given(given)
     assert_one_line(raised.value, said)
     with pytest.raises(InputError):
-        from reportgen.pipeline import Look, Order
-
-        Order(Options(class_names=given), Look()).check()
+        flow.check(Options(class_names=given))
 
 
 @pytest.mark.parametrize(
@@ -588,15 +586,13 @@ def test_a_batch_keeps_a_report_while_the_kept_order_is_the_same(model: Any, tmp
     from reportgen.batch import finished
     from reportgen.batch.items import Item
     from reportgen.batch.maker import Maker
-    from reportgen.pipeline import Order
     from reportgen.progress import Progress
-    from reportgen.record.run import Look
 
     images, numbers = part(0, 2, 3)
     np.savez(tmp_path / "data.npz", x_test=images, y_test=in_words(numbers))
     model.save(tmp_path / "net.keras")
     item = Item(str(tmp_path / "net.keras"), str(tmp_path / "data.npz"), None, "net")
-    order = Order(Options(examples=1), Look(), out=tmp_path / "out", formats=["html"])
+    order = Options(examples=1, out=tmp_path / "out", formats=["html"])
     assert WAY_OUT in str(Maker().make(order, item.model, item.data, Progress()).failed)
     (tmp_path / "class_names.txt").write_text("\n".join(ORDER))
     assert Maker().make(order, item.model, item.data, Progress()).failed is None

@@ -25,10 +25,11 @@ from reportgen.format import number, percent, points, short, visible
 from reportgen.i18n import literal
 from reportgen.record.data import DataFacts, SkippedFile, SkippedFiles
 from reportgen.record.evaluation import Ablated, Mistake, Proof, ReliabilityBin, Scores
-from reportgen.record.finding_kinds import KINDS, FindingThresholds, finding
+from reportgen.record.finding_kinds import KINDS, finding
 from reportgen.record.model import LayerRow, ModelFacts
 from reportgen.record.training import Deaths, Died, LayerDeaths
 from reportgen.record.units import Finding, LayerVerdict, Unit
+from reportgen.thresholds import FindingThresholds
 from tests.builders import make_history, make_record, make_scores, make_unit, modules_after
 
 HOSTILE = 'x"<script>alert(1)</script>\n\u202eevil\x1b[31m{{ 7*7 }}'

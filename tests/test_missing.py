@@ -15,10 +15,9 @@ import pypdf
 import pytest
 from typer.testing import CliRunner, Result
 
-from reportgen import pipeline
 from reportgen.cli.app import app
 from reportgen.errors import SurroundingsError
-from reportgen.pipeline import painting
+from reportgen.pipeline import flow, painting
 from reportgen.record import record_file
 from reportgen.render import words
 from reportgen.render.charts import geometry
@@ -69,7 +68,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     place.mkdir()
     for name, content in record_file.to_bytes(record).items():
         (place / name).write_bytes(content)
-    assert pipeline.render(place, formats=["html"]).problems == []
+    assert flow.render(place, formats=["html"]).problems == []
     assert own_findings(place) == [] and notices(page_in(place)) == []
     return place
 
@@ -85,9 +84,9 @@ def page_in(folder: Path) -> Any:
     return html5lib.HTMLParser(strict=True, namespaceHTMLElements=False).parse(content)
 
 
-def rendered(folder: Path) -> tuple[pipeline.Report, Any]:
+def rendered(folder: Path) -> tuple[flow.Report, Any]:
     """Paint a report's page again, and return what the call does and the page."""
-    made = pipeline.render(folder, formats=["html"])
+    made = flow.render(folder, formats=["html"])
     return made, page_in(folder)
 
 
@@ -246,7 +245,7 @@ def test_where_nothing_but_a_pdf_was_asked_for_the_earlier_one_stays(
     monkeypatch.setattr(printer.Printer, "send", lambda self, content: None)
     monkeypatch.setattr(printer.Printer, step, no_pdf)
     with pytest.raises(SurroundingsError, match="the weather"):
-        pipeline.render(folder, formats=["pdf"])
+        flow.render(folder, formats=["pdf"])
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
 
 

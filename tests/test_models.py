@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from reportgen.errors import InputError
-from reportgen.record.finding_kinds import FindingThresholds
+from reportgen.thresholds import FindingThresholds
 from tests.builders import assert_one_line
 
 pytestmark = pytest.mark.tensorflow

@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from reportgen import pipeline
 from reportgen.analysis import judging
 from reportgen.analysis.activations import forward
 from reportgen.analysis.activations.graph import Graph
@@ -19,6 +18,7 @@ from reportgen.dataset import Dataset, Part, Pixels
 from reportgen.errors import InputError
 from reportgen.i18n import literal
 from reportgen.options import Bounds, Options
+from reportgen.pipeline import subject
 from reportgen.record.finding_kinds import KINDS
 from tests.builders import assert_one_line
 
@@ -69,7 +69,7 @@ def made(images: Array, labels: Array = LABELS) -> Dataset:
 
 def as_seen(model: Model, images: Array, choice: str = "auto") -> Array:
     """Return what the model gets of these images."""
-    dataset = pipeline.as_taken(made(images, np.arange(len(images)) % 3), model, Options(pixels=choice))
+    dataset = subject.as_taken(made(images, np.arange(len(images)) % 3), model, Options(pixels=choice))
     return np.asarray(forward.as_seen(dataset.test.images[:], dataset.pixels))
 
 
@@ -344,7 +344,7 @@ def test_the_way_of_the_pixels_can_be_sent_elsewhere() -> None:
 
 @pytest.mark.parametrize("choice", [*ORACLE, "mean=0.5,0.5,0.5,std=0.1,0.2,0.3"])
 def test_the_smallest_and_largest_values_are_those_that_the_model_sees(choice: str, plain: Model) -> None:
-    dataset = pipeline.as_taken(made(IMAGES[:7] // np.array([1, 2, 3], np.uint8)), plain, Options(pixels=choice))
+    dataset = subject.as_taken(made(IMAGES[:7] // np.array([1, 2, 3], np.uint8)), plain, Options(pixels=choice))
     dataset = dataclasses.replace(dataset, test=Part(dataset.test.images, dataset.test.labels[:7]))
     seen = np.asarray(forward.as_seen(dataset.test.images[:], dataset.pixels))
     low, high = judging._image_range(dataset.parts, dataset, channels_apart=True)

@@ -110,4 +110,5 @@ def _thresholds(options: Options) -> facts.Thresholds:
         always_on=options.always_on,
         weak=options.weak,
         saturated=options.saturated,
+        few_images=options.finding_thresholds.few_images,
     )

@@ -10,7 +10,7 @@ from reportgen.batch.maker import Maker, Outcome
 from reportgen.deliver import folder
 from reportgen.engines.choice import Choice
 from reportgen.errors import explained
-from reportgen.pipeline import Order
+from reportgen.options import Options
 from reportgen.progress import Progress
 
 _maker: Maker | None = None
@@ -25,32 +25,32 @@ class Sent:
 
 
 def made(
-    tasks: Sequence[tuple[Item, Order]], where: Choice, progress: Progress
+    tasks: Sequence[tuple[Item, Options]], where: Choice, progress: Progress
 ) -> Generator[tuple[Item, Outcome], None, None]:
     """Make a report for each task on the cluster that was chosen, and yield what came of each as it is done."""
     with engines.opened(where, progress) as cluster:
         assert cluster is not None
-        for (item, order), sent in cluster.each(on_worker, tasks):
-            yield item, Outcome(failed=sent) if isinstance(sent, str) else _received(order, sent)
+        for (item, options), sent in cluster.each(on_worker, tasks):
+            yield item, Outcome(failed=sent) if isinstance(sent, str) else _received(options, sent)
 
 
-def on_worker(task: tuple[Item, Order]) -> Sent:
+def on_worker(task: tuple[Item, Options]) -> Sent:
     """Make a report, on a worker. Model and data are read from the same paths there."""
     global _maker
-    item, order = task
+    item, options = task
     _maker = _maker or Maker()
     with scratch.Folder() as place:
         target = Path(place) / "report"
-        outcome = _maker.make(replace(order, out=target), item.model, item.data, Progress())
+        outcome = _maker.make(replace(options, out=target), item.model, item.data, Progress())
         return Sent(outcome, folder.read(target) if outcome.written else {})
 
 
-def _received(order: Order, sent: Sent) -> Outcome:
+def _received(options: Options, sent: Sent) -> Outcome:
     """Write the files that came from a worker."""
     if not sent.files:
         return sent.outcome
     try:
-        folder.write(Path(str(order.out)), sent.files)
+        folder.write(Path(str(options.out)), sent.files)
     except Exception as error:
         return Outcome(failed=explained(error)[0])
     return sent.outcome

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 from reportgen import __version__, files
 from reportgen.batch.items import Item
 from reportgen.errors import ReportgenError
-from reportgen.pipeline import Order, provenance
+from reportgen.options import Options
+from reportgen.pipeline import provenance
 from reportgen.record import key_figures
 from reportgen.record.key_figures import Unreadable
 from reportgen.record.record_file import ARRAYS_NAME, JSON_NAME
@@ -24,31 +25,30 @@ Choose = Callable[..., "Kept | None"]
 Fingerprint = Callable[[str, Choose], str | None]
 
 
-def is_there(item: Item, order: Order, fingerprint: Fingerprint) -> bool:
-    """Return whether the folder of `order` holds what making the report again would give.
+def is_there(item: Item, options: Options, fingerprint: Fingerprint) -> bool:
+    """Return whether the folder of `options` holds what making the report again would give.
 
     That is so where model, data, options, look, title and the version of reportgen are those that it names.
     fingerprint: from what a data set is called to the SHA-256 of its content, None where that need not be looked at;
     it is told how names that were kept with the model are chosen, see `pipeline.class_order.choose`.
     """
-    folder = Path(str(order.out))
-    wanted = [JSON_NAME, ARRAYS_NAME, *(f"report.{name}" for name in order.formats)]
+    folder = Path(str(options.out))
+    wanted = [JSON_NAME, ARRAYS_NAME, *(f"report.{name}" for name in options.formats)]
     if not all((folder / name).is_file() for name in wanted):
         return False
     try:
         found = key_figures.parsed(files.content(folder / JSON_NAME, files.MOST_JSON))
         key_figures.of(found)
-        return _fits(found, item, order, fingerprint)
+        return _fits(found, item, options, fingerprint)
     except (ReportgenError, Unreadable, OSError, ValueError, KeyError, TypeError):  # no report of this version
         return False
 
 
-def fingerprint_of(order: Order) -> Fingerprint:
+def fingerprint_of(options: Options) -> Fingerprint:
     """Return what reads each data set once. Of one that cannot be read it returns "", which fits no report.
 
     Where the order of the classes was kept with the model, it is read once more for each such order.
     """
-    options = order.options
 
     @cache
     def read(data: str, names: tuple[str, ...] | None = None) -> tuple[Any, ...]:
@@ -71,20 +71,20 @@ def fingerprint_of(order: Order) -> Fingerprint:
     return fingerprint
 
 
-def _fits(found: dict[str, Any], item: Item, order: Order, fingerprint: Fingerprint) -> bool:
+def _fits(found: dict[str, Any], item: Item, options: Options, fingerprint: Fingerprint) -> bool:
     from reportgen.data import names
     from reportgen.pipeline import class_order
 
     usual = f"{found['model']['name']} on {found['data']['name']}"
     origin, model = found["provenance"], Path(item.model)
     sha256, scores = _sha256(model), len(found["evaluation"]["test"]["classes"])
-    given = names.given(order.options.class_names)
+    given = names.given(options.class_names)
     choose = partial(class_order.choose, scores=scores, kept=class_order.beside_model(model, sha256))
     return (
         found["reportgen"] == __version__
         and found["title"] == (item.title or usual)
-        and found["look"] == {"lang": order.look.lang, "paper": order.look.paper}
-        and origin["command"] == provenance.command(item.model, item.data, order.options)
+        and found["look"] == {"lang": options.lang, "paper": options.paper}
+        and origin["command"] == provenance.command(item.model, item.data, options)
         and origin["model_sha256"] == sha256
         and (item.data not in _PUBLISHED or given in (None, tuple(found["data"]["class_names"])))
         and fingerprint(item.data, choose) in (None, origin["data_sha256"])

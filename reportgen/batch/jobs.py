@@ -15,7 +15,7 @@ from reportgen.batch.items import Item
 from reportgen.batch.maker import Maker, Outcome
 from reportgen.engines.choice import THREADS, threads_each
 from reportgen.engines.fresh import signals_held
-from reportgen.pipeline import Order
+from reportgen.options import Options
 from reportgen.progress import Progress
 
 _LOADING = "load"
@@ -26,7 +26,7 @@ _LOOK = 1.0
 _HELD = (signal.SIGINT, signal.SIGTERM)
 
 
-def made(tasks: Sequence[tuple[Item, Order]], jobs: int) -> Generator[tuple[Item, Outcome], None, None]:
+def made(tasks: Sequence[tuple[Item, Options]], jobs: int) -> Generator[tuple[Item, Outcome], None, None]:
     """Make a report for each task in so many processes, and yield what came of each as it is done.
 
     The processes are fresh ones, never forks of this one. They end with the block that asks, and with this process.
@@ -57,7 +57,7 @@ class _Job:
 
     def __init__(self, threads: int) -> None:
         self._threads = threads
-        self.task: tuple[Item, Order] | None = None
+        self.task: tuple[Item, Options] | None = None
         self._start()
 
     @property
@@ -70,7 +70,7 @@ class _Job:
         """How many seconds it may be left alone."""
         return min(max(self._until - time.monotonic(), 0), _LOOK)
 
-    def give(self, waiting: "deque[tuple[Item, Order]]") -> None:
+    def give(self, waiting: "deque[tuple[Item, Options]]") -> None:
         """Take the next task, if there is one."""
         self.task = waiting.popleft() if waiting else None
         self._stage, self._until, self._is_late = "", float("inf"), False
@@ -147,8 +147,8 @@ def _work(pipe: Connection, threads: int) -> None:
     maker = Maker()
     with suppress(EOFError):
         while True:
-            item, order = pipe.recv()
-            pipe.send(maker.make(order, item.model, item.data, _Told(pipe)))
+            item, options = pipe.recv()
+            pipe.send(maker.make(options, item.model, item.data, _Told(pipe)))
 
 
 class _Told(Progress):

@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from reportgen import pipeline
 from reportgen.errors import explained, together
-from reportgen.pipeline import Order
+from reportgen.options import Options
+from reportgen.pipeline import flow
 from reportgen.progress import Progress
 
 if TYPE_CHECKING:
@@ -29,10 +29,10 @@ class Maker:
 
     _data: tuple[object, "Dataset"] | None = field(default=None)
 
-    def make(self, order: Order, model: str, data: str, progress: Progress) -> Outcome:
+    def make(self, options: Options, model: str, data: str, progress: Progress) -> Outcome:
         """Make a report. Whatever goes wrong with it is in the outcome, so that the next can be made."""
         try:
-            made = pipeline.make(order, Path(model), data, dataset=self._dataset(order, data), progress=progress)
+            made = flow.make(options, Path(model), data, dataset=self._dataset(options, data), progress=progress)
             missing = explained(together(made.problems))[0] if made.problems else None
             return Outcome(tuple(made.files), missing)
         except Exception as error:
@@ -42,10 +42,10 @@ class Maker:
                 keras.backend.clear_session()
             gc.collect()
 
-    def _dataset(self, order: Order, data: str) -> "Dataset":
+    def _dataset(self, options: Options, data: str) -> "Dataset":
         from reportgen.data import samples
 
-        options = order.options
+
         key = data, options.picture_size, str(options.class_names)
         if self._data is None or self._data[0] != key:
             self._data = None  # what was kept before need not stay until the next is there

@@ -8,7 +8,7 @@ from pathlib import Path
 from reportgen.batch import cluster, finished, jobs
 from reportgen.batch.items import Item
 from reportgen.engines.choice import Choice
-from reportgen.pipeline import Order
+from reportgen.options import Options
 from reportgen.progress import Progress
 
 
@@ -20,15 +20,15 @@ class Done:
     failed: list[str] = field(default_factory=list)
 
 
-def run(orders: Mapping[Item, Order], *, where: Choice, processes: int, progress: Progress) -> Done:
+def run(wanted: Mapping[Item, Options], *, where: Choice, processes: int, progress: Progress) -> Done:
     """Make the reports that are not there yet, and print the path of each file that was written.
 
     where: on the workers of a cluster, or in so many processes here.
     """
-    fingerprint = finished.fingerprint_of(next(iter(orders.values())))
-    tasks = [(item, order) for item, order in orders.items() if not finished.is_there(item, order, fingerprint)]
-    if there := len(orders) - len(tasks):
-        progress.say(f"{there:,} of {len(orders):,} reports are there and fit; they are left as they are.")
+    fingerprint = finished.fingerprint_of(next(iter(wanted.values())))
+    tasks = [(item, options) for item, options in wanted.items() if not finished.is_there(item, options, fingerprint)]
+    if there := len(wanted) - len(tasks):
+        progress.say(f"{there:,} of {len(wanted):,} reports are there and fit; they are left as they are.")
     done = Done()
     if not tasks:
         progress.say("Nothing is to be done.")
@@ -44,6 +44,6 @@ def run(orders: Mapping[Item, Order], *, where: Choice, processes: int, progress
             progress.say(f"  {number:,} of {len(tasks):,}: {said}")
             done.made += bool(outcome.written)
             for name in outcome.written:
-                print(Path(str(orders[item].out)) / name, flush=True)
+                print(Path(str(wanted[item].out)) / name, flush=True)
             tick(number, "models")
     return done

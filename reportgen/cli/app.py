@@ -12,27 +12,22 @@ import typer
 from typer.exceptions import TyperException
 
 from reportgen import __version__
-from reportgen.cli import options
 from reportgen.cli.commands import batch, check, compare, email, index
 from reportgen.cli.common import (
-    Debug,
     end_of_output,
     errors_shown,
     fail,
-    listed,
-    number,
     open_streams,
     print_any_name,
-    whole,
 )
+from reportgen.cli.options import Debug, values, with_options
 from reportgen.errors import together
-from reportgen.options import LANGUAGES, PAPERS, Bounds, Budget, Options
+from reportgen.options import Analysis, Bounds, Budget, Pages, Place, Training
 
 if TYPE_CHECKING:
-    from reportgen.pipeline import Report
+    from reportgen.pipeline.flow import Report
     from reportgen.progress import Progress
 
-_DEFAULTS = Options()
 
 app = typer.Typer(
     name="reportgen",
@@ -41,15 +36,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-
-
-Split = Annotated[bool, typer.Option("--split", help="Put the page's style, script and pictures into files beside it.")]
-MaxHtml = Annotated[
-    float, typer.Option("--max-html-mb", parser=number, metavar="MB", help="How large the page may be at most.")
-]
-MaxPdf = Annotated[
-    float, typer.Option("--max-pdf-mb", parser=number, metavar="MB", help="How large the PDF may be at most.")
-]
 
 
 @app.callback(invoke_without_command=True)
@@ -65,6 +51,7 @@ def _top(
 
 
 @app.command()
+@with_options(Pages, Training, Analysis, Budget, Bounds, Place)
 def report(
     data: Annotated[
         str,
@@ -73,103 +60,24 @@ def report(
     model: Annotated[
         Path | None, typer.Option(help="A .keras or .h5 file; without it the built-in network is trained.")
     ] = None,
-    out: Annotated[Path | None, typer.Option(help="The folder to write.", show_default="reports/<data name>")] = None,
-    title: Annotated[str | None, typer.Option(help="The report's title.", show_default="model on data")] = None,
-    epochs: Annotated[
-        int, typer.Option(parser=whole, metavar="N", help="Train at most so many epochs.")
-    ] = _DEFAULTS.epochs,
-    batch_size: Annotated[
-        int, typer.Option(parser=whole, metavar="N", help="Images per training step.")
-    ] = _DEFAULTS.batch_size,
-    patience: Annotated[
-        int, typer.Option(parser=whole, metavar="N", help="Epochs without a lower validation loss that are forgiven.")
-    ] = _DEFAULTS.patience,
-    seed: Annotated[int, typer.Option(parser=whole, metavar="N", help="Of every random generator.")] = _DEFAULTS.seed,
-    examples: options.Examples = _DEFAULTS.examples,
-    pixels: options.Pixels = _DEFAULTS.pixels,
-    analyse: options.Analyse = _DEFAULTS.analyse,
-    memory: options.Memory = _DEFAULTS.memory,
-    redundant: options.Redundant = _DEFAULTS.redundant,
-    always_on: options.AlwaysOn = _DEFAULTS.always_on,
-    weak: options.Weak = _DEFAULTS.weak,
-    saturated: options.Saturated = _DEFAULTS.saturated,
-    image_size: options.ImageSize = None,
-    class_names: options.ClassNames = None,
-    validation_split: options.ValidationSplit = None,
-    output: options.Output = None,
-    formats: options.Formats = options.ALL_FORMATS,
-    lang: options.Lang = LANGUAGES[0],
-    paper: options.Paper = PAPERS[0],
-    split: Split = False,
-    max_html_mb: MaxHtml = Budget.max_html_mb,
-    max_pdf_mb: MaxPdf = Budget.max_pdf_mb,
-    baseline: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="An earlier report; the new one says what changed.")
-    ] = None,
-    max_model_gb: options.MaxModelGb = Bounds.max_model_gb,
-    max_memory_gb: options.MaxMemoryGb = Bounds.max_memory_gb,
-    max_layers: options.MaxLayers = Bounds.max_layers,
-    max_load_seconds: options.MaxLoadSeconds = Bounds.max_load_seconds,
-    engine: options.Engine = "local",
-    workers: Annotated[
-        int | None,
-        typer.Option(
-            parser=whole, metavar="N", help="Processes of --engine dask.", show_default="half of the cores, at least 2"
-        ),
-    ] = None,
     debug: Debug = False,
+    **given: Any,
 ) -> None:
     """Train or load a model, look into it, and write the report."""
     with errors_shown(debug):
         from reportgen.cli import supervisor
 
-        progress = supervisor.begin(model, max_load_seconds)
-        from reportgen import pipeline
+        progress = supervisor.begin(model, given["max_load_seconds"])
+        from reportgen.pipeline import flow
 
-        made = pipeline.report(
-            model,
-            data,
-            out=out,
-            title=title,
-            epochs=epochs,
-            batch_size=batch_size,
-            patience=patience,
-            seed=seed,
-            examples=examples,
-            pixels=pixels,
-            analyse=analyse,  # type: ignore[arg-type]
-            memory=memory,
-            redundant=redundant,
-            always_on=always_on,
-            weak=weak,
-            saturated=saturated,
-            image_size=image_size,
-            class_names=class_names,
-            validation_split=validation_split,
-            output=output,
-            formats=listed(formats),
-            lang=lang,
-            paper=paper,
-            split=split,
-            max_html_mb=max_html_mb,
-            max_pdf_mb=max_pdf_mb,
-            baseline=baseline,
-            max_model_gb=max_model_gb,
-            max_memory_gb=max_memory_gb,
-            max_layers=max_layers,
-            max_load_seconds=max_load_seconds,
-            engine=engine,
-            workers=workers,
-            progress=progress,
-        )
-        _say(made, progress)
+        _say(flow.report(model, data, **values(given), progress=progress), progress)
 
 
 @app.command()
+@with_options(Pages, Budget, without=("out", "title", "lang", "paper", "baseline"))
 def render(
     folder: Annotated[Path, typer.Argument(help="A folder that `reportgen report` wrote.", metavar="DIR")],
     out: Annotated[Path | None, typer.Option(help="The folder to write.", show_default="DIR itself")] = None,
-    formats: options.Formats = options.ALL_FORMATS,
     templates: Annotated[
         Path | None, typer.Option(help="A folder of Jinja templates that replace those of the same name.")
     ] = None,
@@ -177,30 +85,17 @@ def render(
         str | None, typer.Option(help="The language of page and PDF: en or ja.", show_default="as it was")
     ] = None,
     paper: Annotated[str | None, typer.Option(help="The PDF's paper: a4 or letter.", show_default="as it was")] = None,
-    split: Split = False,
-    max_html_mb: MaxHtml = Budget.max_html_mb,
-    max_pdf_mb: MaxPdf = Budget.max_pdf_mb,
     debug: Debug = False,
+    **given: Any,
 ) -> None:
     """Paint a report again from what its folder holds, without TensorFlow."""
     with errors_shown(debug):
-        from reportgen import pipeline
+        from reportgen.pipeline import flow
         from reportgen.progress import to_stderr
 
         progress = to_stderr()
-        made = pipeline.render(
-            folder,
-            out=out,
-            formats=listed(formats),
-            templates=templates,
-            lang=lang,
-            paper=paper,
-            split=split,
-            max_html_mb=max_html_mb,
-            max_pdf_mb=max_pdf_mb,
-            progress=progress,
-        )
-        _say(made, progress)
+        how = {"out": out, "templates": templates, "lang": lang, "paper": paper, **values(given)}
+        _say(flow.render(folder, **how, progress=progress), progress)
 
 
 @app.command()

@@ -7,13 +7,10 @@ import sys
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import Annotated
 
 import typer
 
 from reportgen.errors import explained, one_line
-
-Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
 
 
 def whole(given: str) -> int:

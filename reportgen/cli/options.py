@@ -1,68 +1,59 @@
-"""Options that several commands take, as the shell shows them."""
+"""The flags of the commands, made from the one table of options."""
 
-from typing import Annotated
+import inspect
+from collections.abc import Callable
+from dataclasses import MISSING, Field, fields
+from pathlib import Path
+from typing import Annotated, Any, get_args, get_type_hints
 
 import typer
 
-from reportgen.cli.common import number, whole
-from reportgen.options import FORMATS
+from reportgen.cli.common import listed, number, whole
 
-ALL_FORMATS = ",".join(FORMATS)
+Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
 
-Examples = Annotated[
-    int, typer.Option(parser=whole, metavar="N", help="How many test images to show beside the layers' outputs.")
-]
-Pixels = Annotated[
-    str,
-    typer.Option(help="The range that the model expects: auto, 0-1, 0-255, -1-1, caffe, torch, or mean=M,std=S."),
-]
-Analyse = Annotated[str, typer.Option(help="Whose images the units are judged on: test, train or both.")]
-Memory = Annotated[
-    int, typer.Option(parser=whole, metavar="MB", help="What the outputs of all layers may take at once.")
-]
-Redundant = Annotated[
-    float, typer.Option(parser=number, metavar="R", help="The correlation from which on units are redundant.")
-]
-AlwaysOn = Annotated[
-    float, typer.Option(parser=number, metavar="S", help="The share above zero that makes a ReLU unit always on.")
-]
-Weak = Annotated[
-    float, typer.Option(parser=number, metavar="S", help="The share of the layer's mean up to which a unit is weak.")
-]
-Saturated = Annotated[
-    float, typer.Option(parser=number, metavar="S", help="The share at one end that makes a unit saturated.")
-]
-ImageSize = Annotated[
-    str | None,
-    typer.Option(metavar="HxW", help="What pictures in folders are resized to.", show_default="as they are"),
-]
-ClassNames = Annotated[
-    str | None,
-    typer.Option(metavar="FILE|a,b,c", help="All classes in the model's order.", show_default="as data and model tell"),
-]
-ValidationSplit = Annotated[
-    float | None,
-    typer.Option(
-        parser=number, metavar="S", help="The share of data in one part to test on, at random.", show_default="no split"
-    ),
-]
-Output = Annotated[
-    str | None,
-    typer.Option(metavar="NAME|N", help="Which of several outputs, by its name or its number from 0."),
-]
-Formats = Annotated[str, typer.Option(help="What to write, with commas between: html, pdf.")]
-Lang = Annotated[str, typer.Option(help="The language of page and PDF: en or ja.")]
-Paper = Annotated[str, typer.Option(help="The PDF's paper: a4 or letter.")]
-MaxModelGb = Annotated[float, typer.Option(parser=number, metavar="GB", help="How large a model file may be at most.")]
-MaxMemoryGb = Annotated[
-    float | None,
-    typer.Option(
-        parser=number,
-        metavar="GB",
-        help="What a loaded model and its outputs may take.",
-        show_default="3/4 of what there is",
-    ),
-]
-MaxLayers = Annotated[int, typer.Option(parser=whole, metavar="N", help="How many layers a loaded model may have.")]
-MaxLoadSeconds = Annotated[float, typer.Option(parser=number, metavar="S", help="How long Keras may load a model.")]
-Engine = Annotated[str, typer.Option(help="Where the work is done: local, dask, or dask:ADDRESS of a scheduler.")]
+
+def with_options(*kinds: type, without: tuple[str, ...] = ()) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Give a command the options of dataclasses as flags; it takes their values as `**given`, see `values`.
+
+    without: the names of options that this command does not have.
+    """
+    made = [_flag(one, kind) for kind in kinds for one in fields(kind) if one.metadata and one.name not in without]
+
+    def decorate(command: Callable[..., None]) -> Callable[..., None]:
+        signature = inspect.signature(command, eval_str=True)
+        *own, debug, _ = signature.parameters.values()
+        own = [one.replace(kind=inspect.Parameter.KEYWORD_ONLY) for one in (*own, *made, debug)]
+        command.__signature__ = signature.replace(parameters=own)  # type: ignore[attr-defined]  # what typer reads
+        return command
+
+    return decorate
+
+
+def values(given: dict[str, Any]) -> dict[str, Any]:
+    """Return what the shell gave as the dataclasses have it: formats as a list."""
+    return given | ({"formats": listed(given["formats"])} if "formats" in given else {})
+
+
+def _flag(one: "Field[Any]", kind: type) -> inspect.Parameter:
+    """Return an option as a parameter that typer makes a flag from."""
+    about, default = one.metadata, None if one.default is MISSING else one.default
+    hint = get_type_hints(kind)[one.name]
+    kinds = set(get_args(hint) or [hint])
+    shape = _shape(kinds)
+    parser = {int: whole, float: number}.get(shape)
+    names = (f"--{one.name.replace('_', '-')}",) if shape is bool else ()
+    help_ = {"help": about["says"], "metavar": about["metavar"], "parser": parser}
+    flag = typer.Option(*names, **help_, show_default=about["shown"] or True)
+    default = ",".join(default) if isinstance(default, tuple) else default
+    annotation = Annotated[shape if type(None) not in kinds else shape | None, flag]  # type: ignore[valid-type]
+    return inspect.Parameter(one.name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
+
+
+def _shape(kinds: set[Any]) -> type:
+    """Return as what the shell takes an option that Python takes as one of these types."""
+    if kinds & {float, bool}:
+        return float if float in kinds else bool
+    if int in kinds and str not in kinds:
+        return int
+    return Path if {str, Path, type(None)} == kinds else str

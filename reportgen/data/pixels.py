@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from reportgen.dataset import Dataset, PerChannel, Pixels, Wants
 from reportgen.errors import InputError
 from reportgen.i18n import Text, text
-from reportgen.options import Moments, PixelRange, moments
+from reportgen.pixel_range import Moments, PixelRange, moments
 
 _AS_STORED = text("The model begins with its own rescaling, so integer pixels reach it unchanged.")
 _TOKENS = text("The model begins with an embedding, so the stored integers reach it unchanged, as numbers of tokens.")

@@ -99,7 +99,7 @@ def read(path: Path, bounds: Bounds | None = None) -> ModelFile:
 
     Raises InputError where it is no file that could be a model, SurroundingsError where there is no room for a copy.
     """
-    bounds = bounds or Bounds()
+    bounds = (bounds or Bounds()).bounds
     largest = int(bounds.max_model_gb * 10**9)
     folder = scratch.Folder()
     try:

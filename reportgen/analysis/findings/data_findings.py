@@ -14,9 +14,10 @@ from reportgen.analysis.phrases import (
 from reportgen.format import number, percent
 from reportgen.i18n import Text, ntext, text
 from reportgen.record.data import DataFacts, SkippedFiles
-from reportgen.record.finding_kinds import FindingThresholds, finding
+from reportgen.record.finding_kinds import finding
 from reportgen.record.model import ModelFacts
 from reportgen.record.units import Finding
+from reportgen.thresholds import FindingThresholds
 
 
 def find(data: DataFacts, checks: DataChecks, model: ModelFacts, thresholds: FindingThresholds) -> list[Finding]:

@@ -10,8 +10,9 @@ from reportgen.format import percent, points
 from reportgen.i18n import text
 from reportgen.intervals import paired_difference, wilson
 from reportgen.record.evaluation import Scores
-from reportgen.record.finding_kinds import FindingThresholds, finding
+from reportgen.record.finding_kinds import finding
 from reportgen.record.units import Finding
+from reportgen.thresholds import FindingThresholds
 
 _SEED = 0
 _NAMED = 3

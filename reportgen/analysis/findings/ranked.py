@@ -8,10 +8,11 @@ from reportgen.analysis.pixels.trial import Doubt
 from reportgen.i18n import Text
 from reportgen.record.data import DataFacts
 from reportgen.record.evaluation import Proof, Scores
-from reportgen.record.finding_kinds import KINDS, FindingThresholds, finding
+from reportgen.record.finding_kinds import KINDS, finding
 from reportgen.record.model import ModelFacts
 from reportgen.record.training import Deaths, History
 from reportgen.record.units import Finding, LayerVerdict, Unit
+from reportgen.thresholds import FindingThresholds
 
 DEFAULTS = FindingThresholds()
 

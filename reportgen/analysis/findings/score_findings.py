@@ -14,9 +14,10 @@ from reportgen.format import percent, points
 from reportgen.i18n import Text, ntext, text
 from reportgen.intervals import chance_of_at_most, difference, quantile, wilson
 from reportgen.record.evaluation import Ablated, Proof, Scores
-from reportgen.record.finding_kinds import FindingThresholds, finding
+from reportgen.record.finding_kinds import finding
 from reportgen.record.key_figures import OUTPUT_STATES
 from reportgen.record.units import Finding, Unit
+from reportgen.thresholds import FindingThresholds
 
 
 class _Answers:

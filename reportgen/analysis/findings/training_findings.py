@@ -5,9 +5,10 @@ from collections.abc import Sequence
 from reportgen.analysis.phrases import counted_images, counted_units, listed, name
 from reportgen.format import number
 from reportgen.i18n import text
-from reportgen.record.finding_kinds import FindingThresholds, finding
+from reportgen.record.finding_kinds import finding
 from reportgen.record.training import Deaths, History, LayerDeaths
 from reportgen.record.units import Finding
+from reportgen.thresholds import FindingThresholds
 
 Values = Sequence[float | None]
 

@@ -17,8 +17,9 @@ from reportgen.analysis.phrases import (
 from reportgen.format import number, percent
 from reportgen.i18n import Text, joined, ntext, text
 from reportgen.record.evaluation import Ablated, Proof
-from reportgen.record.finding_kinds import FindingThresholds, finding
+from reportgen.record.finding_kinds import finding
 from reportgen.record.units import Finding, LayerVerdict, Unit
+from reportgen.thresholds import FindingThresholds
 
 _NO_CAUSE = text("the cause is not known")
 _KEEP = text("Leave them in: the model does worse without such units, as the proof shows.")

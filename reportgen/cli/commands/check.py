@@ -7,7 +7,8 @@ from typing import Annotated, Any
 import typer
 
 from reportgen import files
-from reportgen.cli.common import Debug, errors_shown, fail, number
+from reportgen.cli.common import errors_shown, fail, number
+from reportgen.cli.options import Debug
 from reportgen.errors import InputError
 from reportgen.record.checks import TABLE, Checked, Limits, limits
 

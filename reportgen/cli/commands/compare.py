@@ -5,7 +5,8 @@ from typing import Annotated
 
 import typer
 
-from reportgen.cli.common import Debug, errors_shown
+from reportgen.cli.common import errors_shown
+from reportgen.cli.options import Debug
 from reportgen.errors import InputError
 
 

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from reportgen import files
-from reportgen.cli.common import Debug, errors_shown, listed, number
+from reportgen.cli.common import errors_shown, listed, number
+from reportgen.cli.options import Debug
 from reportgen.errors import InputError
 
 if TYPE_CHECKING:

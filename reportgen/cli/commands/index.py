@@ -8,7 +8,8 @@ from urllib.parse import quote
 import typer
 
 from reportgen import files
-from reportgen.cli.common import Debug, errors_shown
+from reportgen.cli.common import errors_shown
+from reportgen.cli.options import Debug
 from reportgen.errors import InputError
 
 FEED = "feed.xml"
