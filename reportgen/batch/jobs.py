@@ -6,19 +6,19 @@ import signal
 import threading
 import time
 from collections import deque
-from collections.abc import Generator, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Generator, Sequence
+from contextlib import suppress
 from multiprocessing.connection import Connection, wait
 from typing import Any, NoReturn
 
 from reportgen.batch.items import Item
 from reportgen.batch.maker import Maker, Outcome
 from reportgen.engines.choice import THREADS, threads_each
-from reportgen.engines.fresh import signals_held
 from reportgen.options import Options
-from reportgen.progress import Progress
+from reportgen.process.children import ended
+from reportgen.process.signals import signals_held
+from reportgen.process.stages import Telling, Watched, was_killed
 
-_LOADING = "load"
 _GRACE = 10.0
 """Seconds for a process to clean up after a signal."""
 
@@ -68,14 +68,14 @@ class _Job:
     @property
     def patience(self) -> float:
         """How many seconds it may be left alone."""
-        return min(max(self._until - time.monotonic(), 0), _LOOK)
+        return min(max(self._work.until - time.monotonic(), 0), _LOOK)
 
     def give(self, waiting: "deque[tuple[Item, Options]]") -> None:
         """Take the next task, if there is one."""
         self.task = waiting.popleft() if waiting else None
-        self._stage, self._until, self._is_late = "", float("inf"), False
         if self.task is None:
             return
+        self._work = Watched(self.task[1].max_load_seconds)
         if not self._process.is_alive():
             self._pipe.close()
             self._start()
@@ -88,13 +88,12 @@ class _Job:
             while self._pipe.poll():
                 if isinstance(found := self._pipe.recv(), Outcome):
                     return found
-                self._enter(found)
+                self._work.enter(found)
         except (EOFError, OSError):
             self._process.join(_GRACE)
         if not self._process.is_alive():
             return Outcome(failed=self._how_it_died())
-        if time.monotonic() > self._until:
-            self._is_late, self._until = True, float("inf")
+        if self._work.has_to_end():
             self._process.kill()
         return None
 
@@ -117,24 +116,14 @@ class _Job:
             self._process.start()
             its.close()
 
-    def _enter(self, stage: str) -> None:
-        assert self.task is not None
-        self._stage = stage
-        seconds = self.task[1].bounds.max_load_seconds
-        self._until = time.monotonic() + seconds if stage == _LOADING else float("inf")
-
     def _how_it_died(self) -> str:
         assert self.task is not None
         model, code = self.task[0].model, self._process.exitcode or 0
-        how = f"signal {-code}" if code < 0 else f"exit code {code}"
-        if self._is_late:
-            seconds = self.task[1].bounds.max_load_seconds
-            return f"{model} cannot be loaded: Keras was still at it after {seconds:g} s; raise --max-load-seconds"
-        if self._stage == _LOADING:
-            return f"{model} cannot be loaded: Keras ended by {how} over it; it is damaged, or needs too much memory"
-        if code == -signal.SIGKILL:
+        if fault := self._work.fault_of_model(code):
+            return f"{model} {fault}"
+        if was_killed(code):
             return f"the process was killed over {model}, as systems do when the memory is used up; give fewer --jobs"
-        return f"the process ended by {how} over {model}; run it alone with reportgen report"
+        return f"the process ended {ended(code)} over {model}; run it alone with reportgen report"
 
 
 def _work(pipe: Connection, threads: int) -> None:
@@ -148,22 +137,7 @@ def _work(pipe: Connection, threads: int) -> None:
     with suppress(EOFError):
         while True:
             item, options = pipe.recv()
-            pipe.send(maker.make(options, item.model, item.data, _Told(pipe)))
-
-
-class _Told(Progress):
-    """A Progress that says nothing but tells the parent which stage begins."""
-
-    def __init__(self, parent: Connection) -> None:
-        super().__init__()
-        self._parent = parent
-
-    @contextmanager
-    def stage(self, name: str, line: str) -> Iterator[None]:
-        """As Progress.stage."""
-        with super().stage(name, line):
-            self._parent.send(name)
-            yield
+            pipe.send(maker.make(options, item.model, item.data, Telling(pipe.send)))
 
 
 def _leave(number: int, frame: Any) -> NoReturn:

@@ -11,19 +11,19 @@ import signal
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
-from typing import Any, NoReturn, TextIO
+from typing import Any, NoReturn
 
 import typer
 
 from reportgen import scratch
 from reportgen.cli.common import fail
-from reportgen.process import children
+from reportgen.process.children import end_with, ended
+from reportgen.process.stages import Telling, Watched, was_killed
 from reportgen.progress import Progress
 
-_LOADING = "load"
 _GRACE = 30.0
 """Seconds for a run to clean up after a signal."""
 
@@ -48,42 +48,23 @@ def begin(model: Path | None, seconds: float) -> Progress:
     os.close(reading)
     _set_up_child(parent, folder)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, _PASSED_ON)
-    return _Told(sys.stderr, writing)
+    return Telling(partial(_tell, writing), sys.stderr)
 
 
-class _Told(Progress):
-    """A Progress that tells the parent which stage begins and ends."""
-
-    def __init__(self, stream: TextIO, parent: int) -> None:
-        super().__init__(stream)
-        self._parent = parent
-
-    @contextmanager
-    def stage(self, name: str, line: str) -> Iterator[None]:
-        """As Progress.stage."""
-        with super().stage(name, line):
-            self._tell(f"+{name}")
-            try:
-                yield
-            finally:
-                self._tell("-")
-
-    def _tell(self, what: str) -> None:
-        with suppress(BrokenPipeError):
-            os.write(self._parent, f"{what}\n".encode())
+def _tell(parent: int, stage: str) -> None:
+    with suppress(BrokenPipeError):
+        os.write(parent, f"+{stage}\n".encode())
 
 
 class _Parent:
-    """What the parent knows of its child. stage: that it is in; until: when that has to be over."""
+    """What the parent knows of its child."""
 
     def __init__(
         self, child: int, reading: int, model: Path | None, seconds: float, folder: scratch.Folder | None
     ) -> None:
-        self.child, self.reading, self.model, self.seconds, self.folder = child, reading, model, seconds, folder
-        self.stage = ""
-        self.until = float("inf")
+        self.child, self.reading, self.model, self.folder = child, reading, model, folder
+        self.work = Watched(seconds)
         self.signal = 0
-        self.is_late = False
 
     def watch(self) -> NoReturn:
         """Wait for the child, clear what it left, and leave with its exit code."""
@@ -92,13 +73,12 @@ class _Parent:
                 signal.signal(number, self._pass_on)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, _PASSED_ON)
         while self._listen():
-            if time.monotonic() > self.until:
-                self.is_late, self.until = True, float("inf")
+            if self.work.has_to_end():
                 os.kill(self.child, signal.SIGKILL)
         code = os.waitstatus_to_exitcode(os.waitpid(self.child, 0)[1])
         if self.folder:
             self.folder.cleanup()
-        raise typer.Exit(code if code >= 0 else self._explain(-code))
+        raise typer.Exit(code if code >= 0 else self._explain(code))
 
     def _listen(self) -> bool:
         """Hear for a second at most what the child tells; return whether it is still there."""
@@ -106,39 +86,29 @@ class _Parent:
             return True
         told = os.read(self.reading, 4096).decode()
         for line in told.split():
-            self.stage = line[1:] if line[0] == "+" else ""
             if not self.signal:
-                self.until = time.monotonic() + self.seconds if self.stage == _LOADING else float("inf")
+                self.work.enter(line[1:])
         return bool(told)
 
     def _pass_on(self, number: int, frame: Any) -> None:
-        self.signal, self.until = number, time.monotonic() + _GRACE
+        self.signal, self.work.until = number, time.monotonic() + _GRACE
         with suppress(ProcessLookupError):
             os.kill(self.child, number)
 
-    def _explain(self, number: int) -> int:
-        """Say in one line why a signal ended the child, and return the exit code for it."""
+    def _explain(self, code: int) -> int:
+        """Say in one line why a signal ended the child, and return the exit code for it. code: below 0."""
         if self.signal:
             fail("ended before it was done; the earlier report, if there was one, is as it was")
             return 128 + self.signal
-        if self.is_late:
-            fail(
-                f"{self.model} cannot be loaded: Keras was still at it after {self.seconds:g} s; raise "
-                "--max-load-seconds if it is to be trusted"
-            )
+        if fault := self.work.fault_of_model(code):
+            fail(f"{self.model} {fault}")
             return 2
-        if self.stage == _LOADING:
-            fail(
-                f"{self.model} cannot be loaded: Keras ended by signal {number} over it; it is damaged, hostile, or "
-                "needs more memory than this machine has"
-            )
-            return 2
-        if number == signal.SIGKILL:
+        if was_killed(code):
             fail("the run was killed, as systems do when the memory is used up; give less data or a smaller model")
         else:
             fail(
-                f"the run ended by signal {number}, as libraries do where the memory is used up; give less data, a "
-                "smaller model or more memory, and report it if it ends so again"
+                f"the run ended {ended(code)}, as libraries do where the memory is used up; give less data, a smaller"
+                " model or more memory, and report it if it ends so again"
             )
         return 3
 
@@ -152,7 +122,7 @@ def _temporary_folder() -> scratch.Folder | None:
 
 def _set_up_child(parent: int, folder: scratch.Folder | None) -> None:
     """Let the child end with its parent, leave nothing, and be interrupted once only."""
-    if not children.end_with(parent):
+    if not end_with(parent):
         os._exit(128 + signal.SIGKILL)
     if folder:
         os.environ["TMPDIR"] = tempfile.tempdir = folder.name

@@ -295,7 +295,8 @@ def _parted(members: Sequence[_Member], path: Path) -> tuple[list[_Part], tuple[
 def _in_part(member: _Member) -> bool:
     """Return whether a picture lies in the folder of a part; of other names than train and test it may be a class's."""
     name, deep = member.names[0], len(member.names) > 2
-    return len(member.names) > 1 and split_names.of_name(name) is not None and (deep or name.lower() in split_names.PLAIN)
+    is_split = split_names.of_name(name) is not None and (deep or name.lower() in split_names.PLAIN)
+    return len(member.names) > 1 and is_split
 
 
 def _around(names: Sequence[Sequence[str]]) -> int:

@@ -17,10 +17,10 @@ from reportgen import scratch
 from reportgen.engines import arrivals, worker
 from reportgen.engines.arrivals import TRIES, Arrivals
 from reportgen.engines.choice import THREADS, Choice, threads_each
-from reportgen.engines.fresh import signals_held
 from reportgen.engines.job import Job
 from reportgen.engines.sending import Workers
 from reportgen.errors import SurroundingsError
+from reportgen.process.signals import signals_held
 
 if TYPE_CHECKING:
     from distributed import Client, Future

@@ -45,6 +45,11 @@ def retold(found: dict[str, Any], about: str = "") -> ReportgenError:
     return kind(f"{about}{found['what']}", found["do"])
 
 
+def ended(code: int) -> str:
+    """-9 -> "by signal 9"; 3 -> "with exit code 3"."""
+    return f"by signal {-code}" if code < 0 else f"with exit code {code}"
+
+
 def last_line(complaint: bytes) -> str:
     """Return the last line of what a process wrote to stderr."""
     return complaint.decode("utf-8", "replace").strip().rpartition("\n")[2]

@@ -104,10 +104,10 @@ class Printer:
                     f"the PDF cannot be made, because that takes more than {self._longest:g} seconds",
                     "ask for --formats html, or give a machine with less to do",
                 )
-            how = f"by signal {-code}" if code < 0 else f"with exit code {code}"
             last = children.last_line(complaint)
+            how = f"{children.ended(code)}{f' ({last})' if last else ''}"
             raise SurroundingsError(
-                f"the PDF cannot be made, because the process that makes it ended {how}{f' ({last})' if last else ''}",
+                f"the PDF cannot be made, because the process that makes it ended {how}",
                 "see that Pango and some font are installed and that there is memory, or ask for --formats html",
             )
         found: dict[str, Any] = json.loads(line)
