@@ -163,7 +163,7 @@ def test_what_lies_in_the_current_folder_is_not_run(
 
 ORPHAN = """
 import sys, time
-from reportgen.render.printer import Printer
+from reportgen.render.pdf.printer import Printer
 with Printer() as printer:
     printer.check()
     print(printer._process.pid, flush=True)

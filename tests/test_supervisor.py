@@ -16,7 +16,7 @@ from tests.conftest import clean_environment
 COMMAND = """
 import os, signal, sys, tempfile, time, types
 import typer
-from reportgen import cli, supervisor
+from reportgen.cli import app, supervisor
 from reportgen.errors import InputError
 
 supervisor._GRACE = 0.5
@@ -28,9 +28,9 @@ def report(model, data, *, progress, **options):
         {inside}
     raise typer.Exit(0)
 
-sys.modules["reportgen.pipeline"] = types.SimpleNamespace(report=report)
+sys.modules["reportgen.pipeline.flow"] = types.SimpleNamespace(report=report)
 sys.argv = ["reportgen", "report", "--model", "model.keras", "--max-load-seconds", "0.5"]
-cli.main()
+app.main()
 """
 Start = Callable[..., "subprocess.Popen[str]"]
 
