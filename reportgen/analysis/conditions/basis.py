@@ -1,7 +1,7 @@
 """The features that words are about, measured at the centres of receptive fields in pictures.
 
 Kinds: "edge" (one side brighter), "bar" (a line brighter than both sides; a gap with polarity -1), "dot" (a hole with
-polarity -1), "corner", "end" (of a stroke), "level" (bright, or dark), "field" (the same of a whole large field),
+polarity -1), "corner", "end" (of a stroke), "level" (bright, or dark), "side" (the same of the half of the patch that lies in a direction), "field" (of a whole large field),
 "contrast", "outline" (an edge of any direction), "red-green", "blue-yellow", "saturation", "row", "column" and
 "centre" (near the centre, or far from it).
 
@@ -9,8 +9,9 @@ Edges and bars are derivatives of a Gaussian; at a scale of 1 on 3x3 pixels an e
 apart.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import reduce
 
 import numpy as np
 
@@ -21,6 +22,7 @@ from reportgen.analysis.conditions.result import Bools, Feature, Floats, Ints
 SCALES = (1, 2, 4)
 _SIGMA = 0.85  # of the scale: at 3x3 the weights are then Sobel's 1, 2, 1
 _STEP = 45
+_MEANS = ("level", "side")  # of brightness: to count negative ones as 0 would ask where black begins
 _CHUNK = 4_000_000  # values of patches that are in memory at once
 
 
@@ -78,9 +80,9 @@ def measure(images: Floats, rows: Ints, columns: Ints, look: Look) -> Measured:
 
 
 def templates(window: tuple[Axis, Axis], scale: int) -> list[tuple[Feature, Floats]]:
-    """Return the linear features of a window with their weights (h, w) on brightness, "level" among them.
+    """Return the linear features of a window with their weights (h, w) on brightness.
 
-    Weights are 0 in sum but those of "level", which are a mean. Both signs are there: the fit takes positive weights only.
+    Weights are 0 in sum but those of "level" and "side", which are means. Both signs are there: the fit takes positive weights only.
     """
     made = [(Feature("level", None, scale), np.ones((window[0].size, window[1].size)))]
     x, y = _coordinates(window, scale)
@@ -88,6 +90,7 @@ def templates(window: tuple[Axis, Axis], scale: int) -> list[tuple[Feature, Floa
     if x.size > 1:
         for angle in _directions(window):
             made.append((Feature("edge", angle, scale), _balanced(_along(x, y, angle) * bell)))
+            made.append((Feature("side", angle, scale), np.where(_along(x, y, angle) > 0.1, 1.0, 0.0)))
     if min(window[0].size, window[1].size) > 2:
         made.append((Feature("dot", None, scale), _balanced((1 - (x**2 + y**2) / (2 * _SIGMA**2)) * bell)))
     for angle in _axes(window):
@@ -104,8 +107,9 @@ def _features(look: Look) -> tuple[Feature, ...]:
         window = look.window(scale)
         linear = [feature for feature, _ in templates(window, scale)]
         found += linear
-        found += [replace(feature, rectified=True) for feature in linear if feature.kind != "level"]
-        found += [feature for feature, _ in _junctions(window, scale)]
+        found += [replace(feature, rectified=True) for feature in linear if feature.kind not in _MEANS]
+        junctions = [feature for feature, _ in _junctions(window, scale)]
+        found += junctions + [replace(feature, polarity=-1) for feature in junctions]
         found += [Feature("contrast", None, scale, 1), Feature("contrast", None, scale, -1)]
         found += [Feature("outline", None, scale)]
     if _is_large(look):
@@ -145,11 +149,11 @@ def _of_window(patch: Floats, window: tuple[Along, Along], scale: int) -> Floats
     made = templates(window, scale)
     linear = flat @ np.stack([weights.ravel() for _, weights in made], axis=1).astype(np.float32)
     kinds = np.array([feature.kind for feature, _ in made])
-    rectified = np.maximum(linear[..., kinds != "level"], 0)
-    parts = [make(flat)[..., np.newaxis] for _, make in _junctions(window, scale)]
-    spread = flat.std(axis=-1)[..., np.newaxis]
-    parts += [spread, -spread, _outline(linear, made)[..., np.newaxis]]
-    return np.concatenate([linear, rectified, *parts], axis=-1)
+    rectified = np.maximum(linear[..., ~np.isin(kinds, _MEANS)], 0)
+    junctions = [parts for _, parts in _junctions(window, scale)]
+    spread = flat.std(axis=-1)
+    others = [*(_standing_out(flat, junctions) if junctions else []), spread, -spread, _outline(linear, made)]
+    return np.concatenate([linear, rectified, np.stack(others, axis=-1)], axis=-1)
 
 
 def _outline(linear: Floats, made: Sequence[tuple[Feature, Floats]]) -> Floats:
@@ -159,37 +163,39 @@ def _outline(linear: Floats, made: Sequence[tuple[Feature, Floats]]) -> Floats:
     return np.sqrt(sum((value**2 for value in along), np.zeros(linear.shape[:-1], np.float32)))
 
 
-def _junctions(window: tuple[Axis, Axis], scale: int) -> list[tuple[Feature, Callable[[Floats], Floats]]]:
-    """Return corners and ends of strokes, which only an "and" of parts tells from edges and bars.
+def _junctions(window: tuple[Axis, Axis], scale: int) -> list[tuple[Feature, list[Bools]]]:
+    """Return corners and ends of strokes, bright ones, with the part of a window that is their own and those about it.
 
-    Each is how much its own part is brighter than the brightest of the parts about it, or darker than the darkest.
+    Only an "and" of parts tells them from edges and bars, see `_standing_out`.
     """
     if min(window[0].size, window[1].size) < 3:
         return []
     x, y = _coordinates(window, scale)
-    found: list[tuple[Feature, Callable[[Floats], Floats]]] = []
-    for sign in (1, -1):
-        for angle in range(_STEP, 360, 2 * _STEP):
-            u, v = _along(x, y, angle - _STEP), _along(x, y, angle + _STEP)
-            own = (u > -0.6) & (v > -0.6)
-            found.append((Feature("corner", angle, scale, sign, True), _stands_out(own, [u < -0.6, v < -0.6], sign)))
-        for angle in range(0, 360, _STEP):
-            u, v = _along(x, y, angle), _along(x, y, angle + 90)
-            own = (abs(v) < 0.6) & (u < 0.6)
-            others = [(u > 0.6) & (abs(v) < 1.6), (v > 0.6) & (u < 0.6), (v < -0.6) & (u < 0.6)]
-            found.append((Feature("end", angle, scale, sign, True), _stands_out(own, others, sign)))
+    found = []
+    for angle in range(_STEP, 360, 2 * _STEP):
+        u, v = _along(x, y, angle - _STEP), _along(x, y, angle + _STEP)
+        parts = [(u > -0.6) & (v > -0.6), u < -0.6, v < -0.6]
+        found.append((Feature("corner", angle, scale, 1, True), parts))
+    for angle in range(0, 360, _STEP):
+        u, v = _along(x, y, angle), _along(x, y, angle + 90)
+        parts = [(abs(v) < 0.6) & (u < 0.6), (u > 0.6) & (abs(v) < 1.6), (v > 0.6) & (u < 0.6), (v < -0.6) & (u < 0.6)]
+        found.append((Feature("end", angle, scale, 1, True), parts))
     return found
 
 
-def _stands_out(own: Bools, others: Sequence[Bools], sign: int) -> Callable[[Floats], Floats]:
-    weights = np.stack([part.ravel() / max(part.sum(), 1) for part in (own, *others)], axis=1).astype(np.float32)
+def _standing_out(flat: Floats, parts: Sequence[Sequence[Bools]]) -> list[Floats]:
+    """Return of each junction how much its own part is brighter than all others, then how much darker, (n, S) each.
 
-    def measured(flat: Floats) -> Floats:
-        means = flat @ weights
-        differences = sign * (means[..., :1] - means[..., 1:])
-        return np.asarray(np.maximum(differences.min(axis=-1), 0))
-
-    return measured
+    flat: patches (n, S, pixels). What is not brighter than the brightest of the others counts as 0.
+    """
+    weights = [part.ravel() / max(part.sum(), 1) for junction in parts for part in junction]
+    means = iter(np.moveaxis(flat @ np.stack(weights, axis=1).astype(np.float32), -1, 0))
+    brighter, darker = [], []
+    for junction in parts:
+        own, *others = (next(means) for _ in junction)
+        brighter.append(np.maximum(own - reduce(np.maximum, others), 0))
+        darker.append(np.maximum(reduce(np.minimum, others) - own, 0))
+    return brighter + darker
 
 
 def _colours(field: Floats) -> Floats:

@@ -79,6 +79,16 @@ def conditions(
     deeper one. Features are looked for in the picture first; a unit that they do not describe is described by the units
     below it, then by a class.
     """
+    from threadpoolctl import threadpool_limits
+
+    # threads of OpenBLAS that wait for a busy core make small products slower by far
+    with threadpool_limits(1, user_api="blas"):
+        return _conditions(sampled, cut, kernel, below, labels, seed)
+
+
+def _conditions(
+    sampled: Sampled, cut: Cuts, kernel: Floats | None, below: Below | None, labels: Labels | None, seed: int
+) -> LayerConditions:
     span = float(np.ptp(sampled.images)) if sampled.images.size else 0.0
     look = Look(sampled.field, sampled.map_shape, sampled.images.shape[1:3], span, sampled.colour)
     measured = basis.measure(sampled.images, sampled.rows, sampled.columns, look)

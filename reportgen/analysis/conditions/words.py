@@ -118,6 +118,17 @@ def _level(feature: Feature, ink: Ink | None) -> Text:
     return text("ink under the patch") if _is_ink(feature, ink) else text("empty ground under the patch")
 
 
+def _side(feature: Feature, ink: Ink | None) -> Text:
+    side = _SIDES[_angle(feature)]
+    if ink is not None and _is_ink(feature, ink):
+        return text("ink on the {side} side of the patch", side=side)
+    if ink is not None:
+        return text("empty ground on the {side} side of the patch", side=side)
+    if feature.polarity > 0:
+        return text("brightness on the {side} side of the patch", side=side)
+    return text("darkness on the {side} side of the patch", side=side)
+
+
 def _field(feature: Feature, ink: Ink | None) -> Text:
     if ink is None:
         return text("a bright receptive field") if feature.polarity > 0 else text("a dark receptive field")
@@ -131,7 +142,7 @@ def _outline(feature: Feature, ink: Ink | None) -> Text:
 
 
 _OF_PICTURES: dict[str, Callable[[Feature, Ink | None], Text]] = {
-    "edge": _edge, "bar": _bar, "dot": _dot, "corner": _corner, "end": _end, "level": _level, "field": _field,
+    "edge": _edge, "bar": _bar, "dot": _dot, "corner": _corner, "end": _end, "level": _level, "side": _side, "field": _field,
     "outline": _outline,
 }  # fmt: skip
 
@@ -263,7 +274,7 @@ def on_images(of: Text, r2: float, figures: Sequence[Text]) -> Text:
 
 
 _GROUPS = {
-    "edge": "edge", "bar": "line", "dot": "dot", "corner": "corner", "end": "corner", "level": "level", "field": "level",
+    "edge": "edge", "bar": "line", "dot": "dot", "corner": "corner", "end": "corner", "level": "level", "side": "level", "field": "level",
     "contrast": "outline", "outline": "outline", "red-green": "colour", "blue-yellow": "colour", "saturation": "colour",
     "brightness": "level", "variation": "outline", "light": "level", "value": "level", "input": "input", "slope": "edge",
 }  # fmt: skip
