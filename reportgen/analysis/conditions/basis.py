@@ -5,8 +5,8 @@ polarity -1), "corner", "end" (of a stroke), "level" (bright, or dark), "side" (
 "contrast", "outline" (an edge of any direction), "red-green", "blue-yellow", "saturation", "row", "column" and
 "centre" (near the centre, or far from it).
 
-Edges and bars are derivatives of a Gaussian; at a scale of 1 on 3x3 pixels an edge is Sobel's. Directions lie 45 degrees
-apart.
+Edges are derivatives of a Gaussian, at a scale of 1 on 3x3 pixels Sobel's; a bar is as bright as its middle is brighter
+than both sides in the mean, as by the usual masks for lines. Directions lie 45 degrees apart.
 """
 
 from collections.abc import Sequence
@@ -92,10 +92,10 @@ def templates(window: tuple[Axis, Axis], scale: int) -> list[tuple[Feature, Floa
             made.append((Feature("edge", angle, scale), _balanced(_along(x, y, angle) * bell)))
             made.append((Feature("side", angle, scale), np.where(_along(x, y, angle) > 0.1, 1.0, 0.0)))
     if min(window[0].size, window[1].size) > 2:
-        made.append((Feature("dot", None, scale), _balanced((1 - (x**2 + y**2) / (2 * _SIGMA**2)) * bell)))
+        made.append((Feature("dot", None, scale), _against(np.hypot(x, y) < 0.6, np.hypot(x, y) < 1.6)))
     for angle in _axes(window):
-        across = _along(x, y, angle + 90)
-        made.append((Feature("bar", angle, scale), _balanced((1 - across**2 / _SIGMA**2) * bell)))
+        across = abs(_along(x, y, angle + 90))
+        made.append((Feature("bar", angle, scale), _against(across < 0.6, across < 1.6)))
     both = [(feature, weights / np.abs(weights).sum()) for feature, weights in made]
     opposite = [(replace(f, polarity=-1), -w) for f, w in both if f.kind != "edge"]  # whose opposite is another angle
     return both + opposite
@@ -246,6 +246,12 @@ def _axes(window: tuple[Axis, Axis]) -> Sequence[int]:
     if rows and columns:
         return range(0, 180, _STEP)
     return [0] if rows else [90] if columns else []
+
+
+def _against(own: Bools, within: Bools) -> Floats:
+    """Return the weights of the mean of one part of a window less the mean of what else lies within another."""
+    others = within & ~own
+    return own / max(own.sum(), 1) - others / max(others.sum(), 1)
 
 
 def _balanced(weights: Floats) -> Floats:

@@ -8,7 +8,7 @@ import numpy as np
 
 from reportgen.analysis.conditions import patches
 from reportgen.analysis.conditions.patches import Axis
-from reportgen.analysis.conditions.result import Floats, Input, Ints
+from reportgen.analysis.conditions.result import Bools, Floats, Input, Ints
 from reportgen.texts import Text
 
 NAMED = 3
@@ -19,7 +19,7 @@ LEAST = 0.1
 
 _LOOKED_AT = 4000
 _MOST_VALUES = 40_000_000  # of patches of the layer below that are in memory at once
-_ALONE, _SELDOM = 0.5, 0.2
+_UNCLEAR = 0.001  # the share of positions where a threshold on z may err
 
 Relation = Literal["or", "and", "with"]
 
@@ -86,24 +86,24 @@ def named(made: Made, below: Below, unit: int) -> tuple[Input, ...]:
     )
 
 
-def relation(made: Made, below: Below, unit: int, inputs: Sequence[Input], fires: Floats) -> Relation:
+def relation(made: Made, below: Below, unit: int, inputs: Sequence[Input], fires: Bools) -> Relation:
     """Return how two units below work together: "or" where each alone makes the unit fire, "and" where only both do.
 
-    fires: (n,) whether the unit fires at the positions `made.which`. An input counts as there where it brings more than
-    half of what it brings at most (its 0.995 quantile). Anything else, and other than two inputs that excite, is "with".
+    fires: (n,) whether the unit fires at the positions `made.which`: where its z is above a threshold, which is read off.
+    Each input is driven to its 0.99 quantile with all else at its mean, then both are. Anything else is "with": other
+    than two inputs that excite, and a unit whose firing is no threshold on z.
     """
-    if len(inputs) != 2 or min(one.sign for one in inputs) < 0:
+    if len(inputs) != 2 or min(one.sign for one in inputs) < 0 or fires.all() or not fires.any():
         return "with"
-    there = []
-    for one in inputs:
-        seen = made.seen.reshape(len(made.seen), -1, len(below.conditions))[:, :, one.unit]
-        brought = seen @ below.kernel[unit].reshape(-1, len(below.conditions))[:, one.unit]
-        there.append(brought > 0.5 * np.quantile(brought, 0.995))
-    first, second = there
-    cases = [first & ~second, ~first & second, first & second]
-    if any(case.sum() < 10 for case in cases):
+    weights = below.kernel[unit].reshape(-1, len(below.conditions))
+    seen = made.seen.reshape(len(made.seen), *weights.shape)
+    z = made.seen @ weights.ravel()
+    threshold = (z[~fires].max() + z[fires].min()) / 2
+    if ((z > threshold) != fires).mean() > _UNCLEAR:
         return "with"
-    alone, other, both = (float(fires[case].mean()) for case in cases)
-    if min(alone, other) >= _ALONE:
+    brought = [seen[:, :, one.unit] @ weights[:, one.unit] for one in inputs]
+    alone = [float(np.quantile(one, 0.99) - one.mean()) for one in brought]
+    level = float(z.mean())
+    if level + min(alone) > threshold:
         return "or"
-    return "and" if max(alone, other) <= _SELDOM and both >= _ALONE else "with"
+    return "and" if level + max(alone) <= threshold < level + sum(alone) else "with"

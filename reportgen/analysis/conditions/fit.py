@@ -15,6 +15,7 @@ GAIN = 0.02
 
 _ALIKE = 1e-3  # the share of a feature's variance that the chosen ones must leave, else its weight is undefined
 _NONE = -1
+_AT_ONCE = 1024  # patches whose products are summed in float32
 
 
 @dataclass(frozen=True)
@@ -66,15 +67,13 @@ class Fit:
 
 
 def moments(x: Floats, y: Floats) -> Moments:
-    """Sum over patches x (n, F) and y (n, U), float32; sums of products of centred values lose no digits that count."""
-    return Moments(
-        len(x),
-        x.sum(axis=0, dtype=np.float64),
-        y.sum(axis=0, dtype=np.float64),
-        (x.T @ x).astype(np.float64),
-        (x.T @ y).astype(np.float64),
-        np.einsum("nu,nu->u", y, y).astype(np.float64),
-    )
+    """Sum over patches x (n, F) and y (n, U), float32: some at a time, and these sums in float64."""
+    found = Moments(0, *(np.zeros(shape) for shape in (x.shape[1], y.shape[1], (x.shape[1],) * 2, (x.shape[1], y.shape[1]), y.shape[1])))
+    for start in range(0, len(x), _AT_ONCE):
+        some, units = x[start : start + _AT_ONCE], y[start : start + _AT_ONCE]
+        sums = (one.sum(axis=0, dtype=np.float64) for one in (some, units))
+        found += Moments(len(some), *sums, some.T @ some, some.T @ units, np.einsum("nu,nu->u", units, units))
+    return found
 
 
 def greedy(found: Moments, said: Sequence[object]) -> Ints:
@@ -149,7 +148,7 @@ def r2(found: Moments, fit: Fit) -> Floats:
     error = found.yy - 2 * w_xy - 2 * b * found.y + np.einsum("uk,ukl,ul->u", w, inner, w) + 2 * b * w_x + n * b**2
     total = found.centred()[2]
     varies = total > 1e-9 * max(n, 1)
-    return np.where(varies, 1 - error / np.where(varies, total, 1), np.nan)
+    return np.where(varies, 1 - np.maximum(error, 0) / np.where(varies, total, 1), np.nan)
 
 
 def count(judge: Moments, fitted: Moments, chosen: Ints) -> Ints:
