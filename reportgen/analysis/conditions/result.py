@@ -86,7 +86,7 @@ class UnitCondition:
     with its parameters. features: of the fit, the first one first; none where `step` is not "picture", and those
     tried stay in `parts`. r2_held_out: on patches that are not flat, with the features that are named; r2_one, r2_three:
     with the first and with up to three. r2_everywhere: on all patches. f1: of {predicted > t} against {real > t}, t the
-    unit's 0.995 quantile; f1_constant: of the best guess that knows only how often. ceiling: R2 of a fit on all
+    unit's 0.995 quantile; f1_same_rate: with as many predicted as real; f1_constant: of the best guess that knows only how often. ceiling: R2 of a fit on all
     pixels. runner_up: another condition nearly as good. by_chance: the largest R2 in 200 permutations of the images.
     random_percentile: the share of random kernels, in per cent, whose best feature explains less. inputs: units
     below. images: how many were scored. reason: why there is no figure.
@@ -103,6 +103,7 @@ class UnitCondition:
     r2_three: float | None = None
     r2_everywhere: float | None = None
     f1: float | None = None
+    f1_same_rate: float | None = None
     f1_constant: float | None = None
     ceiling: float | None = None
     runner_up: Feature | None = None

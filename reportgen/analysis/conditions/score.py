@@ -12,21 +12,25 @@ _MOST = 4000  # patches that a ceiling is fitted on, and scored on
 _PENALTIES = (1e-4, 1e-2)  # of ridge, shares of the mean variance of its inputs
 
 
-def f1(real: Floats, predicted: Floats) -> tuple[Floats, Floats]:
-    """Return F1 of {predicted > t} against {real > t} of each unit, and that of the best constant guess, both (U,).
+def f1(real: Floats, predicted: Floats) -> tuple[Floats, Floats, Floats]:
+    """Return F1 of {predicted > t} against {real > t} of each unit, that at equal rates, and the best constant guess's.
 
-    real, predicted: (n, U). t is the unit's quantile; where the largest value is the quantile itself, or a unit does
-    not vary, no patch lies above it and both are NaN. The guess knows only the share p that lies above: to say yes everywhere
+    real, predicted: (n, U). t is the unit's own quantile. A fit comes out nearer to the mean than what it is fitted to, so few
+    predictions may reach t: the second figure, (U,) as all, asks for as many strong predictions as there are strong
+    values: those above the quantile of the predictions. Where the largest value is the quantile itself, or a unit does
+    not vary, no patch lies above t and all are NaN. The guess knows only the share p that lies above: to say yes everywhere
     scores 2p / (1 + p), more than any other constant rate.
     """
     at = min(int(QUANTILE * len(real)), len(real) - 1)
-    threshold = np.partition(real, at, axis=0)[at]
-    strong, said = real > threshold, predicted > threshold
-    hits = (strong & said).sum(axis=0)
+    threshold, own = (np.partition(values, at, axis=0)[at] for values in (real, predicted))
+    strong = real > threshold
     share = strong.mean(axis=0)
     known = share > 0
-    both = np.where(known, strong.sum(axis=0) + said.sum(axis=0), 1)
-    return np.where(known, 2 * hits / both, np.nan), np.where(known, 2 * share / (1 + share), np.nan)
+    found = []
+    for said in (predicted > threshold, predicted > own):
+        hits, both = (strong & said).sum(axis=0), strong.sum(axis=0) + said.sum(axis=0)
+        found.append(np.where(known, 2 * hits / np.where(known, both, 1), np.nan))
+    return found[0], found[1], np.where(known, 2 * share / (1 + share), np.nan)
 
 
 def ceiling(
