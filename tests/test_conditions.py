@@ -207,7 +207,10 @@ def test_a_unit_for_a_class_is_described_as_the_class() -> None:
     cut = planted()[2]
     rng = np.random.default_rng(0)
     numbers = rng.integers(3, size=len(images))
-    maps = np.repeat(np.repeat((numbers == 2)[:, None, None, None] + 0.0, 5, 1), 5, 2) + rng.random((len(images), 5, 5, 1)) / 5
+    maps = (
+        np.repeat(np.repeat((numbers == 2)[:, None, None, None] + 0.0, 5, 1), 5, 2)
+        + rng.random((len(images), 5, 5, 1)) / 5
+    )
     found = layer.conditions(
         sampled(images, maps, (Along(24), Along(24)), cut), cut, labels=Labels(numbers, ["cat", "dog", "owl"])
     )
@@ -298,7 +301,12 @@ def test_the_exact_reading_agrees_with_the_images() -> None:
 
 @pytest.mark.parametrize(
     ("kernel", "space"),
-    [(sobel(90), "edge"), (LAPLACIAN, "laplacian"), (np.ones((3, 3)), "mean"), ([[0, 1, 0], [-1, 0, -1], [0, 1, 0]], "line")],
+    [
+        (sobel(90), "edge"),
+        (LAPLACIAN, "laplacian"),
+        (np.ones((3, 3)), "mean"),
+        ([[0, 1, 0], [-1, 0, -1], [0, 1, 0]], "line"),
+    ],
 )
 def test_a_kernel_lies_in_its_space_of_frei_and_chen(kernel: Array, space: str) -> None:
     shares = kernels.frei_chen(np.asarray(kernel, float)[np.newaxis, :, :, np.newaxis])
@@ -313,7 +321,9 @@ def test_slow_code_gives_the_same_fit_r2_and_f1() -> None:
     rng = np.random.default_rng(3)
     x = rng.standard_normal((3000, 7)).astype(np.float32)
     x[:, 3] += x[:, 1]
-    y = np.stack([np.maximum(x[:, 1] + 0.5 * x[:, 2], 0), x[:, 0] - x[:, 4], np.maximum(rng.standard_normal(3000), 0)], 1)
+    y = np.stack(
+        [np.maximum(x[:, 1] + 0.5 * x[:, 2], 0), x[:, 0] - x[:, 4], np.maximum(rng.standard_normal(3000), 0)], 1
+    )
     y = y.astype(np.float32)
     found = fit.moments(x[:2000], y[:2000])
     chosen = fit.greedy(found, range(7))
@@ -322,11 +332,15 @@ def test_slow_code_gives_the_same_fit_r2_and_f1() -> None:
     for unit in range(3):
         slowly: list[int] = []
         for place in range(fit.MOST):
-            best = max((f for f in range(7) if f not in slowly), key=lambda f: slow_gain(x[:2000], y[:2000, unit], [*slowly, f]))
+            best = max(
+                (f for f in range(7) if f not in slowly),
+                key=lambda f: slow_gain(x[:2000], y[:2000, unit], [*slowly, f]),
+            )
             if chosen[unit, place] < 0:
-                assert slow_gain(x[:2000], y[:2000, unit], [*slowly, best]) <= max(
-                    slow_gain(x[:2000], y[:2000, unit], slowly) if slowly else 0, 1e-6
-                ) + 1e-5
+                assert (
+                    slow_gain(x[:2000], y[:2000, unit], [*slowly, best])
+                    <= max(slow_gain(x[:2000], y[:2000, unit], slowly) if slowly else 0, 1e-6) + 1e-5
+                )
                 break
             assert chosen[unit, place] == best
             slowly.append(best)
@@ -334,7 +348,9 @@ def test_slow_code_gives_the_same_fit_r2_and_f1() -> None:
         assert fitted.weights[unit, : len(slowly)] == pytest.approx(weights, abs=1e-4)
         predicted = [level + sum(w * row[f] for w, f in zip(weights, slowly, strict=True)) for row in x[2000:]]
         real = y[2000:, unit].astype(float)
-        slow_r2 = 1 - sum((a - b) ** 2 for a, b in zip(real, predicted, strict=True)) / sum((a - real.mean()) ** 2 for a in real)
+        slow_r2 = 1 - sum((a - b) ** 2 for a, b in zip(real, predicted, strict=True)) / sum(
+            (a - real.mean()) ** 2 for a in real
+        )
         assert scored[unit] == pytest.approx(slow_r2, abs=1e-5)
         fast = score.f1(real[:, np.newaxis], np.array(predicted)[:, np.newaxis])
         t = sorted(real)[int(0.995 * len(real))]

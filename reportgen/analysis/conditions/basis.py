@@ -84,7 +84,7 @@ def templates(window: tuple[Axis, Axis], scale: int) -> list[tuple[Feature, Floa
 
     Weights are 0 in sum but those of "level" and "side", which are means. Both signs are there: the fit takes positive weights only.
     """
-    made = [(Feature("level", None, scale), np.ones((window[0].size, window[1].size)))]
+    made: list[tuple[Feature, Floats]] = [(Feature("level", None, scale), np.ones((window[0].size, window[1].size)))]
     x, y = _coordinates(window, scale)
     bell = np.exp(-(x**2 + y**2) / (2 * _SIGMA**2))
     if x.size > 1:

@@ -46,8 +46,6 @@ def _correlated(means: Floats, of_class: Bools) -> Floats:
     return np.asarray(np.where(whole > 0, y.T @ x / np.where(whole > 0, whole, 1), 0))
 
 
-
-
 def output(names: Sequence[str], images: tuple[int, int] = (0, 0)) -> LayerConditions:
     """Return the units of an output layer, each described as its class. images: (choose, score), how many."""
     units = tuple(

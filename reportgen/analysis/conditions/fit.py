@@ -34,7 +34,12 @@ class Moments:
 
     def __add__(self, other: "Moments") -> "Moments":
         return Moments(
-            self.n + other.n, self.x + other.x, self.y + other.y, self.xx + other.xx, self.xy + other.xy, self.yy + other.yy
+            self.n + other.n,
+            self.x + other.x,
+            self.y + other.y,
+            self.xx + other.xx,
+            self.xy + other.xy,
+            self.yy + other.yy,
         )
 
     def centred(self) -> tuple[Floats, Floats, Floats]:
@@ -68,12 +73,18 @@ class Fit:
 
 def moments(x: Floats, y: Floats) -> Moments:
     """Sum over patches x (n, F) and y (n, U), float32: some at a time, and these sums in float64."""
-    found = Moments(0, *(np.zeros(shape) for shape in (x.shape[1], y.shape[1], (x.shape[1],) * 2, (x.shape[1], y.shape[1]), y.shape[1])))
+    features, units = x.shape[1], y.shape[1]
+    of_units, square = np.zeros(units), np.zeros((features, features))
+    found = Moments(0, np.zeros(features), of_units, square, np.zeros((features, units)), of_units)
     for start in range(0, len(x), _AT_ONCE):
-        some, units = x[start : start + _AT_ONCE], y[start : start + _AT_ONCE]
-        sums = (one.sum(axis=0, dtype=np.float64) for one in (some, units))
-        found += Moments(len(some), *sums, some.T @ some, some.T @ units, np.einsum("nu,nu->u", units, units))
+        some, those = x[start : start + _AT_ONCE], y[start : start + _AT_ONCE]
+        squares = np.einsum("nu,nu->u", those, those)
+        found += Moments(len(some), _sum(some), _sum(those), some.T @ some, some.T @ those, squares)
     return found
+
+
+def _sum(values: Floats) -> Floats:
+    return np.asarray(values.sum(axis=0, dtype=np.float64))
 
 
 def greedy(found: Moments, said: Sequence[object]) -> Ints:
@@ -142,7 +153,9 @@ def r2(found: Moments, fit: Fit) -> Floats:
     there, known = fit.chosen >= 0, np.maximum(fit.chosen, 0)
     units = np.arange(len(known))[:, np.newaxis]
     w, b, n = fit.weights, fit.intercept, found.n
-    inner = np.where(there[:, :, np.newaxis] & there[:, np.newaxis, :], found.xx[known[:, :, np.newaxis], known[:, np.newaxis, :]], 0)
+    inner = np.where(
+        there[:, :, np.newaxis] & there[:, np.newaxis, :], found.xx[known[:, :, np.newaxis], known[:, np.newaxis, :]], 0
+    )
     w_xy = (w * np.where(there, found.xy[known, units], 0)).sum(axis=1)
     w_x = (w * np.where(there, found.x[known], 0)).sum(axis=1)
     error = found.yy - 2 * w_xy - 2 * b * found.y + np.einsum("uk,ukl,ul->u", w, inner, w) + 2 * b * w_x + n * b**2

@@ -1,6 +1,9 @@
 """Whether pictures are strokes of ink on an even ground: only then may words speak of strokes."""
 
+from typing import Any
+
 import numpy as np
+from numpy.typing import NDArray
 
 from reportgen.analysis.conditions.result import Bools, Floats, Ink
 
@@ -42,7 +45,8 @@ def _thin(drawn: Bools) -> bool:
     """Return whether little of the ink (N, H, W) has nothing but ink around it."""
     if not drawn.any():
         return False
-    deep, reach = drawn, max(2, round(min(drawn.shape[1:]) / 12))
+    deep: NDArray[Any] = drawn
+    reach = max(2, round(min(drawn.shape[1:]) / 12))
     for axis in (1, 2):
         padded = np.pad(deep, [(0, 0), *[(reach, reach) if a == axis else (0, 0) for a in (1, 2)]])
         deep = np.lib.stride_tricks.sliding_window_view(padded, 2 * reach + 1, axis=axis).all(axis=-1)

@@ -113,4 +113,6 @@ def _by_units_below(unit: UnitCondition, sampled: Sampled, below: Below, made: M
     relation = layer_below.relation(made, below, unit.unit, inputs, fires)
     of = words.units_below(inputs, relation)
     parts = (*unit.parts, ("relation", relation))
-    return replace(unit, step="units below", condition=of, sentence=words.made_of(of, brought, unit.r2_held_out), parts=parts)
+    return replace(
+        unit, step="units below", condition=of, sentence=words.made_of(of, brought, unit.r2_held_out), parts=parts
+    )

@@ -56,9 +56,7 @@ def _derangement(rng: np.random.Generator) -> np.ndarray[tuple[int], np.dtype[np
             return order
 
 
-def random_kernels(
-    seen: Floats, x: Floats, y: Floats, positive: Floats | None, seed: int
-) -> Floats:
+def random_kernels(seen: Floats, x: Floats, y: Floats, positive: Floats | None, seed: int) -> Floats:
     """Return of each unit the share of random kernels, in per cent, whose best feature explains less, (U,).
 
     seen: (n, P) what patches show, x: (n, F) their features, y: (n, U) the units, of patches that are not flat. positive: (U,)

@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 
 from reportgen.texts import Text
 
-Floats = NDArray[np.floating[Any]]
-Ints = NDArray[np.integer[Any]]
+Floats = NDArray[Any]
+Ints = NDArray[Any]
 Bools = NDArray[np.bool_]
 Ink = Literal["bright", "dark"]
 """Strokes on an even ground: "bright" ink on dark as MNIST has it, "dark" ink on bright as paper has it."""

@@ -50,7 +50,7 @@ def ceiling(
     bias = rng.standard_normal(_FEATURES).astype(np.float32)
     wide = [np.concatenate([x, np.maximum(x @ weights + bias, 0)], axis=1) for x in pixels]
     units = [y for _, y in inputs]
-    return np.fmax(_ridge(pixels, units), _ridge(wide, units))
+    return np.asarray(np.fmax(_ridge(pixels, units), _ridge(wide, units)))
 
 
 def _some(x: Floats, y: Floats) -> tuple[Floats, Floats]:

@@ -154,11 +154,23 @@ def _on_series(feature: Feature) -> Text | None:
     number = str(feature.index)
     high = feature.polarity > 0
     if feature.kind == "input":
-        return text("high values of input {number}", number=number) if high else text("low values of input {number}", number=number)
+        return (
+            text("high values of input {number}", number=number)
+            if high
+            else text("low values of input {number}", number=number)
+        )
     if feature.kind == "value":
-        return text("high values in channel {number}", number=number) if high else text("low values in channel {number}", number=number)
+        return (
+            text("high values in channel {number}", number=number)
+            if high
+            else text("low values in channel {number}", number=number)
+        )
     if feature.kind == "slope":
-        return text("rising values in channel {number}", number=number) if high else text("falling values in channel {number}", number=number)
+        return (
+            text("rising values in channel {number}", number=number)
+            if high
+            else text("falling values in channel {number}", number=number)
+        )
     if high:
         return text("varying values in channel {number}", number=number)
     return text("steady values in channel {number}", number=number)
@@ -176,6 +188,11 @@ def listed(items: Sequence[Text]) -> Text:
     return text("{items} and {last}", items=joined(", ", items[:-1]), last=items[-1])
 
 
+def mix(items: Sequence[Text]) -> Text:
+    """["a", "b"] -> "a mix of a and b": none of them describes the unit alone."""
+    return text("a mix of {conditions}", conditions=listed(items))
+
+
 def share(value: float) -> str:
     """0.9134 -> "0.91"; never 0 or 1 for what is only nearly so."""
     return guarded(value, 1.0, 2)
@@ -185,8 +202,12 @@ def fires_on(of: Text, r2: float, figures: Sequence[Text], signed: bool) -> Text
     """Return the sentence of a unit that has a condition. signed: its values are read before the activation."""
     values = {"condition": of, "r2": share(r2), "figures": joined("; ", figures)}
     if signed:
-        return text("Is high on {condition}: explains {r2} of its variance on patches that are not flat ({figures}).", **values)
-    return text("Fires on {condition}: explains {r2} of its variance on patches that are not flat ({figures}).", **values)
+        return text(
+            "Is high on {condition}: explains {r2} of its variance on patches that are not flat ({figures}).", **values
+        )
+    return text(
+        "Fires on {condition}: explains {r2} of its variance on patches that are not flat ({figures}).", **values
+    )
 
 
 def no_simple(of: Text | None, r2: float, figures: Sequence[Text]) -> Text:
@@ -218,13 +239,13 @@ def figures(found: Mapping[str, float | None], others: Text | None) -> list[Text
 
 
 def unit_below(one: Input) -> Text:
-    """Return "unit 3 (the lower edge of strokes)", with "not" where it works against."""
+    """Return "unit 3 (the lower edge of strokes)", with "little of" where it works against."""
     number = str(one.unit)
     if one.condition is None:
-        return text("unit {unit}", unit=number) if one.sign > 0 else text("not unit {unit}", unit=number)
+        return text("unit {unit}", unit=number) if one.sign > 0 else text("little of unit {unit}", unit=number)
     if one.sign > 0:
         return text("unit {unit} ({condition})", unit=number, condition=one.condition)
-    return text("not unit {unit} ({condition})", unit=number, condition=one.condition)
+    return text("little of unit {unit} ({condition})", unit=number, condition=one.condition)
 
 
 def units_below(inputs: Sequence[Input], relation: str) -> Text:
@@ -240,7 +261,11 @@ def units_below(inputs: Sequence[Input], relation: str) -> Text:
 def made_of(of: Text, brought: float, r2: float | None) -> Text:
     """Return the sentence of a unit that is described by those below. brought: share of the variance before activation."""
     if r2 is None:
-        return text("Fires on {condition}: they bring {share} of its variance before the activation.", condition=of, share=share(brought))
+        return text(
+            "Fires on {condition}: they bring {share} of its variance before the activation.",
+            condition=of,
+            share=share(brought),
+        )
     return text(
         "Fires on {condition}: they bring {share} of its variance before the activation (words about the picture explain {r2}).",
         condition=of, share=share(brought), r2=share(r2),
@@ -313,7 +338,9 @@ def missing(angles: Sequence[int], ink: Ink | None) -> Text | None:
     """Return which edges no unit answers to, None where there are none. angles: their brighter sides."""
     if not angles:
         return None
-    return text("No unit for {conditions}.", conditions=listed([_edge(Feature("edge", angle), ink) for angle in angles]))
+    return text(
+        "No unit for {conditions}.", conditions=listed([_edge(Feature("edge", angle), ink) for angle in angles])
+    )
 
 
 def _angle(feature: Feature) -> int:

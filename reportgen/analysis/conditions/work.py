@@ -153,7 +153,7 @@ class Work:
         runner_up = None if found.runner_up[unit] < 0 else self.measured.features[found.runner_up[unit]]
         ceiling = _number(found.ceiling[unit])
         known = {
-            "r2_everywhere": _number(found.everywhere[0 if single else 1, unit]),
+            "r2_everywhere": None if self.target.whole else _number(found.everywhere[0 if single else 1, unit]),
             "r2_all": together if len(features) > 1 and single else None,
             "ceiling": None if ceiling is None else max(ceiling, together),
             "by_chance": found.by_chance,
@@ -181,13 +181,15 @@ class Work:
         if not names:
             return replace(made, sentence=words.no_simple(None, r2, []), parts=parts)
         if not single:
-            of = words.listed(names)
+            of = names[0] if len(names) == 1 else words.mix(names)
             figures = words.figures(known, None)
         else:
             of = names[0] if made.runner_up is None else words.both(names[0], self._name(made.runner_up))
             figures = words.figures(known, words.listed(names[1:]) if len(names) > 1 else None)
         if made.step == "none":
             return replace(made, sentence=words.no_simple(of, r2, figures), parts=parts)
+        if self.target.whole:
+            return replace(made, condition=of, sentence=words.on_images(of, r2, figures), parts=parts)
         return replace(made, condition=of, sentence=words.fires_on(of, r2, figures, self.target.signed), parts=parts)
 
     def _name(self, feature: Feature) -> Text:
@@ -198,9 +200,14 @@ class Work:
         if not self.varies[unit]:
             return text("it has the same value everywhere")
         if min(len(self.flattened(self.cut.choose)), len(self.flattened(~self.cut.choose))) < _LEAST:
-            return text("there are too few patches that are not flat")
+            few = text("there are too few images"), text("there are too few patches that are not flat")
+            return few[not self.target.whole]
         if np.isnan(found.r2[0, unit]):
-            return text("it has the same value on all patches that are scored")
+            same = (
+                text("it has the same value on all images that are scored"),
+                text("it has the same value on all patches that are not flat"),
+            )
+            return same[not self.target.whole]
         return None
 
     def layer(self, units: Sequence[UnitCondition]) -> LayerConditions:
@@ -210,7 +217,9 @@ class Work:
         return LayerConditions(
             tuple(units),
             dict(sorted(counts.items(), key=lambda pair: (pair[0] in ("none", "n/a"), -pair[1]))),
-            words.summary(dict(sorted(counts.items(), key=lambda p: (p[0] in ("none", "n/a"), -p[1]))), self.target.ink),
+            words.summary(
+                dict(sorted(counts.items(), key=lambda p: (p[0] in ("none", "n/a"), -p[1]))), self.target.ink
+            ),
             gaps,
             words.missing(gaps, self.target.ink),
             self.target.ink,
@@ -221,7 +230,13 @@ class Work:
 
     def _gaps(self, units: Sequence[UnitCondition]) -> tuple[int, ...]:
         """Return the directions of edges that no described unit has among its features."""
-        there = {one.feature.angle for unit in units if unit.step == "picture" for one in unit.features if one.feature.kind == "edge"}
+        there = {
+            one.feature.angle
+            for unit in units
+            if unit.step == "picture"
+            for one in unit.features
+            if one.feature.kind == "edge"
+        }
         known = {feature.angle for feature in self.measured.features if feature.kind == "edge"}
         return tuple(sorted(angle for angle in known - there if angle is not None))
 
