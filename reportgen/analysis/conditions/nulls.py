@@ -8,7 +8,8 @@ from reportgen.analysis.conditions.result import Bools, Floats
 PERMUTATIONS = 200
 KERNELS = 200
 _RATES = 8  # firing rates at which random kernels are tried; a unit is held against the nearest
-_LOOKED_AT = 3000
+_UNITS = 64  # whose products are in memory at once
+_LOOKED_AT = 2000
 
 
 def by_chance(x: Floats, y: Floats, not_flat: Bools, seed: int) -> float | None:
@@ -27,25 +28,46 @@ def by_chance(x: Floats, y: Floats, not_flat: Bools, seed: int) -> float | None:
     used = slice(0, BLOCKS * each)
     mask = not_flat[used].reshape(*shape, 1).astype(np.float32)
     features = x[used].reshape(*shape, -1) * mask
-    units = y[used].reshape(*shape, -1)
+    sums = features.sum(axis=(0, 1), dtype=np.float64)
+    variance = np.einsum("bif,bif->f", features, features) - sums**2 / max(mask.sum(), 1)
+    features = features[..., variance > 1e-6 * max(mask.sum(), 1)]
+    if not features.shape[2]:
+        return 0.0
     left = np.concatenate([features, mask], axis=2)
-    blocks = np.moveaxis(left, 1, 2).reshape(-1, shape[1])
-    products = (blocks @ np.moveaxis(units, 1, 0).reshape(shape[1], -1)).reshape(BLOCKS, -1, BLOCKS, units.shape[2])
-    squares = np.einsum("bi,ciu->bcu", mask[..., 0], units**2, optimize=True)
-    n, sums = float(mask.sum()), features.sum(axis=(0, 1), dtype=np.float64)
-    variance = np.einsum("bif,bif->f", features, features, optimize=True) - sums**2 / max(n, 1)
-    best = 0.0
-    rng, own = np.random.default_rng(seed), np.arange(BLOCKS)
-    for _ in range(PERMUTATIONS):
-        to = _derangement(rng)
-        found = products[own, :, to].sum(axis=0, dtype=np.float64)
-        level = found[-1]
-        total = squares[own, to].sum(axis=0, dtype=np.float64) - level**2 / max(n, 1)
-        shared = np.maximum(found[:-1] - np.outer(sums, level) / max(n, 1), 0)
-        whole = np.outer(variance, total)
-        known = (variance > 1e-6 * n)[:, np.newaxis] & (total > 1e-6 * n)
-        best = max(best, float(np.where(known, shared**2 / np.where(known, whole, 1), 0).max(initial=0)))
-    return best
+    units = y[used].reshape(*shape, -1)
+    moves = _moves(np.random.default_rng(seed))
+    some = range(0, units.shape[2], _UNITS)
+    return max((_largest(left, units[..., at : at + _UNITS], moves) for at in some), default=0.0)
+
+
+def _largest(left: Floats, units: Floats, moves: Floats) -> float:
+    """Return the largest R2 of some units (blocks, n, U) in all permutations.
+
+    left: (blocks, n, F + 1), the features of patches that are not flat and, last, whether they are. moves: see `_moves`.
+    """
+    across = np.moveaxis(units, 1, 0).reshape(units.shape[1], -1)
+    products = np.stack([(block.T @ across).reshape(-1, BLOCKS, units.shape[2]) for block in left])
+    pairs = np.moveaxis(products, 2, 1).reshape(BLOCKS**2, -1)
+    found = (moves @ pairs).reshape(len(moves), left.shape[2], -1)
+    mask, n = left[..., -1], max(float(left[..., -1].sum()), 1.0)
+    squares = np.einsum("bi,ciu->bcu", mask, units**2, optimize=True).reshape(BLOCKS**2, -1)
+    level = found[:, -1]
+    total = moves @ squares - level**2 / n
+    sums = left.sum(axis=(0, 1))
+    variance = np.einsum("bif,bif->f", left, left) - sums**2 / n
+    shared = found[:, :-1] - sums[:-1, np.newaxis] * level[:, np.newaxis] / n
+    shared /= np.sqrt(variance[:-1])[:, np.newaxis]
+    highest = np.maximum(shared.max(axis=1), 0)
+    known = total > 1e-6 * n
+    return float(np.where(known, highest**2 / np.where(known, total, 1), 0).max(initial=0))
+
+
+def _moves(rng: np.random.Generator) -> Floats:
+    """Return the permutations of blocks as (PERMUTATIONS, BLOCKS^2): 1 where a block of features meets one of values."""
+    moves = np.zeros((PERMUTATIONS, BLOCKS, BLOCKS), np.float32)
+    for move in moves:
+        move[np.arange(BLOCKS), _derangement(rng)] = 1
+    return moves.reshape(PERMUTATIONS, -1)
 
 
 def _derangement(rng: np.random.Generator) -> np.ndarray[tuple[int], np.dtype[np.int64]]:

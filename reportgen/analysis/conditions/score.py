@@ -8,7 +8,7 @@ QUANTILE = 0.995
 """A unit is at its strongest above this quantile of its own values (NeuronEval, Oikarinen & Weng, ICML 2025)."""
 
 _FEATURES = 512
-_MOST = 4000  # patches that a ceiling is fitted on, and scored on
+_MOST = 2500  # patches that a ceiling is fitted on, and scored on
 _PENALTIES = (1e-4, 1e-2)  # of ridge, shares of the mean variance of its inputs
 
 
