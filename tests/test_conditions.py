@@ -2,12 +2,14 @@
 
 from collections.abc import Callable, Sequence
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from scipy.optimize import nnls
 
+import reportgen
 from reportgen.analysis.conditions import basis, cuts, fit, ink, kernels, layer, patches, score
 from reportgen.analysis.conditions.below import Below, made_of
 from reportgen.analysis.conditions.classes import Labels
@@ -25,7 +27,7 @@ ANGLES = range(0, 360, 45)
 
 @cache
 def scenes(count: int = 600, size: int = 24, seed: int = 0) -> Array:
-    """Return (N, H, W, 3) pictures from 0 to 1: discs, boxes and lines of any colour over each other, a little noisy."""
+    """Return (N, H, W, 3) pictures from 0 to 1: discs, boxes and lines of any colour, a little noisy."""
     rng = np.random.default_rng(seed)
     y, x = np.mgrid[:size, :size]
     made = np.empty((count, size, size, 3))
@@ -83,7 +85,7 @@ RANDOM = len(PLANTED)
 
 @cache
 def planted() -> tuple[Array, Array, cuts.Cuts, LayerConditions]:
-    """Return kernels, activations, cuts and what is found of a first layer with known kernels, a random and a zero one."""
+    """Return kernels, activations, cuts and what is found of a first layer with known kernels."""
     random = np.random.default_rng(5).standard_normal((3, 3, 3))
     weights = np.stack([*[kernel for kernel, *_ in PLANTED], random, np.zeros((3, 3, 3))])
     images = scenes()
@@ -497,3 +499,64 @@ def test_too_few_patches_give_a_reason() -> None:
     assert [str(unit.reason) for unit in flat.units] == [
         "there are too few patches that are not flat", "it has the same value everywhere",
     ]  # fmt: skip
+
+
+@cache
+def digits() -> Array:
+    """Return the first bundled digits, (N, 28, 28, 1) from 0 to 1."""
+    with np.load(Path(reportgen.__file__).parent / "digits/sample.npz") as stored:
+        return stored["x_test"][:600, ..., np.newaxis].astype(np.float32) / 255
+
+
+def test_dark_ink_on_paper_gets_the_words_of_bright_ink() -> None:
+    weights = np.stack([sobel(270), sobel(45), LINE, -LINE.T, -LAPLACIAN, np.ones((3, 3)), -np.ones((3, 3))])[..., None]
+    bias = np.array([0, 0, 0, 0, 0, 0, 5.0])
+    maps = np.maximum(convolved(digits(), weights, bias), 0)
+    cut = cuts.cuts(digits())
+    bright = layer.conditions(sampled(digits(), maps, (Along(3), Along(3)), cut), cut, kernel=weights)
+    dark = layer.conditions(sampled(1 - digits(), maps, (Along(3), Along(3)), cut), cut, kernel=-weights)
+    assert (bright.ink, dark.ink) == ("bright", "dark")
+    expected = [
+        "the upper edge of strokes",
+        "the lower left edge of strokes",
+        "horizontal strokes",
+        "vertical gaps between strokes",
+        "dots of ink",
+        "ink under the patch",
+        "empty ground under the patch",
+    ]
+    for unit, other, name in zip(bright.units, dark.units, expected, strict=True):
+        assert str(unit.condition).startswith(name), unit.sentence
+        assert str(other.condition).startswith(name), other.sentence
+        assert unit.r2_one == pytest.approx(other.r2_one, abs=0.02)
+
+
+def test_what_cannot_be_said_has_its_reason() -> None:
+    images, cut = digits(), cuts.cuts(digits())
+    maps = np.random.default_rng(0).random((600, 26, 26, 3))
+    maps[0, :, :, 0] = np.nan
+    maps[..., 1] = 0
+    maps[:30, 10:14, 10:14, 1] = 1  # few of these places are looked at
+    found = layer.conditions(sampled(images, maps, (Along(3, 1, -1), Along(3, 1, -1)), cut), cut)
+    reasons = [None if unit.reason is None else str(unit.reason) for unit in found.units]
+    assert reasons == ["it has values that are not finite", "it fires on too few patches that are not flat", None]
+    assert [str(note) for note in found.notes] == ["Beyond the border of the picture, features see zeros."]
+
+
+@pytest.mark.parametrize("side", [False, True])
+def test_images_on_one_side_only_give_reasons_and_no_crash(side: bool) -> None:
+    images = digits()[:50]
+    cut = cuts.Cuts(np.full(50, side), np.zeros(50, np.bool_))
+    maps = np.random.default_rng(0).random((50, 26, 26, 2))
+    found = layer.conditions(sampled(images, maps, (Along(3), Along(3)), cut), cut, kernel=np.ones((2, 3, 3, 1)))
+    assert found.counts == {"n/a": 2}
+
+
+def test_the_same_twice_and_for_each_unit_alone() -> None:
+    weights, maps, cut, found = planted()
+    again = layer.conditions(sampled(scenes(), maps[..., 8:9], (Along(3), Along(3)), cut), cut, kernel=weights[8:9])
+    alone, among = again.units[0], found.units[8]
+    assert alone.r2_one == pytest.approx(among.r2_one, abs=1e-5)
+    assert [one.feature for one in alone.features] == [one.feature for one in among.features]
+    repeated = layer.conditions(sampled(scenes(), maps, (Along(3), Along(3)), cut), cut, kernel=weights)
+    assert repeated == found

@@ -9,7 +9,7 @@ from reportgen.analysis.conditions.classes import Labels
 from reportgen.analysis.conditions.patches import Along
 from reportgen.analysis.conditions.result import LayerConditions
 from reportgen.texts import literal
-from tests.test_conditions import scenes
+from tests.test_conditions import drawn, scenes
 
 Array = Any
 
@@ -32,7 +32,7 @@ def test_dense_units_on_pictures_are_for_brightness_and_where_it_lies() -> None:
     assert kinds(found)[:3] == [("brightness", 1), ("brightness", -1), ("weight row", 1)]
     assert [unit.step for unit in found.units] == ["picture", "picture", "picture", "none", "class"]
     assert found.units[4].label == "b"
-    assert found.units[2].sentence.startswith("Is high on brightness in the lower part of the picture: explains ")
+    assert found.units[2].sentence.startswith("Is high on things in the lower part of the picture: explains ")
     assert "patches" not in found.units[0].sentence
 
 
@@ -66,7 +66,11 @@ def test_a_unit_on_series_is_for_level_slope_or_time() -> None:
     values = np.stack([at[:, :, 0].mean(-1), at[:, :, 1, 4] - at[:, :, 1, 0], -columns + 0.0], axis=-1)
     found = whole.of_places(series, columns[..., None], values, [Along(5)], [36], cut, signed=True)
     named = [unit.features[0].feature for unit in found.units]
-    assert [(one.kind, one.index, one.polarity) for one in named] == [("value", 0, 1), ("slope", 1, 1), ("time", None, -1)]
+    assert [(one.kind, one.index, one.polarity) for one in named] == [
+        ("value", 0, 1),
+        ("slope", 1, 1),
+        ("time", None, -1),
+    ]
     assert "rising values in channel 1" in found.units[1].sentence and "early steps" in found.units[2].sentence
     assert (rows == 0).all()
 
@@ -105,4 +109,18 @@ def test_a_constant_unit_and_few_images_have_reasons() -> None:
     values = np.random.default_rng(0).random((60, 2))
     values[:, 1] = 3
     found = whole.of_pictures(images, values, cuts.cuts(images))
-    assert [str(unit.reason) for unit in found.units] == ["there are too few images", "it has the same value everywhere"]
+    assert [str(unit.reason) for unit in found.units] == [
+        "there are too few images",
+        "it has the same value everywhere",
+    ]
+
+
+def test_the_ground_of_drawings_has_no_weight_and_ink_is_called_ink() -> None:
+    images = drawn(1.2, bright=False)
+    images = np.roll(images, np.random.default_rng(0).integers(-6, 7, 200), axis=0)
+    images = np.concatenate([np.roll(images, (shift, shift // 2), axis=(1, 2)) for shift in (-5, -2, 0, 3, 5)])
+    grey = 1 - images[..., 0]
+    row = (grey.sum(2) * np.arange(28)).sum(1) / grey.sum((1, 2))
+    found = whole.of_pictures(images, np.stack([row, grey.mean((1, 2))], axis=1), cuts.cuts(images), signed=True)
+    low, much = (str(unit.condition) for unit in found.units)
+    assert low == "ink in the lower part of the picture" and much.startswith("much ink")

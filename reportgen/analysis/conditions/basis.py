@@ -1,9 +1,9 @@
 """The features that words are about, measured at the centres of receptive fields in pictures.
 
 Kinds: "edge" (one side brighter), "bar" (a line brighter than both sides; a gap with polarity -1), "dot" (a hole with
-polarity -1), "corner", "end" (of a stroke), "level" (bright, or dark), "side" (the same of the half of the patch that lies in a direction), "field" (of a whole large field),
-"contrast", "outline" (an edge of any direction), "red-green", "blue-yellow", "saturation", "row", "column" and
-"centre" (near the centre, or far from it).
+polarity -1), "corner", "end" (of a stroke), "level" (bright, or dark), "side" (the same of the half of the patch that
+lies in a direction), "field" (of a whole large field), "contrast", "outline" (an edge of any direction), "red-green",
+"blue-yellow", "saturation", "row", "column" and "centre" (near the centre, or far from it).
 
 Edges are derivatives of a Gaussian, at a scale of 1 on 3x3 pixels Sobel's; a bar is as bright as its middle is brighter
 than both sides in the mean, as by the usual masks for lines. Directions lie 45 degrees apart.
@@ -82,7 +82,8 @@ def measure(images: Floats, rows: Ints, columns: Ints, look: Look) -> Measured:
 def templates(window: tuple[Axis, Axis], scale: int) -> list[tuple[Feature, Floats]]:
     """Return the linear features of a window with their weights (h, w) on brightness.
 
-    Weights are 0 in sum but those of "level" and "side", which are means. Both signs are there: the fit takes positive weights only.
+    Weights are 0 in sum but those of "level" and "side", which are means. Both signs are there: the fit takes
+    positive weights only.
     """
     made: list[tuple[Feature, Floats]] = [(Feature("level", None, scale), np.ones((window[0].size, window[1].size)))]
     x, y = _coordinates(window, scale)
@@ -230,7 +231,7 @@ def _coordinates(window: tuple[Axis, Axis], scale: int) -> tuple[Floats, Floats]
 
 
 def _along(x: Floats, y: Floats, angle: int) -> Floats:
-    return x * np.cos(np.deg2rad(angle)) + y * np.sin(np.deg2rad(angle))
+    return np.asarray(x * np.cos(np.deg2rad(angle)) + y * np.sin(np.deg2rad(angle)))
 
 
 def _directions(window: tuple[Axis, Axis]) -> range:
@@ -251,8 +252,8 @@ def _axes(window: tuple[Axis, Axis]) -> Sequence[int]:
 def _against(own: Bools, within: Bools) -> Floats:
     """Return the weights of the mean of one part of a window less the mean of what else lies within another."""
     others = within & ~own
-    return own / max(own.sum(), 1) - others / max(others.sum(), 1)
+    return np.asarray(own / max(own.sum(), 1) - others / max(others.sum(), 1))
 
 
 def _balanced(weights: Floats) -> Floats:
-    return weights - weights.mean()
+    return np.asarray(weights - weights.mean())

@@ -28,9 +28,10 @@ Relation = Literal["or", "and", "with"]
 class Below:
     """What a convolution is given, and its kernel.
 
-    maps: (N, h, w, I) for the same images, channel i made by unit i of the layer below. kernel: (U, kh, kw, I), zeros in
-    the gaps of a dilated one and at channels of another group. field: of a position along rows and columns, in positions
-    of `maps`: size kh, jump the stride, start minus the padding. conditions: of the units below in words, (I,).
+    maps: (N, h, w, I) for the same images, channel i made by unit i of the layer below. kernel: (U, kh, kw, I), zeros
+    in the gaps of a dilated one and at channels of another group. field: of a position along rows and columns, in
+    positions of `maps`: size kh, jump the stride, start minus the padding. conditions: of the units below in words,
+    (I,).
     """
 
     maps: Floats
@@ -89,9 +90,9 @@ def named(made: Made, below: Below, unit: int) -> tuple[Input, ...]:
 def relation(made: Made, below: Below, unit: int, inputs: Sequence[Input], fires: Bools) -> Relation:
     """Return how two units below work together: "or" where each alone makes the unit fire, "and" where only both do.
 
-    fires: (n,) whether the unit fires at the positions `made.which`: where its z is above a threshold, which is read off.
-    Each input is driven to its 0.99 quantile with all else at its mean, then both are. Anything else is "with": other
-    than two inputs that excite, and a unit whose firing is no threshold on z.
+    fires: (n,) whether the unit fires at the positions `made.which`: where its z is above a threshold, which is read
+    off. Each input is driven to its 0.99 quantile with all else at its mean, then both are. Anything else is "with":
+    other than two inputs that excite, and a unit whose firing is no threshold on z.
     """
     if len(inputs) != 2 or min(one.sign for one in inputs) < 0 or fires.all() or not fires.any():
         return "with"

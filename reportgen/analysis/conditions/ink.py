@@ -49,5 +49,6 @@ def _thin(drawn: Bools) -> bool:
     reach = max(2, round(min(drawn.shape[1:]) / 12))
     for axis in (1, 2):
         padded = np.pad(deep, [(0, 0), *[(reach, reach) if a == axis else (0, 0) for a in (1, 2)]])
-        deep = np.lib.stride_tricks.sliding_window_view(padded, 2 * reach + 1, axis=axis).all(axis=-1)
+        views = np.lib.stride_tricks.sliding_window_view(padded, 2 * reach + 1, axis=axis)
+        deep = np.asarray(views.all(axis=-1))
     return bool(deep.sum() <= _MOST_THICK * drawn.sum())

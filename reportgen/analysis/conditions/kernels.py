@@ -55,7 +55,7 @@ def read(kernels: Floats, sigma: Floats, colour: bool) -> list[KernelReading | N
 
 
 def frei_chen(kernels: Floats) -> Floats | None:
-    """Return the shares of squared norm of kernels (U, h, w, C) in the four spaces, (U, 4); None unless they are 3x3."""
+    """Return the shares of squared norm of kernels (U, h, w, C) in the four spaces, (U, 4); None unless 3x3."""
     parts = _projected(kernels)
     if parts is None:
         return None

@@ -15,6 +15,7 @@ from reportgen.analysis.conditions.ink import ink
 from reportgen.analysis.conditions.patches import Axis
 from reportgen.analysis.conditions.result import Floats, Ints, KernelReading, LayerConditions, UnitCondition
 from reportgen.analysis.conditions.work import SIMPLE, Target, Work
+from reportgen.texts import Text, text
 
 _MOST_VALUES = 20_000_000  # of patches whose covariance is taken
 
@@ -23,9 +24,10 @@ _MOST_VALUES = 20_000_000  # of patches whose covariance is taken
 class Sampled:
     """A convolution's maps at sampled positions, and the pictures that they are of.
 
-    images: (N, H, W, C) as the model receives them. rows, columns: (N, S), see `cuts.positions`. values: (N, S, U) there.
-    field: of a position, along rows and columns, in pixels. map_shape: (rows, columns). signed: whether values are
-    read before the activation, or may be negative. colour: whether channels are red, green and blue, in this order.
+    images: (N, H, W, C) as the model receives them. rows, columns: (N, S), see `cuts.positions`. values: (N, S, U)
+    there. field: of a position, along rows and columns, in pixels. map_shape: (rows, columns). signed: whether values
+    are read before the activation, or may be negative. colour: whether channels are red, green and blue, in this
+    order and on one scale: else there are no words for colours.
     """
 
     images: Floats
@@ -49,9 +51,9 @@ def conditions(
 ) -> LayerConditions:
     """Return what each unit of a convolution answers to.
 
-    kernel: (U, h, w, C) of a first convolution, whose positions see just the field and nothing but the pixels. below: of a
-    deeper one. Features are looked for in the picture first; a unit that they do not describe is described by the units
-    below it, then by a class.
+    kernel: (U, h, w, C) of a first convolution, whose positions see just the field and nothing but the pixels. below:
+    of a deeper one. Features are looked for in the picture first; a unit that they do not describe is described by
+    the units below it, then by a class.
     """
     from threadpoolctl import threadpool_limits
 
@@ -82,7 +84,15 @@ def _conditions(
         units = [_by_units_below(unit, sampled, below, made) for unit in units]
     if labels is not None:
         units = classes.by_class(units, sampled.values, cut, labels)
-    return work.layer(units)
+    return work.layer(units, _notes(sampled))
+
+
+def _notes(sampled: Sampled) -> list[Text]:
+    """Return what is said of all units: that fields reach beyond the border, where they do."""
+    along = zip(sampled.field, sampled.map_shape, sampled.images.shape[1:3], strict=True)
+    if any(axis.start < 0 or axis.start + axis.jump * (n - 1) + axis.size > size for axis, n, size in along):
+        return [text("Beyond the border of the picture, features see zeros.")]
+    return []
 
 
 def _seen(measured: Measured, which: Ints) -> Floats:
@@ -112,7 +122,7 @@ def _by_units_below(unit: UnitCondition, sampled: Sampled, below: Below, made: M
     fires = sampled.values.reshape(-1, sampled.values.shape[2])[made.which, unit.unit] > 0
     relation = layer_below.relation(made, below, unit.unit, inputs, fires)
     of = words.units_below(inputs, relation)
-    parts = (*unit.parts, ("relation", relation))
+    parts = (*unit.parts, ("relation", relation), ("brought", brought))
     return replace(
         unit, step="units below", condition=of, sentence=words.made_of(of, brought, unit.r2_held_out), parts=parts
     )

@@ -17,8 +17,8 @@ def by_chance(x: Floats, y: Floats, not_flat: Bools, seed: int) -> float | None:
 
     The largest of 200 permutations, so of the maximum over features and units: choosing the best is allowed for. x:
     (N, S, F), y: (N, S, U), not_flat: (N, S) of the images that score. Images are permuted in blocks, none to its own
-    place, and the k-th of a block only with the k-th of others, which is looked at in the same places: what the position
-    explains is kept. All comes from the products of each block of features with each block of values, so a
+    place, and the k-th of a block only with the k-th of others, which is looked at in the same places: what the
+    position explains is kept. All comes from the products of each block of features with each block of values, so a
     permutation costs no pass. None where there are fewer images than blocks.
     """
     each = len(x) // BLOCKS
@@ -43,7 +43,8 @@ def by_chance(x: Floats, y: Floats, not_flat: Bools, seed: int) -> float | None:
 def _largest(left: Floats, units: Floats, moves: Floats) -> float:
     """Return the largest R2 of some units (blocks, n, U) in all permutations.
 
-    left: (blocks, n, F + 1), the features of patches that are not flat and, last, whether they are. moves: see `_moves`.
+    left: (blocks, n, F + 1), the features of patches that are not flat and, last, whether they are. moves: see
+    `_moves`.
     """
     across = np.moveaxis(units, 1, 0).reshape(units.shape[1], -1)
     products = np.stack([(block.T @ across).reshape(-1, BLOCKS, units.shape[2]) for block in left])
@@ -63,7 +64,7 @@ def _largest(left: Floats, units: Floats, moves: Floats) -> float:
 
 
 def _moves(rng: np.random.Generator) -> Floats:
-    """Return the permutations of blocks as (PERMUTATIONS, BLOCKS^2): 1 where a block of features meets one of values."""
+    """Return permutations of blocks, (PERMUTATIONS, BLOCKS^2): 1 where a block of features meets one of values."""
     moves = np.zeros((PERMUTATIONS, BLOCKS, BLOCKS), np.float32)
     for move in moves:
         move[np.arange(BLOCKS), _derangement(rng)] = 1
@@ -81,10 +82,10 @@ def _derangement(rng: np.random.Generator) -> np.ndarray[tuple[int], np.dtype[np
 def random_kernels(seen: Floats, x: Floats, y: Floats, positive: Floats | None, seed: int) -> Floats:
     """Return of each unit the share of random kernels, in per cent, whose best feature explains less, (U,).
 
-    seen: (n, P) what patches show, x: (n, F) their features, y: (n, U) the units, of patches that are not flat. positive: (U,)
-    the share of these patches on which a unit fires; None for signed values, which have no threshold. A kernel's weights
-    are independent and normal; its norm does not matter, since R2 does not change with it, and its bias gives the
-    unit's firing rate. The same is asked of both: the largest R2 of one feature on the same patches.
+    seen: (n, P) what patches show, x: (n, F) their features, y: (n, U) the units, of patches that are not flat.
+    positive: (U,) the share of these patches on which a unit fires; None for signed values, which have no threshold.
+    A kernel's weights are independent and normal; its norm does not matter, since R2 does not change with it, and its
+    bias gives the unit's firing rate. The same is asked of both: the largest R2 of one feature on the same patches.
     """
     step = -(-len(seen) // _LOOKED_AT)
     seen, x, y = seen[::step], x[::step], y[::step]

@@ -84,12 +84,13 @@ class UnitCondition:
 
     condition: in words, None where there is no simple one. sentence: with its figures. parts: the sentence as a kind
     with its parameters. features: of the fit, the first one first; none where `step` is not "picture", and those
-    tried stay in `parts`. r2_held_out: on patches that are not flat, with the features that are named; r2_one, r2_three:
-    with the first and with up to three. r2_everywhere: on all patches. f1: of {predicted > t} against {real > t}, t the
-    unit's 0.995 quantile; f1_same_rate: with as many predicted as real; f1_constant: of the best guess that knows only how often. ceiling: R2 of a fit on all
-    pixels. runner_up: another condition nearly as good. by_chance: the largest R2 in 200 permutations of the images.
-    random_percentile: the share of random kernels, in per cent, whose best feature explains less. inputs: units
-    below. images: how many were scored. reason: why there is no figure.
+    tried stay in `parts`. r2_held_out: on patches that are not flat, with the features that are named; r2_one,
+    r2_three: with the first and with up to three. r2_everywhere: on all patches. f1: of {predicted > t} against {real
+    > t}, t the unit's 0.995 quantile; f1_same_rate: with as many predicted as real; f1_constant: of the best guess
+    that knows only how often. ceiling: R2 of a fit on all pixels. runner_up: another condition nearly as good.
+    by_chance: the largest R2 in 200 permutations of the images. random_percentile: the share of random kernels, in
+    per cent, whose best feature explains less. inputs: units below. images: how many were scored. reason: why there
+    is no figure.
     """
 
     unit: int
@@ -121,9 +122,9 @@ class LayerConditions:
     """What a layer's units answer to.
 
     counts: units by the kind of their condition, "none" for those without a simple one, "n/a" for those without a
-    figure. summary: the same in words. gaps: angles of edges that no unit answers to, where the layer has units for edges; said in
-    `missing`. images: (choose, score), how many. patches, not_flat: how many patches were scored, and how many of them
-    are not flat. notes: what holds for all units, in sentences.
+    figure. summary: the same in words. gaps: angles of edges that no unit answers to, where the layer has units for
+    edges; said in `missing`. images: (choose, score), how many. patches, not_flat: how many patches were scored, and
+    how many of them are not flat. notes: what holds for all units, in sentences.
     """
 
     units: tuple[UnitCondition, ...]

@@ -15,11 +15,11 @@ _PENALTIES = (1e-4, 1e-2)  # of ridge, shares of the mean variance of its inputs
 def f1(real: Floats, predicted: Floats) -> tuple[Floats, Floats, Floats]:
     """Return F1 of {predicted > t} against {real > t} of each unit, that at equal rates, and the best constant guess's.
 
-    real, predicted: (n, U). t is the unit's own quantile. A fit comes out nearer to the mean than what it is fitted to, so few
-    predictions may reach t: the second figure, (U,) as all, asks for as many strong predictions as there are strong
-    values: those above the quantile of the predictions. Where the largest value is the quantile itself, or a unit does
-    not vary, no patch lies above t and all are NaN. The guess knows only the share p that lies above: to say yes everywhere
-    scores 2p / (1 + p), more than any other constant rate.
+    real, predicted: (n, U). t is the unit's own quantile. A fit comes out nearer to the mean than what it is fitted
+    to, so few predictions may reach t: the second figure, (U,) as all, asks for as many strong predictions as there
+    are strong values: those above the quantile of the predictions. Where the largest value is the quantile itself, or
+    a unit does not vary, no patch lies above t and all are NaN. The guess knows only the share p that lies above: to
+    say yes everywhere scores 2p / (1 + p), more than any other constant rate.
     """
     at = min(int(QUANTILE * len(real)), len(real) - 1)
     threshold, own = (np.partition(values, at, axis=0)[at] for values in (real, predicted))
@@ -36,7 +36,7 @@ def f1(real: Floats, predicted: Floats) -> tuple[Floats, Floats, Floats]:
 def ceiling(
     fitted: tuple[Floats, Floats], judge: tuple[Floats, Floats], scored: tuple[Floats, Floats], seed: int
 ) -> Floats:
-    """Return the R2 on `scored` that ridge regression on pixels reaches for each unit, (U,): of two ways the better one.
+    """Return the R2 on `scored` that ridge regression on pixels reaches for each unit, (U,): the better of two ways.
 
     On all pixels of the field, and on these and 512 random ReLU features of them (Rahimi & Recht 2007). Each argument:
     pixels (n, P) and units (n, U); the penalty is chosen on `judge`.
@@ -70,9 +70,9 @@ def _ridge(x: list[Floats], y: list[Floats]) -> Floats:
         weights = np.linalg.solve(ridge, right).astype(np.float32)
         judged, scored = (_r2(y[at], centred[at] @ weights + level) for at in (1, 2))
         best = np.where(judged > best[0], [judged, scored], best)
-    return best[1]
+    return np.asarray(best[1])
 
 
 def _r2(real: Floats, predicted: Floats) -> Floats:
     total = ((real - real.mean(axis=0)) ** 2).sum(axis=0)
-    return 1 - ((real - predicted) ** 2).sum(axis=0) / np.where(total > 0, total, np.inf)
+    return np.asarray(1 - ((real - predicted) ** 2).sum(axis=0) / np.where(total > 0, total, np.inf))

@@ -1,4 +1,4 @@
-"""What units answer to that are no convolutions on pictures: brightness and position of what they are given, or nothing.
+"""Units that are no convolutions on pictures: brightness and position of what they see, or no words at all.
 
 Dense units on pictures (and whatever has one value per picture), units on vectors, and those on series and volumes.
 """
@@ -86,9 +86,9 @@ def of_places(
 ) -> LayerConditions:
     """Describe units with positions in series, (N, L, C), or volumes, (N, D, H, W, C).
 
-    By the level, its slope and how much it varies in the field of a position, channel by channel up to eight, and by where
-    the position lies. places: (N, S, axes), the sampled positions. values: (N, S, U). field, map_shape: along each axis.
-    Beyond the border there are zeros.
+    By the level, its slope and how much it varies in the field of a position, channel by channel up to eight, and by
+    where the position lies. places: (N, S, axes), the sampled positions. values: (N, S, U). field, map_shape: along
+    each axis. Beyond the border there are zeros.
     """
     seen = _blocks(images, places, field)
     channels = seen.shape[-1]
@@ -171,4 +171,4 @@ def _blocks(images: Floats, places: Ints, field: Sequence[Axis]) -> Floats:
     for number, size in enumerate(sizes):
         found = np.diff(found, axis=2 + number)
         found /= size.reshape(-1, *[1] * (len(field) - number))
-    return found.astype(np.float32)
+    return np.asarray(found, np.float32)

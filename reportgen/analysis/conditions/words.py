@@ -42,12 +42,12 @@ _SIMPLE = {
     ("brightness", -1): text("dark pictures"),
     ("variation", 1): text("pictures of strong contrast"),
     ("variation", -1): text("pictures of weak contrast"),
-    ("weight row", 1): text("brightness in the lower part of the picture"),
-    ("weight row", -1): text("brightness in the upper part of the picture"),
-    ("weight column", 1): text("brightness in the right part of the picture"),
-    ("weight column", -1): text("brightness in the left part of the picture"),
-    ("spread", 1): text("brightness far from the middle of the picture"),
-    ("spread", -1): text("brightness near the middle of the picture"),
+    ("weight row", 1): text("things in the lower part of the picture"),
+    ("weight row", -1): text("things in the upper part of the picture"),
+    ("weight column", 1): text("things in the right part of the picture"),
+    ("weight column", -1): text("things in the left part of the picture"),
+    ("spread", 1): text("things far from the middle of the picture"),
+    ("spread", -1): text("things near the middle of the picture"),
     ("time", 1): text("late steps"),
     ("time", -1): text("early steps"),
     ("plane", 1): text("the last planes"),
@@ -62,7 +62,7 @@ def condition(feature: Feature, ink: Ink | None, scales: int = 1) -> Text:
 
     Where there is more than one, the feature's own is said too.
     """
-    found = _on_series(feature) or _SIMPLE.get((feature.kind, feature.polarity))
+    found = _on_series(feature) or _on_drawing(feature, ink) or _SIMPLE.get((feature.kind, feature.polarity))
     if found is None:
         found = _OF_PICTURES[feature.kind](feature, ink)
     if feature.scale is None or scales < 2:
@@ -142,9 +142,30 @@ def _outline(feature: Feature, ink: Ink | None) -> Text:
 
 
 _OF_PICTURES: dict[str, Callable[[Feature, Ink | None], Text]] = {
-    "edge": _edge, "bar": _bar, "dot": _dot, "corner": _corner, "end": _end, "level": _level, "side": _side, "field": _field,
-    "outline": _outline,
+    "edge": _edge, "bar": _bar, "dot": _dot, "corner": _corner, "end": _end, "level": _level, "side": _side, "field":
+    _field, "outline": _outline,
 }  # fmt: skip
+
+
+_INK = {
+    ("brightness", 1): text("much ink"),
+    ("brightness", -1): text("little ink"),
+    ("weight row", 1): text("ink in the lower part of the picture"),
+    ("weight row", -1): text("ink in the upper part of the picture"),
+    ("weight column", 1): text("ink in the right part of the picture"),
+    ("weight column", -1): text("ink in the left part of the picture"),
+    ("spread", 1): text("ink far from the middle of the picture"),
+    ("spread", -1): text("ink near the middle of the picture"),
+}
+"""Of whole pictures that are drawn in ink; for brightness, the polarity is that of ink."""
+
+
+def _on_drawing(feature: Feature, ink: Ink | None) -> Text | None:
+    """Return the words for features of a whole picture, None of others, and where it is not drawn in ink."""
+    if ink is None:
+        return None
+    dark = ink == "dark" and feature.kind == "brightness"
+    return _INK.get((feature.kind, -feature.polarity if dark else feature.polarity))
 
 
 def _on_series(feature: Feature) -> Text | None:
@@ -233,6 +254,7 @@ def figures(found: Mapping[str, float | None], others: Text | None) -> list[Text
         add("r2_all", lambda r2: text("{r2} with {others} as well", r2=r2, others=others))
     add("ceiling", lambda r2: text("{r2} attainable from the pixels", r2=r2))
     add("by_chance", lambda r2: text("by chance at most {r2}", r2=r2))
+    add("each_by_chance", lambda r2: text("one of them by chance at most {r2}", r2=r2))
     if (rank := found.get("random_percentile")) is not None and rank < 95:
         made.append(text("{share} of random kernels do as well", share=percent(1 - rank / 100)))
     return made
@@ -259,15 +281,16 @@ def units_below(inputs: Sequence[Input], relation: str) -> Text:
 
 
 def made_of(of: Text, brought: float, r2: float | None) -> Text:
-    """Return the sentence of a unit that is described by those below. brought: share of the variance before activation."""
+    """Return the sentence of a unit that is described by those below. brought: of the variance before activation."""
     if r2 is None:
         return text(
-            "Fires on {condition}: they bring {share} of its variance before the activation.",
+            "Fires with {condition}: they bring {share} of its variance before the activation.",
             condition=of,
             share=share(brought),
         )
     return text(
-        "Fires on {condition}: they bring {share} of its variance before the activation (words about the picture explain {r2}).",
+        "Fires with {condition}: they bring {share} of its variance before the activation "
+        "(words about the picture explain {r2}).",
         condition=of, share=share(brought), r2=share(r2),
     )  # fmt: skip
 
@@ -299,9 +322,10 @@ def on_images(of: Text, r2: float, figures: Sequence[Text]) -> Text:
 
 
 _GROUPS = {
-    "edge": "edge", "bar": "line", "dot": "dot", "corner": "corner", "end": "corner", "level": "level", "side": "level", "field": "level",
-    "contrast": "outline", "outline": "outline", "red-green": "colour", "blue-yellow": "colour", "saturation": "colour",
-    "brightness": "level", "variation": "outline", "light": "level", "value": "level", "input": "input", "slope": "edge",
+    "edge": "edge", "bar": "line", "dot": "dot", "corner": "corner", "end": "corner", "level": "level", "side":
+    "level", "field": "level", "contrast": "outline", "outline": "outline", "red-green": "colour", "blue-yellow":
+    "colour", "saturation": "colour", "brightness": "level", "variation": "outline", "light": "level", "value":
+    "level", "input": "input", "slope": "edge",
 }  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""How well the features of a basis describe the units of a layer: chosen on one half of the images, scored on the other."""
+"""How well a basis of features describes a layer's units: chosen on one half of the images, scored on the other."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -21,7 +21,7 @@ from reportgen.analysis.conditions.result import (
     UnitCondition,
     Weighted,
 )
-from reportgen.texts import Text, text
+from reportgen.texts import Text, literal, text
 
 SIMPLE = 0.5
 """Words describe a unit where they explain at least this share of its variance, and more than chance."""
@@ -30,6 +30,7 @@ NEAR = 0.03
 """Another condition that explains less by no more than this is named as well."""
 
 _LEAST = 100  # patches, or images, that are not flat: to choose on and to score on
+_LEAST_FIRING = 20  # patches, or images, on each side: of fewer, a share of variance says nothing
 _EDGES = 4  # so many units for edges make a layer in which a missing direction is worth saying
 
 
@@ -52,9 +53,9 @@ class Target:
 class Figures:
     """Of all units of a layer, each (U,) where nothing else is said; NaN where undefined.
 
-    chosen: Fit on all that choose, with up to three features. count: how many of them are named. r2: (3, U) on patches that
-    are not flat with one, two and three. everywhere: with the first alone, and with those named, (2, U). strong: see
-    `score.f1`.
+    chosen: Fit on all that choose, with up to three features. count: how many of them are named. r2: (3, U) on
+    patches that are not flat with one, two and three. everywhere: with the first alone, and with those named, (2, U).
+    strong: see `score.f1`.
     """
 
     chosen: Fit
@@ -75,7 +76,13 @@ class Work:
     def __init__(self, target: Target, cut: Cuts, measured: Measured) -> None:
         self.target, self.cut, self.measured = target, cut, measured
         features, units = measured.values.shape[2], target.values.shape[2]
-        self.varies = np.ptp(target.values.reshape(-1, units), axis=0) > 0
+        values = target.values.reshape(-1, units)
+        self.finite = np.isfinite(values).all(axis=0)
+        if not self.finite.all():
+            self.target = target = replace(target, values=np.where(self.finite, target.values, 0))
+            values = target.values.reshape(-1, units)
+        self.lowest = values.min(axis=0)
+        self.varies = values.max(axis=0) > self.lowest
         chosen = cut.choose if cut.choose.any() else np.ones(len(cut.choose), np.bool_)
         self.x = _scaled(measured.values, measured.values[chosen].reshape(-1, features))
         self.y = _scaled(target.values, target.values[chosen].reshape(-1, units))
@@ -94,6 +101,7 @@ class Work:
         return np.flatnonzero(images[:, np.newaxis] & self.measured.not_flat)
 
     def figures(self, seed: int) -> Figures:
+        """Choose and weigh the features of all units, and score them."""
         parts = {name: self.part(name) for name in self.of}
         found = {name: fit.moments(*part) for name, part in parts.items()}
         chosen = fit.greedy(found["fit"], self.said)
@@ -156,13 +164,15 @@ class Work:
             "r2_everywhere": None if self.target.whole else _number(found.everywhere[0 if single else 1, unit]),
             "r2_all": together if len(features) > 1 and single else None,
             "ceiling": None if ceiling is None else max(ceiling, together),
-            "by_chance": found.by_chance,
+            "by_chance": found.by_chance if single or len(features) < 2 else None,
+            "each_by_chance": None if single or len(features) < 2 else found.by_chance,
             "random_percentile": None if found.random is None else _number(found.random[unit]),
         }
         f1, same_rate, constant = (_number(figure[unit]) for figure in found.strong)
-        simple = bool(features) and r2 >= SIMPLE and r2 > (found.by_chance or 0.0)
+        chance = (found.by_chance or 0.0) * (1 if single else len(features))
+        simple = bool(features) and r2 >= SIMPLE and r2 > chance
         made = UnitCondition(
-            unit, "picture" if simple else "none", None, text(""), (), features,
+            unit, "picture" if simple else "none", None, literal(""), (), features,
             r2_held_out=together if features else None,
             r2_one=one if features else None,
             r2_three=_number(found.r2[-1, unit]) if features else None,
@@ -197,11 +207,18 @@ class Work:
 
     def _reason(self, unit: int, found: Figures) -> Text | None:
         """Return why there is no figure of a unit."""
+        if not self.finite[unit]:
+            return text("it has values that are not finite")
         if not self.varies[unit]:
             return text("it has the same value everywhere")
         if min(len(self.flattened(self.cut.choose)), len(self.flattened(~self.cut.choose))) < _LEAST:
             few = text("there are too few images"), text("there are too few patches that are not flat")
             return few[not self.target.whole]
+        fires = np.logical_and(self.target.values[..., unit] > self.lowest[unit], self.measured.not_flat)
+        sides = self.cut.choose, ~self.cut.choose
+        if min(int(fires[side].sum()) for side in sides) < _LEAST_FIRING:
+            rare = text("it fires on too few images"), text("it fires on too few patches that are not flat")
+            return rare[not self.target.whole]
         if np.isnan(found.r2[0, unit]):
             same = (
                 text("it has the same value on all images that are scored"),
@@ -210,7 +227,8 @@ class Work:
             return same[not self.target.whole]
         return None
 
-    def layer(self, units: Sequence[UnitCondition]) -> LayerConditions:
+    def layer(self, units: Sequence[UnitCondition], notes: Sequence[Text] = ()) -> LayerConditions:
+        """Return what is found of all units, with the counts. notes: what holds for all of them."""
         counts = Counter(_group(unit) for unit in units)
         gaps = self._gaps(units) if counts["edge"] >= _EDGES else ()
         scores = ~self.cut.choose
@@ -226,6 +244,7 @@ class Work:
             (int(self.cut.choose.sum()), int(scores.sum())),
             int(scores.sum()) * self.target.values.shape[1],
             int(self.measured.not_flat[scores].sum()),
+            tuple(notes),
         )
 
     def _gaps(self, units: Sequence[UnitCondition]) -> tuple[int, ...]:
