@@ -1,5 +1,6 @@
 """Conditions in words: planted kernels get their true names, random and shuffled ones none, and slow code agrees."""
 
+import tracemalloc
 from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
@@ -10,7 +11,7 @@ import pytest
 from scipy.optimize import nnls
 
 import reportgen
-from reportgen.analysis.conditions import basis, cuts, fit, ink, kernels, layer, patches, score
+from reportgen.analysis.conditions import basis, cuts, fit, ink, kernels, layer, nulls, patches, score
 from reportgen.analysis.conditions.below import Below, made_of
 from reportgen.analysis.conditions.classes import Labels
 from reportgen.analysis.conditions.layer import Sampled
@@ -540,7 +541,8 @@ def test_what_cannot_be_said_has_its_reason() -> None:
     found = layer.conditions(sampled(images, maps, (Along(3, 1, -1), Along(3, 1, -1)), cut), cut)
     reasons = [None if unit.reason is None else str(unit.reason) for unit in found.units]
     assert reasons == ["it has values that are not finite", "it fires on too few patches that are not flat", None]
-    assert [str(note) for note in found.notes] == ["Beyond the border of the picture, features see zeros."]
+    assert found.notes[0].startswith("Chosen on ")
+    assert [str(note) for note in found.notes[1:]] == ["Beyond the border of the picture, features see zeros."]
 
 
 @pytest.mark.parametrize("side", [False, True])
@@ -560,3 +562,45 @@ def test_the_same_twice_and_for_each_unit_alone() -> None:
     assert [one.feature for one in alone.features] == [one.feature for one in among.features]
     repeated = layer.conditions(sampled(scenes(), maps, (Along(3), Along(3)), cut), cut, kernel=weights)
     assert repeated == found
+
+
+def test_permutations_from_products_are_those_of_the_images() -> None:
+    rng = np.random.default_rng(0)
+    x, y = rng.standard_normal((64, 5, 4)).astype(np.float32), rng.standard_normal((64, 5, 3)).astype(np.float32)
+    x[..., 2] += y[..., 1]  # a true relation, which a permutation must break
+    there = rng.random((64, 5)) < 0.7
+    moves = nulls._moves(np.random.default_rng(7))
+    best = 0.0
+    for move in moves.reshape(-1, cuts.BLOCKS, cuts.BLOCKS):
+        moved = y.reshape(cuts.BLOCKS, 4, 5, 3)[move.argmax(axis=1)].reshape(64, 5, 3)
+        assert (move.sum(axis=0) == 1).all() and not np.diag(move).any()
+        for feature in range(4):
+            for unit in range(3):
+                r = np.corrcoef(x[there][:, feature], moved[there][:, unit])[0, 1]
+                best = max(best, max(r, 0) ** 2)
+    assert nulls.by_chance(x, y, there, 7) == pytest.approx(best, abs=1e-4)
+    assert best < 0.2 < np.corrcoef(x[there][:, 2], y[there][:, 1])[0, 1] ** 2
+
+
+def test_positions_from_elsewhere_and_kernels_of_another_size_are_refused() -> None:
+    cut = cuts.cuts(digits())
+    rows = np.random.default_rng(0).integers(0, 26, (600, 4))
+    made = Sampled(digits(), rows, rows, np.zeros((600, 4, 1)), (Along(3), Along(3)), (26, 26))
+    with pytest.raises(ValueError, match="positions"):
+        layer.conditions(made, cut)
+    fitting = sampled(digits(), np.zeros((600, 26, 26, 1)), (Along(3), Along(3)), cut)
+    with pytest.raises(ValueError, match="kernel"):
+        layer.conditions(fitting, cut, kernel=np.zeros((1, 5, 5, 1)))
+
+
+def test_large_fields_on_large_pictures_take_little_memory() -> None:
+    images = np.repeat(np.repeat(scenes(300), 6, axis=1), 6, axis=2)
+    cut = cuts.cuts(images)
+    maps = np.random.default_rng(0).random((300, 7, 7, 4))
+    axis = Along(99, 16, -33)
+    made = sampled(images, maps, (axis, axis), cut)
+    tracemalloc.start()
+    found = layer.conditions(made, cut)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 0.5 * 2**30 and {unit.step for unit in found.units} == {"none"}

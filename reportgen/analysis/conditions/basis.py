@@ -23,7 +23,6 @@ SCALES = (1, 2, 4)
 _SIGMA = 0.85  # of the scale: at 3x3 the weights are then Sobel's 1, 2, 1
 _STEP = 45
 _MEANS = ("level", "side")  # of brightness: to count negative ones as 0 would ask where black begins
-_CHUNK = 4_000_000  # values of patches that are in memory at once
 
 
 @dataclass(frozen=True)
@@ -66,11 +65,9 @@ def measure(images: Floats, rows: Ints, columns: Ints, look: Look) -> Measured:
     """Measure every feature at positions (N, S) of images (N, H, W, C), some images at a time."""
     features = _features(look)
     pixels = patches.WINDOW**2 * images.shape[-1] * max(rows.shape[1], 1)
-    step = max(_CHUNK // pixels, 1)
     values = np.empty((*rows.shape, len(features)), np.float32)
     seen: list[Floats] = []
-    for start in range(0, len(images), step):
-        these = slice(start, start + step)
+    for these in patches.in_turn(images, pixels):
         field = patches.whole(images[these], rows[these], columns[these], look.field)
         seen.append(field.reshape(*field.shape[:2], -1))
         _fill(values[these], images[these], rows[these], columns[these], look, field)

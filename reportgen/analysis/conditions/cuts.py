@@ -32,6 +32,14 @@ def cuts(images: Floats) -> Cuts:
     return Cuts(choose, choose & (first[:, 1] % 2 == 0))
 
 
+def aligned(places: Ints, choose: Bools) -> bool:
+    """Return whether scoring images can be permuted within a position, as `positions` has it. places: (N, S)."""
+    scored = places[~choose]
+    each = len(scored) // BLOCKS
+    blocks = scored[: each * BLOCKS].reshape(BLOCKS, each, places.shape[1])
+    return bool((blocks == blocks[:1]).all())
+
+
 def positions(shape: tuple[int, int], choose: Bools, each: int, seed: int) -> tuple[Ints, Ints]:
     """Return the rows and columns, (N, S), at which the map of each image is looked at; S is `each` at most.
 

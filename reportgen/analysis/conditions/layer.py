@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from reportgen.analysis.conditions import basis, classes, kernels, patches, words
+from reportgen.analysis.conditions import basis, classes, cuts, kernels, patches, words
 from reportgen.analysis.conditions import below as layer_below
 from reportgen.analysis.conditions.basis import Look, Measured
 from reportgen.analysis.conditions.below import Below, Made
@@ -53,9 +53,15 @@ def conditions(
 
     kernel: (U, h, w, C) of a first convolution, whose positions see just the field and nothing but the pixels. below:
     of a deeper one. Features are looked for in the picture first; a unit that they do not describe is described by
-    the units below it, then by a class.
+    the units below it, then by a class. Raises ValueError for positions that do not come from `cuts.positions`, and for a
+    kernel that is not as large as the field.
     """
     from threadpoolctl import threadpool_limits
+
+    if not (cuts.aligned(sampled.rows, cut.choose) and cuts.aligned(sampled.columns, cut.choose)):
+        raise ValueError("the positions are not those of cuts.positions")
+    if kernel is not None and kernel.shape[1:3] != tuple(axis.size for axis in sampled.field):
+        raise ValueError("the kernel is not as large as the field")
 
     # threads of OpenBLAS that wait for a busy core make small products slower by far
     with threadpool_limits(1, user_api="blas"):

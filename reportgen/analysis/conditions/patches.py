@@ -1,5 +1,6 @@
 """Patches of pictures: what the field of a position shows, and a window about its centre."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -15,6 +16,9 @@ GRID = 8
 
 FLAT = 0.02
 """A patch is flat where its values differ by no more than this share of the range of all pixels."""
+
+
+_AT_ONCE = 4_000_000  # values that are in memory at once, roughly
 
 
 class Axis(Protocol):
@@ -46,6 +50,13 @@ def window(axis: Axis, size: int) -> Along:
     """Return the window of about so many pixels about the centre of a field: of the same parity, so it is centred."""
     size = min(axis.size, size + (axis.size - size) % 2 if axis.size > size else axis.size)
     return Along(size, axis.jump, axis.start + (axis.size - size) // 2)
+
+
+def in_turn(images: Floats, each: int) -> Iterator[slice]:
+    """Yield slices of images (N, ...) that are gone through at once. each: values that are made of one image."""
+    step = max(_AT_ONCE // max(each, int(np.prod(images.shape[1:]))), 1)
+    for start in range(0, len(images), step):
+        yield slice(start, start + step)
 
 
 def gather(images: Floats, rows: Ints, columns: Ints, field: tuple[Axis, Axis]) -> Floats:

@@ -46,7 +46,8 @@ def of_pictures(
     }  # fmt: skip
     zero = np.zeros((len(images), 1), np.int64)
     field = (Along(images.shape[1]), Along(images.shape[2]))
-    seen = patches.shrunk(images, zero, zero, field).reshape(len(images), 1, -1)
+    blocks = [patches.shrunk(images[some], zero[some], zero[some], field) for some in patches.in_turn(images, 0)]
+    seen = np.concatenate(blocks).reshape(len(images), 1, -1)
     drawn = ink(images)
     target = Target(values[:, np.newaxis], signed, drawn, whole=True)
     return _described(target, cut, _both_signs(named, seen), labels, seed)
@@ -90,7 +91,8 @@ def of_places(
     where the position lies. places: (N, S, axes), the sampled positions. values: (N, S, U). field, map_shape: along
     each axis. Beyond the border there are zeros.
     """
-    seen = _blocks(images, places, field)
+    some = patches.in_turn(images, 0)
+    seen = np.concatenate([_blocks(images[these], places[these], field) for these in some])
     channels = seen.shape[-1]
     axes = tuple(range(2, seen.ndim - 1))
     level, spread = seen.mean(axis=axes), seen.std(axis=axes)

@@ -77,12 +77,12 @@ class Work:
         self.target, self.cut, self.measured = target, cut, measured
         features, units = measured.values.shape[2], target.values.shape[2]
         values = target.values.reshape(-1, units)
-        self.finite = np.isfinite(values).all(axis=0)
+        self.finite = np.asarray(np.isfinite(values).all(axis=0))
         if not self.finite.all():
             self.target = target = replace(target, values=np.where(self.finite, target.values, 0))
             values = target.values.reshape(-1, units)
         self.lowest = values.min(axis=0)
-        self.varies = values.max(axis=0) > self.lowest
+        self.varies = np.asarray(values.max(axis=0) > self.lowest)
         chosen = cut.choose if cut.choose.any() else np.ones(len(cut.choose), np.bool_)
         self.x = _scaled(measured.values, measured.values[chosen].reshape(-1, features))
         self.y = _scaled(target.values, target.values[chosen].reshape(-1, units))
@@ -214,7 +214,7 @@ class Work:
         if min(len(self.flattened(self.cut.choose)), len(self.flattened(~self.cut.choose))) < _LEAST:
             few = text("there are too few images"), text("there are too few patches that are not flat")
             return few[not self.target.whole]
-        fires = np.logical_and(self.target.values[..., unit] > self.lowest[unit], self.measured.not_flat)
+        fires = np.greater(self.target.values[..., unit], self.lowest[unit]) & self.measured.not_flat
         sides = self.cut.choose, ~self.cut.choose
         if min(int(fires[side].sum()) for side in sides) < _LEAST_FIRING:
             rare = text("it fires on too few images"), text("it fires on too few patches that are not flat")
@@ -244,7 +244,21 @@ class Work:
             (int(self.cut.choose.sum()), int(scores.sum())),
             int(scores.sum()) * self.target.values.shape[1],
             int(self.measured.not_flat[scores].sum()),
-            tuple(notes),
+            (self._n(scores), *notes),
+        )
+
+    def _n(self, scores: Bools) -> Text:
+        """Return how many images, and patches of them, the figures are from."""
+        chosen, scored = f"{int(self.cut.choose.sum()):,}", f"{int(scores.sum()):,}"
+        if self.target.whole:
+            return text("Chosen on {chosen} images, scored on {scored} others.", chosen=chosen, scored=scored)
+        patches, not_flat = int(scores.sum()) * self.target.values.shape[1], int(self.measured.not_flat[scores].sum())
+        return text(
+            "Chosen on {chosen} images, scored on {scored} others: on {patches} patches, {not_flat} of them not flat.",
+            chosen=chosen,
+            scored=scored,
+            patches=f"{patches:,}",
+            not_flat=f"{not_flat:,}",
         )
 
     def _gaps(self, units: Sequence[UnitCondition]) -> tuple[int, ...]:
