@@ -604,3 +604,22 @@ def test_large_fields_on_large_pictures_take_little_memory() -> None:
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 0.5 * 2**30 and {unit.step for unit in found.units} == {"none"}
+
+
+def test_where_words_end_is_said_at_every_step() -> None:
+    """A deeper unit of many inputs with mixed signs: neither the picture nor three units below describe it."""
+    _, maps, cut, below = planted()
+    used = [unit for unit in range(maps.shape[-1]) if unit != ZERO]
+    lower = maps[..., used] / maps[..., used].std(axis=(0, 1, 2))
+    rng = np.random.default_rng(2)
+    weights = rng.standard_normal((6, 5, 5, len(used)))
+    upper = np.maximum(convolved(lower, weights), 0)
+    conditions = [below.units[unit].condition for unit in used]
+    made = Below(lower, weights, (Along(5), Along(5)), conditions)
+    found = layer.conditions(sampled(scenes(), upper, (Along(7), Along(7)), cut), cut, below=made)
+    ended = [unit for unit in found.units if unit.step == "none"]
+    assert ended, [str(unit.sentence) for unit in found.units]
+    for unit in ended:
+        assert unit.sentence.startswith("No simple condition: words end here, at ")
+        assert "Of the units below, " in unit.sentence or not unit.inputs
+        assert dict(unit.parts).get("explained below", 0) < 0.5

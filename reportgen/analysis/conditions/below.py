@@ -87,6 +87,21 @@ def named(made: Made, below: Below, unit: int) -> tuple[Input, ...]:
     )
 
 
+def explained(made: Made, below: Below, unit: int, inputs: Sequence[Input]) -> float:
+    """Return the share of the variance of z that the sum of what these inputs bring explains, up to its scale.
+
+    Shares can be above 1 in sum where the other inputs work against these; a squared correlation cannot.
+    """
+    weights = below.kernel[unit].reshape(-1, len(below.conditions))
+    seen = made.seen.reshape(len(made.seen), *weights.shape)
+    those = [one.unit for one in inputs]
+    brought = np.einsum("npi,pi->n", seen[:, :, those], weights[:, those], optimize=True)
+    z = made.seen @ weights.ravel()
+    brought, z = brought - brought.mean(), z - z.mean()
+    whole = float((brought**2).sum() * (z**2).sum())
+    return float((brought * z).sum() ** 2 / whole) if whole > 0 else 0.0
+
+
 def relation(made: Made, below: Below, unit: int, inputs: Sequence[Input], fires: Bools) -> Relation:
     """Return how two units below work together: "or" where each alone makes the unit fire, "and" where only both do.
 

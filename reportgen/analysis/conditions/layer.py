@@ -53,8 +53,8 @@ def conditions(
 
     kernel: (U, h, w, C) of a first convolution, whose positions see just the field and nothing but the pixels. below:
     of a deeper one. Features are looked for in the picture first; a unit that they do not describe is described by
-    the units below it, then by a class. Raises ValueError for positions that do not come from `cuts.positions`, and for a
-    kernel that is not as large as the field.
+    the units below it, then by a class. Raises ValueError for positions that do not come from `cuts.positions`, and
+    for a kernel that is not as large as the field.
     """
     from threadpoolctl import threadpool_limits
 
@@ -122,13 +122,15 @@ def _by_units_below(unit: UnitCondition, sampled: Sampled, below: Below, made: M
         return unit
     inputs = layer_below.named(made, below, unit.unit)
     unit = replace(unit, inputs=inputs)
-    brought = sum(one.share for one in inputs)
-    if unit.step != "none" or brought < SIMPLE:
+    if unit.step != "none" or not inputs:
         return unit
+    explained = layer_below.explained(made, below, unit.unit, inputs)
+    parts = (*unit.parts, ("explained below", explained))
+    if explained < SIMPLE:
+        return replace(unit, sentence=words.not_below_either(unit.sentence, inputs, explained), parts=parts)
     fires = sampled.values.reshape(-1, sampled.values.shape[2])[made.which, unit.unit] > 0
     relation = layer_below.relation(made, below, unit.unit, inputs, fires)
     of = words.units_below(inputs, relation)
-    parts = (*unit.parts, ("relation", relation), ("brought", brought))
-    return replace(
-        unit, step="units below", condition=of, sentence=words.made_of(of, brought, unit.r2_held_out), parts=parts
-    )
+    sentence = words.made_of(of, explained, unit.r2_held_out)
+    parts = (*parts, ("relation", relation))
+    return replace(unit, step="units below", condition=of, sentence=sentence, parts=parts)

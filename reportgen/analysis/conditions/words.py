@@ -280,19 +280,28 @@ def units_below(inputs: Sequence[Input], relation: str) -> Text:
     return text("{units} below, added up", units=listed(items))
 
 
-def made_of(of: Text, brought: float, r2: float | None) -> Text:
-    """Return the sentence of a unit that is described by those below. brought: of the variance before activation."""
+def made_of(of: Text, explained: float, r2: float | None) -> Text:
+    """Return the sentence of a unit that is described by those below. explained: of its variance before activation."""
     if r2 is None:
         return text(
-            "Fires with {condition}: they bring {share} of its variance before the activation.",
-            condition=of,
-            share=share(brought),
-        )
+            "Fires with {condition}: they explain {share} of its variance before the activation.",
+            condition=of, share=share(explained),
+        )  # fmt: skip
     return text(
-        "Fires with {condition}: they bring {share} of its variance before the activation "
+        "Fires with {condition}: they explain {share} of its variance before the activation "
         "(words about the picture explain {r2}).",
-        condition=of, share=share(brought), r2=share(r2),
+        condition=of, share=share(explained), r2=share(r2),
     )  # fmt: skip
+
+
+def not_below_either(sentence: Text, inputs: Sequence[Input], explained: float) -> Text:
+    """Return the sentence of a unit without a simple condition, with the units below that explain most of it."""
+    units = listed([unit_below(one) for one in inputs])
+    more = text(
+        "Of the units below, {units} explain most: {share} of its variance before the activation.",
+        units=units, share=share(explained),
+    )  # fmt: skip
+    return joined(" ", [sentence, more])
 
 
 def of_class(label: str) -> Text:
