@@ -11,7 +11,7 @@ import pytest
 from scipy.optimize import nnls
 
 import reportgen
-from reportgen.analysis.conditions import basis, cuts, fit, ink, kernels, layer, nulls, patches, score
+from reportgen.analysis.conditions import basis, cuts, fit, ink, kernels, layer, nulls, patches, score, words
 from reportgen.analysis.conditions.below import Below, made_of
 from reportgen.analysis.conditions.classes import Labels
 from reportgen.analysis.conditions.layer import Sampled
@@ -623,3 +623,65 @@ def test_where_words_end_is_said_at_every_step() -> None:
         assert unit.sentence.startswith("No simple condition: words end here, at ")
         assert "Of the units below, " in unit.sentence or not unit.inputs
         assert dict(unit.parts).get("explained below", 0) < 0.5
+
+
+def strongest(picture: Array, said: str) -> tuple[int, int]:
+    """Return the row and column at which the feature of these words is largest, in a drawing of bright ink."""
+    look = basis.Look((Along(5, 1, -2), Along(5, 1, -2)), picture.shape, picture.shape, 1.0, False)
+    rows, columns = (axis.reshape(1, -1) for axis in np.indices(picture.shape))
+    found = basis.measure(picture[None, :, :, None].astype(np.float32), rows, columns, look)
+    (at,) = (
+        place
+        for place, feature in enumerate(found.features)
+        if feature.scale == 1
+        and (feature.rectified or feature.kind in ("level", "side"))
+        and words.condition(feature, "bright") == said
+    )
+    row, column = divmod(int(found.values[0, :, at].argmax()), picture.shape[1])
+    return row, column
+
+
+def square() -> Array:
+    made = np.zeros((24, 24))
+    made[6:16, 8:18] = 1
+    return made
+
+
+def stroke() -> Array:
+    made = np.zeros((24, 24))
+    made[10, 5:16] = 1
+    return made
+
+
+def rising() -> Array:
+    return np.eye(24)[::-1] * (np.arange(24) > 8) * (np.arange(24) < 16)
+
+
+@pytest.mark.parametrize(
+    ("picture", "said", "rows", "columns"),
+    [
+        (square(), "the upper edge of strokes", (5, 6), (9, 16)),
+        (square(), "the lower edge of strokes", (15, 16), (9, 16)),
+        (square(), "the left edge of strokes", (7, 14), (7, 8)),
+        (square(), "the right edge of strokes", (7, 14), (17, 18)),
+        (square(), "the upper right corner of strokes", (5, 7), (16, 18)),
+        (square(), "the lower left corner of strokes", (14, 16), (7, 9)),
+        (1 - square(), "bends of strokes, open towards the lower right", (5, 7), (7, 9)),
+        (square(), "ink on the lower side of the patch", (4, 14), (9, 16)),
+        (stroke(), "horizontal strokes", (10, 10), (5, 15)),
+        (stroke(), "ends of strokes that point towards the right", (10, 10), (14, 16)),
+        (stroke(), "ends of strokes that point towards the left", (10, 10), (4, 6)),
+        (1 - stroke(), "ends of gaps that point towards the right", (10, 10), (14, 16)),
+        (1 - stroke(), "horizontal gaps between strokes", (10, 10), (5, 15)),
+        (stroke().T, "ends of strokes that point towards the bottom", (14, 16), (10, 10)),
+        (stroke().T, "vertical strokes", (5, 15), (10, 10)),
+        (rising(), "strokes rising to the right", (8, 14), (9, 15)),
+        (rising(), "ends of strokes that point towards the upper right", (7, 9), (14, 16)),
+        (rising()[::-1], "strokes falling to the right", (9, 15), (9, 15)),
+    ],
+)
+def test_the_words_are_about_what_is_there(
+    picture: Array, said: str, rows: tuple[int, int], columns: tuple[int, int]
+) -> None:
+    row, column = strongest(picture, said)
+    assert rows[0] <= row <= rows[1] and columns[0] <= column <= columns[1], (row, column)
