@@ -172,7 +172,8 @@ def _junctions(window: tuple[Axis, Axis], scale: int) -> list[tuple[Feature, lis
     found = []
     for angle in range(_STEP, 360, 2 * _STEP):
         u, v = _along(x, y, angle - _STEP), _along(x, y, angle + _STEP)
-        parts = [(u > -0.6) & (v > -0.6), u < -0.6, v < -0.6]
+        # the far parts of both sides, and what lies between: a slanting edge leaves these half as bright as its own side
+        parts = [(u > -0.6) & (v > -0.6), (u < -0.6) & (v > 0.6), (u > 0.6) & (v < -0.6), (u < -0.6) & (v < -0.6)]
         found.append((Feature("corner", angle, scale, 1, True), parts))
     for angle in range(0, 360, _STEP):
         u, v = _along(x, y, angle), _along(x, y, angle + 90)
