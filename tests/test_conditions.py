@@ -685,3 +685,18 @@ def test_the_words_are_about_what_is_there(
 ) -> None:
     row, column = strongest(picture, said)
     assert rows[0] <= row <= rows[1] and columns[0] <= column <= columns[1], (row, column)
+
+
+def test_signed_values_are_high_or_low_and_have_no_threshold() -> None:
+    images, cut = scenes(), planted()[2]
+    weights = np.stack([grey(sobel(90)), -grey(LINE), np.random.default_rng(0).standard_normal((3, 3, 3))])
+    pre = convolved(images, weights)
+    made = sampled(images, pre, (Along(3), Along(3)), cut, signed=True)
+    found = layer.conditions(made, cut, kernel=weights)
+    edge, gap = (first(unit) for unit in found.units[:2])
+    assert (edge.kind, edge.angle, edge.rectified) == ("edge", 90, False)
+    assert (gap.kind, gap.angle, gap.polarity, gap.rectified) == ("bar", 0, -1, False)
+    for unit in found.units[:2]:
+        assert unit.sentence.startswith("Is high on ") and unit.kernel is not None
+        assert unit.kernel.r2 == pytest.approx(unit.r2_one, abs=0.01)
+        assert unit.random_percentile == 100

@@ -172,7 +172,7 @@ def _junctions(window: tuple[Axis, Axis], scale: int) -> list[tuple[Feature, lis
     found = []
     for angle in range(_STEP, 360, 2 * _STEP):
         u, v = _along(x, y, angle - _STEP), _along(x, y, angle + _STEP)
-        # the far parts of both sides, and what lies between: a slanting edge leaves these half as bright as its own side
+        # the far parts of both sides, and what lies between: a slanting edge is half as bright there
         parts = [(u > -0.6) & (v > -0.6), (u < -0.6) & (v > 0.6), (u > 0.6) & (v < -0.6), (u < -0.6) & (v < -0.6)]
         found.append((Feature("corner", angle, scale, 1, True), parts))
     for angle in range(0, 360, _STEP):

@@ -1,6 +1,6 @@
 """What is found out about a layer's units: plain nouns. R2 is a share of variance, F1 and AUROC are shares too."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
@@ -137,4 +137,3 @@ class LayerConditions:
     patches: int
     not_flat: int
     notes: tuple[Text, ...] = ()
-    reasons: dict[str, Text] = field(default_factory=dict)
