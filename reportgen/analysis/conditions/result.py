@@ -82,15 +82,16 @@ class KernelReading:
 class UnitCondition:
     """What one unit answers to.
 
-    condition: in words, None where there is no simple one. sentence: with its figures. parts: the sentence as a kind
-    with its parameters. features: of the fit, the first one first; none where `step` is not "picture", and those
-    tried stay in `parts`. r2_held_out: on patches that are not flat, with the features that are named; r2_one,
-    r2_three: with the first and with up to three. r2_everywhere: on all patches. f1: of {predicted > t} against {real
-    > t}, t the unit's 0.995 quantile; f1_same_rate: with as many predicted as real; f1_constant: of the best guess
-    that knows only how often. ceiling: R2 of a fit on all pixels. runner_up: another condition nearly as good.
-    by_chance: the largest R2 in 200 permutations of the images. random_percentile: the share of random kernels, in
-    per cent, whose best feature explains less. inputs: units below. images: how many were scored. reason: why there
-    is no figure.
+    condition: in words, None where there is no simple one. sentence: with its figures. parts: what the sentence is made
+    of, kinds with their parameters. features: of the fit, the first one first, also where they explain too little to
+    be a condition. r2_held_out: on patches that are not flat, with all these features; r2_one, r2_three: with the
+    first, and with up to three, whether or not the later ones pay. r2_everywhere: on all patches, flat ones too. f1:
+    of {predicted > t} against {real > t} on all patches, t the unit's 0.995 quantile; f1_same_rate: with as many
+    predicted as real; f1_constant: of the best guess that knows only how often. ceiling: R2 of a fit on all pixels.
+    runner_up: another condition nearly as good. by_chance: the largest R2 of one feature, over features and units, in
+    200 permutations of the images. random_percentile: the share of random kernels, in per cent, whose best feature
+    explains less; None where nothing is known of what the layer is given. inputs: units below, also of a unit that the
+    picture describes. images: how many were scored. reason: why there is no figure.
     """
 
     unit: int
