@@ -1,0 +1,1 @@
+"""What a unit answers to, in words that carry their own score."""

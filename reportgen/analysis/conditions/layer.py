@@ -1,0 +1,136 @@
+"""What the units of a convolution on pictures answer to, in words with their scores."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from reportgen.analysis.conditions import basis, classes, cuts, kernels, patches, words
+from reportgen.analysis.conditions import below as layer_below
+from reportgen.analysis.conditions.basis import Look, Measured
+from reportgen.analysis.conditions.below import Below, Made
+from reportgen.analysis.conditions.classes import Labels
+from reportgen.analysis.conditions.cuts import Cuts
+from reportgen.analysis.conditions.ink import ink
+from reportgen.analysis.conditions.patches import Axis
+from reportgen.analysis.conditions.result import Floats, Ints, KernelReading, LayerConditions, UnitCondition
+from reportgen.analysis.conditions.work import SIMPLE, Target, Work
+from reportgen.i18n import Text, text
+
+_MOST_VALUES = 20_000_000  # of patches whose covariance is taken
+
+
+@dataclass(frozen=True)
+class Sampled:
+    """A convolution's maps at sampled positions, and the pictures that they are of.
+
+    images: (N, H, W, C) as the model receives them. rows, columns: (N, S), see `cuts.positions`. values: (N, S, U)
+    there. field: of a position, along rows and columns, in pixels. map_shape: (rows, columns). signed: whether values
+    are read before the activation, or may be negative. colour: whether channels are red, green and blue, in this
+    order and on one scale: else there are no words for colours.
+    """
+
+    images: Floats
+    rows: Ints
+    columns: Ints
+    values: Floats
+    field: tuple[Axis, Axis]
+    map_shape: tuple[int, int]
+    signed: bool = False
+    colour: bool = False
+
+
+def conditions(
+    sampled: Sampled,
+    cut: Cuts,
+    *,
+    kernel: Floats | None = None,
+    below: Below | None = None,
+    labels: Labels | None = None,
+    seed: int = 0,
+) -> LayerConditions:
+    """Return what each unit of a convolution answers to.
+
+    kernel: (U, h, w, C) of a first convolution, whose positions see just the field and nothing but the pixels. below:
+    of a deeper one. Features are looked for in the picture first; a unit that they do not describe is described by
+    the units below it, then by a class. Raises ValueError for positions that do not come from `cuts.positions`, and
+    for a kernel that is not as large as the field.
+    """
+    from threadpoolctl import threadpool_limits
+
+    if not (cuts.aligned(sampled.rows, cut.choose) and cuts.aligned(sampled.columns, cut.choose)):
+        raise ValueError("the positions are not those of cuts.positions")
+    if kernel is not None and kernel.shape[1:3] != tuple(axis.size for axis in sampled.field):
+        raise ValueError("the kernel is not as large as the field")
+
+    # threads of OpenBLAS that wait for a busy core make small products slower by far
+    with threadpool_limits(1, user_api="blas"):
+        return _conditions(sampled, cut, kernel, below, labels, seed)
+
+
+def _conditions(
+    sampled: Sampled, cut: Cuts, kernel: Floats | None, below: Below | None, labels: Labels | None, seed: int
+) -> LayerConditions:
+    span = float(np.ptp(sampled.images)) if sampled.images.size else 0.0
+    look = Look(sampled.field, sampled.map_shape, sampled.images.shape[1:3], span, sampled.colour)
+    measured = basis.measure(sampled.images, sampled.rows, sampled.columns, look)
+    target = Target(sampled.values, sampled.signed, ink(sampled.images), len(look.scales))
+    work = Work(target, cut, measured)
+    figures = work.figures(seed)
+    scored = work.flattened(~cut.choose)
+    made = None
+    if len(scored) and below is not None:
+        made = layer_below.made_of(below, sampled.rows, sampled.columns, scored)
+        figures = replace(figures, random=work.random(made.which, made.seen, seed))
+    elif len(scored) > 1 and kernel is not None:
+        read = _read(kernel, sampled, scored)
+        figures = replace(figures, random=work.random(scored, _seen(measured, scored), seed), kernels=read)
+    units: Sequence[UnitCondition] = [work.unit(unit, figures) for unit in range(sampled.values.shape[2])]
+    if below is not None and made is not None:
+        units = [_by_units_below(unit, sampled, below, made) for unit in units]
+    if labels is not None:
+        units = classes.by_class(units, sampled.values, cut, labels)
+    return work.layer(units, _notes(sampled))
+
+
+def _notes(sampled: Sampled) -> list[Text]:
+    """Return what is said of all units: that fields reach beyond the border, where they do."""
+    along = zip(sampled.field, sampled.map_shape, sampled.images.shape[1:3], strict=True)
+    if any(axis.start < 0 or axis.start + axis.jump * (n - 1) + axis.size > size for axis, n, size in along):
+        return [text("Beyond the border of the picture, features see zeros.")]
+    return []
+
+
+def _seen(measured: Measured, which: Ints) -> Floats:
+    """Return what positions see, (n, P). which: (n,), numbered through (N, S)."""
+    found: Floats = measured.seen.reshape(-1, measured.seen.shape[2])[which]
+    return found
+
+
+def _read(kernel: Floats, sampled: Sampled, scored: Ints) -> list[KernelReading | None]:
+    """Return the exact reading of the kernels of a first convolution. scored: positions, numbered through (N, S)."""
+    which = scored[:: -(-len(scored) * int(np.prod(kernel.shape[1:])) // _MOST_VALUES)]
+    image, place = np.divmod(which, sampled.rows.shape[1])
+    at = (sampled.rows[image, place][:, np.newaxis], sampled.columns[image, place][:, np.newaxis])
+    seen = patches.gather(sampled.images[image], *at, sampled.field).reshape(len(which), -1)
+    return kernels.read(kernel, kernels.covariance(seen), sampled.colour)
+
+
+def _by_units_below(unit: UnitCondition, sampled: Sampled, below: Below, made: Made) -> UnitCondition:
+    """Return a deeper unit with the units it is made of; described by them where the picture does not do it."""
+    if unit.step == "n/a":
+        return unit
+    inputs = layer_below.named(made, below, unit.unit)
+    unit = replace(unit, inputs=inputs)
+    if unit.step != "none" or not inputs:
+        return unit
+    explained = layer_below.explained(made, below, unit.unit, inputs)
+    parts = (*unit.parts, ("explained below", explained))
+    if explained < SIMPLE:
+        return replace(unit, sentence=words.not_below_either(unit.sentence, inputs, explained), parts=parts)
+    fires = sampled.values.reshape(-1, sampled.values.shape[2])[made.which, unit.unit] > 0
+    relation = layer_below.relation(made, below, unit.unit, inputs, fires)
+    of = words.units_below(inputs, relation)
+    sentence = words.made_of(of, explained, unit.r2_held_out)
+    parts = (*parts, ("relation", relation))
+    return replace(unit, step="units below", condition=of, sentence=sentence, parts=parts)

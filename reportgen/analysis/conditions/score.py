@@ -1,0 +1,78 @@
+"""How well a fit tells where a unit is at its strongest, and what any fit on the pixels could reach."""
+
+import numpy as np
+
+from reportgen.analysis.conditions.result import Floats
+
+QUANTILE = 0.995
+"""A unit is at its strongest above this quantile of its own values (NeuronEval, Oikarinen & Weng, ICML 2025)."""
+
+_FEATURES = 512
+_MOST = 2500  # patches that a ceiling is fitted on, and scored on
+_PENALTIES = (1e-4, 1e-2)  # of ridge, shares of the mean variance of its inputs
+
+
+def f1(real: Floats, predicted: Floats) -> tuple[Floats, Floats, Floats]:
+    """Return F1 of {predicted > t} against {real > t} of each unit, that at equal rates, and the best constant guess's.
+
+    real, predicted: (n, U). t is the unit's own quantile. A fit comes out nearer to the mean than what it is fitted
+    to, so few predictions may reach t: the second figure, (U,) as all, asks for as many strong predictions as there
+    are strong values: those above the quantile of the predictions. Where the largest value is the quantile itself, or
+    a unit does not vary, no patch lies above t and all are NaN. The guess knows only the share p that lies above: to
+    say yes everywhere scores 2p / (1 + p), more than any other constant rate.
+    """
+    at = min(int(QUANTILE * len(real)), len(real) - 1)
+    threshold, own = (np.partition(values, at, axis=0)[at] for values in (real, predicted))
+    strong = real > threshold
+    share = strong.mean(axis=0)
+    known = share > 0
+    found = []
+    for said in (predicted > threshold, predicted > own):
+        hits, both = (strong & said).sum(axis=0), strong.sum(axis=0) + said.sum(axis=0)
+        found.append(np.where(known, 2 * hits / np.where(known, both, 1), np.nan))
+    return found[0], found[1], np.where(known, 2 * share / (1 + share), np.nan)
+
+
+def ceiling(
+    fitted: tuple[Floats, Floats], judge: tuple[Floats, Floats], scored: tuple[Floats, Floats], seed: int
+) -> Floats:
+    """Return the R2 on `scored` that ridge regression on pixels reaches for each unit, (U,): the better of two ways.
+
+    On all pixels of the field, and on these and 512 random ReLU features of them (Rahimi & Recht 2007). Each argument:
+    pixels (n, P) and units (n, U); the penalty is chosen on `judge`.
+    """
+    inputs = [_some(*pair) for pair in (fitted, judge, scored)]
+    mean, deviation = inputs[0][0].mean(axis=0), inputs[0][0].std(axis=0) + 1e-6
+    pixels = [((x - mean) / deviation).astype(np.float32) for x, _ in inputs]
+    rng = np.random.default_rng(seed)
+    size = pixels[0].shape[1]
+    weights = (rng.standard_normal((size, _FEATURES)) / np.sqrt(size)).astype(np.float32)
+    bias = rng.standard_normal(_FEATURES).astype(np.float32)
+    wide = [np.concatenate([x, np.maximum(x @ weights + bias, 0)], axis=1) for x in pixels]
+    units = [y for _, y in inputs]
+    return np.asarray(np.fmax(_ridge(pixels, units), _ridge(wide, units)))
+
+
+def _some(x: Floats, y: Floats) -> tuple[Floats, Floats]:
+    step = -(-len(x) // _MOST)
+    return x[::step], y[::step]
+
+
+def _ridge(x: list[Floats], y: list[Floats]) -> Floats:
+    """Return R2 on the third part, fitted on the first with the penalty that is best on the second, for each unit."""
+    mean, level = x[0].mean(axis=0), y[0].mean(axis=0)
+    centred = [one - mean for one in x]
+    gram = (centred[0].T @ centred[0]).astype(np.float64)
+    right = (centred[0].T @ (y[0] - level)).astype(np.float64)
+    best = np.full((2, y[0].shape[1]), -np.inf)
+    for penalty in _PENALTIES:
+        ridge = gram + penalty * np.trace(gram) / len(gram) * np.eye(len(gram)) + 1e-9 * np.eye(len(gram))
+        weights = np.linalg.solve(ridge, right).astype(np.float32)
+        judged, scored = (_r2(y[at], centred[at] @ weights + level) for at in (1, 2))
+        best = np.where(judged > best[0], [judged, scored], best)
+    return np.asarray(best[1])
+
+
+def _r2(real: Floats, predicted: Floats) -> Floats:
+    total = ((real - real.mean(axis=0)) ** 2).sum(axis=0)
+    return np.asarray(1 - ((real - predicted) ** 2).sum(axis=0) / np.where(total > 0, total, np.inf))

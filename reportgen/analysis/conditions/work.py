@@ -1,0 +1,312 @@
+"""How well a basis of features describes a layer's units: chosen on one half of the images, scored on the other."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from reportgen.analysis.conditions import fit, nulls, score, words
+from reportgen.analysis.conditions.basis import Measured
+from reportgen.analysis.conditions.cuts import Cuts
+from reportgen.analysis.conditions.fit import Fit, Moments
+from reportgen.analysis.conditions.result import (
+    Bools,
+    Feature,
+    Floats,
+    Ink,
+    Ints,
+    KernelReading,
+    LayerConditions,
+    UnitCondition,
+    Weighted,
+)
+from reportgen.i18n import Text, literal, text
+
+SIMPLE = 0.5
+"""Words describe a unit where they explain at least this share of its variance, and more than chance."""
+
+NEAR = 0.03
+"""Another condition that explains less by no more than this is named as well."""
+
+_LEAST = 100  # patches, or images, that are not flat: to choose on and to score on
+_LEAST_FIRING = 20  # patches, or images, on each side: of fewer, a share of variance says nothing
+_EDGES = 4  # so many units for edges make a layer in which a missing direction is worth saying
+
+
+@dataclass(frozen=True)
+class Target:
+    """What is described: a layer's values, (N, S, U), at sampled positions of each image.
+
+    signed: values are read before the activation, or may be negative. ink, scales: how features are called, see
+    `words.condition`. whole: a value is of a whole image, not of a patch.
+    """
+
+    values: Floats
+    signed: bool = False
+    ink: Ink | None = None
+    scales: int = 1
+    whole: bool = False
+
+
+@dataclass(frozen=True)
+class Figures:
+    """Of all units of a layer, each (U,) where nothing else is said; NaN where undefined.
+
+    chosen: Fit on all that choose, with up to three features. count: how many of them are named. r2: (3, U) on
+    patches that are not flat with one, two and three. everywhere: with the first alone, and with those named, (2, U).
+    strong: see `score.f1`.
+    """
+
+    chosen: Fit
+    count: Ints
+    r2: Floats
+    everywhere: Floats
+    runner_up: Ints
+    strong: tuple[Floats, Floats, Floats]
+    ceiling: Floats
+    by_chance: float | None
+    random: Floats | None = None
+    kernels: list[KernelReading | None] | None = None
+
+
+class Work:
+    """A layer with its features measured and its images cut."""
+
+    def __init__(self, target: Target, cut: Cuts, measured: Measured) -> None:
+        self.target, self.cut, self.measured = target, cut, measured
+        features, units = measured.values.shape[2], target.values.shape[2]
+        values = target.values.reshape(-1, units)
+        self.finite = np.asarray(np.isfinite(values).all(axis=0))
+        if not self.finite.all():
+            self.target = target = replace(target, values=np.where(self.finite, target.values, 0))
+            values = target.values.reshape(-1, units)
+        self.lowest = values.min(axis=0)
+        self.varies = np.asarray(values.max(axis=0) > self.lowest)
+        chosen = cut.choose if cut.choose.any() else np.ones(len(cut.choose), np.bool_)
+        self.x = _scaled(measured.values, measured.values[chosen].reshape(-1, features))
+        self.y = _scaled(target.values, target.values[chosen].reshape(-1, units))
+        self.said = [feature.said for feature in measured.features]
+        self.of = {
+            "fit": cut.choose & ~cut.second, "judge": cut.second, "score": ~cut.choose,
+        }  # fmt: skip
+
+    def part(self, name: str, flat: bool = False) -> tuple[Floats, Floats]:
+        """Return x (n, F) and y (n, U) of the patches of a cut that are not flat, or of those that are."""
+        these = self.of[name][:, np.newaxis] & (self.measured.not_flat != flat)
+        return self.x[these], self.y[these]
+
+    def flattened(self, images: Bools) -> Ints:
+        """Return the positions of these images whose patches are not flat, numbered through (N, S)."""
+        return np.flatnonzero(images[:, np.newaxis] & self.measured.not_flat)
+
+    def figures(self, seed: int) -> Figures:
+        """Choose and weigh the features of all units, and score them."""
+        parts = {name: self.part(name) for name in self.of}
+        found = {name: fit.moments(*part) for name, part in parts.items()}
+        chosen = fit.greedy(found["fit"], self.said)
+        count = fit.count(found["judge"], found["fit"], chosen)
+        both = found["fit"] + found["judge"]
+        blank = Fit(chosen, np.zeros(chosen.shape), np.zeros(len(chosen)))
+        fits = [fit.weigh(both, blank.first(k)) for k in range(1, fit.MOST + 1)]
+        named = fit.weigh(both, blank.first(count))
+        everywhere = found["score"] + fit.moments(*self.part("score", flat=True))
+        scores = ~self.cut.choose
+        real = self.y[scores].reshape(-1, self.y.shape[2])
+        predicted = self.x[scores].reshape(-1, self.x.shape[2]) @ named.matrix(self.x.shape[2]).astype(np.float32)
+        strong = (_undefined(self),) * 3
+        if len(real):
+            strong = score.f1(real, predicted + named.intercept.astype(np.float32))
+        return Figures(
+            chosen=named,
+            count=count,
+            r2=np.array([fit.r2(found["score"], one) for one in fits]),
+            everywhere=np.array([fit.r2(everywhere, fits[0]), fit.r2(everywhere, named)]),
+            runner_up=_runner_up(both, chosen[:, 0], self.said),
+            strong=strong,
+            ceiling=self._ceiling(parts, seed),
+            by_chance=nulls.by_chance(self.x[scores], self.y[scores], self.measured.not_flat[scores], seed),
+        )
+
+    def _ceiling(self, parts: dict[str, tuple[Floats, Floats]], seed: int) -> Floats:
+        if any(len(x) < _LEAST // 2 for x, _ in parts.values()):
+            return _undefined(self)
+        masks = [self.of[name][:, np.newaxis] & self.measured.not_flat for name in parts]
+        pairs = [(self.measured.seen[mask], y) for mask, (_, y) in zip(masks, parts.values(), strict=True)]
+        return score.ceiling(pairs[0], pairs[1], pairs[2], seed)
+
+    def random(self, which: Ints, seen: Floats, seed: int) -> Floats:
+        """Return the percentile of each unit among random kernels, (U,).
+
+        seen: (n, P) what the layer is given at the positions `which`, (n,), numbered through (N, S).
+        """
+        x, y, values = (one.reshape(-1, one.shape[2])[which] for one in (self.x, self.y, self.target.values))
+        return nulls.random_kernels(seen, x, y, None if self.target.signed else (values > 0).mean(axis=0), seed)
+
+    def unit(self, unit: int, found: Figures) -> UnitCondition:
+        """Return what the picture says of a unit."""
+        images = int((~self.cut.choose).sum())
+        if (reason := self._reason(unit, found)) is not None:
+            sentence = text("No figure, because {reason}.", reason=reason)
+            return UnitCondition(unit, "n/a", None, sentence, (("n/a", reason),), images=images, reason=reason)
+        chosen = found.chosen.chosen[unit]
+        features = tuple(
+            Weighted(self.measured.features[at], float(weight))
+            for at, weight in zip(chosen, found.chosen.weights[unit], strict=True)
+            if at >= 0
+        )
+        one, together = float(found.r2[0, unit]), float(found.r2[max(found.count[unit], 1) - 1, unit])
+        single = one >= SIMPLE
+        r2 = one if single else together
+        runner_up = None if found.runner_up[unit] < 0 else self.measured.features[found.runner_up[unit]]
+        ceiling = _number(found.ceiling[unit])
+        known = {
+            "r2_everywhere": None if self.target.whole else _number(found.everywhere[0 if single else 1, unit]),
+            "r2_all": together if len(features) > 1 and single else None,
+            "ceiling": None if ceiling is None else max(ceiling, together),
+            "by_chance": found.by_chance if single or len(features) < 2 else None,
+            "each_by_chance": None if single or len(features) < 2 else found.by_chance,
+            "random_percentile": None if found.random is None else _number(found.random[unit]),
+        }
+        f1, same_rate, constant = (_number(figure[unit]) for figure in found.strong)
+        chance = (found.by_chance or 0.0) * (1 if single else len(features))
+        simple = bool(features) and r2 >= SIMPLE and r2 > chance
+        made = UnitCondition(
+            unit, "picture" if simple else "none", None, literal(""), (), features,
+            r2_held_out=together if features else None,
+            r2_one=one if features else None,
+            r2_three=_number(found.r2[-1, unit]) if features else None,
+            r2_everywhere=_number(found.everywhere[1, unit]),
+            f1=f1, f1_same_rate=same_rate, f1_constant=constant,
+            ceiling=known["ceiling"], runner_up=runner_up, by_chance=found.by_chance,
+            random_percentile=known["random_percentile"],
+            kernel=None if found.kernels is None else found.kernels[unit], images=images,
+        )  # fmt: skip
+        return self._worded(made, single, r2, known)
+
+    def _worded(self, made: UnitCondition, single: bool, r2: float, known: dict[str, float | None]) -> UnitCondition:
+        """Return a unit with its sentence. single: the first feature is enough. r2: of what is named."""
+        names = [self._name(one.feature) for one in made.features]
+        parts = (("features", tuple(one.feature for one in made.features)), ("single", single), ("r2", r2))
+        if not names:
+            return replace(made, sentence=words.no_simple(None, r2, []), parts=parts)
+        if not single:
+            of = names[0] if len(names) == 1 else words.mix(names)
+            figures = words.figures(known, None)
+        else:
+            of = names[0] if made.runner_up is None else words.both(names[0], self._name(made.runner_up))
+            figures = words.figures(known, words.listed(names[1:]) if len(names) > 1 else None)
+        if made.step == "none":
+            return replace(made, sentence=words.no_simple(of, r2, figures), parts=parts)
+        if self.target.whole:
+            return replace(made, condition=of, sentence=words.on_images(of, r2, figures), parts=parts)
+        return replace(made, condition=of, sentence=words.fires_on(of, r2, figures, self.target.signed), parts=parts)
+
+    def _name(self, feature: Feature) -> Text:
+        return words.condition(feature, self.target.ink, self.target.scales)
+
+    def _reason(self, unit: int, found: Figures) -> Text | None:
+        """Return why there is no figure of a unit."""
+        if not self.finite[unit]:
+            return text("it has values that are not finite")
+        if not self.varies[unit]:
+            return text("it has the same value everywhere")
+        if min(len(self.flattened(self.cut.choose)), len(self.flattened(~self.cut.choose))) < _LEAST:
+            few = text("there are too few images"), text("there are too few patches that are not flat")
+            return few[not self.target.whole]
+        fires = np.greater(self.target.values[..., unit], self.lowest[unit]) & self.measured.not_flat
+        sides = self.cut.choose, ~self.cut.choose
+        if min(int(fires[side].sum()) for side in sides) < _LEAST_FIRING:
+            rare = text("it fires on too few images"), text("it fires on too few patches that are not flat")
+            return rare[not self.target.whole]
+        if np.isnan(found.r2[0, unit]):
+            same = (
+                text("it has the same value on all images that are scored"),
+                text("it has the same value on all patches that are not flat"),
+            )
+            return same[not self.target.whole]
+        return None
+
+    def layer(self, units: Sequence[UnitCondition], notes: Sequence[Text] = ()) -> LayerConditions:
+        """Return what is found of all units, with the counts. notes: what holds for all of them."""
+        counts = Counter(_group(unit) for unit in units)
+        gaps = self._gaps(units) if counts["edge"] >= _EDGES else ()
+        scores = ~self.cut.choose
+        return LayerConditions(
+            tuple(units),
+            dict(sorted(counts.items(), key=lambda pair: (pair[0] in ("none", "n/a"), -pair[1]))),
+            words.summary(
+                dict(sorted(counts.items(), key=lambda p: (p[0] in ("none", "n/a"), -p[1]))), self.target.ink
+            ),
+            gaps,
+            words.missing(gaps, self.target.ink),
+            self.target.ink,
+            (int(self.cut.choose.sum()), int(scores.sum())),
+            int(scores.sum()) * self.target.values.shape[1],
+            int(self.measured.not_flat[scores].sum()),
+            (self._n(scores), *notes),
+        )
+
+    def _n(self, scores: Bools) -> Text:
+        """Return how many images, and patches of them, the figures are from."""
+        chosen, scored = f"{int(self.cut.choose.sum()):,}", f"{int(scores.sum()):,}"
+        if self.target.whole:
+            return text("Chosen on {chosen} images, scored on {scored} others.", chosen=chosen, scored=scored)
+        patches, not_flat = int(scores.sum()) * self.target.values.shape[1], int(self.measured.not_flat[scores].sum())
+        return text(
+            "Chosen on {chosen} images, scored on {scored} others: on {patches} patches, {not_flat} of them not flat.",
+            chosen=chosen,
+            scored=scored,
+            patches=f"{patches:,}",
+            not_flat=f"{not_flat:,}",
+        )
+
+    def _gaps(self, units: Sequence[UnitCondition]) -> tuple[int, ...]:
+        """Return the directions of edges that no described unit has among its features."""
+        there = {
+            one.feature.angle
+            for unit in units
+            if unit.step == "picture"
+            for one in unit.features
+            if one.feature.kind == "edge"
+        }
+        known = {feature.angle for feature in self.measured.features if feature.kind == "edge"}
+        return tuple(sorted(angle for angle in known - there if angle is not None))
+
+
+def _runner_up(found: Moments, first: Ints, said: Sequence[object]) -> Ints:
+    """Return the feature of other words that alone explains most after the first, if nearly as much; else -1, (U,)."""
+    xx, xy, yy = found.centred()
+    variance = np.diag(xx)
+    whole = np.outer(yy, variance)
+    known = (variance > 1e-6 * max(found.n, 1)) & (whole > 0)
+    r2 = np.where(known, np.maximum(xy.T, 0) ** 2 / np.where(known, whole, 1), 0)
+    numbers = {words: number for number, words in enumerate(dict.fromkeys(said))}
+    names = np.array([numbers[one] for one in said])
+    units = np.arange(len(first))
+    best = r2[units, first]
+    others = np.where(names == names[first][:, np.newaxis], -1, r2)
+    second = others.argmax(axis=1)
+    near = (first >= 0) & (others[units, second] >= np.maximum(best - NEAR, 1e-6))
+    return np.where(near, second, -1)
+
+
+def _group(unit: UnitCondition) -> str:
+    if unit.step == "picture":
+        return words.group(unit.features[0].feature)
+    return {"units below": "below"}.get(unit.step, unit.step)
+
+
+def _scaled(values: Floats, of: Floats) -> Floats:
+    """Return values (N, S, F) as float32, less the mean of `of` (n, F) and over its deviation where there is one."""
+    mean, deviation = of.mean(axis=0, dtype=np.float64), of.std(axis=0, dtype=np.float64)
+    deviation = np.where(deviation > 1e-12, deviation, 1)
+    return np.asarray((values - mean.astype(np.float32)) / deviation.astype(np.float32), np.float32)
+
+
+def _undefined(work: Work) -> Floats:
+    return np.full(work.target.values.shape[2], np.nan)
+
+
+def _number(value: float) -> float | None:
+    return None if np.isnan(value) else float(value)
