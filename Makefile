@@ -35,6 +35,7 @@ test: .venv/ready-dev chromium ## Run the tests
 
 lint: .venv/ready-dev ## Check style, types and the layers of the architecture
 	$(BIN)/ruff check
+	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 

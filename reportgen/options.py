@@ -52,9 +52,7 @@ class Analysis:
     """What changes a report's figures or pictures, whatever the model is."""
 
     seed: int = option(0, "Of every random generator.", limits=(0, 2**32 - 1), metavar="N")
-    examples: int = option(
-        5, "How many test images to show beside the layers' outputs.", limits=(1, 100), metavar="N"
-    )
+    examples: int = option(5, "How many test images to show beside the layers' outputs.", limits=(1, 100), metavar="N")
     pixels: PixelRange = option("auto", f"The range that the model expects: {', '.join(RANGES)}, or mean=M,std=S.")
     analyse: Analysed = option(
         "test", "Whose images the units are judged on: test, train or both.", choices=get_args(Analysed)
@@ -64,12 +62,8 @@ class Analysis:
     always_on: float = option(
         0.99, "The share above zero that makes a ReLU unit always on.", limits=_SHARE, metavar="S"
     )
-    weak: float = option(
-        0.025, "The share of the layer's mean up to which a unit is weak.", limits=_SHARE, metavar="S"
-    )
-    saturated: float = option(
-        0.95, "The share at one end that makes a unit saturated.", limits=_SHARE, metavar="S"
-    )
+    weak: float = option(0.025, "The share of the layer's mean up to which a unit is weak.", limits=_SHARE, metavar="S")
+    saturated: float = option(0.95, "The share at one end that makes a unit saturated.", limits=_SHARE, metavar="S")
     image_size: str | int | None = option(
         None, "What pictures in folders are resized to.", metavar="HxW", shown="as they are"
     )
@@ -150,9 +144,7 @@ class Pages:
     lang: str = option(LANGUAGES[0], "The language of page and PDF: en or ja.", choices=LANGUAGES)
     paper: str = option(PAPERS[0], "The PDF's paper: a4 or letter.", choices=PAPERS)
     split: bool = option(False, "Put the page's style, script and pictures into files beside it.")
-    baseline: str | Path | None = option(
-        None, "An earlier report; the new one says what changed.", metavar="DIR"
-    )
+    baseline: str | Path | None = option(None, "An earlier report; the new one says what changed.", metavar="DIR")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -74,7 +74,6 @@ NOT_IN_HDF5 = (
 """Layers that Keras cannot save to an HDF5 file, or load from it."""
 
 
-
 def one_of_each(shape: tuple[int, ...], *, without: Sequence[str] = ()) -> Model:
     """Return a model with one branch for every layer that takes inputs of `shape`, but those named in `without`."""
     start = keras.Input(shape, dtype="int32" if shape == TOKENS else "float32")

@@ -304,9 +304,7 @@ def test_a_file_that_cannot_be_written(call: Call, folder: Path, tmp_path: Path)
 
 
 @pytest.mark.parametrize(("unchanged", "is_sent"), [(True, False), (False, True), (None, True)])
-def test_silence_means_that_nothing_changed(
-    call: Call, tmp_path: Path, unchanged: bool | None, is_sent: bool
-) -> None:
+def test_silence_means_that_nothing_changed(call: Call, tmp_path: Path, unchanged: bool | None, is_sent: bool) -> None:
     record = make_record()
     if unchanged is not None:
         record = dataclasses.replace(record, baseline=changed_from(record, unchanged=unchanged))

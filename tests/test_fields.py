@@ -338,9 +338,7 @@ def test_a_top_image_is_framed_around_what_made_the_unit_fire() -> None:
     ],
     ids=["series", "volumes"],
 )
-def test_series_and_volumes_have_frames_too(
-    conv: Callable[[], Any], at: tuple[int, ...], patch: list[int]
-) -> None:
+def test_series_and_volumes_have_frames_too(conv: Callable[[], Any], at: tuple[int, ...], patch: list[int]) -> None:
     layer, shape = conv(), (12, 9, 7)[: len(at)]
     start = keras.Input((*shape, 1))
     model = keras.Model(start, L.Dense(2)(L.Flatten()(layer(start))))

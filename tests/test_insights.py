@@ -128,8 +128,7 @@ def test_the_time_of_a_report_is_summed_unless_the_clock_was_fixed() -> None:
 def test_the_verdict_counts_the_units_that_can_be_judged() -> None:
     record = make_record()
     assert words.verdict(record.layers, record.units) == (
-        "All of 2 units inside the model fire properly."
-        " 1 unit could be removed, because another one says the same."
+        "All of 2 units inside the model fire properly. 1 unit could be removed, because another one says the same."
     )
     layers = [make_verdict("conv", 9, states={"dead": 1, "weak": 2, "healthy": 6}), record.layers[1]]
     assert words.verdict(layers, []) == (

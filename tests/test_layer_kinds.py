@@ -149,9 +149,7 @@ def test_a_wrapped_convolution_has_the_verdicts_of_the_plain_one(activation: str
     assert (units[2].state, units[3].duplicate_of) == ("dead", 0)
     assert "cannot fire on this input range" in str(units[2].cause)
     assert units[0].top_images[0].patch is not None
-    np.testing.assert_array_equal(
-        weights.kernels(wrapped.get_layer("conv")), weights.kernels(plain.get_layer("conv"))
-    )
+    np.testing.assert_array_equal(weights.kernels(wrapped.get_layer("conv")), weights.kernels(plain.get_layer("conv")))
 
 
 def test_a_wrapped_layer_is_read_as_it_is_in_inference_after_training() -> None:
@@ -614,9 +612,7 @@ def test_attention_along_one_axis_does_not_say_that_it_sees_the_whole_image() ->
 
 
 def test_an_einsum_behind_a_convolution_frames_what_that_sees() -> None:
-    model = model_of(
-        L.Conv1D(4, 3, padding="same", name="conv"), L.EinsumDense("abc,cd->abd", (6, 3), name="sum")
-    )
+    model = model_of(L.Conv1D(4, 3, padding="same", name="conv"), L.EinsumDense("abc,cd->abd", (6, 3), name="sum"))
     for unit in look(model, data_for(model)).units_of("sum"):
         for top in unit.top_images:
             assert top.column is not None

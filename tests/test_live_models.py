@@ -106,7 +106,7 @@ def test_weights_that_are_the_models_own_are_counted_and_told(report: Callable[.
     assert (found["total_params"], found["unlisted_params"]) == (model.count_params(), 1 + 7 + 20)
     assert found["trainable_params"] == sum(weight.numpy().size for weight in model.trainable_weights)
     assert sum(row["params"] for row in found["layers"]) + found["unlisted_params"] == found["total_params"]
-    told = "In no row: the model&#39;s own, or of layers without a part in inference</th><td class=\"n\">28<"
+    told = 'In no row: the model&#39;s own, or of layers without a part in inference</th><td class="n">28<'
     assert told in (tmp_path / "report" / "report.html").read_text()
 
 

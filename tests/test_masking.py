@@ -231,9 +231,7 @@ def test_a_useful_unit_that_is_called_dead_shows_in_the_proof(told_apart: Looked
 
 def test_a_wrong_verdict_of_one_kind_leaves_the_other_kind_alone(told_apart: Looked) -> None:
     """Unit 0 is called dead, which is wrong; that 2 repeats 3 is wrong too, but nothing hangs on 2."""
-    wrong = flagged(
-        told_apart, unit_0={"state": "dead"}, unit_2={"removable": True, "group": 0}, unit_3={"group": 0}
-    )
+    wrong = flagged(told_apart, unit_0={"state": "dead"}, unit_2={"removable": True, "group": 0}, unit_3={"group": 0})
     found = proof_of(told_apart, wrong)
     assert found.masked_units == 2
     assert found.dead is not None and found.dead.interval[1] < 0

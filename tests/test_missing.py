@@ -118,9 +118,7 @@ def test_what_cannot_be_drawn_is_missing_by_itself(folder: Path, monkeypatch: py
     assert {i for i in ids if "layer-" not in i} <= {e.get("id") for e in found.iter("section")}
 
 
-def test_nothing_is_left_of_it_once_it_can_be_drawn(
-    whole: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_nothing_is_left_of_it_once_it_can_be_drawn(whole: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patch:
         patch.setattr(geometry, "metric", boom)
         rendered(folder)

@@ -45,7 +45,7 @@ TEXTS = {
     "template": "{{ 7 * 7 }}{% raw %}{% for x in y %}{# #}${7*7}<%= 7 %>%s%(a)s{0.__class__}{title}",
     "markup": "</title></style></script><script>alert(1)</script><img src=x onerror=alert(1)>\"'><!--&amp;&lt;]]>",
     "address": "javascript:alert(1) data:text/html,x https://evil.example/ file:///etc/passwd",
-    "formula": "=HYPERLINK(\"http://evil.example\";\"x\")+cmd|' /C calc'!A0",
+    "formula": '=HYPERLINK("http://evil.example";"x")+cmd|\' /C calc\'!A0',
     "mathematics": r"$\badmacro{$ $_$ \(x\) \begin{x}",
     "markdown": "# *a* _b_ `c` | d | [e](https://evil.example) ![f](x) @me #1 <b> ~~g~~ &amp;\n> h",
     "encoded word": "=?utf-8?q?R=0D=0ABcc:_x@example.org?=",

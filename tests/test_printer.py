@@ -93,9 +93,7 @@ def test_the_process_does_not_outlive_its_block() -> None:
     assert process.poll() is not None
 
 
-def test_a_process_that_does_not_end_is_ended(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, paper: str
-) -> None:
+def test_a_process_that_does_not_end_is_ended(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, paper: str) -> None:
     monkeypatch.setattr(sys, "executable", stand_in(tmp_path, """echo '{"state": "ready"}'; exec sleep 100"""))
     start = time.monotonic()
     with Printer(longest=0.3) as printer, pytest.raises(SurroundingsError) as caught:

@@ -784,9 +784,7 @@ def test_pixels_outside_0_to_255_have_no_range_to_choose(images: Array, low: str
         (BITS, "0-255", None, "0 to 255"),
     ],
 )
-def test_what_was_done_to_the_pixels_is_said_in_words(
-    images: Array, choice: Any, wants: Wants, part: str
-) -> None:
+def test_what_was_done_to_the_pixels_is_said_in_words(images: Array, choice: Any, wants: Wants, part: str) -> None:
     said = pixels.choose(with_pixels(images), choice, wants=wants).said
     assert part in said
     assert said.endswith(".")

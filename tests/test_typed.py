@@ -42,7 +42,7 @@ def train(model: Any, images: Any, labels: Any) -> reportgen.Report | None:
 """
 
 MISTAKES = {
-    'reportgen.report(pixels=255)': "arg-type",
+    "reportgen.report(pixels=255)": "arg-type",
     'reportgen.ReportCallback("sample", wach=5)': "call-arg",
     "reportgen.report().folder.nothing": "attr-defined",
     "reportgen.nothing": "attr-defined",

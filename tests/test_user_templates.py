@@ -104,9 +104,7 @@ def test_a_folder_may_be_a_link_and_have_links_within(view: View, tmp_path: Path
 # Limits
 
 
-def test_a_template_that_runs_without_end_is_ended(
-    view: View, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_template_that_runs_without_end_is_ended(view: View, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(templating, "LONGEST", 0.3)
     twice = "{% for n in range(99999) %}{% for m in range(99999) %}{% endfor %}{% endfor %}"
     (tmp_path / "cover.html").write_text(twice)

@@ -45,7 +45,6 @@ class Maker:
     def _dataset(self, options: Options, data: str) -> "Dataset":
         from reportgen.data import samples
 
-
         key = data, options.picture_size, str(options.class_names)
         if self._data is None or self._data[0] != key:
             self._data = None  # what was kept before need not stay until the next is there

@@ -30,7 +30,7 @@ def number(given: str) -> float:
 
 
 def listed(given: str) -> list[str]:
-    """"html, pdf" -> ["html", "pdf"]."""
+    """ "html, pdf" -> ["html", "pdf"]."""
     return [part.strip() for part in given.split(",") if part.strip()]
 
 

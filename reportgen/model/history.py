@@ -185,9 +185,7 @@ def _of_table(written: str) -> dict[str, list[float | None]]:
         rows = list(csv.DictReader(io.StringIO(written, newline=""), delimiter=separator))
         if any(None in row for row in rows):
             raise ValueError("a row with more fields than names")
-        return {
-            name: [_number(row[name], separator) for row in rows] for name in (rows[0] if rows else {}) if name
-        }
+        return {name: [_number(row[name], separator) for row in rows] for name in (rows[0] if rows else {}) if name}
     except (ValueError, TypeError, AttributeError, csv.Error) as error:
         raise _NoHistory(f"is no table of numbers ({error})") from error
 

@@ -78,9 +78,7 @@ class ModelFile:
             left = max(self._until - time.monotonic(), 1)  # what ended long ago has still to be read
             answer, complaint = self._looking.communicate(timeout=left)
         except subprocess.TimeoutExpired as error:
-            raise InputError(
-                f"{self.path} is damaged: it keeps the HDF5 library busy for ever", _EXPECTED
-            ) from error
+            raise InputError(f"{self.path} is damaged: it keeps the HDF5 library busy for ever", _EXPECTED) from error
         if not answer:
             if (code := self._looking.returncode) < 0:
                 raise InputError(f"{self.path} is damaged: the HDF5 library ends by signal {-code} on it", _EXPECTED)

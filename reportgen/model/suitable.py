@@ -188,9 +188,7 @@ def _channels_last(dataset: Dataset) -> Dataset:
     return _arranged(dataset, (*space, channels), partial(np.moveaxis, source=1, destination=-1))
 
 
-def _arranged(
-    dataset: Dataset, shape: tuple[int, ...], arrange: Callable[[NDArray[Any]], NDArray[Any]]
-) -> Dataset:
+def _arranged(dataset: Dataset, shape: tuple[int, ...], arrange: Callable[[NDArray[Any]], NDArray[Any]]) -> Dataset:
     def changed(part: Part) -> Part:
         return Part(_Arranged(part.images, shape, arrange), part.labels)
 

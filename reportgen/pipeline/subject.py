@@ -89,9 +89,7 @@ def subject(
         yield found, as_taken(dataset, found.model, options, file)
 
 
-def as_taken(
-    dataset: "Dataset", model: "keras.Model", options: Options, file: "ModelFile | None" = None
-) -> "Dataset":
+def as_taken(dataset: "Dataset", model: "keras.Model", options: Options, file: "ModelFile | None" = None) -> "Dataset":
     """Return the data set as this model takes it. file: that the model was loaded from, None for a live one.
 
     Raises InputError where the two do not go together.

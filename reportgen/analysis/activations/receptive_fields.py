@@ -99,9 +99,7 @@ def _moved(layer: Any, before: Field, sizes: list[int | None]) -> Field | None:
         edges = layer.padding if sign < 0 else layer.cropping
         first = [edge[0] if isinstance(edge, tuple | list) else edge for edge in _per_axis(edges, len(sizes))]
         return tuple(replace(a, start=a.start + sign * n * a.jump) for a, n in zip(before, first, strict=True))
-    window, dilation = (
-        (layer.kernel_size, layer.dilation_rate) if name in _CONVOLUTIONS else (layer.pool_size, 1)
-    )
+    window, dilation = (layer.kernel_size, layer.dilation_rate) if name in _CONVOLUTIONS else (layer.pool_size, 1)
     along = zip(
         before, sizes, _per_axis(window, len(sizes)), _per_axis(layer.strides, len(sizes)),
         _per_axis(dilation, len(sizes)), strict=True,
@@ -143,9 +141,7 @@ def _keeps_places(call: Call) -> bool:
     """Return whether a position of a merging call's output is made from the same position of each of its inputs."""
     after = call.outputs[0]
     along = getattr(call.operation, "axis", None) if kind(call.operation) == "Concatenate" else -1
-    return along in (-1, len(after.shape) - 1) and all(
-        tensor.shape[1:-1] == after.shape[1:-1] for tensor in call.given
-    )
+    return along in (-1, len(after.shape) - 1) and all(tensor.shape[1:-1] == after.shape[1:-1] for tensor in call.given)
 
 
 def _per_axis(value: Any, axes: int) -> list[Any]:

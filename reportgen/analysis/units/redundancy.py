@@ -163,7 +163,8 @@ def _left_out(
         text("dead"): state == states.DEAD,
         text("constant"): state == states.CONSTANT,
         text("fired on fewer than {images}", images=counted_images(least)): (
-            (tally.fired < least) & (states.rests_at_zero(plan) | (plan.family == "leaky"))
+            (tally.fired < least)
+            & (states.rests_at_zero(plan) | (plan.family == "leaky"))
             # what is always negative takes part by what it passes on from there
             & (state != states.ALWAYS_NEGATIVE)
         ),

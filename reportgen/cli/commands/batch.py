@@ -55,8 +55,7 @@ def batch(
         where = choice.of(engine, None if engine == "local" else jobs, flag="--jobs")
         progress, target = to_stderr(), out / "index.html"
         wanted = {
-            item: Options(out=out / item.name, title=item.title, **values(given))
-            for item in items.listed(models, data)
+            item: Options(out=out / item.name, title=item.title, **values(given)) for item in items.listed(models, data)
         }
         flow.check(replace(next(iter(wanted.values())), out=None))  # what is wrong with all of them is said once
         index.check_target(target)

@@ -55,7 +55,6 @@ def check(path: Path, *, largest: int, layers: int) -> dict[str, Any]:
     """
     from reportgen.model.inspection import configuration, container, keras_2, weights
 
-
     if path.suffix == ".keras":
         stored = path.with_name("weights.h5")
         content = container.unpacked(path, stored, largest=largest)

@@ -211,9 +211,7 @@ def correlations(found: Correlations) -> Text:
 
 def units(verdict: LayerVerdict, found: Sequence[Unit]) -> Text:
     """Return how many units are in which state, and how many could go."""
-    states = [
-        text("{n} {state}", n=count(n), state=state(which)) for which, n in verdict.states.items() if n
-    ]
+    states = [text("{n} {state}", n=count(n), state=state(which)) for which, n in verdict.states.items() if n]
     removable = sum(unit.removable for unit in found)
     if not removable:
         return text("Here: {states}.", states=joined(", ", states))

@@ -122,7 +122,7 @@ class CardView:
 
     @property
     def kernel_of(self) -> Text | None:
-        """"4 of 16 input channels" where the kernel is shown in part."""
+        """ "4 of 16 input channels" where the kernel is shown in part."""
         if self._kernels is None or (shown := len(self._weights())) == self._kernels.inputs:
             return None
         return text("{shown} of {inputs} input channels", shown=f"{shown}", inputs=f"{self._kernels.inputs:,}")
@@ -249,9 +249,7 @@ def _kernels_of(grids: Grids | None) -> Kernels | None:
     return grids.kernels if grids else None
 
 
-def _unit_view(
-    unit: Unit, cards: "_Cards", verdict: LayerVerdict, died: Mapping[tuple[str, int], Text]
-) -> UnitView:
+def _unit_view(unit: Unit, cards: "_Cards", verdict: LayerVerdict, died: Mapping[tuple[str, int], Text]) -> UnitView:
     letter, css = _LETTERS[unit.state], unit.state.replace(" ", "-")
     if not letter and has_remark(unit):
         letter, css = "R", "redundant"
