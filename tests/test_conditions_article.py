@@ -5,7 +5,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from reportgen.data import samples
 
 from reportgen.analysis.conditions import cuts, layer
 from reportgen.analysis.conditions.below import Below
@@ -13,6 +12,7 @@ from reportgen.analysis.conditions.classes import Labels
 from reportgen.analysis.conditions.layer import Sampled
 from reportgen.analysis.conditions.patches import Along
 from reportgen.analysis.conditions.result import LayerConditions
+from reportgen.data import samples
 
 pytestmark = pytest.mark.tensorflow
 runtime = pytest.importorskip("reportgen.train.runtime", reason="TensorFlow is not installed")

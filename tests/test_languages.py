@@ -510,7 +510,7 @@ def test_a_page_does_not_depend_on_the_language_of_the_one_before() -> None:
 ALONE = """
 import sys
 from reportgen.record.run import Look
-from reportgen.render import page
+from reportgen.render.page import page
 from tests.builders import make_record
 sys.stdout.write(page.html(page.paint(make_record()), Look("ja")).html)
 """
