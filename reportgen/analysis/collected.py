@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from reportgen.analysis import judging, pictures, summary
+from reportgen.analysis import described, judging, pictures, summary
 from reportgen.analysis.activations import gates, graph, outputs, probe, reading
 from reportgen.analysis.activations.shards import Engine
 from reportgen.analysis.activations.tally import LayerPlan, LayerTally
@@ -72,6 +72,13 @@ def collect(
         shown = pictures.with_units(shown, looked, verdicts, units)
         right = predicted["test"].predicted == dataset.test.labels
         shown = replace(shown, answers=answers.collect(plans, tallies, right))
+    with progress.stage("words", "Looking for conditions in words ..."):
+        some = {name: parts[name] for name in names}
+        found = described.describe(
+            drawn, readings, some, dataset, classes, shown.cards.units, batch=size, seed=options.seed
+        )
+        verdicts, units = described.with_conditions(verdicts, units, found)
+        shown = replace(shown, seen=found.seen)
     with progress.stage("proof", "Checking the model without the units called dead or removable ..."):
         proof = judging.prove(engine, looked, units, dataset, right, batch=size, progress=progress)
     return Collected(summary.facts(drawn, origin=origin, output=output), evaluation, verdicts, units, proof, shown)

@@ -119,10 +119,33 @@ class Answers:
 
 
 @dataclass(frozen=True)
+class Seen:
+    """What some units of a layer of maps saw, in pixels as they are stored.
+
+    units: (V,) their numbers. strongest, weakest: (V, T, h, w, C) what the unit saw where it fires most and least, each
+    of another image, the strongest first; zeros beyond the border. mean: (V, h, w, C) float32 of the strongest.
+    image: (V,) number, among those looked at, of an image on which the words fit as well as on the median one.
+    pictures: (V, H, W, C) these images. real, told: (V, rows, columns) float32, the unit's map of that image and what
+    the words say it is; NaN where there are no words.
+    """
+
+    layer: str
+    units: Array
+    strongest: Array
+    weakest: Array
+    mean: Array
+    image: Array
+    pictures: Array
+    real: Array
+    told: Array
+
+
+@dataclass(frozen=True)
 class Pictures:
     """The arrays of a run: what pictures are painted from, and `answers`, what a later run is compared with.
 
     worst: (M, *space, C), images of the test part's mistakes. answers: None in a folder from before there were any.
+    seen: of layers of maps whose units were described in words.
     """
 
     examples: Examples
@@ -134,3 +157,4 @@ class Pictures:
     correlations: list[Correlations] = field(default_factory=list)
     class_maps: list[ClassMap] = field(default_factory=list)
     answers: Answers | None = None
+    seen: list[Seen] = field(default_factory=list)

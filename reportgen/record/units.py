@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 from reportgen.i18n import Text
+from reportgen.record.conditions import Condition, LayerConditions
 
 
 @dataclass(frozen=True)
@@ -76,7 +77,8 @@ class Unit:
     of its group of redundant units in the layer. opposite: the unit that is its mirror image. duplicate_of: a unit
     with the same weights up to a positive factor. histogram: counts in the bins of the layer.
     other_image: the strongest image that is not of the preferred class. reasons: why a figure is None, by its name.
-    gates: of a unit of a recurrent layer that has any; none and a reason where they are not known.
+    gates: of a unit of a recurrent layer that has any; none and a reason where they are not known. condition: under
+    which it fires; None in a folder from before there were any.
     """
 
     layer: str
@@ -100,6 +102,7 @@ class Unit:
     other_image: TopImage | None
     reasons: dict[str, Text]
     gates: list[Gate] = field(default_factory=list)
+    condition: Condition | None = None
 
 
 @dataclass(frozen=True)
@@ -109,7 +112,8 @@ class LayerVerdict:
     noise_floor: the largest |r| to expect between independent units by chance. edges: of the units' histograms, of
     which one is 0; a value on an edge is counted above it, on the last one below it.
     left_out: units that correlations leave out, with the reason. states: how many units are in each state.
-    groups: units of each redundant group, its representative first. removable_params: what those held.
+    groups: units of each redundant group, its representative first. removable_params: what those held. conditions:
+    of its units; None in a folder from before there were any.
     """
 
     name: str
@@ -125,6 +129,7 @@ class LayerVerdict:
     removable_params: int
     left_out: dict[Text, list[int]]
     reasons: dict[str, Text]
+    conditions: LayerConditions | None = None
 
 
 @dataclass(frozen=True)

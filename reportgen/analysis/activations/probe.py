@@ -201,7 +201,7 @@ class Sender:
         scores, found = self._graph.values(images, [*(reading.tensor for reading in self._readings), *gates])
         before = iter(found[len(self._readings) :])
         read = [
-            _Read(_units_last(value, reading), None if reading.gate is None else _units_last(next(before), reading))
+            _Read(units_last(value, reading), None if reading.gate is None else units_last(next(before), reading))
             for value, reading in zip(found, self._readings, strict=False)
         ]
         return tf.cast(scores, tf.float32), read
@@ -304,7 +304,7 @@ def _holding(grid: Grid, found: dict[str, Any]) -> Grid:
     return grid.holding(smallest, float(found["peaks"].numpy().max()))
 
 
-def _units_last(value: Any, reading: Reading) -> Any:
+def units_last(value: Any, reading: Reading) -> Any:
     """Return the layer's own values of the tensor that is read, its units last, as float32."""
     import tensorflow as tf
 

@@ -104,7 +104,7 @@ def _moved(layer: Any, before: Field, sizes: list[int | None]) -> Field | None:
         before, sizes, _per_axis(window, len(sizes)), _per_axis(layer.strides, len(sizes)),
         _per_axis(dilation, len(sizes)), strict=True,
     )  # fmt: skip
-    moved = [_windowed(axis, n, w, stride, d, layer.padding) for axis, n, w, stride, d in along]
+    moved = [windowed(axis, n, w, stride, d, layer.padding) for axis, n, w, stride, d in along]
     return None if None in moved else tuple(axis for axis in moved if axis is not None)
 
 
@@ -150,7 +150,7 @@ def _per_axis(value: Any, axes: int) -> list[Any]:
     return [tuple(listed)] if axes == 1 and len(listed) == 2 else listed
 
 
-def _windowed(axis: Axis, size: int | None, window: int, stride: int, dilation: int, padding: str) -> Axis | None:
+def windowed(axis: Axis, size: int | None, window: int, stride: int, dilation: int, padding: str) -> Axis | None:
     """Return the field behind a window that slides over `size` positions; None where its padding is not known."""
     reach = (window - 1) * dilation
     before = 0

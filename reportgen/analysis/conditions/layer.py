@@ -14,7 +14,7 @@ from reportgen.analysis.conditions.cuts import Cuts
 from reportgen.analysis.conditions.ink import ink
 from reportgen.analysis.conditions.patches import Axis
 from reportgen.analysis.conditions.result import Floats, Ints, KernelReading, LayerConditions, UnitCondition
-from reportgen.analysis.conditions.work import SIMPLE, Target, Work
+from reportgen.analysis.conditions.work import SIMPLE, Figures, Target, Work
 from reportgen.i18n import Text, text
 
 _MOST_VALUES = 20_000_000  # of patches whose covariance is taken
@@ -49,7 +49,20 @@ def conditions(
     labels: Labels | None = None,
     seed: int = 0,
 ) -> LayerConditions:
-    """Return what each unit of a convolution answers to.
+    """Return what each unit of a convolution answers to, see `described`."""
+    return described(sampled, cut, kernel=kernel, below=below, labels=labels, seed=seed).conditions
+
+
+def described(
+    sampled: Sampled,
+    cut: Cuts,
+    *,
+    kernel: Floats | None = None,
+    below: Below | None = None,
+    labels: Labels | None = None,
+    seed: int = 0,
+) -> "Described":
+    """Return what each unit of a convolution answers to, and what these words make of other positions.
 
     kernel: (U, h, w, C) of a first convolution, whose positions see just the field and nothing but the pixels. below:
     of a deeper one. Features are looked for in the picture first; a unit that they do not describe is described by
@@ -65,12 +78,37 @@ def conditions(
 
     # threads of OpenBLAS that wait for a busy core make small products slower by far
     with threadpool_limits(1, user_api="blas"):
-        return _conditions(sampled, cut, kernel, below, labels, seed)
+        return _described(sampled, cut, kernel, below, labels, seed)
 
 
-def _conditions(
+@dataclass(frozen=True, eq=False)
+class Described:
+    """The conditions of a layer, and the fits behind them."""
+
+    conditions: LayerConditions
+    work: Work
+    figures: Figures
+    look: Look
+
+    def median_image(self) -> Ints:
+        """Return for each unit, (U,), a scored image on which the words fit as well as on the median one.
+
+        Among those on which the unit varies: on others there is nothing to fit.
+        """
+        return self.work.median_image(self.figures)
+
+    def told(self, images: Floats) -> Floats:
+        """Return what the words say each unit's map of images (N, H, W, C) is, (N, rows, columns, U) float32."""
+        rows, columns = (at.ravel()[np.newaxis] for at in np.indices(self.look.map_shape))
+        every = np.repeat(rows, len(images), axis=0), np.repeat(columns, len(images), axis=0)
+        measured = basis.measure(images, every[0], every[1], self.look)
+        found = self.work.told(measured.values, self.figures)
+        return found.reshape(len(images), *self.look.map_shape, -1)
+
+
+def _described(
     sampled: Sampled, cut: Cuts, kernel: Floats | None, below: Below | None, labels: Labels | None, seed: int
-) -> LayerConditions:
+) -> Described:
     span = float(np.ptp(sampled.images)) if sampled.images.size else 0.0
     look = Look(sampled.field, sampled.map_shape, sampled.images.shape[1:3], span, sampled.colour)
     measured = basis.measure(sampled.images, sampled.rows, sampled.columns, look)
@@ -90,7 +128,7 @@ def _conditions(
         units = [_by_units_below(unit, sampled, below, made) for unit in units]
     if labels is not None:
         units = classes.by_class(units, sampled.values, cut, labels)
-    return work.layer(units, _notes(sampled))
+    return Described(work.layer(units, _notes(sampled)), work, figures, look)
 
 
 def _notes(sampled: Sampled) -> list[Text]:

@@ -43,10 +43,14 @@ class Feature:
 
 @dataclass(frozen=True)
 class Weighted:
-    """A feature of a fit. weight: standard deviations of the unit's values per standard deviation of the feature."""
+    """A feature of a fit. weight: standard deviations of the unit's values per standard deviation of the feature.
+
+    text: its words.
+    """
 
     feature: Feature
     weight: float
+    text: Text
 
 
 @dataclass(frozen=True)
@@ -109,6 +113,7 @@ class UnitCondition:
     f1_constant: float | None = None
     ceiling: float | None = None
     runner_up: Feature | None = None
+    runner_up_text: Text | None = None
     by_chance: float | None = None
     random_percentile: float | None = None
     kernel: KernelReading | None = None

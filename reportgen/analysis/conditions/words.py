@@ -345,10 +345,11 @@ def group(feature: Feature) -> str:
 
 def summary(counts: Mapping[str, int], ink: Ink | None) -> Text:
     """{"edge": 7, "level": 5, "none": 2} -> "7 edges, 5 ink, 2 without a simple condition"."""
-    return joined(", ", [_counted(name, n, ink) for name, n in counts.items() if n])
+    return joined(", ", [counted(name, n, ink) for name, n in counts.items() if n])
 
 
-def _counted(name: str, n: int, ink: Ink | None) -> Text:
+def counted(name: str, n: int, ink: Ink | None) -> Text:
+    """Return how many units have a condition of one kind: "edge", 7 -> "7 edges"."""
     counted = {
         "edge": lambda: ntext(n, "{n} edge", "{n} edges"),
         "line": lambda: ntext(n, "{n} line or gap", "{n} lines or gaps"),

@@ -84,8 +84,10 @@ class Work:
         self.lowest = values.min(axis=0)
         self.varies = np.asarray(values.max(axis=0) > self.lowest)
         chosen = cut.choose if cut.choose.any() else np.ones(len(cut.choose), np.bool_)
-        self.x = _scaled(measured.values, measured.values[chosen].reshape(-1, features))
-        self.y = _scaled(target.values, target.values[chosen].reshape(-1, units))
+        self._of_x = _scale(measured.values[chosen].reshape(-1, features))
+        self._of_y = _scale(target.values[chosen].reshape(-1, units))
+        self.x = _scaled(measured.values, self._of_x)
+        self.y = _scaled(target.values, self._of_y)
         self.said = [feature.said for feature in measured.features]
         self.of = {
             "fit": cut.choose & ~cut.second, "judge": cut.second, "score": ~cut.choose,
@@ -143,6 +145,24 @@ class Work:
         x, y, values = (one.reshape(-1, one.shape[2])[which] for one in (self.x, self.y, self.target.values))
         return nulls.random_kernels(seen, x, y, None if self.target.signed else (values > 0).mean(axis=0), seed)
 
+    def told(self, values: Floats, found: Figures) -> Floats:
+        """Return what the named features say of positions, (N, S, U). values: (N, S, F), these features there."""
+        mean, deviation = self._of_y
+        x = _scaled(values, self._of_x)
+        said = x @ found.chosen.matrix(x.shape[2]).astype(np.float32) + found.chosen.intercept.astype(np.float32)
+        return np.asarray(said * deviation + mean, np.float32)
+
+    def median_image(self, found: Figures) -> Ints:
+        """Return for each unit, (U,), the scored image whose mean squared error is the median one, see `Described`."""
+        scored = np.flatnonzero(~self.cut.choose)
+        x, y = self.x[scored], self.y[scored]
+        said = x @ found.chosen.matrix(x.shape[2]).astype(np.float32) + found.chosen.intercept.astype(np.float32)
+        error, spread = ((y - said) ** 2).mean(axis=1), y.std(axis=1)
+        error = np.where(spread >= np.median(spread, axis=0), error, np.nan)  # (n, U)
+        order = np.argsort(error, axis=0, kind="stable")  # what is not counted comes last
+        middle = np.isfinite(error).sum(axis=0) // 2
+        return np.asarray(scored[order[middle, np.arange(error.shape[1])]])
+
     def unit(self, unit: int, found: Figures) -> UnitCondition:
         """Return what the picture says of a unit."""
         images = int((~self.cut.choose).sum())
@@ -151,7 +171,7 @@ class Work:
             return UnitCondition(unit, "n/a", None, sentence, (("n/a", reason),), images=images, reason=reason)
         chosen = found.chosen.chosen[unit]
         features = tuple(
-            Weighted(self.measured.features[at], float(weight))
+            Weighted(self.measured.features[at], float(weight), self._name(self.measured.features[at]))
             for at, weight in zip(chosen, found.chosen.weights[unit], strict=True)
             if at >= 0
         )
@@ -180,13 +200,14 @@ class Work:
             f1=f1, f1_same_rate=same_rate, f1_constant=constant,
             ceiling=known["ceiling"], runner_up=runner_up, by_chance=found.by_chance,
             random_percentile=known["random_percentile"],
+            runner_up_text=None if runner_up is None else self._name(runner_up),
             kernel=None if found.kernels is None else found.kernels[unit], images=images,
         )  # fmt: skip
         return self._worded(made, single, r2, known)
 
     def _worded(self, made: UnitCondition, single: bool, r2: float, known: dict[str, float | None]) -> UnitCondition:
         """Return a unit with its sentence. single: the first feature is enough. r2: of what is named."""
-        names = [self._name(one.feature) for one in made.features]
+        names = [one.text for one in made.features]
         parts = (("features", tuple(one.feature for one in made.features)), ("single", single), ("r2", r2))
         if not names:
             return replace(made, sentence=words.no_simple(None, r2, []), parts=parts)
@@ -297,11 +318,16 @@ def _group(unit: UnitCondition) -> str:
     return {"units below": "below"}.get(unit.step, unit.step)
 
 
-def _scaled(values: Floats, of: Floats) -> Floats:
-    """Return values (N, S, F) as float32, less the mean of `of` (n, F) and over its deviation where there is one."""
+def _scale(of: Floats) -> tuple[Floats, Floats]:
+    """Return mean and deviation of values (n, F), each (F,) float32; 1 for a deviation of nothing."""
     mean, deviation = of.mean(axis=0, dtype=np.float64), of.std(axis=0, dtype=np.float64)
-    deviation = np.where(deviation > 1e-12, deviation, 1)
-    return np.asarray((values - mean.astype(np.float32)) / deviation.astype(np.float32), np.float32)
+    return mean.astype(np.float32), np.where(deviation > 1e-12, deviation, 1).astype(np.float32)
+
+
+def _scaled(values: Floats, scale: tuple[Floats, Floats]) -> Floats:
+    """Return values (N, S, F) as float32, less the mean and over the deviation of `_scale`."""
+    mean, deviation = scale
+    return np.asarray((values - mean) / deviation, np.float32)
 
 
 def _undefined(work: Work) -> Floats:

@@ -1,0 +1,320 @@
+"""Under which condition each unit fires: some images once more through the model, and every layer in words."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reportgen.analysis.activations import forward, receptive_fields, weights
+from reportgen.analysis.activations.graph import Call, Graph, Tensor, kind
+from reportgen.analysis.activations.probe import units_last
+from reportgen.analysis.activations.reading import Reading
+from reportgen.analysis.activations.receptive_fields import Axis
+from reportgen.analysis.conditions import classes, cuts, layer, nouns, patches, whole
+from reportgen.analysis.conditions.below import Below
+from reportgen.analysis.conditions.classes import Labels
+from reportgen.analysis.conditions.cuts import Cuts
+from reportgen.analysis.conditions.layer import Described, Sampled
+from reportgen.analysis.conditions.result import Floats, Ints, LayerConditions
+from reportgen.dataset import Dataset, Part, spread
+from reportgen.i18n import Text, text
+from reportgen.record.pictures import Seen
+from reportgen.record.units import LayerVerdict, Unit
+
+MOST_IMAGES = 2000
+"""Most images that are looked at for words."""
+
+_FEWEST = 200  # of a large model, for whose images there is little memory and time
+_MOST_VALUES = 4 * 10**8  # of all layers for all these images
+_POSITIONS = 8  # of a map, for each image
+_MOST_BELOW = 20_000_000  # values of a layer's input that are kept for words about the units below
+_CROPS = 12  # of the strongest and of the weakest places
+_CROP_SIDE = 24  # pixels; larger fields are shown thinned
+_MAP_SIDE = 64
+
+_KEEPING_UNITS = {
+    "Activation", "AveragePooling2D", "BatchNormalization", "Dropout", "ELU", "GaussianDropout", "GaussianNoise",
+    "Identity", "LeakyReLU", "MaxPooling2D", "PReLU", "ReLU", "SpatialDropout2D", "ZeroPadding2D",
+}  # fmt: skip
+"""Layers behind which a channel still is the unit that it was."""
+
+
+@dataclass(frozen=True)
+class Words:
+    """What was found out. layers: of each reading. seen: what cards show of layers of maps, by the layer's name."""
+
+    layers: list[LayerConditions]
+    seen: list[Seen]
+
+
+def describe(
+    graph: Graph,
+    readings: Sequence[Reading],
+    parts: Mapping[str, Part],
+    dataset: Dataset,
+    names: Sequence[str],
+    cards: Mapping[str, Sequence[int]],
+    *,
+    batch: int,
+    seed: int,
+) -> Words:
+    """Return the conditions of all units, one LayerConditions a reading, and what cards show of them.
+
+    parts: whose images are looked at, numbered through in this order. names: of the classes, as the scores have them.
+    cards: the units with a card, by layer. batch: how many images at once.
+    """
+    chosen = _chosen(graph, readings, sum(map(len, parts.values())))
+    stored = _stored(parts, chosen)
+    images = dataset.pixels.of(stored.images[:].astype(np.float32))
+    cut = cuts.cuts(images)
+    looked = _Looked(graph, readings, stored, dataset, cut, seed)
+    looked.look(batch)
+    labels = Labels(stored.labels, names)
+    found: dict[Tensor, LayerConditions] = {}
+    seen = []
+    for place, reading in enumerate(readings):
+        described = looked.described(place, images, labels, found)
+        if isinstance(described, Described):
+            if units := [unit for unit in cards.get(reading.name, ()) if unit < reading.units]:
+                seen.append(looked.seen(place, described, np.array(units), images, chosen))
+            described = described.conditions
+        found[reading.tensor] = described
+    return Words([found[reading.tensor] for reading in readings], seen)
+
+
+def with_conditions(
+    layers: Sequence[LayerVerdict], units: Sequence[Unit], found: Words
+) -> tuple[list[LayerVerdict], list[Unit]]:
+    """Return verdicts with the conditions that were found. layers: one a reading; units: of these, in their order."""
+    of_units = [nouns.of_unit(unit) for one in found.layers for unit in one.units]
+    return (
+        [replace(one, conditions=nouns.of_layer(of)) for one, of in zip(layers, found.layers, strict=True)],
+        [replace(unit, condition=of) for unit, of in zip(units, of_units, strict=True)],
+    )
+
+
+def _chosen(graph: Graph, readings: Sequence[Reading], images: int) -> NDArray[np.int64]:
+    """Return the numbers of the images that are looked at, evenly spread: fewer for a model of very many values."""
+    each = sum(int(np.prod([size or 1 for size in reading.shape[1:]])) for reading in readings)
+    return spread(images, min(MOST_IMAGES, max(_MOST_VALUES // max(each, 1), _FEWEST)))
+
+
+def _stored(parts: Mapping[str, Part], numbers: NDArray[np.int64]) -> Part:
+    """Return images by their numbers, as they are stored, with their labels."""
+    images, labels, start = [], [], 0
+    for part in parts.values():
+        own = numbers[(numbers >= start) & (numbers < start + len(part))] - start
+        images.append(part.images[own])
+        labels.append(part.labels[own])
+        start += len(part)
+    return Part(np.concatenate(images), np.concatenate(labels))
+
+
+class _Looked:
+    """The values of all layers at some positions of their maps, for the images that are looked at.
+
+    places: of each reading (N, S) rows and columns, or (N, S, axes) in series and volumes; none of a layer without
+    positions. values: (N, S, U), or (N, U) of a layer without positions.
+    """
+
+    def __init__(
+        self, graph: Graph, readings: Sequence[Reading], stored: Part, dataset: Dataset, cut: Cuts, seed: int
+    ) -> None:
+        self._graph, self._readings, self._stored, self._dataset = graph, readings, stored, dataset
+        self._cut, self._seed = cut, seed
+        self._fields = receptive_fields.fields(graph)
+        self._values: list[list[Floats]] = [[] for _ in readings]
+        self._places: list[tuple[Ints, ...]] = [()] * len(readings)
+        self._shapes: list[tuple[int, ...]] = [()] * len(readings)
+        self._inputs: dict[Tensor, list[Floats]] = {}
+
+    def look(self, batch: int) -> None:
+        """Send the images through the model, and keep what is needed of each layer."""
+        wanted = [reading.tensor for reading in self._readings]
+        for reading in self._readings:
+            if self._unit_of(reading) is not None:
+                self._inputs.setdefault(reading.call.given[0], [])
+        deeper = list(self._inputs)
+        for start, end, some in forward.read_ahead(self._stored.images, batch):
+            part = Part(some, self._stored.labels[start:end])
+            found = forward.outputs_of(self._graph, [*wanted, *deeper], part, self._dataset.pixels, len(some))
+            for place, reading in enumerate(self._readings):
+                self._keep(place, np.asarray(units_last(found[place], reading)), start, end)
+            for tensor, maps in zip(deeper, found[len(wanted) :], strict=True):
+                if sum(kept.size for kept in self._inputs[tensor]) < _MOST_BELOW:
+                    self._inputs[tensor].append(maps)
+
+    def _keep(self, place: int, values: Floats, start: int, end: int) -> None:
+        space = values.shape[1:-1]
+        if not space or len(space) > 3:
+            self._values[place].append(values.reshape(len(values), -1, values.shape[-1])[:, 0])
+            return
+        if not self._places[place]:
+            self._shapes[place] = space
+            shape = (space[0], int(np.prod(space[1:], dtype=np.int64)))
+            rows, columns = cuts.positions(shape, self._cut.choose, _POSITIONS, self._seed)
+            self._places[place] = (rows, *np.unravel_index(columns, space[1:])) if len(space) > 1 else (rows,)
+        at = tuple(axis[start:end] for axis in self._places[place])
+        self._values[place].append(values[np.arange(end - start)[:, np.newaxis], *at])
+
+    def described(
+        self, place: int, images: Floats, labels: Labels, found: Mapping[Tensor, LayerConditions]
+    ) -> LayerConditions | Described:
+        """Return a layer in words. images: (N, *space, C) as the model receives them. found: of the layers before."""
+        reading = self._readings[place]
+        values, places = np.concatenate(self._values[place]), self._places[place]
+        about: Any = {"signed": reading.family not in ("relu", "relu6"), "labels": labels, "seed": self._seed}
+        if reading.tensor is self._graph.output and values.ndim == 2 and values.shape[1] == len(labels.names):
+            split = int(self._cut.choose.sum()), int((~self._cut.choose).sum())
+            return classes.output(labels.names, split)
+        space = len(self._dataset.image_shape) - 1
+        if "Embedding" in {kind(call.operation) for call in self._graph.calls if self._graph.input in call.given}:
+            return whole.unknown(values.shape[-1], text("the model's input is numbers of words, not a picture"))
+        if space == 2 and not places:
+            return whole.of_pictures(images, values, self._cut, **about)
+        if space == 0 and not places:
+            return whole.of_vectors(images, values, self._cut, **about)
+        if len(places) != space or not places:
+            return whole.unknown(values.shape[-1], _without_place(space, len(places)))
+        field, shape = self._field(place), self._shapes[place]
+        if space != 2:
+            return whole.of_places(images, np.stack(places, axis=-1), values, field, shape, self._cut, **about)
+        sampled = Sampled(
+            images, places[0], places[1], values, (field[0], field[1]), (shape[0], shape[1]),
+            signed=reading.family not in ("relu", "relu6"), colour=_is_colour(self._dataset),
+        )  # fmt: skip
+        kernel, below = self._first_kernel(reading, field), self._below(reading, found)
+        return layer.described(sampled, self._cut, kernel=kernel, below=below, labels=labels, seed=self._seed)
+
+    def _field(self, place: int) -> tuple[Axis, ...]:
+        """Return the field of a layer's positions along each axis; the whole image where it is not known."""
+        reading = self._readings[place]
+        known = None if reading.channels_first else self._fields[reading.call.outputs[0]]
+        return known or tuple(Axis(size, 0, 0) for size in self._dataset.image_shape[:-1])
+
+    def _first_kernel(self, reading: Reading, field: Sequence[Axis]) -> Floats | None:
+        """Return the kernel (U, h, w, C) of a convolution that is given the images themselves, else None."""
+        if reading.call.given[0] is not self._graph.input or not _is_plain(reading.call):
+            return None
+        found = _kernel(reading.call)
+        sizes = tuple(axis.size for axis in field)
+        return found if found.shape[1:] == (*sizes, self._dataset.image_shape[-1]) else None
+
+    def _unit_of(self, reading: Reading) -> Tensor | None:
+        """Return the tensor of an earlier reading whose units are the channels that a convolution is given."""
+        if not _is_plain(reading.call):
+            return None
+        read = {one.tensor: one for one in self._readings}
+        tensor: Tensor | None = reading.call.given[0]
+        while tensor is not None and tensor not in read:
+            call = self._graph.producer(tensor)
+            keeps = call is not None and kind(call.operation) in _KEEPING_UNITS and len(call.given) == 1
+            tensor = call.given[0] if call is not None and keeps else None
+        return tensor if tensor in read and not read[tensor].channels_first and not read[tensor].moves else None
+
+    def _below(self, reading: Reading, found: Mapping[Tensor, LayerConditions]) -> Below | None:
+        """Return what a convolution is given, in words of the units below; None where these are not known."""
+        tensor = self._unit_of(reading)
+        if tensor is None or tensor not in found:
+            return None
+        maps = np.concatenate(self._inputs[reading.call.given[0]])
+        kernel, convolution = _kernel(reading.call), reading.call.operation
+        if kernel.shape[3] != maps.shape[3] or kernel.shape[3] != len(found[tensor].units):
+            return None
+        sizes = zip(maps.shape[1:3], kernel.shape[1:3], convolution.strides, strict=True)
+        rows, columns = (receptive_fields.windowed(Axis(1, 1, 0), n, w, s, 1, convolution.padding) for n, w, s in sizes)
+        assert rows is not None and columns is not None  # maps have sizes
+        return Below(maps, kernel, (rows, columns), [unit.condition for unit in found[tensor].units])
+
+    def seen(self, place: int, described: Described, units: Ints, images: Floats, numbers: NDArray[np.int64]) -> Seen:
+        """Return what cards of these units of a layer of maps show. numbers: of the images among all."""
+        rows, columns = self._places[place]
+        values = np.concatenate(self._values[place])[:, :, units]
+        field = tuple(_bounded(axis, size) for axis, size in zip(self._field(place), images.shape[1:3], strict=True))
+        at = described.work.measured.not_flat
+        stored = np.asarray(self._stored.images)
+        strongest = [_crops(stored, rows, columns, field, _picked(values[..., u], at, -1)) for u in range(len(units))]
+        weakest = [_crops(stored, rows, columns, field, _picked(values[..., u], at, 1)) for u in range(len(units))]
+        median = described.median_image()[units]
+        which, back = np.unique(median, return_inverse=True)
+        real = self._maps(place, stored[which])[back, :, :, units]
+        told = described.told(images[which])[back, :, :, units]
+        worded = np.array([bool(described.conditions.units[unit].features) for unit in units])
+        told = np.where(worded[:, np.newaxis, np.newaxis], told, np.nan)
+        step = -(-max(real.shape[1:]) // _MAP_SIDE)
+        return Seen(
+            self._readings[place].name, units, np.stack(strongest), np.stack(weakest),
+            np.stack([crops.mean(axis=0, dtype=np.float32) for crops in strongest]), numbers[median], stored[median],
+            real[:, ::step, ::step].astype(np.float32), told[:, ::step, ::step].astype(np.float32),
+        )  # fmt: skip
+
+    def _maps(self, place: int, stored: NDArray[np.generic]) -> Floats:
+        """Return a layer's whole maps of some images, (n, rows, columns, U)."""
+        part = Part(stored, np.zeros(len(stored), np.int64))
+        reading = self._readings[place]
+        (found,) = forward.outputs_of(self._graph, [reading.tensor], part, self._dataset.pixels, len(stored))
+        return np.asarray(units_last(found, reading))
+
+
+def _is_plain(call: Call) -> bool:
+    """Return whether a call is of a convolution each of whose units weighs all that it is given, without gaps."""
+    operation = call.operation
+    return (
+        kind(operation) == "Conv2D"
+        and operation.groups == 1
+        and tuple(operation.dilation_rate) == (1, 1)
+        and operation.data_format == "channels_last"
+        and operation.padding in ("same", "valid")
+    )
+
+
+def _kernel(call: Call) -> Floats:
+    """Return the kernel of a plain convolution as (U, h, w, C)."""
+    found = weights.kernels(call.operation)
+    assert found is not None
+    return np.moveaxis(found, 1, -1)
+
+
+def _is_colour(dataset: Dataset) -> bool:
+    """Return whether channels reach the model as red, green and blue, on one scale."""
+    pixels = dataset.pixels
+    same = len({float(value) for value in np.ravel(pixels.scale)}) == 1
+    return dataset.image_shape[-1] == 3 and same and not pixels.flip
+
+
+def _without_place(space: int, positions: int) -> Text:
+    """Return why there are no words for a layer whose positions are not those of the images."""
+    if positions:
+        return text("its positions are not places of the image")
+    if space == 1:
+        return text("it has one value for a whole series")
+    return text("it has one value for a whole volume")
+
+
+def _bounded(axis: Axis, size: int) -> Axis:
+    """Return a field that is no larger than the image."""
+    return Axis(axis.size, axis.jump, axis.start) if axis.size < size else Axis(size, 0, 0)
+
+
+def _picked(values: Floats, not_flat: Floats, sign: int) -> tuple[Ints, Ints]:
+    """Return (images, places) where a unit fires most (sign -1) or least (1), each of another image.
+
+    values, not_flat: (N, S). Flat patches are left out where there are others: on them there is nothing to see.
+    """
+    shown = np.where(not_flat, sign * values, np.inf)
+    best = shown.argmin(axis=1)
+    order = np.argsort(shown[np.arange(len(shown)), best], kind="stable")[:_CROPS]
+    return order, best[order]
+
+
+def _crops(
+    stored: NDArray[np.generic], rows: Ints, columns: Ints, field: tuple[Axis, ...], picked: tuple[Ints, Ints]
+) -> NDArray[np.generic]:
+    """Return what positions see of images as they are stored, (T, h, w, C): thinned where that is large."""
+    image, place = picked
+    at = rows[image, place][:, np.newaxis], columns[image, place][:, np.newaxis]
+    found = patches.gather(stored[image], *at, (field[0], field[1]))[:, 0]
+    step = -(-max(found.shape[1:3]) // _CROP_SIDE)
+    return np.asarray(found[:, ::step, ::step])
