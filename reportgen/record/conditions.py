@@ -52,7 +52,8 @@ class Condition:
     """Under which condition a unit fires, chosen on some images and scored on others.
 
     found_in: "picture" (features of what the unit sees), "units below", "class", "none" (no simple condition) or
-    "n/a". text: the condition, None for the last two. sentence: with its figures. features: of the fit, the first the
+    "n/a". text: the condition, None for the last two. sentence: with its figures. r2: the share of the
+    variance that this condition explains, on images that it was not chosen on. features: of the fit, the first the
     most important, also where they explain too little. r2_held_out: on patches that are not flat, with all features;
     r2_one: with the first alone; r2_everywhere: on all patches. f1: of {predicted > t} against {real > t}, t the
     unit's 0.995 quantile; f1_same_rate: with as many predicted as real; f1_constant: of the best guess that knows only
@@ -65,6 +66,7 @@ class Condition:
     found_in: str
     text: Text | None
     sentence: Text
+    r2: float | None
     features: list[ConditionFeature]
     r2_held_out: float | None
     r2_one: float | None

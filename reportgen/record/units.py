@@ -8,11 +8,16 @@ from reportgen.record.conditions import Condition, LayerConditions
 
 @dataclass(frozen=True)
 class Nearest:
-    """The unit of the same layer that says most nearly the same: the largest |r| of pooled responses over images."""
+    """Another unit of the same layer, and how alike the two are.
+
+    r: over images, of the mean responses. r_within_class: the same within the classes. r_over_positions: of the values
+    at each position of each image; None where a layer has no positions.
+    """
 
     unit: int
     r: float
     r_within_class: float | None
+    r_over_positions: float | None = None
 
 
 @dataclass(frozen=True)
@@ -22,7 +27,8 @@ class Preferred:
     auroc: of s_mean, class against the rest, the class chosen on one half of the kept images and scored on the
     other. hit_rate, false_alarm_rate: at the threshold with the largest difference. selectivity: class selectivity
     (Morcos et al. 2018), None where a response is negative; selectivity_null: its mean over shuffled labels.
-    eta2: the share of the variance that lies between classes, less what chance gives.
+    eta2: the share of the variance that lies between classes, less what chance gives. f1: at that threshold, where the
+    class has its share of the images; f1_constant: of who takes every image for one of the class.
     """
 
     label: str
@@ -32,6 +38,8 @@ class Preferred:
     selectivity: float | None
     selectivity_null: float | None
     eta2: float | None
+    f1: float | None = None
+    f1_constant: float | None = None
 
 
 @dataclass(frozen=True)
@@ -78,7 +86,8 @@ class Unit:
     with the same weights up to a positive factor. histogram: counts in the bins of the layer.
     other_image: the strongest image that is not of the preferred class. reasons: why a figure is None, by its name.
     gates: of a unit of a recurrent layer that has any; none and a reason where they are not known. condition: under
-    which it fires; None in a folder from before there were any.
+    which it fires; None in a folder from before there were any. nearest: the unit with the largest |r| over images.
+    kept: of a removable unit, the one of its group that stays.
     """
 
     layer: str
@@ -103,6 +112,7 @@ class Unit:
     reasons: dict[str, Text]
     gates: list[Gate] = field(default_factory=list)
     condition: Condition | None = None
+    kept: Nearest | None = None
 
 
 @dataclass(frozen=True)

@@ -34,7 +34,10 @@ def by_class(units: Sequence[UnitCondition], values: Floats, cut: Cuts, labels: 
         if unit.step == "none" and r2 >= SIMPLE and chosen[unit.unit, best] > 0:
             label = labels.names[best]
             sentence = words.fires_on_class(label, r2)
-            unit = replace(unit, step="class", condition=words.of_class(label), sentence=sentence, label=label)
+            unit = replace(
+                unit, step="class", condition=words.of_class(label), sentence=sentence, label=label,
+                parts=(("r2", r2),),
+            )  # fmt: skip
         found.append(unit)
     return found
 

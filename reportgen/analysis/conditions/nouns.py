@@ -17,6 +17,7 @@ def of_unit(found: result.UnitCondition) -> Condition:
         found_in=found.step,
         text=found.condition,
         sentence=found.sentence,
+        r2=_explained(found),
         features=[
             ConditionFeature(one.text, one.feature.kind, one.feature.angle, one.feature.scale, one.weight)
             for one in found.features
@@ -51,6 +52,15 @@ def of_layer(found: result.LayerConditions) -> LayerConditions:
         not_flat=found.not_flat,
         notes=list(found.notes),
     )
+
+
+def _explained(found: result.UnitCondition) -> float | None:
+    """Return how much the condition explains that is said in the end."""
+    if found.condition is None:
+        return None
+    parts = dict(found.parts)
+    explained = parts.get("explained below" if found.step == "units below" else "r2")
+    return None if explained is None else float(explained)
 
 
 def _shares(found: result.KernelReading) -> KernelShares | None:

@@ -126,6 +126,7 @@ def _units(
                 max=float(tally.largest[u]),
                 histogram=histogram[u].tolist(),
                 nearest=alike.nearest.get(u),
+                kept=alike.kept.get(u),
                 group=group_of.get(u),
                 removable=u in removable,
                 opposite=alike.opposite.get(u),
@@ -156,9 +157,19 @@ def _preferred(
             hit_rate=float(chosen.hit_rate[u]),
             false_alarm_rate=float(chosen.false_alarm_rate[u]),
             **known,
+            **_f1(chosen.hit_rate[u], chosen.false_alarm_rate[u], tally.class_images[chosen.chosen[u]] / tally.images),
         ),
         reasons,
     )
+
+
+def _f1(hits: float, alarms: float, share: float) -> dict[str, float]:
+    """Return F1 at these rates where a class has this share of the images, and that of the best constant guess.
+
+    Who knows the share alone does best by saying "yes" to every image: 2 p / (1 + p).
+    """
+    right, wrong = share * hits, (1 - share) * alarms
+    return {"f1": float(2 * right / (right + wrong + share)), "f1_constant": float(2 * share / (1 + share))}
 
 
 def _why_none_preferred(tally: LayerTally, verdict: states.Verdict, responsive: bool) -> Text:

@@ -29,12 +29,13 @@ CLOSE = 2e-4
 class Redundancy:
     """What correlations and weights say about the units of a layer.
 
-    nearest: by unit. groups: units of which one is enough, the one to stay first. opposite, duplicate_of: by unit,
-    the mirror image and the unit with the same weights. left_out: units without correlations, by the reason.
-    noise_floor: None where fewer than two units are compared.
+    nearest: by unit. kept: of a removable unit, the unit of its group that stays. groups: units of which one is
+    enough, the one to stay first. opposite, duplicate_of: by unit, the mirror image and the unit with the same weights.
+    left_out: units without correlations, by the reason. noise_floor: None where fewer than two units are compared.
     """
 
     nearest: dict[int, Nearest]
+    kept: dict[int, Nearest]
     groups: list[list[int]]
     opposite: dict[int, int]
     duplicate_of: dict[int, int]
@@ -60,9 +61,14 @@ def find(
     r[:, ~compared] = r[:, :, ~compared] = np.nan
     r[:, np.arange(plan.units), np.arange(plan.units)] = np.nan
     alike: Flags = np.all(r >= thresholds.redundant, axis=0)
+    groups = _representative_first(complete_linkage(alike, r.min(axis=0)), tally)
+    shown = r if plan.positions > 1 else r[:2]
+    size = np.abs(np.nan_to_num(r[0]))
+    nearest = {u: int(size[u].argmax()) for u in np.flatnonzero(np.isfinite(r[0]).any(axis=1)).tolist()}
     return Redundancy(
-        nearest=_nearest(r[0], r[1]),
-        groups=_representative_first(complete_linkage(alike, r.min(axis=0)), tally),
+        nearest={u: _compared(shown, u, v) for u, v in nearest.items()},
+        kept={u: _compared(shown, u, group[0]) for group in groups for u in group[1:]},
+        groups=groups,
         opposite=_opposite(r, thresholds),
         duplicate_of=duplicates(plan, weights, verdicts, thresholds),
         left_out=left_out,
@@ -74,7 +80,7 @@ def not_for_softmax(plan: LayerPlan) -> Redundancy:
     """Return what stands for a softmax, which is not looked at."""
     reason = text("softmax outputs are anti-correlated by construction")
     left_out = {reason: list(range(plan.units))} if plan.units > 1 else {}
-    return Redundancy({}, [], {}, {}, left_out, None)
+    return Redundancy({}, {}, [], {}, {}, left_out, None)
 
 
 def complete_linkage(alike: Flags, likeness: Floats) -> list[list[int]]:
@@ -179,14 +185,11 @@ def _left_out(
     return found
 
 
-def _nearest(pooled: Floats, within: Floats) -> dict[int, Nearest]:
-    size = np.abs(np.nan_to_num(pooled))
-    found = {}
-    for u in np.flatnonzero(np.isfinite(pooled).any(axis=1)).tolist():
-        v = int(size[u].argmax())
-        inside = None if np.isnan(within[u, v]) else float(within[u, v])
-        found[u] = Nearest(v, float(pooled[u, v]), inside)
-    return found
+def _compared(r: Floats, unit: int, other: int) -> Nearest:
+    """Return how alike two units are. r: (2 or 3, U, U), over images, within classes, over positions."""
+    over_images, *more = (None if np.isnan(value) else float(value) for value in r[:, unit, other])
+    assert over_images is not None
+    return Nearest(other, over_images, more[0], more[1] if len(more) > 1 else None)
 
 
 def _opposite(r: Floats, thresholds: Thresholds) -> dict[int, int]:

@@ -10,13 +10,13 @@ import numpy as np
 
 from reportgen.i18n import Text, text
 from reportgen.record.model import LayerRow
-from reportgen.record.pictures import Array, Kernels, Maps, Pictures, Strips
+from reportgen.record.pictures import Array, Kernels, Maps, Pictures, Seen, Strips
 from reportgen.record.run import Record
 from reportgen.record.units import LayerVerdict, TopImage, Unit
 from reportgen.render.charts import dead_history, geometry
 from reportgen.render.page import insights, legends
 from reportgen.render.page.missing import attempt
-from reportgen.render.pictures import input_images, tiles
+from reportgen.render.pictures import input_images, seen, tiles
 from reportgen.render.pictures.mosaic import Grid, Picture
 
 ROWS_ON_PAPER = 10
@@ -91,7 +91,10 @@ class CardView:
         kernels: Kernels | None,
         images: Mapping[int, Array],
         scale: input_images.Extent | None,
+        kept: Seen | None = None,
+        maps: Maps | None = None,
     ) -> None:
+        self._seen, self._maps = kept, maps
         self._unit, self._verdict, self._images, self._scale = unit, verdict, images, scale
         self._kernels = kernels if kernels is not None and unit.unit < len(kernels.weights) else None
 
@@ -99,6 +102,23 @@ class CardView:
     def tops(self) -> Picture | None:
         """The strongest images, the strongest first; None where no image makes the unit fire."""
         return attempt(self._strip, self._unit.top_images)
+
+    @cached_property
+    def seen(self) -> seen.SeenUnit | None:
+        """What the unit saw where it fires most and least; None where that was not kept."""
+        if self._seen is None or not (place := np.flatnonzero(self._seen.units == self._unit.unit)).size:
+            return None
+        return attempt(seen.paint, self._seen, int(place[0]))
+
+    @cached_property
+    def both_maps(self) -> tuple[Picture, Picture] | None:
+        """The maps of a removable unit and of the unit that stays, for the same image; None where not kept."""
+        kept, maps = self._unit.kept, self._maps
+        if kept is None or maps is None or maps.values.ndim != 4:
+            return None
+        if max(kept.unit, self._unit.unit) >= maps.values.shape[-1]:
+            return None
+        return attempt(seen.pair, maps.values[..., self._unit.unit], maps.values[..., kept.unit])
 
     @property
     def tops_planes(self) -> Text | None:
@@ -272,11 +292,21 @@ class _Cards:
         self._chosen = {layer: set(units) for layer, units in cards.units.items()}
         self._images = dict(zip(cards.numbers.tolist(), cards.images, strict=True))
         self._kernels = {kernels.layer: kernels for kernels in pictures.kernels}
+        self._seen = {one.layer: one for one in pictures.seen}
+        self._maps = {one.layer: one for one in pictures.maps}
 
     def view(self, unit: Unit, verdict: LayerVerdict) -> CardView | None:
         if unit.unit not in self._chosen.get(unit.layer, ()):
             return None
-        return CardView(unit, verdict, self._kernels.get(unit.layer), self._images, self._scale)
+        return CardView(
+            unit,
+            verdict,
+            self._kernels.get(unit.layer),
+            self._images,
+            self._scale,
+            self._seen.get(unit.layer),
+            self._maps.get(unit.layer),
+        )
 
 
 def _grids(record: Record, scale: input_images.Extent | None) -> dict[str, Grids]:

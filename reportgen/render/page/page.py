@@ -18,7 +18,7 @@ from reportgen.record.units import Finding
 from reportgen.render import fonts, languages, sheets, templating, words
 from reportgen.render.charts import dead_history, geometry
 from reportgen.render.comparison import view
-from reportgen.render.page import detail, insights, layer_views, legends, missing
+from reportgen.render.page import answers, detail, insights, layer_views, legends, missing
 from reportgen.render.page.missing import ENDS_ALL, Missing, NotDrawn, attempt
 from reportgen.render.pictures import input_images, tiles
 from reportgen.render.pictures.mosaic import Picture
@@ -60,6 +60,7 @@ class View:
     names_of_numbers: str | None
     shows: dict[str, Text]
     changes: view.Changes | None
+    answers: list[answers.Answer]
 
 
 @dataclass(frozen=True)
@@ -109,6 +110,7 @@ def paint(record: Record, space: detail.Room = detail.ALL) -> View:
         names_of_numbers=_names_of_numbers([c.label for c in test.classes]),
         shows=_shows(record),
         changes=attempt(view.paint, record, has_cards=True),
+        answers=attempt(answers.answers, record),
     )
 
 
@@ -154,7 +156,12 @@ class _Writer:
         self._on_paper, self._split, self._templates = on_paper, split, templates
         self._files: dict[str, bytes] = {}
         self._missing: dict[str, Missing] = {}
-        environment.filters |= {"address": self._address, "shade": _shade, "place": _place}
+        environment.filters |= {
+            "address": self._address,
+            "shade": _shade,
+            "place": _place,
+            "layer_anchor": _layer_anchor,
+        }
         environment.globals |= {
             "drawn": self._drawn,
         }
@@ -306,6 +313,15 @@ _PLACES = {
     "most-confused-pair": "confusions",
     "confident-mistakes": "mistakes",
 }  # a finding of another kind about no layer is about the evaluation
+
+
+def _layer_anchor(layer: str, view: View) -> str:
+    """Return the anchor of a layer's section."""
+    with suppress(NotDrawn):
+        for number, one in enumerate(view.layers, 1):
+            if one.verdict.name == layer:
+                return f"layer-{number}"
+    return "layers"
 
 
 def _place(finding: Finding, view: View) -> str | None:

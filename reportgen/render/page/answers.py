@@ -1,0 +1,144 @@
+"""The answers of the first screen: does every unit fire, how many are distinct, and what do they look for."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from reportgen.format import count, percent
+from reportgen.i18n import Text, joined, literal, ntext, text
+from reportgen.record.key_figures import OUTPUT_STATES
+from reportgen.record.run import Record
+from reportgen.record.units import LayerVerdict
+from reportgen.render.words import state
+
+_LAYERS = 5
+"""Most layers that the first screen tells apart."""
+_KINDS = 6
+_FEW = 3
+_COLOURS = 4
+
+
+@dataclass(frozen=True)
+class Bar:
+    """A bar of a small chart: its parts, each the share of the whole that it takes up and how it is coloured.
+
+    label: what it is of; figure: in words.
+    """
+
+    label: Text
+    figure: Text
+    parts: list[tuple[float, str]]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One question with its answer in a sentence, a small chart, and more words below it. place: where more stands."""
+
+    question: Text
+    figure: Text
+    bars: list[Bar]
+    more: list[Text]
+
+
+def answers(record: Record) -> list[Answer]:
+    """Return the answers to the three questions, those that there are units for."""
+    inner = [one for one in record.layers if not set(one.states) <= OUTPUT_STATES]
+    if not inner:
+        return []
+    found = [_firing(inner), _distinct(inner, sum(unit.removable for unit in record.units))]
+    described = [one for one in inner if one.conditions is not None]
+    return [*found, _conditions(described)] if described else found
+
+
+def _firing(layers: Sequence[LayerVerdict]) -> Answer:
+    states: Counter[str] = Counter()
+    for layer in layers:
+        states.update({name: n for name, n in layer.states.items() if name not in OUTPUT_STATES})
+    whole = sum(states.values())
+    healthy = states.get("healthy", 0)
+    others = [(name, n) for name, n in states.most_common() if name != "healthy"]
+    bars = [
+        Bar(
+            _name(layer),
+            text("{part} of {whole}", part=count(layer.states.get("healthy", 0)), whole=count(layer.units)),
+            [
+                (n / layer.units, name.replace(" ", "-"))
+                for name, n in sorted(layer.states.items(), key=lambda pair: (pair[0] != "healthy", -pair[1]))
+            ],
+        )
+        for layer in _told(layers, lambda one: one.units - one.states.get("healthy", 0))
+    ]
+    more = [ntext(n, "{n} is {state}", "{n} are {state}", state=state(name)) for name, n in others]
+    said = text("{share} of {units} fire properly", share=percent(healthy / whole, 0), units=_units(whole))
+    return Answer(
+        text("Does every unit fire?"),
+        said,
+        bars,
+        [joined(", ", more)] if more else [],
+    )
+
+
+def _distinct(layers: Sequence[LayerVerdict], removable: int) -> Answer:
+    bars = []
+    for layer in _told(layers, lambda one: sum(len(group) - 1 for group in one.groups)):
+        if layer.effective_rank is None:
+            continue
+        directions = max(round(layer.effective_rank * layer.units), 1)
+        bars.append(
+            Bar(
+                _name(layer),
+                text("{units}, about {directions}", units=_units(layer.units), directions=_directions(directions)),
+                [(directions / layer.units, "healthy"), (1 - directions / layer.units, "rest")],
+            )
+        )
+    figure = (
+        ntext(removable, "{n} unit could go: another says the same", "{n} units could go: others say the same")
+        if removable
+        else text("No unit can go because another says the same")
+    )
+    return Answer(text("Do many say the same?"), figure, bars, [])
+
+
+def _conditions(layers: Sequence[LayerVerdict]) -> Answer:
+    bars: list[Bar] = []
+    missing: list[Text] = []
+    described = whole = 0
+    colours: dict[str, str] = {"none": "rest"}
+    for layer in layers:
+        assert layer.conditions is not None
+        kinds = [one for one in layer.conditions.kinds if one.kind != "n/a"]
+        of_layer = sum(one.count for one in kinds)
+        own = sum(one.count for one in kinds if one.kind != "none")
+        described, whole = described + own, whole + of_layer
+        if layer.conditions.missing is not None and len(missing) < _FEW:
+            missing.append(text("{layer}: {missing}", layer=_name(layer), missing=layer.conditions.missing))
+        if len(bars) < _LAYERS and of_layer:
+            order = sorted(kinds, key=lambda one: one.kind == "none")[:_KINDS]
+            for one in order:
+                colours.setdefault(one.kind, f"kind-{(len(colours) - 1) % _COLOURS}")
+            parts = [(one.count / of_layer, colours[one.kind]) for one in order]
+            bars.append(Bar(_name(layer), joined(", ", [one.text for one in order]), parts))
+    figure = text(
+        "{share} of {units} answer to a condition that words can say", share=percent(described / max(whole, 1), 0),
+        units=_units(whole),
+    )  # fmt: skip
+    return Answer(text("What do they look for?"), figure, bars, missing)
+
+
+def _told(layers: Sequence[LayerVerdict], weight: object) -> list[LayerVerdict]:
+    """Return the layers that are told apart, in the order of the model: those with most to say where there are many."""
+    assert callable(weight)
+    chosen = sorted(layers, key=lambda one: -weight(one))[:_LAYERS]
+    return [layer for layer in layers if layer in chosen]
+
+
+def _name(layer: LayerVerdict) -> Text:
+    return literal(layer.name)
+
+
+def _units(n: int) -> Text:
+    return ntext(n, "{n} unit", "{n} units")
+
+
+def _directions(n: int) -> Text:
+    return ntext(n, "{n} independent direction", "{n} independent directions")

@@ -1,0 +1,108 @@
+"""What a unit of maps saw: crops where it fires most and least, and one image with what words make of it."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image
+
+from reportgen.record.pictures import Array, Seen
+from reportgen.render.pictures import input_images
+from reportgen.render.pictures.mosaic import Mosaic, Picture, Pixels, diverging, levels, sequential
+
+_CROP = 44
+"""About how wide a crop is, in pixels of a page."""
+_LINE = 12
+_GREY = 184
+_STRIP = 112
+_AVERAGE = 72
+
+
+@dataclass(frozen=True)
+class SeenUnit:
+    """The pictures of one unit. told, difference: None where there are no words.
+
+    low, high: the ends of the scale that its map and what the words say share. most: the end of that of the difference.
+    """
+
+    strongest: Picture
+    weakest: Picture
+    average: Picture
+    picture: Picture
+    real: Picture
+    told: Picture | None
+    difference: Picture | None
+    image: int
+    low: float
+    high: float
+    most: float
+
+
+def paint(seen: Seen, place: int) -> SeenUnit:
+    """Paint what a unit saw. place: of the unit among those of `seen`."""
+    crops = np.concatenate([seen.strongest[place], seen.weakest[place], seen.mean[place][np.newaxis]])
+    shown = input_images.as_bytes(crops)
+    count = len(seen.strongest[place])
+    real, told = seen.real[place], seen.told[place]
+    has_words = bool(np.isfinite(told).all())
+    both = np.stack([real, told]) if has_words else real[np.newaxis]
+    low, high = float(min(both.min(), 0)), float(both.max())
+    difference = real - told
+    most = float(np.abs(difference).max()) if has_words else 0.0
+    return SeenUnit(
+        strongest=_line(shown[:count]),
+        weakest=_line(shown[count : 2 * count]),
+        average=_coloured(_framed(_enlarged(shown[-1], _AVERAGE))),
+        picture=_coloured(_enlarged(input_images.as_bytes(seen.pictures[place][np.newaxis])[0], _STRIP)),
+        real=_map(levels(real, low, high), sequential()),
+        told=_map(levels(told, low, high), sequential()) if has_words else None,
+        difference=_map(levels(difference, -most, most), diverging()) if has_words else None,
+        image=int(seen.image[place]),
+        low=low,
+        high=high,
+        most=most,
+    )
+
+
+def pair(one: Array, other: Array) -> tuple[Picture, Picture]:
+    """Paint the maps of two units, each (E, rows, columns), for the example on which the first is strongest.
+
+    Each on its own scale: interchangeable units may differ by a factor.
+    """
+    example = int(one.reshape(len(one), -1).max(axis=1).argmax())
+    found = [
+        _map(levels(each[example], min(each[example].min(), 0), each[example].max()), sequential())
+        for each in (one, other)
+    ]
+    return found[0], found[1]
+
+
+def _line(crops: Pixels) -> Picture:
+    """Set crops (T, h, w, C) side by side, white between them."""
+    large = [_framed(_enlarged(crop, _CROP)) for crop in crops[:_LINE]]
+    gap = Mosaic().gap
+    return _coloured(
+        np.hstack([np.pad(one, ((0, 0), (0, gap), (0, 0)), constant_values=255) for one in large])[:, :-gap]
+    )
+
+
+def _framed(pixels: Pixels) -> Pixels:
+    """Return pixels (h, w, C) in a thin grey line: a crop may be as white as paper."""
+    return np.pad(pixels, ((1, 1), (1, 1), (0, 0)), constant_values=_GREY)
+
+
+def _enlarged(pixels: Pixels, side: int) -> Pixels:
+    """Repeat pixels (h, w, C) so that the longer side is about `side` pixels of the page."""
+    step, zoom = -(-max(pixels.shape[:2]) // side), max(1, round(side / max(pixels.shape[:2])))
+    return pixels[::step, ::step].repeat(zoom, axis=0).repeat(zoom, axis=1)
+
+
+def _map(indices: Array, palette: Pixels) -> Picture:
+    return Mosaic().picture(np.ascontiguousarray(_enlarged(indices[..., np.newaxis], _STRIP)[..., 0]), palette)
+
+
+def _coloured(pixels: Pixels) -> Picture:
+    """Return pixels (h, w, 1 or 3) as a picture of at most 64 colours."""
+    if pixels.shape[2] == 1:
+        return Mosaic().encoded(Image.fromarray(pixels[..., 0]))
+    few = Image.fromarray(pixels).quantize(64, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
+    return Mosaic().encoded(few)
