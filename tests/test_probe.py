@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from reportgen.analysis.activations import outputs, probe, tally
+from reportgen.analysis.activations import outputs, probe, reductions, tally
 from reportgen.analysis.activations.bins import SHOWN, Grid
 from reportgen.analysis.activations.graph import Graph
 from reportgen.analysis.activations.reading import readings
@@ -223,7 +223,7 @@ def test_every_layer_is_read_where_its_units_are(case: Case) -> None:
 
 def test_the_pass_counts_what_raw_outputs_count(case: Case) -> None:
     for plan, found, raw in case.layers():
-        expected = tally.count(plan, raw, case.labels, np.arange(len(raw)), 10 if case.exact else 3, probe.TOP)
+        expected = tally.count(plan, raw, case.labels, np.arange(len(raw)), 10 if case.exact else 3, reductions.TOP)
         assert_same(found, expected, exact=case.exact)
 
 
@@ -296,7 +296,7 @@ def test_the_graph_counts_a_value_in_the_bin_that_it_is_in(signed: bool, exponen
     flat = flat if signed else flat[flat >= 0]
     plan = dataclasses.replace(PLAN, units=2, grid=dataclasses.replace(grid, exponent=0))
     both = np.stack([flat, np.append(np.zeros(7, np.float32), flat[7:])], axis=1)[:, np.newaxis]
-    found = probe._sampled(keras.ops.convert_to_tensor(both), plan, np.float32(grid.per_value))
+    found = reductions.at_sampled(keras.ops.convert_to_tensor(both), plan, np.float32(grid.per_value))
     assert found["histogram"].numpy().reshape(2, -1).tolist() == grid.count(both[:, 0]).tolist()
 
 
@@ -471,7 +471,7 @@ def test_bins_become_wider_as_often_as_it_takes(monkeypatch: pytest.MonkeyPatch,
     assert counts == expected_histograms(values, edges)
     assert edges[-1] - edges[0] < 1.3 * (values.max() - values.min())
     expected = tally.count(
-        found.plans[0], values.astype(np.float32)[:, np.newaxis], np.arange(601) % 2, np.arange(601), 2, probe.TOP
+        found.plans[0], values.astype(np.float32)[:, np.newaxis], np.arange(601) % 2, np.arange(601), 2, reductions.TOP
     )
     assert_same(found.tallies[0], expected)
     assert call.times <= 2  # for the plans, and for all batches
@@ -574,7 +574,7 @@ def test_five_different_top_images_are_named_where_images_repeat(
         assert [top.score for top in unit.top_images] == through[strongest, unit.unit].tolist()
     labels = np.concatenate([parts[name].labels for name in looked_at])
     counted = tally.count(
-        found.plans[0], through[:, np.newaxis], labels, np.arange(len(through)), 2, probe.TOP,
+        found.plans[0], through[:, np.newaxis], labels, np.arange(len(through)), 2, reductions.TOP,
         repeats=np.delete(np.arange(len(through)), first),
     )  # fmt: skip
     assert_same(found.tallies[0], counted)
@@ -615,7 +615,8 @@ def test_shards_with_repeats_and_widened_bins_merge_in_any_order(seed: int) -> N
     merged = [tally.merge(a, b) for a, b in zip(found[0], found[1], strict=True)]
     for more in found[2:]:
         merged = [tally.merge(b, a) for a, b in zip(merged, more, strict=True)]
-    expected = tally.count(plans[0], values[:, np.newaxis], part.labels, np.arange(300), 10, probe.TOP, repeats=repeats)
+    top = reductions.TOP
+    expected = tally.count(plans[0], values[:, np.newaxis], part.labels, np.arange(300), 10, top, repeats=repeats)
     assert_same(merged[0], dataclasses.replace(expected, smallest=merged[0].smallest), exact=False)
 
 
@@ -748,7 +749,7 @@ def test_images_are_numbered_through_the_parts_that_are_looked_at(looked_at: lis
     labels = np.concatenate([parts[name].labels for name in joined])
     for plan, counted in zip(found.plans, found.tallies, strict=True):
         raw = flat(predicted(model, images, of=net.read_after[plan.layer]))
-        assert_same(counted, tally.count(plan, raw, labels, np.arange(len(raw)), 3, probe.TOP))
+        assert_same(counted, tally.count(plan, raw, labels, np.arange(len(raw)), 3, reductions.TOP))
 
 
 @pytest.mark.parametrize("looked_at", [["test"], ["train"], ["test", "train"]], ids=" ".join)
@@ -792,7 +793,7 @@ def test_pixels_of_every_type_reach_the_model(dtype: str) -> None:
     raw = flat(predicted(model, part.images, 0.25, of="conv"))
     first = np.unique(part.images, axis=0, return_index=True)[1]  # of few values, some images are equal
     repeats = np.delete(np.arange(20), first)
-    expected = tally.count(found.plans[0], raw, part.labels, np.arange(20), 3, probe.TOP, repeats=repeats)
+    expected = tally.count(found.plans[0], raw, part.labels, np.arange(20), 3, reductions.TOP, repeats=repeats)
     assert_same(found.tallies[0], expected)
 
 
@@ -803,7 +804,7 @@ def test_a_unit_that_is_silent_where_maps_are_compared_has_no_correlation_there(
     model = keras.Model(start, L.Dense(3)(L.GlobalAveragePooling2D()(conv(start))))
     conv.set_weights([np.ones((1, 1, 1, 2), np.float32), np.zeros(2, np.float32)])
     images = np.zeros((600, 12, 12, 1), np.float32)
-    sampled = np.random.default_rng(0).choice(144, probe.SAMPLED, replace=False)
+    sampled = np.random.default_rng(0).choice(144, reductions.SAMPLED, replace=False)
     elsewhere = next(place for place in range(144) if place not in sampled)
     images.reshape(600, 144)[:, elsewhere] = np.random.default_rng(1).random(600)
     part = Part(images, np.arange(600) % 3)

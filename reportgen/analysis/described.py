@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 
 from reportgen.analysis.activations import forward, receptive_fields, weights
 from reportgen.analysis.activations.graph import Call, Graph, Tensor, kind
-from reportgen.analysis.activations.probe import units_last
 from reportgen.analysis.activations.reading import Reading
 from reportgen.analysis.activations.receptive_fields import Axis
+from reportgen.analysis.activations.reductions import units_last
 from reportgen.analysis.conditions import classes, cuts, layer, nouns, patches, whole
 from reportgen.analysis.conditions.below import Below
 from reportgen.analysis.conditions.classes import Labels

@@ -22,6 +22,8 @@ from reportgen.record.training import Deaths
 from reportgen.result import Report as Report
 
 if TYPE_CHECKING:
+    from reportgen.analysis.collected import Collected
+    from reportgen.analysis.pixels.trial import Doubt
     from reportgen.dataset import Data, Dataset
     from reportgen.model.model_file import ModelFile
 
@@ -86,8 +88,6 @@ def make(
     deaths: of a live model. where: the images are sent through the model.
     """
     from reportgen.analysis import collected
-    from reportgen.analysis.evaluation import data as data_facts
-    from reportgen.analysis.findings import ranked
     from reportgen.analysis.pixels import trial
     from reportgen.compare.changes import compare
     from reportgen.data import pixels, samples
@@ -96,7 +96,6 @@ def make(
     from reportgen.pipeline import provenance
 
     progress = progress or Progress()
-    look = Look(options.lang, options.paper)
     memory.keep_together()
     check(options)
     made_at = provenance.made_at()
@@ -127,53 +126,79 @@ def make(
             engine = cluster.of(job.of(about.model, as_file, about.archive, made_at)) if cluster else None
             found = collected.collect(about.model, about.origin, dataset, options, progress, engine)
             doubt = trial.doubt(about.model, dataset, pixels.candidates(dataset), found, memory=options.memory)
-        facts = data_facts.facts(dataset, looked_at=looked_at)
-        record = Record(
-            schema=SCHEMA,
-            title=literal(options.title) if options.title else _title(found.model.name, dataset.name),
-            made_at=made_at,
-            reportgen=__version__,
-            provenance=Provenance(
-                versions=provenance.versions(),
-                platform=provenance.machine(),
-                seed=options.seed,
-                command=provenance.command(model, data, options),
-                git_commit=provenance.git_commit(),
-                seconds=provenance.seconds(progress.seconds),
-                data_sha256=dataset.sha256,
-                model_sha256=about.sha256,
-            ),
-            data=facts,
-            model=replace(found.model, changes=changes),
-            history=provenance.unclocked(about.history) if about.history else None,
-            evaluation=found.evaluation,
-            layers=found.layers,
-            units=found.units,
-            proof=found.proof,
-            findings=ranked.find(
-                history=about.history,
-                unread=about.unread,
-                deaths=deaths,
-                evaluation=found.evaluation,
-                data=facts,
-                checks=data_facts.checks(dataset),
-                model=found.model,
-                layers=found.layers,
-                units=found.units,
-                proof=found.proof,
-                doubt=doubt,
-                thresholds=options.finding_thresholds,
-            ),
-            baseline=None,
-            look=look,
-            pictures=found.pictures,
-            deaths=deaths,
-        )
+        record = _record(
+            options, made_at, dataset, about, changes, found, doubt, deaths,
+            command=provenance.command(model, data, options), seconds=provenance.seconds(progress.seconds),
+            looked_at=looked_at,
+        )  # fmt: skip
         if before is not None:
             record = replace(record, baseline=compare(without_own_findings(before), record))
         painted = painter.paint(record, split=options.split, budget=options)
         files = record_file.to_bytes(painted.record) | painted.files | _archive(about, file, folder_made)
         return _written(place, folder_made, painted, files, progress)
+
+
+def _record(
+    options: Options,
+    made_at: str,
+    dataset: "Dataset",
+    about: subject.Subject,
+    changes: Text | None,
+    found: "Collected",
+    doubt: "Doubt | None",
+    deaths: Deaths | None,
+    *,
+    command: str,
+    seconds: dict[str, float | None],
+    looked_at: list[str],
+) -> Record:
+    """Return all that was found out as one noun, its findings too. looked_at: the parts that units were judged on."""
+    from reportgen.analysis.evaluation import data as data_facts
+    from reportgen.analysis.findings import ranked
+    from reportgen.pipeline import provenance
+
+    facts = data_facts.facts(dataset, looked_at=looked_at)
+    return Record(
+        schema=SCHEMA,
+        title=literal(options.title) if options.title else _title(found.model.name, dataset.name),
+        made_at=made_at,
+        reportgen=__version__,
+        provenance=Provenance(
+            versions=provenance.versions(),
+            platform=provenance.machine(),
+            seed=options.seed,
+            command=command,
+            git_commit=provenance.git_commit(),
+            seconds=seconds,
+            data_sha256=dataset.sha256,
+            model_sha256=about.sha256,
+        ),
+        data=facts,
+        model=replace(found.model, changes=changes),
+        history=provenance.unclocked(about.history) if about.history else None,
+        evaluation=found.evaluation,
+        layers=found.layers,
+        units=found.units,
+        proof=found.proof,
+        findings=ranked.find(
+            history=about.history,
+            unread=about.unread,
+            deaths=deaths,
+            evaluation=found.evaluation,
+            data=facts,
+            checks=data_facts.checks(dataset),
+            model=found.model,
+            layers=found.layers,
+            units=found.units,
+            proof=found.proof,
+            doubt=doubt,
+            thresholds=options.finding_thresholds,
+        ),
+        baseline=None,
+        look=Look(options.lang, options.paper),
+        pictures=found.pictures,
+        deaths=deaths,
+    )
 
 
 def render(
