@@ -39,7 +39,7 @@ lint: .venv/ready-dev ## Check style, types and the layers of the architecture
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-bench: .venv/ready-dev ## Measure the speed for the README, against what one would do without reportgen; ARGS=mnist.npz
+bench: .venv/ready-dev ## Measure the speed for docs/speed.md, against what one would do without reportgen; ARGS=mnist.npz
 	@$(MAKE) --no-print-directory .venv-bench/ready || echo "Going on without fg-data-profiling." >&2
 	$(BIN)/python -m tests.bench $(ARGS)
 
