@@ -104,6 +104,17 @@ def test_only_the_mail_job_sees_secrets_and_only_publishing_may_deploy() -> None
     assert [step["name"] for step in with_password] == ["Send"]
 
 
+def test_a_release_is_checked_before_the_one_job_that_may_publish_it() -> None:
+    found = read(REPORT.with_name("release.yml"))
+    jobs = found["jobs"]
+    assert found["on"] == {"push": {"tags": ["v*"]}}
+    assert (jobs["check"]["needs"], jobs["publish"]["needs"]) == ("build", "check")
+    assert [name for name, job in jobs.items() if "id-token" in job["permissions"]] == ["publish"]
+    assert [step.get("run") for step in jobs["publish"]["steps"]] == [None, None]  # nothing of this repository
+    assert "secrets." not in json.dumps(jobs)
+    assert all("cache" not in step.get("with", {}) for job in jobs.values() for step in job["steps"])
+
+
 def test_the_schedule_stands_in_a_file_of_its_own() -> None:
     assert [path.name for path in WORKFLOWS if "schedule" in read(path)["on"]] == ["report.yml"]
     assert set(read(REPORT)["on"]) == {"schedule", "push", "workflow_dispatch"}
