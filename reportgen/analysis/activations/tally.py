@@ -22,7 +22,7 @@ KEPT = 10_000
 TAIL = 0.05
 """How near to an end of its range a bounded value counts as in the tail, as a share of the range."""
 
-_BLOCK = 100_000  # image numbers that are ranked at once
+_BLOCK = 100_000  # image numbers that are ranked at once: memory for some megabytes, however many images there are
 
 Family = Literal["relu", "relu6", "bounded", "leaky", "linear", "softmax"]
 """What the nonlinearity that a unit is read behind does to its values.
@@ -152,6 +152,7 @@ def merge(one: LayerTally, other: LayerTally, keep: int = KEPT) -> LayerTally:
     Commutative and associative: counts, strongest and kept images exactly, sums up to float64 rounding. Raises
     ValueError where an image was kept by both, because then it was counted twice.
     """
+    # the lowest ranks of a union are among the lowest ranks of its parts, so nothing that is kept was dropped before
     kept_images = np.concatenate([one.kept_images, other.kept_images])
     order = np.argsort(kept_images, kind="stable")
     if not np.diff(kept_images[order]).all():
@@ -207,6 +208,7 @@ def listed(scores: Floats, images: Counts, positions: NDArray[np.integer[Any]], 
 
 
 def _better_of(one: LayerTally, other: LayerTally) -> dict[str, Any]:
+    # ties go to the lower image number, not to the first tally: the order of merging must not show
     earlier = (one.class_best == other.class_best) & (one.class_best_image < other.class_best_image)
     first = (one.class_best > other.class_best) | earlier
     return {
