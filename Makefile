@@ -5,7 +5,7 @@ BIN := .venv/bin
 LIBRARIES := libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0
 
 .DEFAULT_GOAL := help
-.PHONY: help report check index email test lint bench messages lock clean system chromium
+.PHONY: help report check index email test lint docs bench messages lock clean system chromium
 
 help: ## Show this help
 	@echo "reportgen: see what went on inside a Keras model, as one HTML page and one PDF."
@@ -39,7 +39,12 @@ lint: .venv/ready-dev ## Check style, types and the layers of the architecture
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-bench: .venv/ready-dev ## Measure the speed for the README, against what one would do without reportgen; ARGS=mnist.npz
+docs: .venv/ready-docs ## Write the generated pages, and build the documentation into build/docs
+	$(BIN)/python docs/generate.py
+	$(BIN)/python -m mkdocs build --quiet --strict
+	@echo "The documentation is in build/docs/index.html."
+
+bench: .venv/ready-dev ## Measure the speed for docs/speed.md, against what one would do without reportgen; ARGS=mnist.npz
 	@$(MAKE) --no-print-directory .venv-bench/ready || echo "Going on without fg-data-profiling." >&2
 	$(BIN)/python -m tests.bench $(ARGS)
 
@@ -51,6 +56,7 @@ messages: .venv/ready ## Bring the catalogues of translations up to date with th
 lock: ## Pin the newest versions that pyproject.toml allows (needs uv)
 	uv pip compile $(LOCK) --group build pyproject.toml -o requirements.txt
 	uv pip compile $(LOCK) --group test --group lint --constraint requirements.txt -o requirements-dev.txt
+	uv pip compile $(LOCK) --group docs --constraint requirements.txt --constraint requirements-dev.txt -o requirements-docs.txt
 	uv pip compile $(LOCK) --group bench -o requirements-bench.txt
 
 LOCK := --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header --upgrade
@@ -69,6 +75,11 @@ clean: ## Remove build output and caches; reports and the virtual environment st
 .venv/ready-dev: .venv/ready requirements-dev.txt
 	@echo "Installing what the tests need: about 300 MB, once."
 	$(BIN)/python -m pip install --require-hashes --requirement requirements-dev.txt
+	@touch $@
+
+.venv/ready-docs: .venv/ready requirements-docs.txt
+	@echo "Installing what the documentation is built with: about 50 MB, once."
+	$(BIN)/python -m pip install --require-hashes --requirement requirements-docs.txt
 	@touch $@
 
 # An environment of its own: its upper bounds on numpy, scipy and matplotlib would hold back those of the report.

@@ -47,6 +47,7 @@ def _no_settings() -> Iterator[None]:
             os.environ.pop("KERAS_HOME")
             if earlier is not None:
                 os.environ["KERAS_HOME"] = earlier
+    # Keras asks the environment once, while it is imported, and offers no way to change its folder afterwards
     from keras.src.backend import config
 
     home = Path("~").expanduser()

@@ -116,6 +116,7 @@ def _is_chosen() -> bool:
 
 def _forget_folders() -> None:
     """Have matplotlib not remember the temporary folder, which is kept behind a decorator."""
+    # it has no way to be asked again; where the decorator is made otherwise one day, nothing is changed
     matplotlib: Any = sys.modules.get("matplotlib")
     for asked in (getattr(matplotlib, name, None) for name in ("get_configdir", "get_cachedir")):
         names = getattr(getattr(asked, "__code__", None), "co_freevars", ())

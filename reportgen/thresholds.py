@@ -8,8 +8,8 @@ class FindingThresholds:
     """From where on something is a finding. Shares lie between 0 and 1; every value itself is a finding's.
 
     few_images: below this many, correlations between units are uncertain. improvement: of the validation loss in
-    the last epoch, as a share of the best before. loss_rise: of the validation loss in each of the last
-    `loss_rise_epochs` epochs, as a share of the lowest. accuracy_gap: training accuracy less test accuracy.
+    the last epoch, as a share of the best before. loss_rise, loss_rise_epochs: of the validation loss, as a share of
+    the lowest, in each of so many last epochs. accuracy_gap: training accuracy less test accuracy.
     class_gap: recall of the other classes together less that of the class. pair_share, pair_count: images of a
     class taken for one other class, as a share of the class and as a number. confidence: the probability at which a
     mistake is a confident one. calibration: expected calibration error. imbalance: images of the largest class for

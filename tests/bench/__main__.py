@@ -12,13 +12,13 @@ from typing import Annotated
 import typer
 
 from reportgen.errors import InputError
-from tests.bench import chart, growth, readme
+from tests.bench import chart, growth, speed_page
 from tests.bench.clock import ROOT, Pair, Unavailable
 from tests.bench.inputs import Inputs
 from tests.bench.rows import rows
 
 GROWTH = "growth"
-README = ROOT / "README.md"
+PAGE = ROOT / "docs" / "speed.md"
 
 
 def main(
@@ -32,19 +32,19 @@ def main(
     ] = None,
     only: Annotated[
         list[str] | None,
-        typer.Option(metavar="ROW", help="Measure this row alone, and leave README.md as it is; may be repeated."),
+        typer.Option(metavar="ROW", help="Measure this row alone, and leave docs/speed.md as it is; may be repeated."),
     ] = None,
     most_images: Annotated[
         int,
         typer.Option(
-            metavar="N", min=10_000, help="Up to how many images growth is measured; README.md needs the default."
+            metavar="N", min=10_000, help="Up to how many images growth is measured; docs/speed.md needs the default."
         ),
     ] = growth.MOST_IMAGES,
 ) -> None:
-    """Measure reportgen against what one would do without it, and write what was found into README.md."""
+    """Measure reportgen against what one would do without it, and write what was found into docs/speed.md."""
     writes = not only and most_images == growth.MOST_IMAGES
     if writes:
-        _written("")  # a README without markers is found out now, not after the long work
+        _written("")  # a page without markers is found out now, not after the long work
     with tempfile.TemporaryDirectory() as home:
         inputs = Inputs(Path(home), data.resolve() if data else None)
         try:
@@ -64,19 +64,19 @@ def main(
                 found: Pair | str = row.measure(inputs)
             except Unavailable as error:
                 found = str(error)
-            results.append(result := readme.Result(row.what, row.rival, found, row.limit))
+            results.append(result := speed_page.Result(row.what, row.rival, found, row.limit))
             _say(f"{row.name}: {result.brief}")
         grown = []
         if not only or GROWTH in only:
             grown = growth.measure(inputs, most_images, _say)
-            _say(readme.growth_table(grown))
+            _say(speed_page.growth_table(grown))
         if writes:
-            content = _written(readme.generated(results, grown, machine(inputs.named)))
-            README.write_text(content, encoding="utf-8")
-            (ROOT / readme.CHART).write_text(chart.svg(grown), encoding="utf-8")
-            _say(f"README.md and {readme.CHART} are written.")
+            content = _written(speed_page.generated(results, grown, machine(inputs.named)))
+            PAGE.write_text(content, encoding="utf-8")
+            PAGE.with_name(speed_page.CHART).write_text(chart.svg(grown), encoding="utf-8")
+            _say(f"docs/speed.md and {speed_page.CHART} are written.")
         else:
-            _say("README.md is left as it is, since not all of it was measured.")
+            _say("docs/speed.md is left as it is, since not all of it was measured.")
     if slow := [result.what for result in results if result.exceeds]:
         raise SystemExit(f"longer than the limit allows: {'; '.join(slow)}")
 
@@ -91,7 +91,7 @@ def machine(data: str) -> str:
 
 
 def _written(content: str) -> str:
-    return readme.replaced(README.read_text(encoding="utf-8"), content)
+    return speed_page.replaced(PAGE.read_text(encoding="utf-8"), content)
 
 
 def _processor() -> str:

@@ -37,23 +37,23 @@ class Row:
 def rows(inputs: Inputs) -> list[Row]:
     """Return all comparisons, in the order of the table."""
     every, test = (f"{count:,}" for count in inputs.counts)
-    floor = "[importing TensorFlow, loading and predicting](tests/bench/rivals/floor.py) alone"
+    floor = "[importing TensorFlow, loading and predicting](../tests/bench/rivals/floor.py) alone"
     predict = "`model.predict` on the same images and batches"
     return [
         Row("report", f"from a saved model and {every} images to HTML, PDF and JSON", floor, whole, limit=1.6),
         Row(
             "notebook",
             "the same",
-            "[the usual notebook as a script](tests/bench/rivals/notebook.py): evaluation, the outputs of 48 "
+            "[the usual notebook as a script](../tests/bench/rivals/notebook.py): evaluation, the outputs of 48 "
             "convolution units for 5 images, and their kernels, as PNGs",
             notebook,
         ),
         Row(
             "profile",
             f"the same, which judges 122 units by {test} images",
-            "[exporting these units' mean responses](tests/bench/rivals/export.py) and [profiling the "
-            "table](tests/bench/rivals/profiled.py) with fg-data-profiling, without correlations (`minimal=True`; in "
-            "full it did not end within 9 minutes)",
+            "[exporting these units' mean responses](../tests/bench/rivals/export.py) and [profiling the "
+            "table](../tests/bench/rivals/profiled.py) with fg-data-profiling, without correlations (`minimal=True`; "
+            "in full it did not end within 9 minutes)",
             profile,
         ),
         Row("dask", "the same with `--engine dask --workers 2`", "in one process, which uses all cores as well", dask),
@@ -64,7 +64,7 @@ def rows(inputs: Inputs) -> list[Row]:
         Row(
             "render",
             "`reportgen render`: page and PDF from `record.npz`",
-            "[WeasyPrint](tests/bench/rivals/paper.py) alone, making this PDF from its finished page",
+            "[WeasyPrint](../tests/bench/rivals/paper.py) alone, making this PDF from its finished page",
             rendering,
         ),
         Row(

@@ -15,7 +15,11 @@ Floats = NDArray[np.float64]
 Counts = NDArray[np.int64]
 
 SIDE = 64
-"""How many bins a grid has above 0, and as many below it where it is signed."""
+"""How many bins a grid has above 0, and as many below it where it is signed.
+
+A power of two, as widths are, so that the largest value lies in the upper half of the narrowest grid that holds it.
+What is shown then takes 17 to 32 bins of twice that width, on the longer side of 0: enough to merge down to 11 to 20.
+"""
 
 SHOWN = 20
 """How many bins are shown at most; at least 11 are."""
@@ -72,6 +76,8 @@ class Grid:
         if not steps:
             return histogram
         merged = np.zeros_like(histogram)
+        # >> rounds down below 0 as well, as floor does: -1 stays -1, so no value crosses the edge at 0. Beyond the
+        # width of an integer a shift is undefined, and by then all bins of a side are one
         into = (np.arange(self.first, SIDE) >> min(steps, SIDE - 1)) - self.first
         np.add.at(merged.T, into, histogram.T)
         return merged
@@ -82,12 +88,14 @@ def _needed(smallest: float, largest: float) -> int:
     most = max(0.0, largest, -smallest)
     if not 0 < most < math.inf:
         return _WIDEST if most == math.inf else _NARROWEST
-    # frexp: 2**(exponent - 1) <= most < 2**exponent
+    # frexp: 2**(exponent - 1) <= most < 2**exponent, exactly, where a logarithm would round at powers of two; and a
+    # value on the last edge would be outside, which is why `most` has to lie below it
     return min(max(math.frexp(most)[1] - SIDE.bit_length() + 1, _NARROWEST), _WIDEST)
 
 
 def joined(one: Grid, other: Grid, first: Counts, second: Counts) -> tuple[Grid, Counts]:
     """Return the counts of both, (U, B) in a grid each, in the wider of the two grids."""
+    # the wider one holds the values of both, and what was counted in the narrower moves there without being divided
     grid = one if one.exponent >= other.exponent else other
     return grid, one.coarsened(first, grid.exponent) + other.coarsened(second, grid.exponent)
 
@@ -110,6 +118,7 @@ def shown(
     width = math.ldexp(1.0, exponent)
     start = max(math.floor(low / width), grid.first) if math.isfinite(low) else grid.first
     stop = min(math.ceil(high / width), SIDE) if math.isfinite(high) else SIDE
+    # bins of `each` neighbours begin at multiples of `each`, so that 0 stays an edge
     each = next(n for n in range(1, SIDE) if -(-stop // n) - start // n <= SHOWN)
     start, stop = start // each, -(-stop // each)
     # the numbers of the bins that are shown; a value on the last edge, or beyond a range's ends, is in the next one

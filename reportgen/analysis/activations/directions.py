@@ -25,6 +25,7 @@ class Direction:
         self.name = self.way.name
         self.built = True
         self.weights = self.way.weights
+        # Call.on asks for this, as it does of a layer
         self._call_context_args = getattr(layer, "_call_context_args", ())
 
     def __call__(self, sequences: Any, initial_state: Any = None, mask: Any = None, **options: Any) -> Any:

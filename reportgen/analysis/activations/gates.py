@@ -150,6 +150,7 @@ def _stepping(cell: Any) -> Any:
         gives.append(cell.recurrent_activation(values))
         return gives[-1]
 
+    # Keras computes the gates inside `call` and keeps none; every gate goes through this attribute of the cell
     copy = object.__new__(type(cell))
     copy.__dict__.update(cell.__dict__, recurrent_activation=kept)
 

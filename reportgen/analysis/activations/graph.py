@@ -36,9 +36,11 @@ class Call:
 
     def on(self, values: Mapping[Tensor, Any]) -> list[Any]:
         """Return what the call gives in inference mode, one value for each output. values: of what it is given."""
+        # by identity: comparing symbols adds operations to a graph
         symbols = self.arguments.keras_tensors
         known = {id(symbol): values[tensor] for symbol, tensor in zip(symbols, self.given, strict=True)}
         arguments, options = self.arguments.fill_in(known)
+        # any layer may be told, Keras drops what its call does not take; a bare operation would raise
         if "training" in getattr(self.operation, "_call_context_args", ()):
             options = {**options, "training": False}  # over what the call was made with, as for a whole model
         return _listed(self.operation(*arguments, **options))
@@ -78,6 +80,7 @@ class Graph:
     def only_consumer(self, tensor: Tensor) -> Call | None:
         """Return the one call that consumes `tensor`, None where there are more or the model gives it out."""
         consumers = self._consumers.get(tensor, [])
+        # what the model gives out is seen by its caller, too, so a nonlinearity behind it is not all that follows
         return consumers[0] if len(consumers) == 1 and tensor is not self.output else None
 
     def producer(self, tensor: Tensor) -> Call | None:
@@ -102,6 +105,7 @@ class Graph:
             computed: dict[tuple[int, ...], list[Any]] = {}
             for place, change in enumerate(changes):
                 given = {tensor: values[tensor][place] for tensor in call.given}
+                # ids are not given away again while `values` holds what they belong to
                 same = tuple(map(id, given.values()))
                 if same not in computed:
                     computed[same] = call.on(given)
@@ -128,12 +132,15 @@ class Graph:
         """Add all calls of `model` on `given`, and return its outputs. path: of its name, with a slash behind."""
         function = _function(model)
         known = {id(symbol): tensor for symbol, tensor in zip(function.inputs, given, strict=True)}
+        # `model.layers` lists a layer once however often it is called, so nodes it is. Depth counts from the outputs:
+        # the deepest are computed first, as in Keras's own run of the graph
         depths = function._nodes_by_depth
         for node in (node for depth in sorted(depths, reverse=True) for node in depths[depth]):
-            if node.is_input:
+            if node.is_input:  # its tensors are what `given` stands for
                 continue
             inputs = tuple(known[id(symbol)] for symbol in node.arguments.keras_tensors)
             name = f"{path}{node.operation.name}"
+            # opened where the inputs go on unchanged; else the cast between outside and inside would be left out
             if opens(node.operation) and _takes_as_they_are(node):
                 outputs = self._open(node.operation, inputs, f"{name}/")
             elif splits(node.operation):
@@ -155,6 +162,7 @@ class Graph:
         heads, projection = self._halves[id(layer)]
         projected, *others = (Tensor(_shape(symbol)) for symbol in node.outputs)
         arguments = node.arguments
+        # the query alone has the positions of the outputs; keys and values may be of other lengths
         places = _shape(arguments.args[0] if arguments.args else arguments.kwargs["query"])[1:-1]
         joined = Tensor((projected.shape[0], *places, heads.count * heads.channels))
         self._drafts.append(Call(name, heads, arguments, given, (joined, *others)))
@@ -188,6 +196,7 @@ def has_weights(operation: Any) -> bool:
 
 def opens(operation: Any) -> bool:
     """Return whether an operation is a model whose own calls are known."""
+    # by what is needed, not by class: a Sequential that was never built has no graph, a subclass of Model has none
     return hasattr(_function(operation), "_nodes_by_depth")
 
 

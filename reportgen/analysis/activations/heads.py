@@ -31,6 +31,7 @@ class Heads:
         self.built = True
         self.weights = [weight for weight in layer.weights if not _is_one_of(weight, layer._output_dense.weights)]
         self._call_context_args = getattr(layer, "_call_context_args", ())
+        # Keras offers no way to stop before the projection, which is the attribute `_output_dense` of its class
         self._copy = object.__new__(type(layer))
         # an attribute that is set goes through Keras's lists of what a layer consists of, which both share
         self._copy.__dict__.update(layer.__dict__, _output_dense=_as_it_is, activity_regularizer=None)
@@ -56,6 +57,7 @@ class Heads:
     @property
     def gated(self) -> bool:
         """Whether each value is multiplied by a gate of its own."""
+        # one class keeps it under a private name, the other under a public one
         return bool(getattr(self.layer, "_use_gate", False) or getattr(self.layer, "use_gate", False))
 
     @property

@@ -133,7 +133,7 @@ def attends_to_all(call: Call) -> bool:
     heads = call.operation
     if not isinstance(heads, Heads) or call.arguments.kwargs.get("use_causal_mask"):
         return False
-    axes = getattr(heads.layer, "_attention_axes", None)
+    axes = getattr(heads.layer, "attention_axes", None)  # GroupedQueryAttention has none: it runs over all
     return axes is None or len(axes) == len(call.outputs[0].shape) - 2
 
 

@@ -2,7 +2,7 @@
 
 WeasyPrint's tags come close to PDF/UA-1, but break it in places and leave out some of what a screen reader goes by.
 Every step reaches into the objects of WeasyPrint and pydyf, which is why the version is pinned, and leaves alone what
-it does not find as it expects it.
+it does not find as it expects it. The names are listed in docs/private-names.md.
 """
 
 from typing import Any

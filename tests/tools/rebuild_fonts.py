@@ -1,4 +1,7 @@
-"""Build the font files of this folder again: python -m reportgen.fonts.rebuild PACKAGES [TARGET]; see README.md."""
+"""Build the bundled font files again: python -m tests.tools.rebuild_fonts PACKAGES [TARGET].
+
+Where PACKAGES come from stands in reportgen/fonts/README.md.
+"""
 
 import hashlib
 import io
@@ -74,7 +77,7 @@ def _members(package: Path) -> list[tuple[str, bytes]]:
             member = archive.extractfile(f"package/{name}")
             content = member.read() if member else b""
             if hashlib.sha256(content).hexdigest() != digest:
-                sys.exit(f"{name} in {package} is not the file that this folder was made from")
+                sys.exit(f"{name} in {package} is not the file that the bundled fonts were made from")
             found.append((name, content))
     return found
 
@@ -151,4 +154,4 @@ def _ranges(codes: set[int]) -> str:
 
 
 if __name__ == "__main__":
-    rebuild(Path(sys.argv[1]), Path(sys.argv[2]) if len(sys.argv) > 2 else Path(__file__).resolve().parent)
+    rebuild(Path(sys.argv[1]), Path(sys.argv[2]) if len(sys.argv) > 2 else fonts.FOLDER)

