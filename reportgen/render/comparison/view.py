@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from reportgen import format
-from reportgen.i18n import Text, joined, ntext, text
+from reportgen.i18n import Text, joined, literal, ntext, text
 from reportgen.record.changes import Baseline, ClassChange, Count, Figure, LayerMatch, UnitChange
 from reportgen.record.evaluation import ClassScore
 from reportgen.record.model import LayerRow
@@ -315,7 +315,7 @@ def _folded(found: Baseline) -> list[tuple[Text, Text]]:
     layers = _folded_layers(found)
     return [
         (
-            words.name(layer),
+            literal(words.name(layer)),
             ntext(
                 count,
                 "{n} of {pairs} pairs fires under another condition, which is not listed: these units were matched by"
