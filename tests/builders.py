@@ -11,6 +11,7 @@ import numpy as np
 from reportgen.errors import ReportgenError
 from reportgen.i18n import Text, literal, ntext, text
 from reportgen.record.changes import AccuracyChange, Baseline, Count, Figure, FindingChanges
+from reportgen.record.conditions import Condition, ConditionFeature
 from reportgen.record.data import DataFacts
 from reportgen.record.evaluation import ClassScore, Confused, Mistake, Proof, ReliabilityBin, Scores
 from reportgen.record.model import LayerRow, ModelFacts
@@ -240,6 +241,16 @@ def make_unit(**changes: Any) -> Unit:
         reasons=worded({"selectivity": "some responses are negative", "nearest": "n/a", "preferred_class": "n/a"}),
     )
     return replaced(unit, changes, "evidence", "cause", "reasons")
+
+
+def make_condition(found_in: str = "picture", said: str = "ink", **changes: Any) -> Condition:
+    """Return a condition; one that was found in the picture has a feature for the lower edge, at 90 degrees."""
+    features = [ConditionFeature(literal(said), "edge", 90, 1, 0.9)] if found_in == "picture" else []
+    words = literal(said) if found_in in ("picture", "units below", "class") else None
+    made = Condition(
+        found_in, words, literal(f"Fires on {said}."), features, *[None] * 7, None, *[None] * 3, [], None, None
+    )
+    return replaced(made, changes, "text", "sentence", "reason")
 
 
 def make_kernels(weights: Any, *, on_colour: bool = False, channels: Any = None) -> Kernels:

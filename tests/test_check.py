@@ -24,6 +24,7 @@ from reportgen.render.ci.summary import markdown
 from tests.builders import (
     assert_one_line,
     changed_from,
+    make_condition,
     make_record,
     make_scores,
     make_unit,
@@ -66,8 +67,8 @@ def only(record: Record, baseline: Headline | None = None, **limit: Any) -> Chec
 
 
 def test_every_limit_that_is_set_is_judged_and_no_other() -> None:
-    every = Limits(0.5, 0.5, 1, 0.5, 5, 5, 0.1, "error")
-    names = "min-accuracy min-recall max-loss max-ece max-dead max-redundant max-drop fail-on"
+    every = Limits(0.5, 0.5, 1, 0.5, 5, 5, 0.1, "error", 0.5)
+    names = "min-accuracy min-recall max-loss max-ece max-dead max-redundant max-drop fail-on min-described"
     assert [found.name for found in check(make_record(), every)] == names.split()
     assert check(make_record(), Limits()) == []
 
@@ -114,6 +115,52 @@ def test_a_model_without_units_to_judge_is_not_called_free_of_dead_ones() -> Non
         found = only(record, **limit)
         assert not found.met
         assert "nobody knows" in found.says
+
+
+def described(*found: str | None) -> Record:
+    """Return a record of units with conditions that were found there; None for a unit without any."""
+    units = [
+        make_unit(unit=u, condition=None if where is None else make_condition(where)) for u, where in enumerate(found)
+    ]
+    return make_record(units=units, layers=[make_verdict("conv", len(found))])
+
+
+@pytest.mark.parametrize(
+    ("least", "met", "parts"),
+    [
+        (0.75, True, ["3 of 4 units", "75.0 %", "at least 75 % "]),
+        (0.76, False, ["3 of 4 units", "at least 76 % "]),
+    ],
+)
+def test_units_are_described_where_they_have_words_and_could_have_them(
+    least: float, met: bool, parts: list[str]
+) -> None:
+    found = only(described("picture", "units below", "class", "none", "n/a"), min_described=least)
+    assert found.met is met
+    for part in parts:
+        assert part in found.says
+
+
+def test_units_of_the_output_are_classes_by_their_place_and_count_for_nothing() -> None:
+    record = described("picture", "none")
+    scores = [make_unit(unit=u, layer="scores", state="output", condition=make_condition("class")) for u in range(8)]
+    record = dataclasses.replace(record, units=[*record.units, *scores])
+    assert "1 of 2 units has" in only(record, min_described=0.5).says
+
+
+@pytest.mark.parametrize(
+    ("record", "said"),
+    [
+        (described("n/a", "n/a"), "For no unit inside the model could a condition be looked for"),
+        (described(None, None), "This report holds no conditions in words"),
+        (with_units("output"), "This report holds no conditions in words"),
+    ],
+    ids=["none could have words", "an old folder", "the output alone"],
+)
+def test_where_no_unit_could_have_words_the_limit_is_not_met(record: Record, said: str) -> None:
+    found = only(record, min_described=0.0)
+    assert not found.met
+    assert found.says.startswith(said) and "at least 0 % is wanted" in found.says
 
 
 def test_a_class_without_test_images_meets_no_recall() -> None:

@@ -20,7 +20,8 @@ from reportgen.compare.changes import compare
 from reportgen.data import samples
 from reportgen.i18n import literal, text
 from reportgen.record import record_file
-from reportgen.record.changes import Baseline, UnitChange
+from reportgen.record.changes import Baseline, LayerMatch, UnitChange
+from reportgen.record.conditions import Condition
 from reportgen.record.evaluation import ClassScore
 from reportgen.record.model import LayerRow
 from reportgen.record.pictures import Answers, Responses
@@ -29,7 +30,17 @@ from reportgen.record.units import Preferred
 from reportgen.render.comparison import view as painted
 from reportgen.render.comparison.terminal import plain
 from reportgen.render.page import page
-from tests.builders import make_finding, make_history, make_pictures, make_record, make_scores, make_unit, make_verdict
+from tests.builders import (
+    changed_from,
+    make_condition,
+    make_finding,
+    make_history,
+    make_pictures,
+    make_record,
+    make_scores,
+    make_unit,
+    make_verdict,
+)
 
 IMAGES = 250
 UNITS = {"conv2d": 16, "conv2d_1": 32, "dense": 64}
@@ -653,6 +664,69 @@ def test_what_became_of_a_unit(
 ) -> None:
     old, new = (with_unit(make_record(), 0, **{"group": None} | changes) for changes in (before, after))
     assert kinds(compare(old, new)) == expected
+
+
+INK = {"kind": "level", "angle": None}
+
+
+def edge(said: str = "lower edge", **changes: Any) -> Condition:
+    found = make_condition("picture", said)
+    return dataclasses.replace(found, features=[dataclasses.replace(found.features[0], **changes)])
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "expected"),
+    [
+        (edge(), edge("ink", **INK), ("lower edge", "ink")),
+        (edge(), edge("right edge", angle=0), ("lower edge", "right edge")),
+        (edge(), edge("dark", polarity=-1), ("lower edge", "dark")),
+        (edge(), make_condition("none"), ("lower edge", "no simple condition")),
+        (make_condition("none"), edge(), ("no simple condition", "lower edge")),
+        (edge(), make_condition("units below", "unit 3 below"), ("lower edge", "unit 3 below")),
+        (make_condition("class", "a", label="a"), make_condition("class", "b", label="b"), ("a", "b")),
+        # the same condition, measured again
+        (edge(), edge("lower edge (scale 2 px)", scale=2, weight=0.5), None),
+        (make_condition("none"), make_condition("none"), None),
+        (edge(), make_condition("n/a"), None),
+        (edge(), None, None),
+        (None, edge(), None),
+    ],
+)
+def test_a_unit_that_fires_under_another_condition_is_named(
+    before: Condition | None, after: Condition | None, expected: tuple[str, str] | None
+) -> None:
+    old, new = (with_unit(make_record(), 0, condition=one) for one in (before, after))
+    assert kinds(compare(old, new)) == ([("condition", 0, *expected)] if expected else [])
+
+
+def many_conditions(by: str) -> Record:
+    """Return a record of a layer whose 12 units all fire under another condition than those that they were matched."""
+    unit = UnitChange("condition", "conv", 0, 0, text("ink"), text("no simple condition"), 0.9)
+    match = LayerMatch("conv", "conv", by, literal("So."), 100, 0.5, 0.9, 16, [], [])
+    changed = [dataclasses.replace(unit, unit=u) for u in range(12)]
+    record = make_record()
+    return dataclasses.replace(record, baseline=changed_from(record, matches=[match], units=changed))
+
+
+def test_conditions_of_units_that_kept_their_numbers_are_listed_one_by_one() -> None:
+    found = painted.paint(many_conditions("index"), has_cards=False)
+    assert found is not None
+    assert len(found.units) == 12
+    assert plain(found, "en").count("fires under another condition") == 12
+
+
+def test_many_other_conditions_of_units_matched_by_responses_are_a_count() -> None:
+    found = painted.paint(many_conditions("correlation"), has_cards=False)
+    assert found is not None
+    assert found.units == []
+    assert "conv: 12 of 16 pairs fire under another condition" in plain(found, "en")
+    assert "12 of 16 pairs fire under another condition" in text_of(painted.html(many_conditions("index"), found, "en"))
+
+
+def test_other_conditions_survive_the_disk_in_every_language(tmp_path: Path) -> None:
+    record = record_file.load(put(tmp_path / "report", many_conditions("index")))
+    assert record.baseline is not None
+    assert record.baseline.units[0].after.plain() == text("no simple condition").plain()
 
 
 def test_the_gravest_changes_come_first_and_among_new_classes_the_surest() -> None:

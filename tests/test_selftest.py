@@ -9,7 +9,9 @@ import pytest
 from reportgen import report, selftest
 from reportgen.analysis.units import facts
 from reportgen.analysis.units.facts import Thresholds
+from reportgen.record.conditions import Condition
 from reportgen.record.units import Unit
+from reportgen.selftest import named
 from tests.conftest import Run
 from tests.passes import QUIET, Looked, look
 
@@ -106,6 +108,57 @@ def test_a_unit_that_is_missing_is_named(units: list[Unit]) -> None:
 def test_wrong_thresholds_are_noticed(monkeypatch: pytest.MonkeyPatch, wrong: Thresholds, said: str) -> None:
     monkeypatch.setattr(facts, "DEFAULTS", wrong)
     assert said in "\n".join(selftest.run(QUIET))
+
+
+# Words
+
+
+@pytest.fixture(scope="module")
+def words() -> dict[tuple[str, int], Condition]:
+    return named.conditions(QUIET)
+
+
+def test_every_planted_condition_is_named() -> None:
+    assert named.run(QUIET) == []
+
+
+def test_there_is_a_unit_for_every_kind_of_words() -> None:
+    planted = named.names()
+    assert {one.found_in for one in planted} == {"picture", "units below", "class", "none", "n/a"}
+    directions = {kind[1] for one in planted for kind in one.kinds if kind[0] == "edge"}
+    assert directions == set(range(0, 360, 45))
+
+
+@pytest.mark.parametrize(
+    ("key", "changes", "said"),
+    [
+        ((named.FIRST, 0), {"found_in": "none"}, "is found in 'none', expected 'picture'"),
+        ((named.FIRST, 0), {"features": []}, "expected ('edge', 1)"),
+        ((named.FIRST, 17), {"found_in": "picture", "random_percentile": 99.0}, "expected no simple condition"),
+        ((named.SECOND, 1), {"text": "unit 16 and unit 15 below, added up"}, "expected both units at once"),
+        ((named.SECOND, 1), {"below": []}, "made of units [], expected [15, 16]"),
+        ((named.SCORES, 0), {"label": "blue"}, "its class is 'blue', expected 'red'"),
+    ],
+)
+def test_a_wrong_name_is_noticed(
+    words: dict[tuple[str, int], Condition], key: tuple[str, int], changes: dict[str, Any], said: str
+) -> None:
+    [line] = named.differences(words | {key: dataclasses.replace(words[key], **changes)})
+    assert line.startswith(f"{key[0]}, unit {key[1]}, ") and said in line
+
+
+@pytest.mark.parametrize(("turn", "right"), [(45, True), (-45, True), (90, False), (180, False)])
+def test_an_angle_may_be_one_step_off(words: dict[tuple[str, int], Condition], turn: int, right: bool) -> None:
+    key = named.FIRST, 3
+    first = words[key].features[0]
+    turned = dataclasses.replace(first, angle=(first.angle or 0) + turn)
+    lines = named.differences(words | {key: dataclasses.replace(words[key], features=[turned])})
+    assert (lines == []) is right
+
+
+def test_a_unit_that_was_not_described_is_named(words: dict[tuple[str, int], Condition]) -> None:
+    [line] = named.differences({key: one for key, one in words.items() if key != (named.FIRST, 2)})
+    assert line.endswith("it was not described")
 
 
 # The command

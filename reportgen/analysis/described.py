@@ -29,7 +29,7 @@ MOST_IMAGES = 2000
 _FEWEST = 200  # of a large model, for whose images there is little memory and time
 _MOST_VALUES = 4 * 10**8  # of all layers for all these images
 _POSITIONS = 8  # of a map, for each image
-_MOST_BELOW = 20_000_000  # values of a layer's input that are kept for words about the units below
+_MOST_BELOW = 100_000_000  # values of what all layers see of those below, kept for words about these
 _CROPS = 12  # of the strongest and of the weakest places
 _CROP_SIDE = 24  # pixels; larger fields are shown thinned
 _MAP_SIDE = 64
@@ -81,6 +81,7 @@ def describe(
                 seen.append(looked.seen(place, described, np.array(units), images, chosen))
             described = described.conditions
         found[reading.tensor] = described
+    looked.fill(seen, chosen, batch)
     return Words([found[reading.tensor] for reading in readings], seen)
 
 
@@ -128,23 +129,23 @@ class _Looked:
         self._values: list[list[Floats]] = [[] for _ in readings]
         self._places: list[tuple[Ints, ...]] = [()] * len(readings)
         self._shapes: list[tuple[int, ...]] = [()] * len(readings)
-        self._inputs: dict[Tensor, list[Floats]] = {}
+        self._patches: list[list[Floats]] = [[] for _ in readings]
+        self._made = [self._unit_of(reading) is not None for reading in readings]
+        self._images_below = [self._known_below(reading) for reading in readings]
 
     def look(self, batch: int) -> None:
         """Send the images through the model, and keep what is needed of each layer."""
         wanted = [reading.tensor for reading in self._readings]
-        for reading in self._readings:
-            if self._unit_of(reading) is not None:
-                self._inputs.setdefault(reading.call.given[0], [])
-        deeper = list(self._inputs)
+        deeper = {reading.call.given[0]: n for reading, n in zip(self._readings, self._made, strict=True) if n}
         for start, end, some in forward.read_ahead(self._stored.images, batch):
             part = Part(some, self._stored.labels[start:end])
             found = forward.outputs_of(self._graph, [*wanted, *deeper], part, self._dataset.pixels, len(some))
             for place, reading in enumerate(self._readings):
                 self._keep(place, np.asarray(units_last(found[place], reading)), start, end)
-            for tensor, maps in zip(deeper, found[len(wanted) :], strict=True):
-                if sum(kept.size for kept in self._inputs[tensor]) < _MOST_BELOW:
-                    self._inputs[tensor].append(maps)
+            below = dict(zip(deeper, found[len(wanted) :], strict=True))
+            for place, made in enumerate(self._made):
+                if made:
+                    self._keep_below(place, below[self._readings[place].call.given[0]], start, end)
 
     def _keep(self, place: int, values: Floats, start: int, end: int) -> None:
         space = values.shape[1:-1]
@@ -158,6 +159,23 @@ class _Looked:
             self._places[place] = (rows, *np.unravel_index(columns, space[1:])) if len(space) > 1 else (rows,)
         at = tuple(axis[start:end] for axis in self._places[place])
         self._values[place].append(values[np.arange(end - start)[:, np.newaxis], *at])
+
+    def _known_below(self, reading: Reading) -> Ints:
+        """Return the images of which is kept what a layer sees of the one below: of all that score, if these fit."""
+        scored = np.flatnonzero(~self._cut.choose)
+        if not any(self._made) or self._unit_of(reading) is None:
+            return scored
+        each = _POSITIONS * int(np.prod(_kernel(reading.call).shape[1:]))
+        return scored[spread(len(scored), max(_MOST_BELOW // sum(self._made) // each, 1))]
+
+    def _keep_below(self, place: int, maps: Floats, start: int, end: int) -> None:
+        """Keep what a layer's sampled positions see of the layer below, (n, S, h, w, I) of some images."""
+        numbers = self._images_below[place]
+        some = numbers[(numbers >= start) & (numbers < end)]
+        if len(self._places[place]) == 2 and len(some):
+            rows, columns = (axis[some] for axis in self._places[place])
+            field = _windows(self._readings[place].call, maps.shape)
+            self._patches[place].append(patches.gather(maps[some - start], rows, columns, field))
 
     def described(
         self, place: int, images: Floats, labels: Labels, found: Mapping[Tensor, LayerConditions]
@@ -185,7 +203,7 @@ class _Looked:
             images, places[0], places[1], values, (field[0], field[1]), (shape[0], shape[1]),
             signed=reading.family not in ("relu", "relu6"), colour=_is_colour(self._dataset),
         )  # fmt: skip
-        kernel, below = self._first_kernel(reading, field), self._below(reading, found)
+        kernel, below = self._first_kernel(reading, field), self._below(place, found)
         return layer.described(sampled, self._cut, kernel=kernel, below=below, labels=labels, seed=self._seed)
 
     def _field(self, place: int) -> tuple[Axis, ...]:
@@ -214,19 +232,19 @@ class _Looked:
             tensor = call.given[0] if call is not None and keeps else None
         return tensor if tensor in read and not read[tensor].channels_first and not read[tensor].moves else None
 
-    def _below(self, reading: Reading, found: Mapping[Tensor, LayerConditions]) -> Below | None:
+    def _below(self, place: int, found: Mapping[Tensor, LayerConditions]) -> Below | None:
         """Return what a convolution is given, in words of the units below; None where these are not known."""
+        reading = self._readings[place]
         tensor = self._unit_of(reading)
-        if tensor is None or tensor not in found:
+        if tensor is None or tensor not in found or not self._patches[place]:
             return None
-        maps = np.concatenate(self._inputs[reading.call.given[0]])
-        kernel, convolution = _kernel(reading.call), reading.call.operation
-        if kernel.shape[3] != maps.shape[3] or kernel.shape[3] != len(found[tensor].units):
+        seen, kernel = np.concatenate(self._patches[place]), _kernel(reading.call)
+        self._patches[place] = []  # nobody asks twice
+        if kernel.shape[1:] != seen.shape[2:] or kernel.shape[3] != len(found[tensor].units):
             return None
-        sizes = zip(maps.shape[1:3], kernel.shape[1:3], convolution.strides, strict=True)
-        rows, columns = (receptive_fields.windowed(Axis(1, 1, 0), n, w, s, 1, convolution.padding) for n, w, s in sizes)
-        assert rows is not None and columns is not None  # maps have sizes
-        return Below(maps, kernel, (rows, columns), [unit.condition for unit in found[tensor].units])
+        conditions = [unit.condition for unit in found[tensor].units]
+        whole_maps = seen[:, 0]  # which are not asked for where there are patches
+        return Below(whole_maps, kernel, (Axis(1, 1, 0),) * 2, conditions, seen, self._images_below[place])
 
     def seen(self, place: int, described: Described, units: Ints, images: Floats, numbers: NDArray[np.int64]) -> Seen:
         """Return what cards of these units of a layer of maps show. numbers: of the images among all."""
@@ -238,24 +256,37 @@ class _Looked:
         strongest = [_crops(stored, rows, columns, field, _picked(values[..., u], at, -1)) for u in range(len(units))]
         weakest = [_crops(stored, rows, columns, field, _picked(values[..., u], at, 1)) for u in range(len(units))]
         median = described.median_image()[units]
-        which, back = np.unique(median, return_inverse=True)
-        real = self._maps(place, stored[which])[back, :, :, units]
-        told = described.told(images[which])[back, :, :, units]
+        step = -(-max(described.look.map_shape) // _MAP_SIDE)
+        told = described.told(images, units, median, step)
         worded = np.array([bool(described.conditions.units[unit].features) for unit in units])
-        told = np.where(worded[:, np.newaxis, np.newaxis], told, np.nan)
-        step = -(-max(real.shape[1:]) // _MAP_SIDE)
+        told = np.where(worded[:, np.newaxis, np.newaxis], told, np.float32(np.nan))
+        real = np.empty(told.shape, np.float32)  # see `fill`
         return Seen(
             self._readings[place].name, units, np.stack(strongest), np.stack(weakest),
             np.stack([crops.mean(axis=0, dtype=np.float32) for crops in strongest]), numbers[median], stored[median],
-            real[:, ::step, ::step].astype(np.float32), told[:, ::step, ::step].astype(np.float32),
+            real, told,
         )  # fmt: skip
 
-    def _maps(self, place: int, stored: NDArray[np.generic]) -> Floats:
-        """Return a layer's whole maps of some images, (n, rows, columns, U)."""
-        part = Part(stored, np.zeros(len(stored), np.int64))
-        reading = self._readings[place]
-        (found,) = forward.outputs_of(self._graph, [reading.tensor], part, self._dataset.pixels, len(stored))
-        return np.asarray(units_last(found, reading))
+    def fill(self, seen: Sequence[Seen], numbers: NDArray[np.int64], batch: int) -> None:
+        """Write the real maps of the units on cards, all from one pass. numbers: of the images among all.
+
+        A pass for each layer would go through the whole model as often as it has layers.
+        """
+        by_name = {reading.name: reading for reading in self._readings}
+        layers = [by_name[one.layer] for one in seen]
+        which = np.unique(np.concatenate([one.image for one in seen])) if seen else np.empty(0, np.int64)
+        stored = np.asarray(self._stored.images)
+        for start in range(0, len(which), batch):
+            some = which[start : start + batch]
+            part = Part(stored[np.searchsorted(numbers, some)], np.zeros(len(some), np.int64))
+            wanted = [reading.tensor for reading in layers]
+            found = forward.outputs_of(self._graph, wanted, part, self._dataset.pixels, len(some))
+            for one, maps, reading in zip(seen, found, layers, strict=True):
+                those = np.flatnonzero(np.isin(one.image, some))
+                at = np.searchsorted(some, one.image[those])
+                real = np.asarray(units_last(maps, reading))[at, :, :, one.units[those]]
+                step = -(-max(real.shape[1:]) // _MAP_SIDE)
+                one.real[those] = real[:, ::step, ::step]
 
 
 def _is_plain(call: Call) -> bool:
@@ -268,6 +299,15 @@ def _is_plain(call: Call) -> bool:
         and operation.data_format == "channels_last"
         and operation.padding in ("same", "valid")
     )
+
+
+def _windows(call: Call, shape: Sequence[int]) -> tuple[Axis, Axis]:
+    """Return what a position of a plain convolution sees of what it is given. shape: (N, rows, columns, I) of that."""
+    layer = call.operation
+    along = zip(shape[1:3], layer.kernel_size, layer.strides, strict=True)
+    rows, columns = (receptive_fields.windowed(Axis(1, 1, 0), n, w, s, 1, layer.padding) for n, w, s in along)
+    assert rows is not None and columns is not None  # maps have sizes
+    return rows, columns
 
 
 def _kernel(call: Call) -> Floats:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from itertools import pairwise
 
 from reportgen import format, intervals
+from reportgen.compare import conditions
 from reportgen.compare import layers as layer_pairs
 from reportgen.compare.match import Matched, Matcher
 from reportgen.i18n import Text, joined, literal, ntext, text
@@ -26,7 +27,7 @@ from reportgen.record.run import Record
 from reportgen.record.training import History
 from reportgen.record.units import Finding, LayerVerdict, Unit
 
-KINDS = ("dead", "recovered", "merged", "parted", "state", "class")
+KINDS = ("dead", "recovered", "merged", "parted", "state", "class", "condition")
 """The kinds of change of a unit, gravest first."""
 
 _LISTED = 10
@@ -224,7 +225,7 @@ def _matched(old: Record, new: Record, now: Mapping[str, str]) -> list[Matched]:
 
 
 def _units(old: Record, new: Record, matched: Sequence[Matched]) -> list[UnitChange]:
-    """Return what happened to units, the gravest kind first; of those that prefer another class the surest first."""
+    """Return what happened to units, the gravest kind first; of other classes and conditions the surest first."""
     before, after = ({(unit.layer, unit.unit): unit for unit in record.units} for record in (old, new))
     found: list[tuple[float, UnitChange]] = []
     for one in matched:
@@ -237,7 +238,8 @@ def _units(old: Record, new: Record, matched: Sequence[Matched]) -> list[UnitCha
 
 def _changes(was: Unit, now: Unit, r: float | None) -> Iterator[UnitChange]:
     def change(kind: str, before: str, after: str) -> UnitChange:
-        return UnitChange(kind, now.layer, now.unit, was.unit, before, after, r)
+        said = [one if isinstance(one, Text) else literal(one) for one in (before, after)]
+        return UnitChange(kind, now.layer, now.unit, was.unit, said[0], said[1], r)
 
     if was.state != now.state:
         kind = "dead" if now.state == "dead" else "recovered" if was.state == "dead" else "state"
@@ -250,10 +252,17 @@ def _changes(was: Unit, now: Unit, r: float | None) -> Iterator[UnitChange]:
         yield change("parted", "redundant", now.state)
     if was.preferred_class and now.preferred_class and was.preferred_class.label != now.preferred_class.label:
         yield change("class", was.preferred_class.label, now.preferred_class.label)
+    if was.condition and now.condition and conditions.differ(was.condition, now.condition):
+        yield change("condition", conditions.said(was.condition), conditions.said(now.condition))
 
 
 def _doubt(change: UnitChange, was: Unit, now: Unit) -> float:
-    """Return how far from certain it is that a unit prefers another class than before: 0 for other kinds of change."""
+    """Return how far from certain it is that a unit prefers another class, or fires under another condition.
+
+    0 for other kinds of change.
+    """
+    if change.kind == "condition" and was.condition and now.condition:
+        return 1 - min(conditions.explained(was.condition), conditions.explained(now.condition))
     if change.kind != "class" or was.preferred_class is None or now.preferred_class is None:
         return 0.0
     return 1 - min(was.preferred_class.auroc, now.preferred_class.auroc)

@@ -6,8 +6,9 @@ from typing import Any
 from reportgen.format import short, visible
 from reportgen.i18n import Text, joined, literal, ntext, text
 from reportgen.record.checks import SEVERITIES, Checked, Limits
+from reportgen.record.conditions import IN_WORDS
 from reportgen.record.evaluation import Scores
-from reportgen.record.key_figures import Headline, judged_units
+from reportgen.record.key_figures import OUTPUT_STATES, Headline, judged_units
 from reportgen.record.run import Record
 
 Verdict = tuple[bool, Text]
@@ -32,6 +33,7 @@ def check(record: Record, limits: Limits, baseline: Headline | None = None) -> l
         "max-redundant": lambda most: _redundant(record, most),
         "max-drop": lambda most: _drop(record, test, most, baseline),
         "fail-on": lambda mildest: _findings(record, mildest),
+        "min-described": lambda least: _described(record, least),
     }
     return [Checked(name, *found[name](limit)) for name, limit in limits.named().items()]
 
@@ -104,6 +106,37 @@ def _redundant(record: Record, most: int | float) -> Verdict:
         **_shares(redundant, judged, most),
     )
     return _few(redundant, judged, most), says
+
+
+def _described(record: Record, least: float) -> Verdict:
+    """Count units with a condition in words among those for which one could be looked for, those of the output aside.
+
+    These are classes by their place, so their words say nothing about the model.
+    """
+    inside = [unit.condition for unit in record.units if unit.state not in OUTPUT_STATES]
+    known = [condition for condition in inside if condition is not None]
+    if not known:
+        return False, text(
+            "This report holds no conditions in words, so nobody knows how many units have one; at least {limit} is"
+            " wanted.",
+            limit=f"{100 * least:g} %",
+        )
+    found = [condition.found_in for condition in known if condition.found_in != "n/a"]
+    if not found:
+        return False, text(
+            "For no unit inside the model could a condition be looked for; at least {limit} is wanted.",
+            limit=f"{100 * least:g} %",
+        )
+    described = sum(one in IN_WORDS for one in found)
+    says = ntext(
+        described,
+        "{n} of {known} units has a condition in words ({share} %); at least {limit} is wanted.",
+        "{n} of {known} units have a condition in words ({share} %); at least {limit} is wanted.",
+        known=f"{len(found):,}",
+        share=_figure(100 * described / len(found), 100 * least, decimals=1),
+        limit=f"{100 * least:g} %",
+    )
+    return described / len(found) >= least - _ROUNDING, says
 
 
 def _judged(record: Record) -> int:

@@ -85,17 +85,17 @@ class UnitChange:
     """A unit that is not what its counterpart in the baseline was.
 
     kind: "dead" (it has become so), "recovered" (from being dead), "state" (any other change of state), "merged" (it
-    says the same as another now), "parted" (it no longer does), "class" (it prefers another one). layer, unit: now;
-    unit_before: in the baseline. before, after: the state, or the label of the class. r: correlation with its
-    counterpart over images, None where not known.
+    says the same as another now), "parted" (it no longer does), "class" (it prefers another one), "condition" (it
+    fires under another one). layer, unit: now; unit_before: in the baseline. before, after: the state, the label of
+    the class, or the condition in words. r: correlation with its counterpart over images, None where not known.
     """
 
     kind: str
     layer: str
     unit: int
     unit_before: int
-    before: str
-    after: str
+    before: Text
+    after: Text
     r: float | None
 
 

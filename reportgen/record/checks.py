@@ -21,6 +21,7 @@ _EXPECTED = {
     "max-ece": _SHARE,
     "max-dead": _AMOUNT,
     "max-redundant": _AMOUNT,
+    "min-described": _SHARE,
     "max-drop": _SHARE,
     "fail-on": " or ".join(SEVERITIES),
 }
@@ -31,7 +32,8 @@ class Limits:
     """The least and the most that is allowed, all about the test part; None is not checked.
 
     min_recall: of every class. max_loss: in nats. max_dead, max_redundant: an int counts units, a float is a share of
-    the units inside the model. max_drop: of the accuracy against a baseline, as a difference of shares. fail_on: the
+    the units inside the model. min_described: the share of units with a condition in words among those that can have
+    one. max_drop: of the accuracy against a baseline, as a difference of shares. fail_on: the
     mildest severity of a finding that is not allowed, one of SEVERITIES.
     """
 
@@ -43,6 +45,7 @@ class Limits:
     max_redundant: int | float | None = None
     max_drop: float | None = None
     fail_on: str | None = None
+    min_described: float | None = None
 
     def named(self) -> dict[str, Any]:
         """Return the limits that are set, under the names of their flags: "min-accuracy"."""

@@ -9,7 +9,8 @@ from reportgen.i18n import Text
 class ConditionFeature:
     """A feature of a condition. text: its words. kind, angle, scale: of its template, None where it has none.
 
-    weight: standard deviations of the unit's values per standard deviation of the feature.
+    weight: standard deviations of the unit's values per standard deviation of the feature. polarity: 1 for bright and
+    for much, -1 for the opposite. index: of a channel or an input, where the kind is about one.
     """
 
     text: Text
@@ -17,6 +18,8 @@ class ConditionFeature:
     angle: int | None
     scale: int | None
     weight: float
+    polarity: int = 1
+    index: int | None = None
 
 
 @dataclass(frozen=True)
@@ -82,6 +85,10 @@ class Condition:
     below: list[UnitBelow]
     label: str | None
     reason: Text | None
+
+
+IN_WORDS = frozenset({"picture", "units below", "class"})
+"""Where a condition was found, of a unit that has one in words."""
 
 
 @dataclass(frozen=True)

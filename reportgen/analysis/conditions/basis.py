@@ -76,6 +76,15 @@ def measure(images: Floats, rows: Ints, columns: Ints, look: Look) -> Measured:
     return Measured(features, values, flat, every)
 
 
+def values(images: Floats, rows: Ints, columns: Ints, look: Look) -> Floats:
+    """Return every feature at positions (N, S) of images (N, H, W, C), (N, S, F), and nothing else of `measure`."""
+    found = np.empty((*rows.shape, len(_features(look))), np.float32)
+    needed = _is_large(look) or look.colour
+    field = patches.whole(images, rows, columns, look.field) if needed else found
+    _fill(found, images, rows, columns, look, field)
+    return found
+
+
 def templates(window: tuple[Axis, Axis], scale: int) -> list[tuple[Feature, Floats]]:
     """Return the linear features of a window with their weights (h, w) on brightness.
 

@@ -31,13 +31,30 @@ class Below:
     maps: (N, h, w, I) for the same images, channel i made by unit i of the layer below. kernel: (U, kh, kw, I), zeros
     in the gaps of a dilated one and at channels of another group. field: of a position along rows and columns, in
     positions of `maps`: size kh, jump the stride, start minus the padding. conditions: of the units below in words,
-    (I,).
+    (I,). Instead of maps there may be `patches`, (n, S, h, w, I), what the positions (N, S) see of the images `images`,
+    (n,) ascending: whole maps of all layers would not fit into memory.
     """
 
     maps: Floats
     kernel: Floats
     field: tuple[Axis, Axis]
     conditions: Sequence[Text | None]
+    patches: Floats | None = None
+    images: Ints | None = None
+
+    def known(self, usable: Ints, each: int) -> Ints:
+        """Return the positions whose patches are known. usable: numbered through (N, S). each: S."""
+        return usable if self.images is None else usable[np.isin(usable // each, self.images)]
+
+    def seen(self, which: Ints, rows: Ints, columns: Ints) -> Floats:
+        """Return what positions see, (n, h * w * I) float32. which: (n,), of (N, S), whose places `rows` has."""
+        image, place = np.divmod(which, rows.shape[1])
+        if self.patches is not None and self.images is not None:
+            found = self.patches[np.searchsorted(self.images, image), place]
+        else:
+            used = rows[image, place][:, np.newaxis], columns[image, place][:, np.newaxis]
+            found = patches.gather(self.maps[image], *used, self.field)[:, 0]
+        return found.reshape(len(which), -1).astype(np.float32, copy=False)
 
 
 @dataclass(frozen=True)
@@ -61,10 +78,9 @@ def made_of(below: Below, rows: Ints, columns: Ints, usable: Ints) -> Made:
     """
     _, height, width, inputs = below.kernel.shape
     most = max(min(_LOOKED_AT, _MOST_VALUES // (height * width * inputs)), 1)
-    which = usable[:: -(-len(usable) // most)]
-    image, place = np.divmod(which, rows.shape[1])
-    used = rows[image, place][:, np.newaxis], columns[image, place][:, np.newaxis]
-    seen = patches.gather(below.maps[image], *used, below.field)[:, 0].reshape(len(which), -1).astype(np.float32)
+    usable = below.known(usable, rows.shape[1])
+    which = usable[:: max(-(-len(usable) // most), 1)]
+    seen = below.seen(which, rows, columns)
     weights = below.kernel.reshape(len(below.kernel), -1).T.astype(np.float32)  # (P, U)
     z = seen @ weights
     z -= z.mean(axis=0)

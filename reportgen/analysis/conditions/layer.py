@@ -97,13 +97,22 @@ class Described:
         """
         return self.work.median_image(self.figures)
 
-    def told(self, images: Floats) -> Floats:
-        """Return what the words say each unit's map of images (N, H, W, C) is, (N, rows, columns, U) float32."""
-        rows, columns = (at.ravel()[np.newaxis] for at in np.indices(self.look.map_shape))
-        every = np.repeat(rows, len(images), axis=0), np.repeat(columns, len(images), axis=0)
-        measured = basis.measure(images, every[0], every[1], self.look)
-        found = self.work.told(measured.values, self.figures)
-        return found.reshape(len(images), *self.look.map_shape, -1)
+    def told(self, images: Floats, units: Ints, of: Ints, step: int) -> Floats:
+        """Return what the words say units' maps are, (V, rows, columns) float32, at every step-th row and column.
+
+        images: (N, H, W, C). units, of: (V,) whose map, and of which of the images.
+        """
+        from threadpoolctl import threadpool_limits
+
+        shape = tuple(-(-size // step) for size in self.look.map_shape)
+        rows, columns = (step * at.ravel()[np.newaxis] for at in np.indices(shape))
+        made = np.empty((len(units), *shape), np.float32)
+        with threadpool_limits(1, user_api="blas"):
+            for image in np.unique(of):
+                measured = basis.values(images[image : image + 1], rows, columns, self.look)
+                those = of == image
+                made[those] = self.work.told(measured, self.figures, units[those])[0].T.reshape(-1, *shape)
+        return made
 
 
 def _described(

@@ -19,7 +19,15 @@ def of_unit(found: result.UnitCondition) -> Condition:
         sentence=found.sentence,
         r2=_explained(found),
         features=[
-            ConditionFeature(one.text, one.feature.kind, one.feature.angle, one.feature.scale, one.weight)
+            ConditionFeature(
+                one.text,
+                one.feature.kind,
+                one.feature.angle,
+                one.feature.scale,
+                one.weight,
+                one.feature.polarity,
+                one.feature.index,
+            )
             for one in found.features
         ],
         r2_held_out=found.r2_held_out,

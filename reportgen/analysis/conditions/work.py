@@ -145,11 +145,12 @@ class Work:
         x, y, values = (one.reshape(-1, one.shape[2])[which] for one in (self.x, self.y, self.target.values))
         return nulls.random_kernels(seen, x, y, None if self.target.signed else (values > 0).mean(axis=0), seed)
 
-    def told(self, values: Floats, found: Figures) -> Floats:
-        """Return what the named features say of positions, (N, S, U). values: (N, S, F), these features there."""
-        mean, deviation = self._of_y
-        x = _scaled(values, self._of_x)
-        said = x @ found.chosen.matrix(x.shape[2]).astype(np.float32) + found.chosen.intercept.astype(np.float32)
+    def told(self, values: Floats, found: Figures, units: Ints) -> Floats:
+        """Return what the named features of units (V,) say of positions, (N, S, V). values: (N, S, F), theirs."""
+        mean, deviation = (of[units] for of in self._of_y)
+        x, fit = _scaled(values, self._of_x), found.chosen
+        fit = Fit(fit.chosen[units], fit.weights[units], fit.intercept[units])
+        said = x @ fit.matrix(x.shape[2]).astype(np.float32) + fit.intercept.astype(np.float32)
         return np.asarray(said * deviation + mean, np.float32)
 
     def median_image(self, found: Figures) -> Ints:

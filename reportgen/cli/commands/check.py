@@ -42,6 +42,10 @@ def check(
     max_redundant: Annotated[
         float | None, typer.Option(parser=units_or_share, metavar="N|S", help="Redundant units allowed, likewise.")
     ] = None,
+    min_described: Annotated[
+        float | None,
+        typer.Option(parser=number, metavar="S", help="The share of units that must have a condition in words."),
+    ] = None,
     max_drop: Annotated[
         float | None,
         typer.Option(
@@ -85,6 +89,7 @@ def check(
             "max-redundant": max_redundant,
             "max-drop": max_drop,
             "fail-on": fail_on,
+            "min-described": min_described,
         }
         wanted = _wanted({name: value for name, value in flags.items() if value is not None}, config)
         if wanted.max_drop is not None and baseline is None:

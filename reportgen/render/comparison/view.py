@@ -1,10 +1,11 @@
 """What changed since a baseline, as the rows and charts of a page."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from reportgen import format
-from reportgen.i18n import Text, joined, ntext, text
+from reportgen.i18n import Text, joined, literal, ntext, text
 from reportgen.record.changes import Baseline, ClassChange, Count, Figure, LayerMatch, UnitChange
 from reportgen.record.evaluation import ClassScore
 from reportgen.record.model import LayerRow
@@ -20,6 +21,7 @@ NOTICEABLE = 0.01
 """The change of precision, recall or F1 from which on a class is listed."""
 
 _LISTED = 20
+_MOST_CONDITIONS = 10  # that are listed where units were matched by what they answer: such units are no close relatives
 _MINUS = "\N{MINUS SIGN}"
 
 _CHANGES = {
@@ -29,6 +31,7 @@ _CHANGES = {
     "parted": text("parted from the other units"),
     "state": text("changed its state"),
     "class": text("prefers another class"),
+    "condition": text("fires under another condition"),
 }
 _HOW = {"index": text("number"), "class": text("class"), "correlation": text("responses")}
 _COUNTED = (
@@ -117,8 +120,8 @@ def paint(record: Record, *, has_cards: bool) -> Changes | None:
         noticeable=len(noticeable),
         charts=_charts(found.history, record.history),
         matches=[_match(one) for one in found.matches],
-        reasons=_reasons(found.matches),
-        units=[_unit(change) for change in found.units[:MOST_UNITS]],
+        reasons=[*_reasons(found.matches), *_folded(found)],
+        units=[_unit(change) for change in _listed(found)[:MOST_UNITS]],
         layers=[_layer(one.kind, one.before, one.after) for one in found.layers],
         has_cards=has_cards,
     )
@@ -307,9 +310,47 @@ def _reasons(matches: Sequence[LayerMatch]) -> list[tuple[Text, Text]]:
     return [(joined(", ", layers), reason) for reason, layers in found.items()]
 
 
+def _folded(found: Baseline) -> list[tuple[Text, Text]]:
+    """Return how many units of layers fire under another condition, where these are too many to be listed."""
+    layers = _folded_layers(found)
+    return [
+        (
+            literal(words.name(layer)),
+            ntext(
+                count,
+                "{n} of {pairs} pairs fires under another condition, which is not listed: these units were matched by"
+                " their responses, and are not the same unit trained further.",
+                "{n} of {pairs} pairs fire under another condition, which is not listed: these units were matched by"
+                " their responses, and are not the same units trained further.",
+                pairs=format.count(next(one.pairs for one in found.matches if one.layer == layer)),
+            ),
+        )
+        for layer, count in layers.items()
+    ]
+
+
+def _folded_layers(found: Baseline) -> dict[str, int]:
+    """Return the layers whose units' other conditions are counted and not listed, with their number."""
+    changed = [change.layer for change in found.units if change.kind == "condition"]
+    by = {one.layer: one.by for one in found.matches}
+    loose = Counter(layer for layer in changed if by.get(layer) == "correlation")
+    return dict(loose) if loose.total() > _MOST_CONDITIONS else {}
+
+
+def _listed(found: Baseline) -> list[UnitChange]:
+    folded = _folded_layers(found)
+    return [change for change in found.units if change.kind != "condition" or change.layer not in folded]
+
+
+def _before_and_after(kind: str, value: Text) -> str:
+    """Return what a unit was or is: words of a report are said as they are, a state by its name, a label as a name."""
+    if kind == "condition":
+        return value
+    return words.name(value, 24) if kind == "class" else words.state(value)
+
+
 def _unit(change: UnitChange) -> UnitRow:
-    of_class = change.kind == "class"
-    before, after = (words.name(v, 24) if of_class else words.state(v) for v in (change.before, change.after))
+    before, after = (_before_and_after(change.kind, value) for value in (change.before, change.after))
     return UnitRow(
         layer=words.name(change.layer),
         unit=change.unit,
