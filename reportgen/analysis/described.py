@@ -16,8 +16,9 @@ from reportgen.analysis.conditions import classes, cuts, layer, nouns, patches, 
 from reportgen.analysis.conditions.below import Below
 from reportgen.analysis.conditions.classes import Labels
 from reportgen.analysis.conditions.cuts import Cuts
+from reportgen.analysis.conditions.ink import ink
 from reportgen.analysis.conditions.layer import Described, Sampled
-from reportgen.analysis.conditions.result import Floats, Ints, LayerConditions
+from reportgen.analysis.conditions.result import Floats, Ink, Ints, LayerConditions
 from reportgen.dataset import Dataset, Part, spread
 from reportgen.i18n import Text, text
 from reportgen.record.pictures import Seen
@@ -70,7 +71,7 @@ def describe(
     images = dataset.pixels.of(stored.images[:].astype(np.float32))
     cut = cuts.cuts(images)
     looked = _Looked(graph, readings, stored, dataset, cut, seed)
-    looked.look(batch)
+    looked.look(batch, ink(images) if images.ndim == 4 else None)
     labels = Labels(stored.labels, names)
     found: dict[Tensor, LayerConditions] = {}
     seen = []
@@ -133,8 +134,9 @@ class _Looked:
         self._made = [self._unit_of(reading) is not None for reading in readings]
         self._images_below = [self._known_below(reading) for reading in readings]
 
-    def look(self, batch: int) -> None:
-        """Send the images through the model, and keep what is needed of each layer."""
+    def look(self, batch: int, drawn: Ink | None) -> None:
+        """Send the images through the model, and keep what is needed of each layer. drawn: whether they are of ink."""
+        self._ink = drawn
         wanted = [reading.tensor for reading in self._readings]
         deeper = {reading.call.given[0]: n for reading, n in zip(self._readings, self._made, strict=True) if n}
         for start, end, some in forward.read_ahead(self._stored.images, batch):
@@ -202,6 +204,7 @@ class _Looked:
         sampled = Sampled(
             images, places[0], places[1], values, (field[0], field[1]), (shape[0], shape[1]),
             signed=reading.family not in ("relu", "relu6"), colour=_is_colour(self._dataset),
+            ink=self._ink,
         )  # fmt: skip
         kernel, below = self._first_kernel(reading, field), self._below(place, found)
         return layer.described(sampled, self._cut, kernel=kernel, below=below, labels=labels, seed=self._seed)
@@ -255,7 +258,7 @@ class _Looked:
         stored = np.asarray(self._stored.images)
         strongest = [_crops(stored, rows, columns, field, _picked(values[..., u], at, -1)) for u in range(len(units))]
         weakest = [_crops(stored, rows, columns, field, _picked(values[..., u], at, 1)) for u in range(len(units))]
-        median = described.median_image()[units]
+        median = described.median_image(units)
         step = -(-max(described.look.map_shape) // _MAP_SIDE)
         told = described.told(images, units, median, step)
         worded = np.array([bool(described.conditions.units[unit].features) for unit in units])

@@ -11,7 +11,7 @@ than both sides in the mean, as by the usual masks for lines. Directions lie 45 
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import reduce
+from functools import cache, reduce
 
 import numpy as np
 
@@ -91,6 +91,12 @@ def templates(window: tuple[Axis, Axis], scale: int) -> list[tuple[Feature, Floa
     Weights are 0 in sum but those of "level" and "side", which are means. Both signs are there: the fit takes
     positive weights only.
     """
+    return _templates(window[0].size, window[1].size, scale)
+
+
+@cache
+def _templates(height: int, width: int, scale: int) -> list[tuple[Feature, Floats]]:
+    window = (Along(height), Along(width))
     made: list[tuple[Feature, Floats]] = [(Feature("level", None, scale), np.ones((window[0].size, window[1].size)))]
     x, y = _coordinates(window, scale)
     bell = np.exp(-(x**2 + y**2) / (2 * _SIGMA**2))
@@ -175,9 +181,14 @@ def _junctions(window: tuple[Axis, Axis], scale: int) -> list[tuple[Feature, lis
 
     Only an "and" of parts tells them from edges and bars, see `_standing_out`.
     """
-    if min(window[0].size, window[1].size) < 3:
+    return _junction_parts(window[0].size, window[1].size, scale)
+
+
+@cache
+def _junction_parts(height: int, width: int, scale: int) -> list[tuple[Feature, list[Bools]]]:
+    if min(height, width) < 3:
         return []
-    x, y = _coordinates(window, scale)
+    x, y = _coordinates((Along(height), Along(width)), scale)
     found = []
     for angle in range(_STEP, 360, 2 * _STEP):
         u, v = _along(x, y, angle - _STEP), _along(x, y, angle + _STEP)

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 
@@ -13,7 +14,7 @@ from reportgen.analysis.conditions.classes import Labels
 from reportgen.analysis.conditions.cuts import Cuts
 from reportgen.analysis.conditions.ink import ink
 from reportgen.analysis.conditions.patches import Axis
-from reportgen.analysis.conditions.result import Floats, Ints, KernelReading, LayerConditions, UnitCondition
+from reportgen.analysis.conditions.result import Floats, Ink, Ints, KernelReading, LayerConditions, UnitCondition
 from reportgen.analysis.conditions.work import SIMPLE, Figures, Target, Work
 from reportgen.i18n import Text, text
 
@@ -27,7 +28,7 @@ class Sampled:
     images: (N, H, W, C) as the model receives them. rows, columns: (N, S), see `cuts.positions`. values: (N, S, U)
     there. field: of a position, along rows and columns, in pixels. map_shape: (rows, columns). signed: whether values
     are read before the activation, or may be negative. colour: whether channels are red, green and blue, in this
-    order and on one scale: else there are no words for colours.
+    order and on one scale: else there are no words for colours. ink: as `ink.ink` finds it, where that was done before.
     """
 
     images: Floats
@@ -38,6 +39,7 @@ class Sampled:
     map_shape: tuple[int, int]
     signed: bool = False
     colour: bool = False
+    ink: Ink | Literal["look"] | None = "look"
 
 
 def conditions(
@@ -90,12 +92,12 @@ class Described:
     figures: Figures
     look: Look
 
-    def median_image(self) -> Ints:
-        """Return for each unit, (U,), a scored image on which the words fit as well as on the median one.
+    def median_image(self, units: Ints) -> Ints:
+        """Return for each of some units, (V,), a scored image on which the words fit as well as on the median one.
 
         Among those on which the unit varies: on others there is nothing to fit.
         """
-        return self.work.median_image(self.figures)
+        return self.work.median_image(self.figures, units)
 
     def told(self, images: Floats, units: Ints, of: Ints, step: int) -> Floats:
         """Return what the words say units' maps are, (V, rows, columns) float32, at every step-th row and column.
@@ -121,7 +123,8 @@ def _described(
     span = float(np.ptp(sampled.images)) if sampled.images.size else 0.0
     look = Look(sampled.field, sampled.map_shape, sampled.images.shape[1:3], span, sampled.colour)
     measured = basis.measure(sampled.images, sampled.rows, sampled.columns, look)
-    target = Target(sampled.values, sampled.signed, ink(sampled.images), len(look.scales))
+    drawn = ink(sampled.images) if sampled.ink == "look" else sampled.ink
+    target = Target(sampled.values, sampled.signed, drawn, len(look.scales))
     work = Work(target, cut, measured)
     figures = work.figures(seed)
     scored = work.flattened(~cut.choose)

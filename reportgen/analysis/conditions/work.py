@@ -153,11 +153,12 @@ class Work:
         said = x @ fit.matrix(x.shape[2]).astype(np.float32) + fit.intercept.astype(np.float32)
         return np.asarray(said * deviation + mean, np.float32)
 
-    def median_image(self, found: Figures) -> Ints:
-        """Return for each unit, (U,), the scored image whose mean squared error is the median one, see `Described`."""
+    def median_image(self, found: Figures, units: Ints) -> Ints:
+        """Return for each of some units, (V,), the scored image whose mean squared error is the median one, see `Described`."""
         scored = np.flatnonzero(~self.cut.choose)
-        x, y = self.x[scored], self.y[scored]
-        said = x @ found.chosen.matrix(x.shape[2]).astype(np.float32) + found.chosen.intercept.astype(np.float32)
+        x, y = self.x[scored], self.y[scored][..., units]
+        said = x @ found.chosen.matrix(x.shape[2])[:, units].astype(np.float32)
+        said += found.chosen.intercept[units].astype(np.float32)
         error, spread = ((y - said) ** 2).mean(axis=1), y.std(axis=1)
         error = np.where(spread >= np.median(spread, axis=0), error, np.nan)  # (n, U)
         order = np.argsort(error, axis=0, kind="stable")  # what is not counted comes last
