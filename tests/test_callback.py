@@ -17,7 +17,8 @@ import reportgen
 from reportgen.errors import InputError, SurroundingsError
 from reportgen.options import Bounds
 from reportgen.record.training import Deaths
-from tests.builders import assert_one_line
+from tests import ROOT
+from tests.helpers.builders import assert_one_line
 
 pytestmark = pytest.mark.tensorflow
 keras = pytest.importorskip("reportgen.runtime", reason="TensorFlow is not installed").keras
@@ -432,7 +433,7 @@ def test_the_example_for_notebooks_runs(tmp_path: Path, monkeypatch: pytest.Monk
     lines = rest.splitlines()
     end = next(n for n, line in enumerate(lines) if line and not line.startswith(" "))
     example = textwrap.dedent("\n".join(lines[:end]))
-    assert example.strip() in (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
+    assert example.strip() in (ROOT / "README.md").read_text(encoding="utf-8")
     monkeypatch.chdir(tmp_path)
     names: dict[str, Any] = {}
     exec(example.replace("epochs=5,", "epochs=5, verbose=0,"), names)

@@ -11,7 +11,7 @@ from reportgen.analysis.units import facts
 from reportgen.analysis.units.facts import Thresholds
 from reportgen.record.units import Unit
 from tests.conftest import Run
-from tests.passes import QUIET, Looked, look
+from tests.helpers.passes import QUIET, Looked, look
 
 pytestmark = pytest.mark.tensorflow
 

@@ -18,10 +18,8 @@ from reportgen.errors import InputError
 from reportgen.i18n import Text, from_plain, joined, literal, ntext, text
 from reportgen.record import record_file
 from reportgen.record.run import Look, Record
-from tests.builders import make_finding, make_record, make_unit, make_verdict
-
-ROOT = Path(__file__).resolve().parent.parent
-
+from tests import ROOT
+from tests.helpers.builders import make_finding, make_record, make_unit, make_verdict
 
 TURNED = {
     "{some} of {images} in {layer}": "{layer}: {images}/{some}",
