@@ -17,11 +17,11 @@ import reportgen
 from reportgen.errors import InputError, SurroundingsError
 from reportgen.options import Bounds
 from reportgen.record.training import Deaths
+from reportgen.runtime import keras
 from tests import ROOT
 from tests.helpers.builders import assert_one_line
 
 pytestmark = pytest.mark.tensorflow
-keras = pytest.importorskip("reportgen.runtime", reason="TensorFlow is not installed").keras
 L = keras.layers
 Model = Any
 

@@ -58,36 +58,36 @@ def test_help_names_every_command(run: Run, arguments: list[str]) -> None:
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
-def test_an_unusable_call_ends_with_2_and_one_line_that_names_it(run: Run, arguments: list[str], named: str) -> None:
-    assert named in failed(run, *arguments)
+def test_an_unusable_call_ends_with_2_and_one_line_that_names_it(light: Run, arguments: list[str], named: str) -> None:
+    assert named in failed(light, *arguments)
 
 
-def test_a_call_fails_before_tensorflow_is_started(run: Run) -> None:
-    done = run("report", "--model", "nowhere.keras")
+def test_a_call_fails_before_tensorflow_is_started(light: Run) -> None:
+    done = light("report", "--model", "nowhere.keras")
     assert "TensorFlow" not in done.stderr
 
 
-def test_debug_adds_the_traceback(run: Run) -> None:
-    done = run("report", "--data", "nowhere.npz", "--debug")
+def test_debug_adds_the_traceback(light: Run) -> None:
+    done = light("report", "--data", "nowhere.npz", "--debug")
     assert done.returncode == 2
     assert "Traceback" in done.stderr
     assert done.stderr.splitlines()[-1].startswith("reportgen: error: ")
 
 
 @pytest.mark.parametrize("epoch", ["yesterday", "-1e9", "99999999999999999"])
-def test_a_senseless_source_date_epoch_is_refused(run: Run, epoch: str) -> None:
-    assert "SOURCE_DATE_EPOCH" in failed(run, "report", SOURCE_DATE_EPOCH=epoch)
+def test_a_senseless_source_date_epoch_is_refused(light: Run, epoch: str) -> None:
+    assert "SOURCE_DATE_EPOCH" in failed(light, "report", SOURCE_DATE_EPOCH=epoch)
 
 
-def test_an_out_folder_with_other_files_is_refused_and_left_alone(run: Run, tmp_path: Path) -> None:
+def test_an_out_folder_with_other_files_is_refused_and_left_alone(light: Run, tmp_path: Path) -> None:
     (tmp_path / "thesis.docx").write_text("years of work")
-    assert "thesis.docx" in failed(run, "report", "--out", tmp_path)
+    assert "thesis.docx" in failed(light, "report", "--out", tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.docx"]
 
 
-def test_an_out_folder_that_cannot_be_made_is_a_failure_of_the_surroundings(run: Run, tmp_path: Path) -> None:
+def test_an_out_folder_that_cannot_be_made_is_a_failure_of_the_surroundings(light: Run, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
-    assert "cannot be written" in failed(run, "report", "--out", tmp_path / "file" / "report", code=3)
+    assert "cannot be written" in failed(light, "report", "--out", tmp_path / "file" / "report", code=3)
 
 
 def test_a_name_that_the_terminal_cannot_show_is_no_error(run: Run) -> None:

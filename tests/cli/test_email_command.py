@@ -110,11 +110,11 @@ def parsed(content: bytes) -> EmailMessage:
     return cast(EmailMessage, message_from_bytes(content, policy=policy.default))
 
 
-def test_a_mail_arrives_as_it_was_meant(run: Run, folder: Path, certificate: Path, mailbox: Mailbox) -> None:
+def test_a_mail_arrives_as_it_was_meant(light: Run, folder: Path, certificate: Path, mailbox: Mailbox) -> None:
     people = ["--to", "a@example.org,b@example.org", "--cc", "c@example.org", "--bcc", "d@example.org"]
     more = ["--reply-to", "me@example.org", "--url", PAGE, "--ca-file", certificate]
     environment = settings(mailbox.port, USER=USER, PASSWORD=PASSWORD)
-    done = run("email", folder, *people, *more, **environment)
+    done = light("email", folder, *people, *more, **environment)
     assert done.returncode == 0, done.stderr
     (envelope,) = mailbox.envelopes
     assert envelope.mail_from == USER
@@ -153,9 +153,11 @@ def test_a_mail_arrives_as_it_was_meant(run: Run, folder: Path, certificate: Pat
     assert PAGE.replace("&", "&amp;") in html
 
 
-def test_a_wrong_password_is_refused_and_not_shown(run: Run, folder: Path, certificate: Path, mailbox: Mailbox) -> None:
+def test_a_wrong_password_is_refused_and_not_shown(
+    light: Run, folder: Path, certificate: Path, mailbox: Mailbox
+) -> None:
     environment = settings(mailbox.port, USER=USER, PASSWORD="not-the-passw0rd")
-    done = run("email", folder, "--to", "a@example.org", "--ca-file", certificate, "--debug", **environment)
+    done = light("email", folder, "--to", "a@example.org", "--ca-file", certificate, "--debug", **environment)
     assert done.returncode == 3
     assert "refuses the login" in done.stderr.splitlines()[-1]
     assert "not-the-passw0rd" not in done.stdout + done.stderr
@@ -170,9 +172,9 @@ def debians() -> Iterator[postfix.Postfix]:
         yield server
 
 
-def test_postfix_delivers_it_into_the_mailboxes(run: Run, folder: Path, debians: postfix.Postfix) -> None:
+def test_postfix_delivers_it_into_the_mailboxes(light: Run, folder: Path, debians: postfix.Postfix) -> None:
     call = ["email", folder, "--to", "a@example.org", "--bcc", "b@example.org", "--ca-file", debians.certificate]
-    done = run(*call, **settings(debians.port))
+    done = light(*call, **settings(debians.port))
     assert done.returncode == 0, done.stderr
     for name in "ab":
         mail = parsed(debians.delivered(name))
@@ -184,26 +186,26 @@ def test_postfix_delivers_it_into_the_mailboxes(run: Run, folder: Path, debians:
 
 
 def test_postfix_refuses_one_recipient_and_delivers_to_the_other(
-    run: Run, folder: Path, debians: postfix.Postfix
+    light: Run, folder: Path, debians: postfix.Postfix
 ) -> None:
     call = ["email", folder, "--to", "nobody@example.org,a@example.org", "--ca-file", debians.certificate]
-    done = run(*call, **settings(debians.port))
+    done = light(*call, **settings(debians.port))
     assert done.returncode == 3
     assert "refused nobody@example.org (550 5.1.1" in done.stderr.splitlines()[-1]
     assert "took it for 1 of 2" in done.stderr
     assert parsed(debians.delivered("a"))["To"] == "nobody@example.org, a@example.org"
 
 
-def test_postfix_gets_no_more_than_it_takes(run: Run, tmp_path: Path, debians: postfix.Postfix) -> None:
+def test_postfix_gets_no_more_than_it_takes(light: Run, tmp_path: Path, debians: postfix.Postfix) -> None:
     large = write_report(tmp_path / "large", make_record(), PDF + bytes(postfix.SIZE_LIMIT))
     call = ["email", large, "--to", "a@example.org", "--ca-file", debians.certificate]
-    done = run(*call, **settings(debians.port))
+    done = light(*call, **settings(debians.port))
     assert done.returncode == 0, done.stderr
     assert not list(parsed(debians.delivered("a")).iter_attachments())
 
 
-def test_postfix_takes_nothing_in_the_clear(run: Run, folder: Path, debians: postfix.Postfix) -> None:
-    done = run("email", folder, "--to", "a@example.org", **settings(debians.port, SECURITY="none"))
+def test_postfix_takes_nothing_in_the_clear(light: Run, folder: Path, debians: postfix.Postfix) -> None:
+    done = light("email", folder, "--to", "a@example.org", **settings(debians.port, SECURITY="none"))
     assert done.returncode == 3
     assert "530 5.7.0" in done.stderr
     assert "REPORTGEN_SMTP_SECURITY" in done.stderr.splitlines()[-1]

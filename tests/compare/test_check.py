@@ -183,15 +183,15 @@ def test_a_limit_that_makes_no_sense_is_named(table: dict[str, Any], parts: list
 # What a user sees in the shell.
 
 
-def test_met_limits_are_listed_and_end_with_0(run: Run, tmp_path: Path) -> None:
-    done = run("check", saved(tmp_path / "r"), "--min-accuracy", 0.8, "--max-dead", 0, "--fail-on", "error")
+def test_met_limits_are_listed_and_end_with_0(light: Run, tmp_path: Path) -> None:
+    done = light("check", saved(tmp_path / "r"), "--min-accuracy", 0.8, "--max-dead", 0, "--fail-on", "error")
     assert (done.returncode, done.stderr) == (0, "")
     lines = done.stdout.splitlines()
     assert [line.split(":")[0] for line in lines] == ["met      " + n for n in ("min-accuracy", "max-dead", "fail-on")]
 
 
-def test_what_is_not_met_is_named_with_value_and_limit_and_ends_with_1(run: Run, tmp_path: Path) -> None:
-    done = run("check", saved(tmp_path / "r"), "--min-accuracy", 0.9, "--max-dead", 0, "--max-redundant", 0.1)
+def test_what_is_not_met_is_named_with_value_and_limit_and_ends_with_1(light: Run, tmp_path: Path) -> None:
+    done = light("check", saved(tmp_path / "r"), "--min-accuracy", 0.9, "--max-dead", 0, "--max-redundant", 0.1)
     assert done.returncode == 1
     unmet = [line for line in done.stdout.splitlines() if line.startswith("NOT MET")]
     assert len(unmet) == 2
@@ -200,23 +200,23 @@ def test_what_is_not_met_is_named_with_value_and_limit_and_ends_with_1(run: Run,
     assert line.startswith("reportgen: error: 2 of 3 checks are not met (min-accuracy, max-redundant); ")
 
 
-def test_limits_come_from_pyproject_and_flags_win(run: Run, tmp_path: Path) -> None:
+def test_limits_come_from_pyproject_and_flags_win(light: Run, tmp_path: Path) -> None:
     saved(tmp_path / "r")
     text = "[tool.other]\nx = 1\n[tool.reportgen.check]\nmin-accuracy = 0.99\nmax-dead = 0\nmax-redundant = 0.5\n"
     (tmp_path / "pyproject.toml").write_text(text)
-    done = run("check", "r", cwd=tmp_path)
+    done = light("check", "r", cwd=tmp_path)
     assert done.returncode == 1
     assert "(min-accuracy)" in done.stderr
-    done = run("check", "r", "--min-accuracy", 0.5, cwd=tmp_path)
+    done = light("check", "r", "--min-accuracy", 0.5, cwd=tmp_path)
     assert done.returncode == 0
     assert done.stdout.count("met") == 3
 
 
 @pytest.mark.parametrize("head", ["", "[tool.reportgen.check]\n"], ids=["top", "table"])
-def test_limits_come_from_a_file_of_their_own_instead(run: Run, tmp_path: Path, head: str) -> None:
+def test_limits_come_from_a_file_of_their_own_instead(light: Run, tmp_path: Path, head: str) -> None:
     (tmp_path / "pyproject.toml").write_text("[tool.reportgen.check]\nmin-accuracy = 0.99\n")
     (tmp_path / "nightly.toml").write_text(f'{head}min-accuracy = 0.8\nfail-on = "error"\n')
-    done = run("check", saved(tmp_path / "r"), "--config", "nightly.toml", cwd=tmp_path)
+    done = light("check", saved(tmp_path / "r"), "--config", "nightly.toml", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "fail-on" in done.stdout
 
@@ -235,11 +235,11 @@ def test_limits_come_from_a_file_of_their_own_instead(run: Run, tmp_path: Path, 
     ids=str,
 )
 def test_a_config_file_that_cannot_be_used_is_named(
-    run: Run, tmp_path: Path, content: str | None, parts: list[str]
+    light: Run, tmp_path: Path, content: str | None, parts: list[str]
 ) -> None:
     if content is not None:
         (tmp_path / "own.toml").write_text(content)
-    refused(run, tmp_path, "--config", "own.toml", parts=parts)
+    refused(light, tmp_path, "--config", "own.toml", parts=parts)
 
 
 @pytest.mark.parametrize(
@@ -258,9 +258,9 @@ def test_a_config_file_that_cannot_be_used_is_named(
     ids=str,
 )
 def test_a_call_that_cannot_be_used_ends_with_2(
-    run: Run, tmp_path: Path, arguments: list[str], parts: list[str]
+    light: Run, tmp_path: Path, arguments: list[str], parts: list[str]
 ) -> None:
-    refused(run, tmp_path, *arguments, parts=parts)
+    refused(light, tmp_path, *arguments, parts=parts)
 
 
 def refused(run: Run, cwd: Path, *arguments: str, parts: list[str]) -> None:
@@ -273,23 +273,23 @@ def refused(run: Run, cwd: Path, *arguments: str, parts: list[str]) -> None:
         assert part in line
 
 
-def test_a_folder_without_a_report_ends_with_2(run: Run, tmp_path: Path) -> None:
-    done = run("check", tmp_path, "--min-accuracy", 0.5)
+def test_a_folder_without_a_report_ends_with_2(light: Run, tmp_path: Path) -> None:
+    done = light("check", tmp_path, "--min-accuracy", 0.5)
     assert done.returncode == 2
     assert "report.json is missing" in done.stderr
 
 
-def test_files_are_written_also_when_a_check_is_not_met(run: Run, tmp_path: Path) -> None:
+def test_files_are_written_also_when_a_check_is_not_met(light: Run, tmp_path: Path) -> None:
     options = ["--min-accuracy", 0.9, "--junit", "ci/check.xml", "--summary", "ci/summary.md", "--lang", "ja"]
-    done = run("check", saved(tmp_path / "r"), *options, cwd=tmp_path)
+    done = light("check", saved(tmp_path / "r"), *options, cwd=tmp_path)
     assert done.returncode == 1
     assert done.stdout.splitlines()[-2:] == ["ci/check.xml", "ci/summary.md"]
     assert ElementTree.parse(tmp_path / "ci" / "check.xml").getroot().get("failures") == "1"
     assert (tmp_path / "ci" / "summary.md").read_text(encoding="utf-8").startswith("## Shapes\n")
 
 
-def test_a_file_that_cannot_be_written_is_a_failure_of_the_surroundings(run: Run, tmp_path: Path) -> None:
-    done = run("check", saved(tmp_path / "r"), "--min-accuracy", 0.5, "--junit", tmp_path / "r", cwd=tmp_path)
+def test_a_file_that_cannot_be_written_is_a_failure_of_the_surroundings(light: Run, tmp_path: Path) -> None:
+    done = light("check", saved(tmp_path / "r"), "--min-accuracy", 0.5, "--junit", tmp_path / "r", cwd=tmp_path)
     assert done.returncode == 3
     assert "cannot be written" in done.stderr
     assert "Traceback" not in done.stderr

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import pytest
 from numpy.typing import NDArray
 
 from reportgen.analysis import judging
@@ -21,8 +20,8 @@ from reportgen.dataset import Dataset, Part, Pixels
 from reportgen.i18n import literal
 from reportgen.progress import Progress
 from reportgen.record.units import LayerVerdict, Unit
+from reportgen.runtime import keras
 
-keras = pytest.importorskip("reportgen.runtime", reason="TensorFlow is not installed").keras
 Array = NDArray[Any]
 QUIET = Progress()
 

@@ -11,11 +11,10 @@ import pytest
 from reportgen.model import load, model_file
 from reportgen.model.inspection import allowed
 from reportgen.options import Bounds
+from reportgen.runtime import keras
+from tests.helpers import benign
 
 pytestmark = pytest.mark.tensorflow
-keras = pytest.importorskip("reportgen.runtime", reason="TensorFlow is not installed").keras
-
-from tests.helpers import benign  # noqa: E402  # builds models
 
 Model = Any
 ENDINGS = (".keras", ".h5")

@@ -23,13 +23,12 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from reportgen.runtime import keras
 from tests.helpers import hostile
 from tests.helpers.builders import assert_one_line
+from tests.model.test_old_files import IMAGES, frozen, loaded, onnx, refusal
 
 pytestmark = pytest.mark.tensorflow
-keras = pytest.importorskip("reportgen.runtime", reason="TensorFlow is not installed").keras
-
-from tests.model.test_old_files import IMAGES, frozen, loaded, onnx, refusal  # noqa: E402  # needs TensorFlow
 
 Array = NDArray[Any]
 layers = keras.layers

@@ -10,16 +10,14 @@ import numpy as np
 import pytest
 
 from reportgen.errors import InputError
-from reportgen.model import model_file
+from reportgen.model import load, memory, model_file
 from reportgen.options import Bounds
+from reportgen.runtime import keras
 from tests.conftest import Run
 from tests.helpers import hostile
 from tests.helpers.builders import assert_one_line
 
 pytestmark = pytest.mark.tensorflow
-keras = pytest.importorskip("reportgen.runtime", reason="TensorFlow is not installed").keras
-
-from reportgen.model import load, memory  # noqa: E402  # needs TensorFlow
 
 # lies in a folder that Python looks into when it starts; it writes down who calls out or writes elsewhere
 GUARD = """

@@ -17,18 +17,16 @@ import numpy as np
 import pytest
 
 import reportgen
+from reportgen.data import samples
 from reportgen.errors import InputError
 from reportgen.i18n import from_plain
-from reportgen.model import model_file
+from reportgen.model import load, model_file, suitable
 from reportgen.model.inspection import child
+from reportgen.runtime import keras
 from tests.helpers import hostile
 from tests.helpers.builders import assert_one_line
 
 pytestmark = pytest.mark.tensorflow
-keras = pytest.importorskip("reportgen.runtime", reason="TensorFlow is not installed").keras
-
-from reportgen.data import samples  # noqa: E402  # needs TensorFlow
-from reportgen.model import load, suitable  # noqa: E402
 
 layers = keras.layers
 Edit = Callable[[dict[str, Any]], None]

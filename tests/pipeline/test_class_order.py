@@ -50,7 +50,8 @@ def part(*present: int, count: int = 60) -> tuple[Array, Array]:
 @pytest.fixture(scope="module")
 def model() -> Any:
     """Return a model that tells the quadrants apart without a mistake."""
-    keras = pytest.importorskip("reportgen.runtime", reason="TensorFlow is not installed").keras
+    from reportgen.runtime import keras
+
     layers = [keras.layers.AveragePooling2D(4), keras.layers.Flatten(), keras.layers.Dense(4, activation="softmax")]
     made = keras.Sequential([keras.Input((8, 8, 1)), *layers], name="quadrants")
     made.layers[-1].set_weights([8 * np.eye(4, dtype=np.float32), np.zeros(4, np.float32)])

@@ -10,10 +10,10 @@ import pytest
 
 import reportgen
 from reportgen.errors import InputError
+from reportgen.runtime import keras
 from tests.helpers.builders import assert_one_line
 
 pytestmark = pytest.mark.tensorflow
-keras = pytest.importorskip("reportgen.runtime", reason="TensorFlow is not installed").keras
 L = keras.layers
 Model = Any
 

@@ -10,10 +10,10 @@ import pytest
 
 from reportgen.errors import InputError
 from reportgen.record import record_file
+from reportgen.runtime import keras
 from tests.helpers.builders import assert_one_line
 
 pytestmark = pytest.mark.tensorflow
-keras = pytest.importorskip("reportgen.runtime", reason="TensorFlow is not installed").keras
 L = keras.layers
 Model = Any
 Shape = tuple[int, ...]

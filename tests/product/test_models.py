@@ -12,11 +12,11 @@ import numpy as np
 import pytest
 
 from reportgen.errors import InputError
+from reportgen.runtime import keras
 from reportgen.thresholds import FindingThresholds
 from tests.helpers.builders import assert_one_line
 
 pytestmark = pytest.mark.tensorflow
-keras = pytest.importorskip("reportgen.runtime", reason="TensorFlow is not installed").keras
 L = keras.layers
 Model = Any
 

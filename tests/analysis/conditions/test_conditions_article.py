@@ -13,10 +13,9 @@ from reportgen.analysis.conditions.layer import Sampled
 from reportgen.analysis.conditions.patches import Along
 from reportgen.analysis.conditions.result import LayerConditions
 from reportgen.data import samples
+from reportgen.runtime import keras
 
 pytestmark = pytest.mark.tensorflow
-runtime = pytest.importorskip("reportgen.train.runtime", reason="TensorFlow is not installed")
-keras = runtime.keras
 
 Array = Any
 

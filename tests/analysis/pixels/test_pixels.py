@@ -20,10 +20,10 @@ from reportgen.i18n import literal
 from reportgen.options import Bounds, Options
 from reportgen.pipeline import subject
 from reportgen.record.finding_kinds import KINDS
+from reportgen.runtime import keras
 from tests.helpers.builders import assert_one_line
 
 pytestmark = pytest.mark.tensorflow
-keras = pytest.importorskip("reportgen.runtime", reason="TensorFlow is not installed").keras
 L, A, ops = keras.layers, keras.applications, keras.ops
 Model = Any
 Array = NDArray[Any]

@@ -425,32 +425,32 @@ def ids(top: Path) -> list[str | None]:
 # The command.
 
 
-def test_the_command_writes_page_and_feed_and_says_where(run: Run, tmp_path: Path) -> None:
+def test_the_command_writes_page_and_feed_and_says_where(light: Run, tmp_path: Path) -> None:
     put(tmp_path / "site" / "a")
-    done = run("index", "site", "--title", "Nightly", "--url", "https://example.org/", cwd=tmp_path)
+    done = light("index", "site", "--title", "Nightly", "--url", "https://example.org/", cwd=tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.split() == ["site/index.html", "site/feed.xml"]
     assert text_of(tree((tmp_path / "site" / "index.html").read_text(encoding="utf-8")).find(".//h1")) == "Nightly"
     assert "https://example.org/a/report.html" in (tmp_path / "site" / "feed.xml").read_text(encoding="utf-8")
     put(tmp_path / "site" / "b", report(2))
-    assert run("index", "site", cwd=tmp_path).returncode == 0  # over the earlier page
+    assert light("index", "site", cwd=tmp_path).returncode == 0  # over the earlier page
     assert len(rows((tmp_path / "site" / "index.html").read_text(encoding="utf-8"))) == 2
     assert sorted(path.name for path in (tmp_path / "site").iterdir()) == ["a", "b", "feed.xml", "index.html"]
 
 
-def test_the_page_can_lie_elsewhere(run: Run, tmp_path: Path) -> None:
+def test_the_page_can_lie_elsewhere(light: Run, tmp_path: Path) -> None:
     put(tmp_path / "reports" / "a")
-    done = run("index", "reports", "--out", "public/list.html", cwd=tmp_path)
+    done = light("index", "reports", "--out", "public/list.html", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "../reports/a/report.html" in addresses((tmp_path / "public" / "list.html").read_text(encoding="utf-8"))
     assert 'href="list.html"' in (tmp_path / "public" / "feed.xml").read_text(encoding="utf-8")
 
 
-def test_the_page_speaks_the_newest_reports_language_unless_told(run: Run, tmp_path: Path) -> None:
+def test_the_page_speaks_the_newest_reports_language_unless_told(light: Run, tmp_path: Path) -> None:
     put(tmp_path / "a", report(2, look=Look(lang="ja")))
     put(tmp_path / "b", report(1))
     for options, lang in (([], "ja"), (["--lang", "en"], "en")):
-        done = run("index", tmp_path, *options)
+        done = light("index", tmp_path, *options)
         assert done.returncode == 0, done.stderr
         assert tree((tmp_path / "index.html").read_text(encoding="utf-8")).get("lang") == lang
 
@@ -472,14 +472,14 @@ def test_the_page_speaks_the_newest_reports_language_unless_told(run: Run, tmp_p
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
 def test_what_cannot_be_done_is_said_and_nothing_is_touched(
-    run: Run, tmp_path: Path, arguments: list[str], code: int, parts: list[str]
+    light: Run, tmp_path: Path, arguments: list[str], code: int, parts: list[str]
 ) -> None:
     put(tmp_path / "site" / "a")
     (tmp_path / "mine").mkdir()
     for name in ("index.html", "feed.xml"):
         (tmp_path / "mine" / name).write_text("<p>by hand</p>")
     before = sorted(tmp_path.rglob("*"))
-    done = run("index", *arguments, cwd=tmp_path)
+    done = light("index", *arguments, cwd=tmp_path)
     assert (done.returncode, done.stdout) == (code, "")
     (line,) = done.stderr.splitlines()
     assert line.startswith("reportgen: error: ")

@@ -439,8 +439,8 @@ def test_a_budget_is_a_number_above_0(name: str, value: Any) -> None:
 
 
 @pytest.mark.parametrize("arguments", [["report", "--max-html-mb", "0"], ["render", ".", "--max-pdf-mb", "-2"]])
-def test_a_senseless_budget_is_refused_before_any_work(run: Run, arguments: list[str]) -> None:
-    done = run(*arguments)
+def test_a_senseless_budget_is_refused_before_any_work(light: Run, arguments: list[str]) -> None:
+    done = light(*arguments)
     assert done.returncode == 2
     assert done.stderr.startswith(f"reportgen: error: {arguments[-2]} is ")
 
