@@ -1,5 +1,6 @@
 """Fixtures that several test files share."""
 
+import fcntl
 import os
 import shutil
 import subprocess
@@ -71,11 +72,19 @@ def light(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
 
 
 @pytest.fixture(scope="session")
-def made_report(run: Run, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return the folder of one real report: the built-in network, two epochs on the bundled digits."""
-    folder = tmp_path_factory.mktemp("made") / "digits"
-    done = run("report", "--epochs", 2, "--out", folder, SOURCE_DATE_EPOCH="1764000000")
-    assert done.returncode == 0, done.stderr
+def made_report(run: Run, tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
+    """Return the folder of one real report: the built-in network, two epochs on the bundled digits.
+
+    It is made once, by whichever worker comes first.
+    """
+    top = tmp_path_factory.getbasetemp()
+    folder = (top if worker_id == "master" else top.parent) / "made" / "digits"
+    folder.parent.mkdir(exist_ok=True)
+    with (folder.parent / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not folder.exists():
+            done = run("report", "--epochs", 2, "--out", folder, SOURCE_DATE_EPOCH="1764000000")
+            assert done.returncode == 0, done.stderr
     return folder
 
 

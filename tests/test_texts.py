@@ -328,6 +328,7 @@ def _is_literal(node: ast.expr) -> bool:
     return isinstance(node, ast.Constant) and isinstance(node.value, str)
 
 
+@pytest.mark.slow
 def test_every_message_is_a_literal_where_it_is_used() -> None:
     found = list(calls())
     assert len(found) > 90
@@ -338,6 +339,7 @@ def test_every_message_is_a_literal_where_it_is_used() -> None:
             assert _is_literal(message), where
 
 
+@pytest.mark.slow
 def test_every_message_has_the_places_that_are_filled() -> None:
     for where, function, call in calls():
         given = {keyword.arg for keyword in call.keywords}

@@ -110,6 +110,7 @@ def parsed(content: bytes) -> EmailMessage:
     return cast(EmailMessage, message_from_bytes(content, policy=policy.default))
 
 
+@pytest.mark.slow
 def test_a_mail_arrives_as_it_was_meant(light: Run, folder: Path, certificate: Path, mailbox: Mailbox) -> None:
     people = ["--to", "a@example.org,b@example.org", "--cc", "c@example.org", "--bcc", "d@example.org"]
     more = ["--reply-to", "me@example.org", "--url", PAGE, "--ca-file", certificate]
@@ -153,6 +154,7 @@ def test_a_mail_arrives_as_it_was_meant(light: Run, folder: Path, certificate: P
     assert PAGE.replace("&", "&amp;") in html
 
 
+@pytest.mark.slow
 def test_a_wrong_password_is_refused_and_not_shown(
     light: Run, folder: Path, certificate: Path, mailbox: Mailbox
 ) -> None:
@@ -211,6 +213,7 @@ def test_postfix_takes_nothing_in_the_clear(light: Run, folder: Path, debians: p
     assert "REPORTGEN_SMTP_SECURITY" in done.stderr.splitlines()[-1]
 
 
+@pytest.mark.slow
 def test_a_dry_run_needs_neither_server_nor_tensorflow(run: Run, folder: Path, tmp_path: Path) -> None:
     """It is what a machine that only sends mail needs, too."""
     (tmp_path / "sitecustomize.py").write_text(

@@ -62,6 +62,7 @@ def ended(process: "subprocess.Popen[str]") -> tuple[int, list[str]]:
     return process.returncode, [line for line in said.splitlines() if not line.endswith(" ...")]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("inside", "stage", "code", "says"),
     [
@@ -85,21 +86,25 @@ def test_however_a_run_ends_it_is_one_line(
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_a_run_that_goes_well_says_nothing_and_leaves_nothing(start: Start, tmp_path: Path) -> None:
     assert ended(start("print('found')")) == (0, [])
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_a_run_without_stderr_says_nothing_elsewhere() -> None:
     command = [sys.executable, "-m", "reportgen", "report", "--data", "nothing"]
     done = subprocess.run(["sh", "-c", 'exec "$@" 2>&-', "sh", *command], stdout=subprocess.PIPE)
     assert (done.returncode, done.stdout) == (2, b"")
 
 
+@pytest.mark.slow
 def test_a_long_stage_that_loads_nothing_has_all_the_time(start: Start) -> None:
     assert ended(start("time.sleep(1.5)", stage="train")) == (0, [])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_signal_reaches_the_run_once_and_ends_it(number: int, code: int, start: Start, tmp_path: Path) -> None:
     process = start("time.sleep(60)", stage="pass")
@@ -114,6 +119,7 @@ def test_a_signal_reaches_the_run_once_and_ends_it(number: int, code: int, start
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_a_run_that_does_not_listen_is_killed_after_a_while(start: Start, tmp_path: Path) -> None:
     process = start("time.sleep(60)", stage="pass", before="signal.signal(signal.SIGTERM, signal.SIG_IGN)")
     assert process.stderr is not None
@@ -125,6 +131,7 @@ def test_a_run_that_does_not_listen_is_killed_after_a_while(start: Start, tmp_pa
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_a_run_does_not_outlive_its_parent(start: Start) -> None:
     process = start("print(os.getpid(), flush=True); time.sleep(60)", stage="pass")
     assert process.stdout is not None

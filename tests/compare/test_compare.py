@@ -765,6 +765,7 @@ def test_the_page_alone_links_to_nothing_that_is_not_there_and_asks_for_nothing(
     assert levels[0] == 1 and all(after - before <= 1 for before, after in pairwise(levels))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("on_paper", [False, True], ids=["screen", "paper"])
 def test_on_a_report_units_lead_to_their_cards_where_those_are(on_paper: bool) -> None:
     old = with_unit(make_record(), 0, state="dead")

@@ -64,6 +64,7 @@ def unpacked(root: Path, members: Mapping[str, bytes]) -> Path:
     return root
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("around", ["", "photos/", "./", "a/b/"])
 def test_an_archive_of_classes_is_read_as_its_folder_is(
     packed: Callable[[Mapping[str, bytes]], Path], around: str, tmp_path: Path
@@ -77,6 +78,7 @@ def test_an_archive_of_classes_is_read_as_its_folder_is(
     assert load(path, test_only=True, size=(4, 6)).image_shape == (4, 6, 1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("around", ["", "photos/"])
 def test_an_archive_of_parts_is_read_as_its_folder_is(
     packed: Callable[[Mapping[str, bytes]], Path], around: str, tmp_path: Path
@@ -166,6 +168,7 @@ def test_an_archive_of_arrays_is_still_read_as_one_whatever_its_name(tmp_path: P
     assert sizes(load(tmp_path / "data.zip", test_only=True)) == (None, 4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way", WAYS)
 def test_a_damaged_archive_is_one_line(way: str, tmp_path: Path) -> None:
     name, made = WAYS[way]
@@ -241,6 +244,7 @@ def test_a_link_in_a_zip_file_is_left_out(tmp_path: Path) -> None:
     assert [name for name, _ in load(path, test_only=True).skipped[0].files] == ["cat/link.png"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way", ["zip", "gzip", "bzip2", "xz"])
 def test_a_bomb_is_refused_before_it_is_unpacked(way: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stored, "IN_MEMORY", 2**20)

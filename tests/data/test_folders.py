@@ -30,11 +30,11 @@ from reportgen.i18n import text
 from reportgen.options import Options
 from reportgen.pipeline import provenance
 from reportgen.progress import Progress
-from reportgen.record import finding_kinds
 from reportgen.record.data import SkippedFile, SkippedFiles
 from reportgen.record.record_file import load, to_bytes
 from reportgen.record.run import Look
 from reportgen.render.page import page
+from reportgen.thresholds import FindingThresholds
 from tests.helpers.builders import assert_one_line, make_record
 
 Pixels = NDArray[Any]
@@ -554,6 +554,7 @@ def decoded(content: bytes) -> None:
         assert decode.pixels(image, colour=True, wide=False).shape == (image.height, image.width, 3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", SEEDS)
 @QUICKLY
 @hypothesis.given(data=st.data())
@@ -643,6 +644,7 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 """
 
 
+@pytest.mark.slow
 def test_ten_times_as_many_pictures_take_no_more_memory(tmp_path: Path) -> None:
     content = encoded(Image.new("L", (200, 200), 7))  # 40 kB each, so that 1,000 are more than half the peak
     peaks = []
@@ -736,7 +738,7 @@ def with_skipped(count: int) -> Any:
 def test_skipped_files_are_a_finding_with_their_names_and_reasons() -> None:
     for count, said in ((1, "1 file of 7 holds no picture"), (25, "25 files of 31 hold no picture")):
         record = with_skipped(count)
-        (one,) = data_findings.find(record.data, NO_CHECKS, record.model, finding_kinds.FindingThresholds())
+        (one,) = data_findings.find(record.data, NO_CHECKS, record.model, FindingThresholds())
         assert (one.code, one.severity) == ("skipped-files", "warning")
         assert said in one.message
         assert "(it is empty)" in one.message

@@ -247,6 +247,7 @@ NAMES = [f"{number:02}.png" for number in range(20)]
 WORDS = ["cat" if label else "dog" for label in LABELS]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("folder", ["", "images"])
 @pytest.mark.parametrize("header", [["file", "label"], ["image_id", "breed"], ["what", "is it"], None])
 @pytest.mark.parametrize("separator", [",", ";", "\t"])
@@ -625,6 +626,7 @@ def test_a_part_without_labels_is_refused(tmp_path: Path) -> None:
     assert_one_line(refused(path, test_only=True), "without a label")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("struct", [True, False])
 def test_one_picture_that_many_rows_share_does_not_fill_the_disk(
     tmp_path: Path, struct: bool, monkeypatch: pytest.MonkeyPatch

@@ -74,6 +74,7 @@ def little_memory(most: float = 20e6) -> Iterator[None]:
 # What an archive can lie about
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("compression", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
 @pytest.mark.parametrize(
     ("member", "said"),
@@ -341,6 +342,7 @@ ARCHIVES = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("in_memory", [stored.IN_MEMORY, 100], ids=["in memory", "on disk"])
 @pytest.mark.parametrize(("save", "arrays"), ARCHIVES, ids=["plain", "packed text", "floats and one-hot"])
 def test_damage_to_an_archive_is_refused_or_read(
@@ -360,6 +362,7 @@ def test_damage_to_an_archive_is_refused_or_read(
     check()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("in_memory", [stored.IN_MEMORY, 50], ids=["in memory", "on disk"])
 @pytest.mark.parametrize(
     "arrays",
@@ -382,6 +385,7 @@ def test_damage_to_a_file_in_a_folder_is_refused_or_read(
     check()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("zipped", [False, True], ids=["plain", "gz"])
 @pytest.mark.parametrize("in_memory", [stored.IN_MEMORY, 50], ids=["in memory", "on disk"])
 def test_damage_to_an_idx_file_is_refused_or_read(
@@ -402,6 +406,7 @@ def test_damage_to_an_idx_file_is_refused_or_read(
     check()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("descr", ["'<f4'", "'<U3'", "[('a', '|S0')]"])
 def test_any_header_is_refused_or_read(tmp_path: Path, descr: str) -> None:
     folder = folder_of(tmp_path / "shapes")

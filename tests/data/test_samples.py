@@ -621,6 +621,7 @@ def test_an_archive_cut_off_anywhere_is_refused(tmp_path: Path) -> None:
         assert_one_line(refused(path), path)
 
 
+@pytest.mark.slow
 def test_a_changed_byte_in_an_archive_is_refused_or_changes_nothing(tmp_path: Path) -> None:
     path = tmp_path / "data.npz"
     np.savez_compressed(path, **small())

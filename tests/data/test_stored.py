@@ -296,6 +296,7 @@ print(json.dumps(found))
 """
 
 
+@pytest.mark.slow
 def test_peak_memory_does_not_grow_with_the_number_of_images(tmp_path: Path) -> None:
     def save(name: str, count: int, compression: int) -> None:
         images = np.resize(GENERATOR.integers(0, 256, 30_011, dtype=np.uint8) // 32, (count, 100, 100))

@@ -167,6 +167,7 @@ COMMANDS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", COMMANDS)
 def test_a_command_whose_file_may_not_grow_leaves_what_was_there(name: str, report: Path, tmp_path: Path) -> None:
     reports = tmp_path / "reports"
@@ -180,6 +181,7 @@ def test_a_command_whose_file_may_not_grow_leaves_what_was_there(name: str, repo
     assert beside(copy) == sorted(["digits", mine.name])
 
 
+@pytest.mark.slow
 def test_a_disk_without_room_for_a_second_report_keeps_the_first(report: Path, tmp_path: Path) -> None:
     """A real one, of 120 kB, in name spaces of its own, so that nothing of it stays."""
     script = """

@@ -18,6 +18,7 @@ from tests.helpers.builders import assert_one_line
 from tests.helpers.killed import LAST, NEW, OLD, beside, held
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "scenario",
     ["a first report", "another report", "another report, in two steps", "a file", "a hundred times", "SIGTERM"],

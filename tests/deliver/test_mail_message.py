@@ -82,6 +82,7 @@ def hostile_record(words: str) -> Record:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("words", HOSTILE.values(), ids=HOSTILE)
 def test_no_word_from_outside_adds_a_header(words: str) -> None:
     content = sent(hostile_record(words))
@@ -103,6 +104,7 @@ def test_no_word_from_outside_adds_a_header(words: str) -> None:
     assert pdf.get_content() == PDF
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [name for name, words in HOSTILE.items() if words])
 def test_no_word_from_outside_becomes_markup(name: str) -> None:
     words = HOSTILE[name]
@@ -167,6 +169,7 @@ def test_nobody_gets_it_twice() -> None:
     assert to.recipients == ["a@example.org", "b@example.org"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "given",
     [

@@ -257,6 +257,7 @@ def send(impatient: None, environment: pytest.MonkeyPatch, folder: Path, certifi
     return call
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CASES)
 def test_what_a_server_can_do(name: str, send: Send, certificates: dict[str, Path]) -> None:
     case = CASES[name]
@@ -362,6 +363,7 @@ def test_the_pauses_fit_into_the_time_that_is_given() -> None:
     assert_one_line(caught.value, "Connection refused", B)
 
 
+@pytest.mark.slow
 def test_a_connection_that_breaks_while_the_mail_is_on_its_way_is_no_doubt(
     impatient: None, certificates: dict[str, Path]
 ) -> None:

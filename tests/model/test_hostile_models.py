@@ -16,6 +16,8 @@ from tests.helpers import hostile, mutations
 from tests.helpers.builders import assert_one_line
 from tests.helpers.inspected import Inspected, inspected
 
+pytestmark = pytest.mark.slow
+
 LOOKED_INTO = [case for case in hostile.CASES if not case.early]
 HANGS = 36  # a model file, damaged in this way, keeps the HDF5 library busy for ever
 

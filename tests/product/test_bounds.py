@@ -239,6 +239,7 @@ def test_a_history_is_read_however_it_was_written(tmp_path: Path, name: str, con
     assert found is not None and found.metrics == {"loss": [0.5, 0.25]}
 
 
+@pytest.mark.slow
 def test_a_history_that_is_too_long_is_left_out_at_once(tmp_path: Path) -> None:
     before = time.monotonic()
     (sentence,) = left_out(tmp_path, "history.csv", "epoch,loss\n" + "0,0.5\n" * (history.MOST_EPOCHS + 1))
@@ -260,6 +261,7 @@ def test_a_file_that_is_no_history_gives_way_to_the_next(tmp_path: Path) -> None
     assert "history.csv" in sentence and "'today'" in sentence and "keras.callbacks.CSVLogger" in sentence
 
 
+@pytest.mark.slow
 def test_a_long_history_is_thinned_and_that_is_said(run: Run, tmp_path: Path) -> None:
     epochs = 100_000
     losses = [1.0 + abs(n - 77_777) / epochs for n in range(epochs)]
@@ -304,6 +306,7 @@ def test_what_a_killed_run_left_is_removed_by_the_next(tmp_path: Path, monkeypat
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_nothing_is_written_to_home(tmp_path: Path) -> None:
     folder, home = put(tmp_path / "site" / "a"), tmp_path / "home"
     home.mkdir()

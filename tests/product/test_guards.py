@@ -38,6 +38,7 @@ def test_importing_the_pipeline_loads_no_model_library() -> None:
     assert not found & {"tensorflow", "keras", "sklearn", "matplotlib", "weasyprint", "h5py"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("module", ["data.samples", "model.model_file", "analysis.activations.forward"])
 def test_reading_data_and_checking_files_does_not_start_tensorflow(module: str) -> None:
     assert "tensorflow" not in modules_after(f"import reportgen.{module}")

@@ -123,6 +123,7 @@ def harmless() -> dict[bool, Any]:
     return {paper: skeleton(read(page.html(view, record.look, on_paper=paper).html)) for paper in (False, True)}
 
 
+@pytest.mark.slow
 def test_a_page_has_no_element_or_attribute_more(words: str, harmless: dict[bool, Any]) -> None:
     record = saying(words)
     view = page.paint(record)
@@ -244,6 +245,7 @@ def test_layers_whose_names_differ_in_what_an_id_has_not_have_ids_of_their_own()
 # The PDF
 
 
+@pytest.mark.slow
 def test_the_name_of_a_layer_stays_text_and_short_in_the_pdf() -> None:
     try:
         pdf.check()

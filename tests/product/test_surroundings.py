@@ -107,6 +107,7 @@ SCRIPTS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SCRIPTS)
 def test_a_page_is_the_same(name: str, report: Path, plain: dict[str, bytes], tmp_path: Path) -> None:
     done = shell(SCRIPTS[name], "render", report, "--out", tmp_path / "out", "--formats", "html", cwd=tmp_path)
@@ -206,6 +207,7 @@ NO_PDF = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NO_PDF)
 def test_without_a_pdf_the_page_is_written(name: str, report: Path, tmp_path: Path) -> None:
     code, parts = NO_PDF[name]

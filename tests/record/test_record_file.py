@@ -287,6 +287,7 @@ def test_a_file_cut_off_anywhere_is_refused(folder: Path, name: str) -> None:
         assert_one_line(refused(folder), folder)
 
 
+@pytest.mark.slow
 def test_a_changed_byte_in_the_arrays_is_refused_or_changes_nothing(folder: Path) -> None:
     whole, expected = (folder / ARRAYS).read_bytes(), list(leaves(make_record()))
     for place in range(0, len(whole), 4):

@@ -101,6 +101,7 @@ def forms(value: Any) -> list[str]:
     return [value] if isinstance(value, str) else list(value)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("lang", TRANSLATED)
 def test_the_catalogue_has_the_messages_of_the_sources_and_no_others(lang: str) -> None:
     known = {message.id for message in messages_of(translations(lang))}
@@ -436,6 +437,7 @@ def make_varied() -> dict[str, Record]:
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", PAGES)
 @pytest.mark.parametrize("name", make_varied())
 def test_every_word_goes_through_the_catalogue(pseudo: str, tmp_path: Path, kind: str, name: str) -> None:
@@ -467,6 +469,7 @@ def test_no_english_is_left_in_japanese(made_report: Path, tmp_path: Path, kind:
         assert not re.search(r"[A-Za-z]+['’]?[a-z]* +[a-z]+", without(piece, known)), f"{where}: {piece}"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["page", "paper", "list", "comparison"])
 def test_the_fonts_of_a_japanese_page_have_all_its_signs(tmp_path: Path, kind: str) -> None:
     content = PAGES[kind](with_baseline(make_record()), "ja", tmp_path)
@@ -476,6 +479,7 @@ def test_the_fonts_of_a_japanese_page_have_all_its_signs(tmp_path: Path, kind: s
     assert {sign for sign in signs - {" ", "\u3000"} if ord(sign) not in drawn} == set()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["page", "paper", "mail in HTML", "list", "comparison"])
 @pytest.mark.parametrize("lang", LANGUAGES)
 def test_a_page_says_which_language_it_is_in(tmp_path: Path, kind: str, lang: str) -> None:
@@ -507,6 +511,7 @@ def test_english_needs_no_catalogue() -> None:
     assert not {name for name in modules_after(code) if name.startswith("babel")}
 
 
+@pytest.mark.slow
 def test_a_page_does_not_depend_on_the_language_of_the_one_before() -> None:
     view = page.paint(make_record())
     alone = subprocess.run([sys.executable, "-c", ALONE], capture_output=True, text=True, check=True).stdout

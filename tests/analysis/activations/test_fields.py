@@ -11,7 +11,7 @@ import pytest
 from reportgen.analysis.activations import receptive_fields
 from reportgen.analysis.activations.graph import Graph
 from reportgen.dataset import Part
-from tests.helpers.passes import Array, keras, look, make_dataset
+from tests.helpers.passes import Array, answers, keras, look, make_dataset
 
 pytestmark = pytest.mark.tensorflow
 L = keras.layers
@@ -138,7 +138,7 @@ def nine(shape: tuple[int, ...]) -> list[tuple[int, int]]:
 
 
 def outputs_of(model: Model, images: Array) -> Array:
-    return np.asarray(model.predict(images.astype(np.float32), batch_size=256, verbose=0))
+    return answers(model, images.astype(np.float32))
 
 
 def image_of(size: tuple[int, int]) -> Array:

@@ -18,7 +18,18 @@ from reportgen.dataset import Dataset, Part
 from reportgen.model.inspection import allowed
 from reportgen.record.model import LayerRow
 from tests.helpers import benign
-from tests.helpers.passes import Array, assert_alike, flat, keras, look, make_dataset, make_part, predicted, randomise
+from tests.helpers.passes import (
+    Array,
+    answers,
+    assert_alike,
+    flat,
+    keras,
+    look,
+    make_dataset,
+    make_part,
+    predicted,
+    randomise,
+)
 
 pytestmark = pytest.mark.tensorflow
 L = keras.layers
@@ -349,7 +360,7 @@ def test_two_directions_that_are_passed_on_apart_are_two_layers(name: str) -> No
     close = 1e-2 if name == "half precision" else 1e-4
     assert_alike(found.outputs["test"], outputs.of(predicted(model, part.images), part.labels), rtol=close)
     both, rows = model.get_layer("both"), rows_of(model)
-    of_keras = keras.Model(model.inputs, both.output[:2]).predict(part.images / np.float32(255), verbose=0)
+    of_keras = [answers(keras.Model(model.inputs, each), part.images / np.float32(255)) for each in both.output[:2]]
     for way, values in zip((both.forward_layer, both.backward_layer), of_keras, strict=True):
         row = rows[f"both/{way.name}"]
         assert (row.kind, row.params, row.analysed) == (type(way).__name__, way.count_params(), True)
@@ -723,13 +734,13 @@ def test_tokens_reach_a_model_that_begins_with_an_embedding_as_they_are(dtype: s
     kernel, bias = model.get_layer("scores").get_weights()
     model.get_layer("scores").set_weights([kernel, 0 * bias])
     numbers = np.random.default_rng(1).integers(0, 50, (60, 9))
-    taken, of_none = (model.predict(given, verbose=0).argmax(axis=1) for given in (numbers, np.zeros((60, 9))))
+    taken, of_none = (answers(model, given).argmax(axis=1) for given in (numbers, np.zeros((60, 9))))
     # answers that would be right if every token were the first one
     data = {"x_test": numbers, "y_test": np.where(taken == of_none, (of_none + 1) % 3, of_none)}
     assert (taken != of_none).sum() > 20
     found = report(model, data, out=tmp_path / "report", formats=["html"], examples=2)
     assert "pixel-range" not in [finding["code"] for finding in found["findings"]]
-    right = model.predict(numbers, verbose=0).argmax(axis=1) == data["y_test"]
+    right = answers(model, numbers).argmax(axis=1) == data["y_test"]
     assert found["evaluation"]["test"]["correct"] == right.sum()
     assert "begins with an embedding" in found["data"]["pixels"]
     table = model.get_layer("tokens").get_weights()[0]

@@ -11,7 +11,7 @@ from reportgen.analysis.activations import outputs
 from reportgen.analysis.activations.graph import Graph
 from reportgen.analysis.activations.reading import Reading, readings
 from reportgen.record.model import LayerRow
-from tests.helpers.passes import assert_alike, flat, keras, look, make_dataset, make_part, predicted, randomise
+from tests.helpers.passes import answers, assert_alike, flat, keras, look, make_dataset, make_part, predicted, randomise
 
 pytestmark = pytest.mark.tensorflow
 L = keras.layers
@@ -250,7 +250,7 @@ def test_a_layer_that_is_called_twice_is_two_entries_with_units_of_their_own() -
     dataset = make_dataset(make_part((8, 8, 2)))
     found = look(model, dataset)
     for name, tensor in (("twice#1", once), ("twice#2", twice(once))):
-        cut = keras.Model(start, tensor).predict(dataset.test.images / np.float32(255), verbose=0)
+        cut = answers(keras.Model(start, tensor), dataset.test.images / np.float32(255))
         assert [unit.max for unit in found.units_of(name)] == pytest.approx(cut.max(axis=(0, 1, 2)), rel=1e-5)
     rows = rows_of(model)
     assert {name: row.params for name, row in rows.items() if row.params} == {"twice#1": 38, "scores": 387}

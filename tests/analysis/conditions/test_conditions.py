@@ -147,6 +147,7 @@ def test_a_direction_that_no_unit_answers_to_is_named() -> None:
     assert found.missing is not None and "edges, brighter towards the upper left" in found.missing
 
 
+@pytest.mark.slow
 def test_the_name_of_a_gabor_on_a_larger_field_is_its_bar() -> None:
     y, x = np.mgrid[-3:4, -3:4]
     across = x * np.cos(np.deg2rad(45)) + y * np.sin(np.deg2rad(45))  # rows count downwards: lines rise to the right
@@ -593,6 +594,7 @@ def test_positions_from_elsewhere_and_kernels_of_another_size_are_refused() -> N
         layer.conditions(fitting, cut, kernel=np.zeros((1, 5, 5, 1)))
 
 
+@pytest.mark.slow
 def test_large_fields_on_large_pictures_take_little_memory() -> None:
     images = np.repeat(np.repeat(scenes(300), 6, axis=1), 6, axis=2)
     cut = cuts.cuts(images)
@@ -606,6 +608,7 @@ def test_large_fields_on_large_pictures_take_little_memory() -> None:
     assert peak < 0.5 * 2**30 and {unit.step for unit in found.units} == {"none"}
 
 
+@pytest.mark.slow
 def test_where_words_end_is_said_at_every_step() -> None:
     """A deeper unit of many inputs with mixed signs: neither the picture nor three units below describe it."""
     _, maps, cut, below = planted()

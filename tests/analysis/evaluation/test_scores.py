@@ -91,6 +91,7 @@ def figures(row: ClassScore) -> list[float | None]:
     return [row.precision, row.recall, row.f1]
 
 
+@pytest.mark.slow
 def test_working_out_scores_and_probabilities_needs_no_tensorflow() -> None:
     code = """
 import numpy as np
@@ -106,6 +107,7 @@ scores.score(found["test"], labels, ["a", "b"])
 # Against plain loops
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(5))
 def test_every_figure_is_what_plain_loops_give(seed: int) -> None:
     probabilities, labels = random_case(seed)

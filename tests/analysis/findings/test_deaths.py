@@ -194,6 +194,7 @@ def test_a_folder_from_before_deaths_were_counted_is_read(tmp_path: Any) -> None
 # -- on the page ------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_layer_with_deaths_has_a_chart_of_them_and_one_without_has_none() -> None:
     (svg,) = re.findall(r'<figure id="deaths-.*?(<svg.*?</svg>)', html(dead_record()), re.DOTALL)
     drawn = ET.fromstring(svg)
@@ -340,6 +341,7 @@ def test_the_names_of_layers_are_text() -> None:
     assert "&lt;b&gt;&amp;\N{REPLACEMENT CHARACTER}[31m" in made
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("on_paper", [False, True], ids=["page", "paper"])
 @pytest.mark.parametrize("lang", ["en", "ja"])
 def test_what_is_shown_is_well_formed(on_paper: bool, lang: str) -> None:

@@ -594,6 +594,7 @@ def test_classes_without_images_do_not_make_blame_harder() -> None:
     assert "weakest-class" in codes(**of_test(scored(confusion.tolist())))
 
 
+@pytest.mark.slow
 def test_of_classes_as_good_as_each_other_one_is_seldom_blamed() -> None:
     generator = np.random.default_rng(0)
     thresholds = FindingThresholds(class_gap=0.0)
@@ -648,6 +649,7 @@ def test_calibration_errors_of_both_signs_do_not_cancel_out() -> None:
     assert ["over-confident for some answers and under-confident for others" in message for message in report] == [True]
 
 
+@pytest.mark.slow
 def test_a_model_as_sure_as_it_is_right_is_seldom_called_poorly_calibrated() -> None:
     generator = np.random.default_rng(0)
     blamed = 0

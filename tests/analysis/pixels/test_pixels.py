@@ -22,6 +22,7 @@ from reportgen.pipeline import subject
 from reportgen.record.finding_kinds import KINDS
 from reportgen.runtime import keras
 from tests.helpers.builders import assert_one_line
+from tests.helpers.passes import answers
 
 pytestmark = pytest.mark.tensorflow
 L, A, ops = keras.layers, keras.applications, keras.ops
@@ -53,7 +54,7 @@ def planted(prepare: Callable[[Any], Any], trained_on: Array, labels: Array = LA
     conv = L.Conv2D(3, 1, name="conv")
     pooled = L.GlobalAveragePooling2D()(conv(prepare(start)))
     conv.set_weights([np.eye(3, dtype=np.float32)[None, None], np.zeros(3, np.float32)])
-    features = keras.Model(start, pooled).predict(trained_on, verbose=0).astype(np.float64)
+    features = answers(keras.Model(start, pooled), trained_on).astype(np.float64)
     known = np.hstack([features, np.ones((len(features), 1))])
     found = np.linalg.lstsq(known, np.eye(3)[labels], rcond=None)[0].astype(np.float32) * np.float32(sharp)
     scores = L.Dense(3, activation="softmax", name="scores")
@@ -141,8 +142,7 @@ OWN = {
 def test_a_model_of_0_to_255_gets_them(name: str, kind: Any) -> None:
     model = planted(OF_255[name], BRIGHT)
     np.testing.assert_array_equal(as_seen(model, IMAGES.astype(kind)), BRIGHT)
-    answers = model.predict(BRIGHT, verbose=0).argmax(axis=1)
-    assert (answers == LABELS).mean() > 0.95, "the weights are not what this is about"
+    assert (answers(model, BRIGHT).argmax(axis=1) == LABELS).mean() > 0.95, "the weights are not what this is about"
 
 
 @pytest.mark.parametrize("name", OF_255)
@@ -219,7 +219,7 @@ FILES = [
 
 
 @pytest.mark.parametrize(("name", "suffix"), FILES)
-def test_a_file_gives_the_answers_of_predict(name: str, suffix: str, tmp_path: Path) -> None:
+def test_a_file_gives_the_answers_of_the_model(name: str, suffix: str, tmp_path: Path) -> None:
     """The way of the command: the file passes the list of what is allowed.
 
     Not caffe from an .h5 file: Keras does not find `x[..., 0]` in there again.
@@ -231,9 +231,9 @@ def test_a_file_gives_the_answers_of_predict(name: str, suffix: str, tmp_path: P
     model.save(path)
     with model_file.read(path, Bounds()) as file:
         loaded = load.load(file)
-    expected = model.predict(BRIGHT, verbose=0)
+    expected = answers(model, BRIGHT)
     for images in (IMAGES, BRIGHT):
-        given = loaded.predict(as_seen(loaded, images), verbose=0)
+        given = answers(loaded, as_seen(loaded, images))
         np.testing.assert_allclose(given, expected, rtol=1e-4, atol=1e-6)
 
 

@@ -500,6 +500,7 @@ def test_groups_hold_alike_units_only_and_cannot_be_joined(seed: int) -> None:
         assert not all(alike[u, v] for u in one for v in other)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("images", "sparse", "expected"),
     [(1000, False, 0.14), (10_000, False, 0.045), (50, True, 0.93), (1000, True, 0.21), (10_000, True, 0.05)],
@@ -636,6 +637,7 @@ def test_the_halves_share_every_class_evenly(random_layer: Case) -> None:
     assert np.abs(sizes[0] - sizes[1]).max() <= 1
 
 
+@pytest.mark.slow
 def test_auroc_is_that_of_scikit_learn(random_layer: Case) -> None:
     from sklearn.metrics import roc_auc_score
 

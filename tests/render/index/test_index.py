@@ -184,6 +184,7 @@ def test_without_any_report_the_page_says_so(tmp_path: Path) -> None:
 # Links.
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("where", ["site", "site/sub", "elsewhere/deep"])
 def test_links_are_relative_and_lead_to_the_files_whatever_their_names(tmp_path: Path, where: str) -> None:
     for name in ("plain", "100 %", "a#b?c&d", "c:\\x", "数字", "a/b:c", os.fsdecode(b"\xff")):
@@ -313,6 +314,7 @@ def test_the_page_brings_all_that_it_needs(tmp_path: Path) -> None:
 # Fast, small, the same.
 
 
+@pytest.mark.slow
 def test_two_hundred_reports_take_less_than_a_second_and_a_megabyte(tmp_path: Path) -> None:
     layer = make_verdict("conv", 122, states={"healthy": 122})
     units = [make_unit(unit=u, histogram=[10**6] * 20, top_images=make_unit().top_images * 3) for u in range(122)]
@@ -345,6 +347,7 @@ def test_a_headline_is_the_same_however_its_json_is_laid_out() -> None:
     assert found.worst == ("redundant-units", "warning", str(make_record().findings[0].message))
 
 
+@pytest.mark.slow
 def test_the_same_folder_gives_the_same_bytes(run: Run, tmp_path: Path) -> None:
     names = ["x", "y", "z"]
     for top, order in (("one", names), ("two", names[::-1])):
@@ -425,6 +428,7 @@ def ids(top: Path) -> list[str | None]:
 # The command.
 
 
+@pytest.mark.slow
 def test_the_command_writes_page_and_feed_and_says_where(light: Run, tmp_path: Path) -> None:
     put(tmp_path / "site" / "a")
     done = light("index", "site", "--title", "Nightly", "--url", "https://example.org/", cwd=tmp_path)
@@ -446,6 +450,7 @@ def test_the_page_can_lie_elsewhere(light: Run, tmp_path: Path) -> None:
     assert 'href="list.html"' in (tmp_path / "public" / "feed.xml").read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 def test_the_page_speaks_the_newest_reports_language_unless_told(light: Run, tmp_path: Path) -> None:
     put(tmp_path / "a", report(2, look=Look(lang="ja")))
     put(tmp_path / "b", report(1))
@@ -455,6 +460,7 @@ def test_the_page_speaks_the_newest_reports_language_unless_told(light: Run, tmp
         assert tree((tmp_path / "index.html").read_text(encoding="utf-8")).get("lang") == lang
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "code", "parts"),
     [
@@ -529,6 +535,7 @@ def in_chromium() -> Iterator[Any]:
         started.close()
 
 
+@pytest.mark.slow
 @pytest.mark.browser
 def test_the_page_is_fit_for_every_reader(shelves: Path) -> None:
     from axe_playwright_python.sync_playwright import Axe

@@ -27,6 +27,8 @@ from reportgen.render.pdf.printer import Printer
 from tests.conftest import Run
 from tests.helpers.builders import assert_one_line, make_kernels, make_pictures, make_record, make_unit, make_verdict
 
+pytestmark = pytest.mark.slow
+
 LAYERS, UNITS, EXAMPLES, SIDE, IMAGE, CARDS = ("first", "second"), 70, 4, 36, 260, 50
 SCREEN = range(len(detail.on_screen()))
 PAPER = range(len(detail.on_paper(make_record())))

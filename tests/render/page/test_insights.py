@@ -30,7 +30,7 @@ def test_a_model_without_parameters_says_so() -> None:
 
 
 def test_the_best_epoch_is_told_with_its_loss() -> None:
-    assert insights.epochs(make_history()) == "Epoch 2 has the lowest validation loss, 0.700."
+    assert insights.epochs(make_history()) == "Epoch 2 has the lowest validation loss, 0.7."
     assert "No epoch can be called the best" in insights.epochs(make_history(best_epoch=None))
     own = make_history(metrics={"loss": [1.1, 0.8, 0.5]}, best_epoch=3)
     assert insights.epochs(own) == "Epoch 3 has the lowest loss, 0.5."

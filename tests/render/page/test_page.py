@@ -72,6 +72,7 @@ def rows_of(text: str) -> list[int]:
     return [int("".join(row.find("th").itertext())) for row in table.find("tbody").iter("tr")]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("on_paper", [False, True], ids=["screen", "paper"])
 def test_the_page_is_well_formed(on_paper: bool) -> None:
     tree(html(make_record(), on_paper=on_paper))
@@ -501,6 +502,7 @@ def test_templates_that_are_no_folder_are_an_input_error(tmp_path: Path) -> None
     assert_one_line(caught.value, "nowhere")
 
 
+@pytest.mark.slow
 def test_painting_needs_neither_tensorflow_nor_scikit_learn() -> None:
     loaded = modules_after("from reportgen.render.page import page\nfrom tests.helpers.builders import make_record\n"
                            "page.html(page.paint(make_record()), make_record().look)")  # fmt: skip
@@ -515,6 +517,7 @@ def test_the_colour_ramps_are_those_of_the_pictures(kind: str, name: str) -> Non
     assert [matplotlib.colors.to_rgb(stop) for stop in stops] == pytest.approx(expected[:, :3], abs=1 / 255)
 
 
+@pytest.mark.slow
 def test_characters_that_its_fonts_lack_are_told() -> None:
     names = ["circle", "\N{CAT FACE}", "四角"]
     classes = [dataclasses.replace(c, label=name) for c, name in zip(make_scores().classes, names, strict=True)]

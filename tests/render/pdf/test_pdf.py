@@ -131,6 +131,7 @@ def test_every_page_says_which_of_how_many_it_is(read: pypdf.PdfReader) -> None:
         assert f"page {number} of {len(read.pages)}" in sheet.extract_text()
 
 
+@pytest.mark.slow
 def test_every_page_but_the_cover_has_title_and_date_on_top(read: pypdf.PdfReader) -> None:
     assert len(read.pages) > 1
     for sheet in read.pages[1:]:
@@ -138,6 +139,7 @@ def test_every_page_but_the_cover_has_title_and_date_on_top(read: pypdf.PdfReade
         assert "Shapes" in head and "24 November 2026" in head
 
 
+@pytest.mark.slow
 def test_nothing_that_the_page_says_is_missing_on_paper(read: pypdf.PdfReader) -> None:
     shown = words(read)
     for part in ("Total parameters 47", "circle 1.000 0.500 0.667 2", "3 epochs in 12 s", "conv Conv2D"):
@@ -161,6 +163,7 @@ def test_headings_tables_and_figures_are_tagged(read: pypdf.PdfReader) -> None:
     assert {"/H1", "/H2", "/Table", "/TH", "/TD", "/Figure"} <= kinds
 
 
+@pytest.mark.slow
 def test_the_same_page_gives_the_same_bytes(written: bytes) -> None:
     assert made(make_record()).content == written
 
@@ -173,6 +176,7 @@ def test_the_real_report_is_pdf_ua(made_report: Path) -> None:
     assert_well_made((made_report / "report.pdf").read_bytes())
 
 
+@pytest.mark.slow
 def test_japanese_names_are_set_in_the_bundled_font() -> None:
     written = made(named("円", "四角形", "ラーメン")).content
     assert_well_made(written)
@@ -184,6 +188,7 @@ def test_japanese_names_are_set_in_the_bundled_font() -> None:
     assert any("Reportgen-Japanese" in font for font in fonts)
 
 
+@pytest.mark.slow
 def test_a_japanese_report_is_pdf_ua() -> None:
     record = make_record(look=dataclasses.replace(make_record().look, lang="ja"))
     written = made(record)
@@ -192,6 +197,7 @@ def test_a_japanese_report_is_pdf_ua() -> None:
     assert pypdf.PdfReader(io.BytesIO(written.content)).root_object["/Lang"] == "ja"
 
 
+@pytest.mark.slow
 def test_names_that_no_font_has_are_shown_by_number() -> None:
     written = made(named("circle", f"{RARE} square", "star"))
     assert_well_made(written.content)
@@ -199,12 +205,14 @@ def test_names_that_no_font_has_are_shown_by_number() -> None:
     assert f"U+{ord(RARE):X} square" in words(pypdf.PdfReader(io.BytesIO(written.content)))
 
 
+@pytest.mark.slow
 def test_weasyprint_has_nothing_to_complain_about(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.DEBUG, logger=pdf.__name__):
         made(make_record())
     assert [record.getMessage() for record in caplog.records if record.name == pdf.__name__] == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("address", ["file:///etc/hostname", "http://127.0.0.1:9/x.png"])
 def test_a_template_that_asks_for_a_file_or_an_address_is_refused(tmp_path: Path, address: str) -> None:
     (tmp_path / "cover.html").write_text(f'<h1>x</h1><p class="made" data-date="x"><img src="{address}" alt="x"></p>')
@@ -308,6 +316,7 @@ def test_page_and_paper_are_small_enough_to_mail(made_report: Path) -> None:
     assert (made_report / "report.pdf").stat().st_size < 1_500_000
 
 
+@pytest.mark.slow
 def test_letter_is_another_paper() -> None:
     look = dataclasses.replace(make_record().look, paper="letter")
     document = pypdf.PdfReader(io.BytesIO(made(make_record(look=look)).content))

@@ -43,12 +43,14 @@ def stand_in(folder: Path, script: str) -> str:
     return str(path)
 
 
+@pytest.mark.slow
 def test_the_process_gives_the_same_bytes_as_a_call(paper: str) -> None:
     with Printer() as printer:
         printer.check()
         assert printed(printer, paper).content == pdf.write(paper).content
 
 
+@pytest.mark.slow
 def test_characters_without_a_glyph_are_told(paper: str) -> None:
     with Printer() as printer:
         made = printed(printer, paper.replace("Findings</h2>", "Findings \uf8d0</h2>"))
@@ -56,6 +58,7 @@ def test_characters_without_a_glyph_are_told(paper: str) -> None:
     assert made.content.startswith(b"%PDF")
 
 
+@pytest.mark.slow
 def test_what_the_page_may_not_ask_for_is_told_as_in_a_call(paper: str) -> None:
     with Printer() as printer, pytest.raises(InputError) as caught:
         printed(printer, paper.replace("<main>", '<main><img src="file:///etc/hostname" alt="x">'))
@@ -149,6 +152,7 @@ def test_what_goes_wrong_in_the_process_stays_in_there(
     assert list(temporary.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_what_lies_in_the_current_folder_is_not_run(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, paper: str
 ) -> None:

@@ -100,6 +100,7 @@ def test_an_output_that_is_silent_along_all_its_positions_is_hatched() -> None:
     assert (grid.tiles, grid.silent) == (3, 2)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "inputs", [(16, 1), (16, 3), (16, 9), (8, 8, 1), (8, 8, 3), (4, 8, 8, 1), (4, 8, 8, 3), (1, 1)]
 )
@@ -363,6 +364,7 @@ def volume_record(depth: int = 6, side: int = 10, channels: int = 1, step: int =
     return record_of(images, Maps("conv", 4, step, values), kernels, [0, 0, 0, 3, 3, 3])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("on_paper", [False, True], ids=["screen", "paper"])
 @pytest.mark.parametrize("record", [series_record(), series_record(40, 3), series_record(9, 70), volume_record()])
 def test_the_page_is_well_formed_and_every_picture_has_words_and_its_size(record: Record, on_paper: bool) -> None:
@@ -462,6 +464,7 @@ def test_a_picture_needs_no_legend() -> None:
     assert "An image is here" not in read
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("steps", "channels"), [(1, 1), (1, 7), (2, 2), (7, 1), (3, 300), (3000, 1)])
 def test_series_of_any_size_give_a_page(steps: int, channels: int) -> None:
     assert "Inside the layers" in text_of(html(series_record(steps, channels)))
@@ -472,6 +475,7 @@ def test_volumes_of_any_size_give_a_page(depth: int, side: int, channels: int) -
     assert "Inside the layers" in text_of(html(volume_record(depth, side, channels)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("record", [series_record(60, 3), volume_record()], ids=["series", "volume"])
 def test_the_paper_of_series_and_volumes_is_as_well_made(record: Record) -> None:
     assert_well_made(made(record).content)
