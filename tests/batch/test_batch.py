@@ -30,7 +30,8 @@ FILES = ["record.npz", "report.html", "report.json"]
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a folder with the models net00 ... net06, of which the last two are broken, and data for them."""
-    from tests.helpers.passes import keras, randomise
+    from reportgen.runtime import keras
+    from tests.helpers.passes import randomise
 
     folder = tmp_path_factory.mktemp("batch")
     (folder / "models").mkdir()

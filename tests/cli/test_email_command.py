@@ -107,7 +107,7 @@ def settings(port: int, **more: str) -> dict[str, str]:
 
 
 def parsed(content: bytes) -> EmailMessage:
-    return cast(EmailMessage, message_from_bytes(content, policy=policy.default))
+    return message_from_bytes(content, policy=policy.default)
 
 
 @pytest.mark.slow

@@ -28,7 +28,8 @@ class PyDataset:
     __module__ = "keras.made.for.this.test"
 
     def __init__(self, *batches: Any) -> None:
-        self.batches, self.asked = batches, []
+        self.batches = batches
+        self.asked: list[Any] = []
 
     @property
     def num_batches(self) -> int | None:
@@ -114,7 +115,7 @@ def test_both_parts_and_class_names_may_be_given() -> None:
 
 
 def test_class_names_that_the_data_set_knows_are_used() -> None:
-    given = batches()
+    given: Any = batches()
     given.class_names = ["ant", "bee", "cat"]
     assert load(given).class_names == ("ant", "bee", "cat")
     assert load({"test": given, "class_names": ["a", "b", "c"]}).class_names == ("a", "b", "c")
@@ -263,7 +264,7 @@ def test_pictures_as_keras_reads_folders_of_them(tmp_path: Path) -> None:
         pytest.param(lambda made: made.map(lambda x, y: (x[:y], y)).ragged_batch(2), "RaggedTensorSpec", id="ragged"),
     ],
 )
-def test_what_tensorflow_says_about_a_data_set_is_enough_to_refuse_it(changed: Make, said: str) -> None:
+def test_what_tensorflow_says_about_a_data_set_is_enough_to_refuse_it(changed: Callable[[Any], Any], said: str) -> None:
     assert_one_line(refused(changed(of_slices(IMAGES, LABELS))), said, "expected" if said != "no end" else "take")
 
 

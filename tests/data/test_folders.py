@@ -693,6 +693,7 @@ def test_without_a_test_part_it_says_what_is_missing(tmp_path: Path) -> None:
 
 
 def test_a_size_for_anything_but_pictures_in_folders_is_refused() -> None:
+    given: Any
     for given in ("sample", {"x_test": [], "y_test": []}):
         with pytest.raises(InputError) as raised:
             samples.load(given, test_only=True, size=(8, 8))
@@ -792,7 +793,7 @@ def trained(train: Any, test: Any, count: Callable[[int], None] = lambda done: N
     parts = [Part(images, np.arange(len(images)) % 2) for images in (train, test)]
     model = network.build(train.shape[1:], 2)
     scaled = dataset.Pixels(1 / 255, text("scaled"))
-    whole = Dataset("tiny", text("made for a test"), *parts, ("a", "b"), "0" * 64, scaled)
+    whole = Dataset("tiny", text("made for a test"), parts[0], parts[1], ("a", "b"), "0" * 64, scaled)
     fit.fit(model, whole, epochs=2, batch_size=16, patience=9, count=count, progress=Progress())
     return [np.asarray(weights) for weights in model.get_weights()]
 

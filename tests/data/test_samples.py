@@ -49,7 +49,7 @@ def content(dataset: Dataset) -> tuple[Any, ...]:
     parts = [part for part in (dataset.train, dataset.test) if part is not None]
     return (
         dataset.class_names,
-        [(part.images.tolist(), part.labels.tolist(), part.labels.dtype.name) for part in parts],
+        [(part.images[:].tolist(), part.labels[:].tolist(), part.labels.dtype.name) for part in parts],
     )
 
 
@@ -84,9 +84,9 @@ def test_the_sample_is_shuffled(bundled: Dataset) -> None:
 
 def test_the_sample_holds_strokes_on_an_empty_ground(bundled: Dataset) -> None:
     images = bundled.test.images
-    assert images.max() == 255
+    assert images[:].max() == 255
     assert (images[:, :2] == 0).mean() > 0.99
-    assert (images.reshape(1000, -1) > 128).any(axis=1).all()
+    assert (images[:].reshape(1000, -1) > 128).any(axis=1).all()
 
 
 def test_the_sample_says_what_it_is(bundled: Dataset) -> None:
@@ -133,7 +133,7 @@ def test_a_folder_gives_the_data_its_name(tmp_path: Path) -> None:
     (folder / "t10k-labels-idx1-ubyte").write_bytes(label)
     dataset = load(folder, test_only=True)
     assert dataset.name == "digits"
-    assert dataset.test.images.tolist() == [[[[7], [9]]]]
+    assert dataset.test.images[:].tolist() == [[[[7], [9]]]]
 
 
 def test_plain_lists_will_do() -> None:
@@ -236,7 +236,7 @@ def test_images_have_one_to_three_axes_of_space_and_one_of_channels(
     images = GENERATOR.integers(0, 256, given)
     found = load(small(x_train=images, x_test=images)).test.images
     assert found.shape == stored
-    assert np.array_equal(found.reshape(given), images)
+    assert np.array_equal(found[:].reshape(given), images)
 
 
 @pytest.mark.parametrize("channels", [1, 2, 3, 4])
@@ -708,7 +708,7 @@ def with_pixels(images: Array, *, train: Array | None = None) -> Dataset:
     return Dataset("x", "x", first, test, ("a",), "0" * 64)
 
 
-def scale(images: Any, choice: Any, *, wants: Wants = None, train: Array | None = None) -> float:
+def scale(images: Any, choice: Any, *, wants: Wants = None, train: Array | None = None) -> Any:
     return pixels.choose(with_pixels(images, train=train), choice, wants=wants).scale
 
 

@@ -53,7 +53,7 @@ def failing_at(call: int, error: OSError) -> Iterator[list[str]]:
 
 def at_every_call(error: OSError, work: Callable[[], None], check: Callable[[str, Exception | None], None]) -> set[str]:
     """Do `work` with each of its system calls failing in turn; return the names of those that failed."""
-    names = set()
+    names: set[str] = set()
     for call in range(200):
         raised = None
         with failing_at(call, error) as failed:

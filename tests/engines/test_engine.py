@@ -23,9 +23,10 @@ from reportgen.data import npz, stored
 from reportgen.engines import arrivals, choice
 from reportgen.errors import InputError, SurroundingsError
 from reportgen.progress import Progress, Tick
+from reportgen.runtime import keras
 from tests.conftest import Run
 from tests.helpers.builders import assert_one_line
-from tests.helpers.passes import keras, make_part, randomise
+from tests.helpers.passes import make_part, randomise
 
 distributed = pytest.importorskip("distributed", reason="Dask is not installed (pip install 'reportgen[dask]')")
 pytestmark = pytest.mark.tensorflow
@@ -160,7 +161,7 @@ def test_two_workers_make_the_report_of_one_process(
 def test_repeats_and_images_far_brighter_than_others_are_counted_alike(folder: Path, two: Two, tmp_path: Path) -> None:
     """So that workers know of images that repeat some of another worker, and widen bins on their own."""
     test, train = make_part(SHAPE, IMAGES), make_part(SHAPE, 200, seed=1)
-    images = test.images.astype(np.float32) / 2000
+    images = test.images[:].astype(np.float32) / 2000
     images[100:300] = np.concatenate([images[:100], images[:100]])
     train_images = images[400:].copy()
     images[330] *= 30
@@ -263,7 +264,7 @@ class Staged(Progress):
             yield
 
 
-class Own(L.Layer):  # type: ignore[misc]
+class Own(L.Layer):
     """A layer that no worker knows."""
 
     def call(self, images: Any) -> Any:
@@ -290,7 +291,7 @@ def test_a_live_model_with_layers_of_its_own_stays_here(two: Two, tmp_path: Path
     assert_one_line(caught.value, "Own", "--engine at local")
 
 
-class Sub(keras.Model):  # type: ignore[misc]
+class Sub(keras.Model):
     """A subclassed model, whose class no worker knows, with a weight of its own."""
 
     def __init__(self, body: Any = None) -> None:
@@ -304,7 +305,7 @@ class Sub(keras.Model):  # type: ignore[misc]
         return keras.ops.softmax(keras.ops.multiply(self.scores(self.flat(found)), self.scale))
 
 
-class Brighter(keras.Model):  # type: ignore[misc]
+class Brighter(keras.Model):
     """A model that is a part of another."""
 
     def call(self, images: Any) -> Any:

@@ -273,8 +273,14 @@ case("no readable JSON", name="Latin-1")(
 case("a list, no object", name="JSON list")(lambda: archive(b"[1, 2]"))
 case("describes no model", name="JSON object")(lambda: archive(b"{}"))
 case("nested too deep", name="deep JSON")(lambda: archive(b'{"a":' * 100_000 + b"1" + b"}" * 100_000))
+
+
+def nested(inner: Any, _: int) -> Any:
+    return [inner]
+
+
 case("nested too deep", name="nested JSON")(
-    lambda: archive(sequential(last=dense(x=functools.reduce(lambda inner, _: [inner], range(300), 1))))
+    lambda: archive(sequential(last=dense(x=functools.reduce(nested, range(300), 1))))
 )
 case("500,000 values", name="wide JSON")(lambda: archive(sequential(last=dense(x=[0] * 500_001))))
 case("no readable JSON", name="endless number")(lambda: archive(b'{"class_name": ' + b"9" * 100_000 + b"}"))

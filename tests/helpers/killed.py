@@ -91,7 +91,7 @@ def at_each_step(first: Callable[[], object], work: Callable[[], object], check:
 
 def folder_at_each_step(target: Path, earlier: Report | None, *, in_two_steps: bool = False) -> None:
     if in_two_steps:
-        folder._exchange = lambda one, other: False  # type: ignore[assignment]
+        folder._exchange = lambda one, other: False
 
     def first() -> None:
         folder.write(target, LAST)
@@ -131,7 +131,7 @@ def at_random(target: Path, times: int, number: signal.Signals) -> None:
     """End a writer at random moments; by a signal that it can hear, it leaves nothing."""
     moments = random.Random(7)
     folder.write(target, OLD)
-    heard = []
+    heard: list[Any] = []
 
     def work() -> None:
         if number != signal.SIGKILL:

@@ -122,10 +122,8 @@ def answers(model: Any, images: Array) -> Array:
     """Return what a model says of images as it sees them. Calling it is what its `predict` does, after seconds of
     making a graph of it.
     """
-    size, parts = 256, range(0, len(images), 256)
-    return np.concatenate(
-        [np.asarray(model(images[n : n + size], training=False)) for n in range(0, len(images), size)]
-    )
+    parts = (images[n : n + 256] for n in range(0, len(images), 256))
+    return np.concatenate([np.asarray(model(part, training=False)) for part in parts])
 
 
 def assert_alike(found: Outputs, expected: Outputs, rtol: float = 1e-5) -> None:

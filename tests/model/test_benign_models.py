@@ -27,7 +27,8 @@ def loaded(path: Path, bounds: Bounds | None = None) -> Model:
 
 
 def subclasses(base: type) -> set[type]:
-    return {base}.union(*(subclasses(one) for one in base.__subclasses__()))
+    below: list[type] = base.__subclasses__()
+    return {base}.union(*(subclasses(one) for one in below))
 
 
 # ---- the list and the installed Keras

@@ -143,7 +143,7 @@ def test_bounds_are_options(bounds: Bounds, says: list[str], tmp_path: Path) -> 
 @pytest.mark.parametrize("value", [0, -1, float("nan"), float("inf"), True, "1"])
 def test_a_bound_without_sense_is_refused(name: str, value: object) -> None:
     with pytest.raises(InputError) as caught:
-        Bounds(**{name: value}).check()  # type: ignore[arg-type]
+        Bounds(**{name: value}).check()
     assert_one_line(caught.value, f"--{name.replace('_', '-')} is {value!r}")
 
 

@@ -329,7 +329,7 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "another function": (calling("io.write_file", on_input(contents="x")), "tf.io.write_file"),
     "Python": (calling("numpy_function", on_input(func="os.system")), "tf.numpy_function"),
     "no function": (calling("", on_input()), "tf., which"),
-    "function of another kind": (calling(7, on_input()), "names no function"),  # type: ignore[arg-type]
+    "function of another kind": (calling(7, on_input()), "names no function"),
     "path of modules": (calling("math.add.__globals__", on_input(y=1)), "tf.math.add.__globals__"),
     "object for a number": (calling("math.add", on_input(y=EVIL)), "computes with y="),
     "text for a number": (calling("math.multiply", on_input(y="/etc/passwd")), "y='/etc/passwd'"),
@@ -554,7 +554,7 @@ def test_the_advice_about_packed_files_helps(tmp_path: Path) -> None:
             inside.write_bytes(unpack(path.read_bytes()))
         else:
             with tarfile.open(path) as archive:
-                inside.write_bytes(archive.extractfile("a").read())  # type: ignore[union-attr]
+                inside.write_bytes(archive.extractfile("a").read())
         assert loaded(inside)[0].count_params() == 51
 
 

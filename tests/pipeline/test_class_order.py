@@ -18,12 +18,13 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from reportgen.analysis.evaluation import scores
-from reportgen.analysis.findings import order_findings, ranked
+from reportgen.analysis.findings import order_findings
 from reportgen.data import names, samples
 from reportgen.dataset import Dataset, Labelled
 from reportgen.errors import InputError
 from reportgen.options import Options
 from reportgen.pipeline import class_order, flow, provenance
+from reportgen.thresholds import FindingThresholds
 from tests.helpers.builders import assert_one_line, make_scores
 
 Array = NDArray[Any]
@@ -238,14 +239,14 @@ class Pairs:
     def __new__(cls, images: Array, labels: Array, **own: Any) -> Any:
         from reportgen.runtime import keras
 
-        class Made(keras.utils.PyDataset):  # type: ignore[misc]
+        class Made(keras.utils.PyDataset):
             def __len__(self) -> int:
                 return 1
 
             def __getitem__(self, number: int) -> Any:
                 return images, labels
 
-        made = Made()
+        made: Any = Made()
         vars(made).update(own)
         return made
 
@@ -634,7 +635,7 @@ def judged(table: Any, **thresholds: Any) -> Any:
     given = make_scores(
         accuracy=right / table.sum(), correct=right, confusion=table.tolist(), classes=rows, most_confused=[], worst=[]
     )
-    return order_findings.find(given, ranked.FindingThresholds(**thresholds))
+    return order_findings.find(given, FindingThresholds(**thresholds))
 
 
 def answers(accuracy: float, classes: int, images: int, order: Any = None) -> Array:

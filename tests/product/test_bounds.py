@@ -23,8 +23,7 @@ from typer.testing import CliRunner
 
 from reportgen import files, scratch
 from reportgen.cli.app import app
-from reportgen.cli.common import explained
-from reportgen.errors import InputError
+from reportgen.errors import InputError, explained
 from reportgen.i18n import Text, literal
 from reportgen.model import history
 from reportgen.record import arrays, record_file

@@ -233,7 +233,7 @@ def test_python_code_in_a_model_file_is_not_run(report: Callable[..., Any], tmp_
     refused(report, path, path, "runs no code from files")
 
 
-class Custom(L.Layer):  # type: ignore[misc]
+class Custom(L.Layer):
     """A layer that no file carries the code of."""
 
     def call(self, x: Any) -> Any:
@@ -261,7 +261,7 @@ def two_outputs() -> Model:
     return keras.Model(start, [L.Dense(3)(flat), L.Dense(3)(flat)])
 
 
-class Subclassed(keras.Model):  # type: ignore[misc]
+class Subclassed(keras.Model):
     """A model that nobody has called yet."""
 
     def call(self, x: Any) -> Any:

@@ -218,7 +218,7 @@ def named(value: Any, names: dict[str, str]) -> Any:
 def with_layers(conv: str, scores: str) -> Record:
     """Return a record with findings and dead units whose two layers have these names."""
     findings = [Finding("dead-units", "warning", literal("Some units are dead."), "conv", [0])]
-    return named(dataclasses.replace(dead_record(), findings=findings), {"conv": conv, "scores": scores})  # type: ignore[no-any-return]
+    return named(dataclasses.replace(dead_record(), findings=findings), {"conv": conv, "scores": scores})
 
 
 def test_the_name_of_a_layer_stays_text_and_short_on_the_page_and_on_paper() -> None:

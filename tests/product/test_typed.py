@@ -78,7 +78,7 @@ def test_none_is_lost_when_a_package_of_the_same_name_is_imported() -> None:
 
 def test_a_name_that_there_is_not_is_said() -> None:
     with pytest.raises(AttributeError, match="nothing"):
-        reportgen.nothing  # noqa: B018
+        reportgen.nothing  # type: ignore[attr-defined]  # noqa: B018
 
 
 @pytest.mark.parametrize("name", ["InputError", "FindingThresholds", "report", "rerender", "Report"])

@@ -155,7 +155,7 @@ def test_of_a_folder_that_is_gone_or_holds_a_later_report_the_page_is_not_shown(
 def test_it_speaks_the_language_of_the_report(made: Made) -> None:
     found = shown(made(make_record(look=Look("ja")), {}))
     assert found.startswith('<div lang="ja">')
-    assert framed(made(make_record(look=Look("ja")))).startswith('<!DOCTYPE html>\n<html lang="ja">')  # type: ignore[union-attr]
+    assert framed(made(make_record(look=Look("ja")))).startswith('<!DOCTYPE html>\n<html lang="ja">')
 
 
 def test_a_relative_folder_is_found_from_elsewhere(made: Made, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,7 +13,8 @@ from reportgen.analysis.activations import nonlinearity
 from reportgen.dataset import Part
 from reportgen.model import load, model_file
 from reportgen.record.units import Unit
-from tests.helpers.passes import Looked, flat, keras, look, make_dataset, predicted
+from reportgen.runtime import keras
+from tests.helpers.passes import Looked, flat, look, make_dataset, predicted
 
 pytestmark = pytest.mark.tensorflow
 L, ops = keras.layers, keras.ops
@@ -124,7 +125,7 @@ def test_the_values_are_those_behind_the_activation(spelling: str, from_file: bo
     """Against the plain function on the planted layer's own weights."""
     found = looked(spelling, from_file=from_file)
     kernel, bias = found.model.get_layer(f"h_{function}").get_weights()
-    before = found.dataset.test.images.reshape(60, 4) @ kernel + bias
+    before = found.dataset.test.images[:].reshape(60, 4) @ kernel + bias
     if spelling == "behind arithmetic":
         before = 0.5 * before
     approximate = {"approximate": True} if function == "gelu" and "ops" in spelling else {}
@@ -195,7 +196,7 @@ def test_arithmetic_is_a_line(function: Callable[[Any], Any], scale: float | Non
 def test_functions_of_16_bits_are_known_too(dtype: str) -> None:
     families = {"relu": "relu", "relu6": "relu6", "leaky_relu": "leaky", "elu": "leaky", "silu": "leaky"}
     found = {name: of(L.Activation(name, dtype=dtype)) for name in families}
-    assert {name: one.family for name, one in found.items()} == families  # type: ignore[union-attr]
+    assert {name: one.family for name, one in found.items()} == families
     tanh = of(L.Activation("tanh", dtype=dtype))
     assert tanh == nonlinearity.Function("bounded", -1.0, 1.0)
 
@@ -216,7 +217,7 @@ def prelu(slopes: list[float]) -> Looked:
 
 def test_a_prelu_with_a_negative_slope_fires_by_its_pre_activation() -> None:
     found = prelu([0, -1, 0.25, -0.5])
-    before = flat(predicted(found.model, found.dataset.test.images.reshape(1200, 4), 1.0, of="hidden"))[:, 0]
+    before = flat(predicted(found.model, found.dataset.test.images[:].reshape(1200, 4), 1.0, of="hidden"))[:, 0]
     units = found.units_of("hidden")
     assert [unit.firing_rate for unit in units] == pytest.approx((before > 0).mean(axis=0).tolist(), abs=1e-9)
     assert [unit.zero_share for unit in units] == pytest.approx((before <= 0).mean(axis=0).tolist(), abs=1e-9)

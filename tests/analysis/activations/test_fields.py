@@ -11,7 +11,8 @@ import pytest
 from reportgen.analysis.activations import receptive_fields
 from reportgen.analysis.activations.graph import Graph
 from reportgen.dataset import Part
-from tests.helpers.passes import Array, answers, keras, look, make_dataset
+from reportgen.runtime import keras
+from tests.helpers.passes import Array, answers, look, make_dataset
 
 pytestmark = pytest.mark.tensorflow
 L = keras.layers
@@ -232,7 +233,7 @@ def test_an_einsum_of_any_axes_does_not_change_the_field() -> None:
 # The whole image
 
 
-class ConvBlock(L.Layer):  # type: ignore[misc]
+class ConvBlock(L.Layer):
     """A layer whose name alone reminds of a convolution."""
 
     def call(self, x: Any) -> Any:

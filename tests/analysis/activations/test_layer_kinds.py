@@ -17,13 +17,13 @@ from reportgen.analysis.activations.reading import Reading, readings
 from reportgen.dataset import Dataset, Part
 from reportgen.model.inspection import allowed
 from reportgen.record.model import LayerRow
+from reportgen.runtime import keras
 from tests.helpers import benign
 from tests.helpers.passes import (
     Array,
     answers,
     assert_alike,
     flat,
-    keras,
     look,
     make_dataset,
     make_part,
@@ -167,7 +167,7 @@ def test_a_wrapped_layer_is_read_as_it_is_in_inference_after_training() -> None:
     """Training replaces the kernel by its normalised self; what is in the layer then is what inference uses."""
     model = model_of(L.SpectralNormalization(L.Dense(4, activation="relu"), name="wrapped"), shape=(7,))
     part = make_part((7,), 40)
-    model(part.images.astype(np.float32), training=True)
+    model(part.images[:].astype(np.float32), training=True)
     found = look(model, make_dataset(part))
     expected = predicted(model, part.images, of="wrapped")
     assert [unit.max for unit in found.units_of("wrapped")] == pytest.approx(expected.max(axis=0), rel=1e-5)
@@ -360,7 +360,7 @@ def test_two_directions_that_are_passed_on_apart_are_two_layers(name: str) -> No
     close = 1e-2 if name == "half precision" else 1e-4
     assert_alike(found.outputs["test"], outputs.of(predicted(model, part.images), part.labels), rtol=close)
     both, rows = model.get_layer("both"), rows_of(model)
-    of_keras = [answers(keras.Model(model.inputs, each), part.images / np.float32(255)) for each in both.output[:2]]
+    of_keras = [answers(keras.Model(model.inputs[0], each), part.images / np.float32(255)) for each in both.output[:2]]
     for way, values in zip((both.forward_layer, both.backward_layer), of_keras, strict=True):
         row = rows[f"both/{way.name}"]
         assert (row.kind, row.params, row.analysed) == (type(way).__name__, way.count_params(), True)
@@ -471,7 +471,7 @@ def test_gates_are_counted_as_their_weights_say(name: str, masked: bool) -> None
         weight.assign(6 * weight)
     part = make_part(SERIES, 50)
     part.images[:20, 4:] = 0
-    mask = (part.images.any(axis=2) if masked else np.ones(part.images.shape[:2], bool)).astype(bool)
+    mask = (part.images[:].any(axis=2) if masked else np.ones(part.images.shape[:2], bool)).astype(bool)
     ways = [layer.forward_layer, layer.backward_layer] if name == "both ways" else [layer]
     of_ways = [gates_by_hand(way, part.images / 255, mask) for way in ways]
     expected = np.concatenate(of_ways, axis=-1)

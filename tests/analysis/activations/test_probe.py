@@ -19,6 +19,7 @@ from reportgen.analysis.units import moments, selectivity
 from reportgen.dataset import Dataset, Part, Pixels
 from reportgen.i18n import literal
 from reportgen.record.units import Unit
+from reportgen.runtime import keras
 from tests.helpers.passes import (
     QUIET,
     Array,
@@ -26,7 +27,6 @@ from tests.helpers.passes import (
     assert_alike,
     black_and_white_digits,
     flat,
-    keras,
     look,
     make_dataset,
     make_part,
@@ -306,7 +306,7 @@ PLAN = LayerPlan("", "", 1, (), "linear", None, None, 0.0, np.zeros(1), Grid(sig
 def r_of(columns: Array) -> Array:
     """Return (U, U) Pearson's r of (n, U), NaN for columns that do not vary."""
     with np.errstate(invalid="ignore", divide="ignore"):
-        return np.corrcoef(columns.astype(np.float64), rowvar=False)
+        return np.asarray(np.corrcoef(columns.astype(np.float64), rowvar=False))
 
 
 def test_correlations_are_those_of_numpy(case: Case) -> None:
@@ -760,7 +760,7 @@ def test_every_part_has_its_outputs_whatever_is_looked_at(looked_at: list[str]) 
         assert_alike(found[name], outputs.of(predicted(model, part.images), part.labels))
 
 
-class Counting(L.Layer):  # type: ignore[misc]
+class Counting(L.Layer):
     """A layer that counts the images that go through it."""
 
     def build(self, shape: Any) -> None:
@@ -787,7 +787,7 @@ def test_no_image_but_those_that_fix_the_plans_goes_through_the_model_twice(
 @pytest.mark.parametrize("dtype", ["bool", "uint16", "int64", "float16", "float64"])
 def test_pixels_of_every_type_reach_the_model(dtype: str) -> None:
     part, model = make_part((12, 12, 1), 20), NETS["any size"].build()
-    part = Part((part.images // 100).astype(dtype), part.labels)
+    part = Part((part.images[:] // 100).astype(dtype), part.labels)
     found = look(model, make_dataset(part, scale=0.25))
     raw = flat(predicted(model, part.images, 0.25, of="conv"))
     first = np.unique(part.images, axis=0, return_index=True)[1]  # of few values, some images are equal

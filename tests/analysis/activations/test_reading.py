@@ -11,7 +11,8 @@ from reportgen.analysis.activations import outputs
 from reportgen.analysis.activations.graph import Graph
 from reportgen.analysis.activations.reading import Reading, readings
 from reportgen.record.model import LayerRow
-from tests.helpers.passes import answers, assert_alike, flat, keras, look, make_dataset, make_part, predicted, randomise
+from reportgen.runtime import keras
+from tests.helpers.passes import answers, assert_alike, flat, look, make_dataset, make_part, predicted, randomise
 
 pytestmark = pytest.mark.tensorflow
 L = keras.layers
@@ -326,7 +327,7 @@ def test_a_model_is_the_same_after_it_was_looked_at() -> None:
     assert model.get_layer("middle").get_layer("inner").get_layer("hidden").output.shape == (None, 6, 6, 2)
 
 
-class OfPython(keras.Model):  # type: ignore[misc]
+class OfPython(keras.Model):
     """A model whose graph only Python knows."""
 
     def call(self, images: Any) -> Any:

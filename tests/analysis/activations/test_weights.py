@@ -10,7 +10,8 @@ from reportgen.analysis.activations import weights
 from reportgen.analysis.activations.reading import Reading
 from reportgen.analysis.units.facts import Weights
 from reportgen.dataset import Dataset, Part
-from tests.helpers.passes import Array, flat, keras, look, make_dataset, make_part, predicted, randomise
+from reportgen.runtime import keras
+from tests.helpers.passes import Array, flat, look, make_dataset, make_part, predicted, randomise
 
 pytestmark = pytest.mark.tensorflow
 L = keras.layers
@@ -321,7 +322,7 @@ def test_a_unit_that_its_input_cannot_lift_above_zero_is_dead_for_that_reason() 
     assert (units[0].cause or "").startswith("it cannot fire on this input range")
 
 
-class GlobalContext(L.Layer):  # type: ignore[misc]
+class GlobalContext(L.Layer):
     """A layer of which nothing is known."""
 
     def call(self, x: Any) -> Any:

@@ -28,7 +28,7 @@ def article() -> tuple[Array, Array, Array, Array, Array, cuts.Cuts, LayerCondit
     keras.utils.set_random_seed(0)
     data = samples.load("sample", test_only=False)
     assert data.train is not None
-    seen = [part.images.astype(np.float32) / 255 for part in (data.test, data.train)]
+    seen = [part.images[:].astype(np.float32) / 255 for part in (data.test, data.train)]
     model = network.build(data.image_shape, 10)
     model.fit(seen[1], np.eye(10)[data.train.labels], batch_size=128, epochs=8, verbose=0)
     images = np.concatenate(seen)[:2000]

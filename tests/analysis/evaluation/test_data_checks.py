@@ -186,7 +186,7 @@ def test_the_range_of_every_channel_is_that_of_all_blocks_and_leaves_nan_out(mon
 
 
 def test_images_are_gone_through_once_however_often_they_are_asked_about(monkeypatch: pytest.MonkeyPatch) -> None:
-    passes = []
+    passes: list[Any] = []
     monkeypatch.setattr(dataset, "survey", lambda images: passes.append(images) or dataset.Survey)
     part = tiny(0, 10)
     assert part.survey is part.survey

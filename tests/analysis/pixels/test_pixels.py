@@ -179,7 +179,7 @@ def test_a_model_of_integers_gets_them() -> None:
 
 
 def test_a_failure_is_no_statement() -> None:
-    class Failing(L.Layer):  # type: ignore[misc]  # keras ships no types
+    class Failing(L.Layer):  # keras ships no types
         def call(self, images: Any) -> Any:
             if not isinstance(images, keras.KerasTensor):
                 raise OSError("not now")
@@ -366,7 +366,7 @@ def test_a_negative_scale_turns_smallest_and_largest_round() -> None:
 
 def test_a_scale_alone_is_one_multiplication() -> None:
     def kinds(pixels: Pixels) -> list[str]:
-        run = forward.compiled(lambda images: images, Part(IMAGES, LABELS), pixels)
+        run: Any = forward.compiled(lambda images: images, Part(IMAGES, LABELS), pixels)
         found = [op.type for op in run.get_concrete_function().graph.get_operations()]
         return [kind for kind in found if kind not in ("Placeholder", "Const", "Identity")]
 

@@ -9,7 +9,8 @@ import pytest
 from reportgen.analysis.units.facts import Thresholds
 from reportgen.data import samples
 from reportgen.dataset import Dataset, Part
-from tests.helpers.passes import Array, Looked, flat, keras, look, make_dataset, predicted
+from reportgen.runtime import keras
+from tests.helpers.passes import Array, Looked, flat, look, make_dataset, predicted
 
 pytestmark = pytest.mark.tensorflow
 FALSE_ALARMS = 0.01  # how often chance alone may fail a test of all units and classes together

@@ -371,7 +371,7 @@ def test_a_pdf_larger_than_foreseen_is_made_again_with_less(
     monkeypatch.setattr(budget, "Printer", printer)
     paper = fitting.paper(1.0)
     printer.send(paper.made.html)
-    made = fitting.printed(paper, printer, 1.0)  # type: ignore[arg-type]
+    made = fitting.printed(paper, printer, 1.0)
     assert made.fits and len(made.made.content) <= 1e6
     assert len(printer.sent) == prints
 
@@ -383,7 +383,7 @@ def test_a_pdf_that_cannot_be_small_enough_is_made_all_the_same(
     monkeypatch.setattr(budget, "Printer", printer)
     paper = fitting.paper(1.0)
     printer.send(paper.made.html)
-    made = fitting.printed(paper, printer, 1.0)  # type: ignore[arg-type]
+    made = fitting.printed(paper, printer, 1.0)
     assert not made.fits and made.step == PAPER[-1]
     assert "can be larger all the same" in printer.sent[-1]
     assert len(printer.sent) <= 3

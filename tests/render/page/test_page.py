@@ -23,6 +23,7 @@ from reportgen.record.model import LayerRow, ModelFacts
 from reportgen.record.pictures import Cards, Kernels, Maps, Pictures
 from reportgen.record.run import Look, Record
 from reportgen.record.units import Finding, Preferred
+from reportgen.render import templating
 from reportgen.render.page import page
 from tests.helpers.builders import (
     assert_one_line,
@@ -511,7 +512,7 @@ def test_painting_needs_neither_tensorflow_nor_scikit_learn() -> None:
 
 @pytest.mark.parametrize(("kind", "name"), [("sequential", "viridis"), ("diverging", "RdBu_r")])
 def test_the_colour_ramps_are_those_of_the_pictures(kind: str, name: str) -> None:
-    style = (page.templating.locate_templates() / "style.css").read_text()
+    style = (templating.locate_templates() / "style.css").read_text()
     stops = re.search(rf"\.{kind} \{{ background: linear-gradient\(to right, ([^)]*)\)", style)[1].split(", ")
     expected = matplotlib.colormaps[name](np.linspace(0, 1, len(stops)))
     assert [matplotlib.colors.to_rgb(stop) for stop in stops] == pytest.approx(expected[:, :3], abs=1 / 255)

@@ -9,7 +9,7 @@ import logging
 import re
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import page as validation
 import pikepdf
@@ -294,7 +294,7 @@ def test_the_paper_holds_each_picture_of_its_page_once(real: pypdf.PdfReader, ma
     on_page = page.html(page.paint(record), record.look, on_paper=True).html
     asked = set(re.findall(r'<img[^>]* src="(data:image/png;base64,[^"]+)"', on_page))
     held = set()
-    for sheet in real.pages:
+    for sheet in cast(Any, real.pages):
         for found in sheet["/Resources"].get("/XObject", {}).values():
             if found.get_object()["/Subtype"] == "/Image":
                 held.add(found.idnum)

@@ -72,7 +72,7 @@ def shows_values(pixels: Pixels, grid: Grid) -> NDArray[np.bool_]:
 
 
 def _as_numbers(pixels: Pixels) -> NDArray[np.int64]:
-    return pixels.astype(np.int64) @ [1 << 16, 1 << 8, 1]
+    return pixels.astype(np.int64) @ np.array([1 << 16, 1 << 8, 1])
 
 
 def painted_tiles(grid: Grid) -> list[Pixels]:
