@@ -31,10 +31,10 @@ email: .venv/ready ## Send a report's PDF to TO=a@example.org; REPORTGEN_SMTP_* 
 	@$(BIN)/reportgen email "$(MADE)" --to "$(TO)" $(ARGS)
 
 test: .venv/ready-dev chromium ## Run the tests
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile $(ARGS)
+	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal $(ARGS)
 
 test-fast: .venv/ready-dev ## Run the tests that need neither TensorFlow nor a browser nor patience: under a minute
-	$(BIN)/python -m pytest --numprocesses 2 --dist load -m "not tensorflow and not browser and not slow" $(ARGS)
+	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal -m "not tensorflow and not browser and not slow" $(ARGS)
 
 lint: .venv/ready-dev ## Check style, types and the layers of the architecture
 	$(BIN)/ruff check

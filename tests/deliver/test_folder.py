@@ -189,8 +189,8 @@ def test_a_failure_anywhere_leaves_the_earlier_report_whole_and_nothing_else(
             return
         for path in earlier.iterdir():
             path.unlink()
-        for name, content in OLD.items():
-            (earlier / name).write_bytes(content)
+        for file, content in OLD.items():
+            (earlier / file).write_bytes(content)
     pytest.fail(f"{name} is called without end")
 
 
