@@ -779,6 +779,7 @@ def test_on_a_report_units_lead_to_their_cards_where_those_are(on_paper: bool) -
     assert {e.get("href")[1:] for e in parsed.iter("a")} <= ids
 
 
+@pytest.mark.slow
 def test_a_report_without_baseline_has_no_such_section() -> None:
     assert "What changed" not in page.html(page.paint(make_record()), Look()).html
 

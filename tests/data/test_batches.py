@@ -171,6 +171,7 @@ def test_a_data_set_without_end_that_hides_it_is_left_at_the_bound(monkeypatch: 
     assert_one_line(refused(Sly()), "goes on", "100,000")
 
 
+@pytest.mark.slow
 def test_arrays_bring_no_tensorflow_along() -> None:
     code = "from reportgen.data import samples; samples.load(([[0], [1]], [0, 1]), test_only=True)"
     assert not {"tensorflow", "keras"} & modules_after(code)

@@ -575,6 +575,7 @@ def test_a_mutated_picture_is_decoded_or_skipped_and_nothing_else(kind: str, dat
 KINDS = st.sampled_from([b"PLTE", b"tRNS", b"gAMA", b"iCCP", b"eXIf", b"tEXt", b"zTXt", b"acTL", b"fcTL", b"IDAT"])
 
 
+@pytest.mark.slow
 @QUICKLY
 @hypothesis.given(
     parts=st.lists(st.tuples(KINDS, st.binary(max_size=40)), max_size=5),

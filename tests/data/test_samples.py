@@ -73,6 +73,7 @@ def test_every_digit_is_equally_often_in_both_parts_of_the_sample(bundled: Datas
     assert np.bincount(bundled.test.labels).tolist() == [100] * 10
 
 
+@pytest.mark.slow
 def test_no_image_of_the_sample_is_in_it_twice(bundled: Dataset) -> None:
     everything = np.concatenate([bundled.train.images, bundled.test.images])
     assert len(np.unique(everything.reshape(5000, -1), axis=0)) == 5000
@@ -498,6 +499,7 @@ def test_more_classes_than_a_report_can_show_are_refused(kind: str, monkeypatch:
     assert_one_line(error, "5 classes", "at most 4")
 
 
+@pytest.mark.slow
 def test_200_000_classes_are_refused_at_once() -> None:
     numbers = np.arange(200_000)
     for given in (numbers, numbers.astype(str)):

@@ -281,6 +281,7 @@ def test_the_message_id_is_that_of_the_content() -> None:
     assert made != message.message_id("example.net", "subject", b"pdf")
 
 
+@pytest.mark.slow
 def test_the_verdict_stands_first_and_nothing_is_left_out() -> None:
     record = make_record()
     made = write(record, url="https://example.org/report.html")

@@ -15,6 +15,24 @@ from typing import Any, NoReturn
 
 from tests import ROOT
 
+LOADED = (
+    "cli.app",
+    "pipeline.flow",
+    "data.samples",
+    "model.model_file",
+    "record.record_file",
+    "record.search",
+    "compare.limits",
+    "deliver.file",
+    "deliver.folder",
+    "deliver.message",
+    "render.index.listing",
+    "render.index.feed",
+    "render.ci.junit",
+    "render.ci.summary",
+    "render.mail",
+)
+
 
 class Server:
     """The process that forks."""
@@ -40,13 +58,10 @@ class Server:
 
 def serve() -> None:
     """Fork for each line of JSON on stdin, and answer with the exit code."""
-    import jinja2  # noqa: F401  # loaded once, for all
-    import PIL.Image  # noqa: F401
+    import importlib
 
-    from reportgen.cli import app  # noqa: F401
-    from reportgen.pipeline import flow  # noqa: F401
-    from reportgen.record import record_file  # noqa: F401
-
+    for name in ("jinja2", "PIL.Image", *(f"reportgen.{name}" for name in LOADED)):
+        importlib.import_module(name)
     for line in sys.stdin:
         asked = json.loads(line)
         child = os.fork()

@@ -99,6 +99,7 @@ def own_findings(folder: Path) -> list[dict[str, Any]]:
     return [one for one in found if one["code"] in (painting.NO_PDF, painting.NOT_DRAWN)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", PARTS)
 def test_what_cannot_be_drawn_is_missing_by_itself(folder: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     module, function, called = PARTS[name]
@@ -118,6 +119,7 @@ def test_what_cannot_be_drawn_is_missing_by_itself(folder: Path, monkeypatch: py
     assert {i for i in ids if "layer-" not in i} <= {e.get("id") for e in found.iter("section")}
 
 
+@pytest.mark.slow
 def test_nothing_is_left_of_it_once_it_can_be_drawn(whole: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patch:
         patch.setattr(geometry, "metric", boom)
@@ -129,6 +131,7 @@ def test_nothing_is_left_of_it_once_it_can_be_drawn(whole: Path, folder: Path, m
     assert notices(page_in(folder)) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SECTIONS)
 @pytest.mark.parametrize("on_paper", [False, True], ids=["screen", "paper"])
 def test_a_section_that_fails_leaves_the_others(monkeypatch: pytest.MonkeyPatch, name: str, on_paper: bool) -> None:
@@ -212,6 +215,7 @@ def no_pdf(*arguments: Any, **named: Any) -> NoReturn:
     raise SurroundingsError("the PDF cannot be made, because of the weather", "wait, or ask for --formats html")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("step", ["__init__", "check", "send", "receive"])
 def test_without_a_pdf_there_is_the_page_and_no_earlier_pdf(
     folder: Path, monkeypatch: pytest.MonkeyPatch, step: str, call: Callable[..., Result]
@@ -247,6 +251,7 @@ def test_where_nothing_but_a_pdf_was_asked_for_the_earlier_one_stays(
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
 
 
+@pytest.mark.slow
 def test_the_paper_has_the_notice_too(monkeypatch: pytest.MonkeyPatch) -> None:
     try:
         pdf.check()

@@ -77,6 +77,7 @@ NAMES = list(commands(Path(), Path(), Path()))
 # Files that are none
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("file", ["report.json", "record.npz"])
 def test_a_pipe_is_not_waited_for(run: Run, tmp_path: Path, name: str, file: str) -> None:
@@ -185,6 +186,7 @@ ODD: dict[str, dict[str, Any]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("odd", ODD)
 def test_a_report_with_odd_values_is_one_line(run: Run, tmp_path: Path, odd: str, name: str) -> None:
@@ -352,6 +354,7 @@ def evil_record() -> Record:
     )
 
 
+@pytest.mark.slow
 def test_control_sequences_reach_no_file(run: Run, tmp_path: Path) -> None:
     folder = put(tmp_path / "site" / "a", evil_record())
     plain = put(tmp_path / "plain")

@@ -12,6 +12,7 @@ from tests.helpers.builders import modules_after
 HEAVY = {"tensorflow", "keras", "sklearn", "matplotlib", "weasyprint", "h5py", "numpy", "jinja2", "PIL", "rich"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", [["lint-imports"], ["ruff", "check"]], ids=lambda command: command[0])
 def test_the_project_passes_its_own_checks(command: list[str]) -> None:
     beside_python = Path(sys.executable).parent / command[0]
@@ -28,6 +29,7 @@ def test_ruff_bans_heavy_imports_outside_train(tmp_path: Path) -> None:
     assert "TID253" in done.stdout or "banned-module-level-imports" in done.stdout
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("module", ["reportgen", "reportgen.cli.app"])
 def test_importing_the_command_line_loads_nothing_heavy(module: str) -> None:
     assert not {name.split(".")[0] for name in modules_after(f"import {module}")} & HEAVY

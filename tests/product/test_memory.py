@@ -31,6 +31,7 @@ def claim(path: Path, images: int, *, real: bool = True) -> None:
     np.savez_compressed(path, x_test=np.zeros(shape, np.uint8), y_test=np.arange(images) % 2)
 
 
+@pytest.mark.slow
 def test_a_data_set_that_does_not_fit_is_exit_3_and_says_memory(tmp_path: Path) -> None:
     claim(tmp_path / "data.npz", 240_000)
     assert (tmp_path / "data.npz").stat().st_size < 10**6

@@ -147,6 +147,7 @@ def check_page(made: page.Page, words: str, expected: list[tuple[str, list[str]]
             assert e.get(name, "#").startswith(("#", "data:"))
 
 
+@pytest.mark.slow
 def test_report_json_gives_the_same_string_back(words: str, tmp_path: Path) -> None:
     record = saying(words)
     files = record_file.to_bytes(record)
@@ -176,6 +177,7 @@ def test_a_job_summary_has_no_markup_more(words: str) -> None:
     assert plain(title) == plain(shown(words))
 
 
+@pytest.mark.slow
 def test_a_mail_has_the_headers_that_were_put_in(words: str) -> None:
     made = test_mail_message.sent(saying(words))
     assert test_mail_message.parsed(made).keys() == test_mail_message.HEADERS
@@ -184,6 +186,7 @@ def test_a_mail_has_the_headers_that_were_put_in(words: str) -> None:
     assert re.fullmatch(r"[a-z0-9-]{1,60}_2026-11-24\.pdf", attached.get_filename() or "")
 
 
+@pytest.mark.slow
 def test_an_index_and_a_feed_show_all_titles(tmp_path: Path) -> None:
     for number, words in enumerate(TEXTS.values()):
         day = dataclasses.replace(saying(words), made_at=f"2026-11-{number + 1:02}T00:00:00Z")
@@ -221,6 +224,7 @@ def with_layers(conv: str, scores: str) -> Record:
     return named(dataclasses.replace(dead_record(), findings=findings), {"conv": conv, "scores": scores})
 
 
+@pytest.mark.slow
 def test_the_name_of_a_layer_stays_text_and_short_on_the_page_and_on_paper() -> None:
     plain, record = with_layers("conv", "scores"), with_layers(HOSTILE, HOSTILE + "y")
     for on_paper in (False, True):
@@ -232,6 +236,7 @@ def test_the_name_of_a_layer_stays_text_and_short_on_the_page_and_on_paper() -> 
         assert "… (10,0" in made  # it is said that there is more
 
 
+@pytest.mark.slow
 def test_layers_whose_names_differ_in_what_an_id_has_not_have_ids_of_their_own() -> None:
     for one, other in ((HOSTILE, HOSTILE + "y"), ("畳み込み", "出力出力"), ("a b", "a_b"), ("\ud800", "\udfff")):
         found = read(page.html(page.paint(with_layers(one, other)), Look("en")).html)

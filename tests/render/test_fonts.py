@@ -2,7 +2,6 @@
 
 import base64
 import io
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -10,9 +9,9 @@ from typing import Any
 
 import pytest
 from fontTools.ttLib import TTFont
-from playwright.sync_api import sync_playwright
 
 from reportgen.render import fonts
+from tests.helpers.browsing import CHROMIUM
 
 LATIN = ["sans-400.woff2", "sans-600.woff2", "mono-400.woff2"]
 MORE = ["sans-more-400.woff2", "sans-more-600.woff2"]
@@ -165,8 +164,9 @@ def test_every_font_file_is_told_of_and_licensed() -> None:
 @pytest.mark.browser
 def test_a_browser_takes_every_face(tmp_path: Path) -> None:
     """Browsers check fonts before they use them, and say nothing to the reader where they do not."""
-    chromium = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-    if chromium is None:
+    from playwright.sync_api import sync_playwright
+
+    if CHROMIUM is None:
         pytest.skip("no Chromium on this machine; make test installs one where it can")
 
     def address(face: fonts.Face) -> str:
@@ -176,7 +176,7 @@ def test_a_browser_takes_every_face(tmp_path: Path) -> None:
     page = tmp_path / "page.html"
     page.write_text(f"<!DOCTYPE html><meta charset=utf-8><style>{style}</style><p>{EVERYTHING}", "utf-8")
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"])
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
         shown, heard = browser.new_page(), list[str]()
         shown.on("console", lambda message: heard.append(message.text))
         shown.goto(page.as_uri())

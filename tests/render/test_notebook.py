@@ -21,8 +21,8 @@ from reportgen.record.run import Look, Record
 from reportgen.render import notebook
 from reportgen.render.page import page
 from reportgen.result import Report
+from tests.helpers.browsing import CHROMIUM, opened
 from tests.helpers.builders import assert_one_line, make_finding, make_record
-from tests.render.page.test_browser import CHROMIUM, opened
 
 HOSTILE = "\"'><script>alert(1)</script><iframe src=//evil>&amp;{{ 7*7 }}\x1b[31m\u202e"
 Made = Callable[..., Report]

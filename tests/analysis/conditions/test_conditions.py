@@ -100,6 +100,7 @@ def first(unit: UnitCondition) -> Feature:
     return unit.features[0].feature
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", range(len(PLANTED)))
 def test_a_planted_kernel_gets_its_true_name(number: int) -> None:
     _, kind, angle, polarity = PLANTED[number]
@@ -175,6 +176,7 @@ def second_layer(mixed: Array, bias: Array, names: Sequence[int]) -> LayerCondit
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("pair", "needed"), [((15, 8), 1.2), ((14, 15), 1.6), ((12, 16), 1.2)])
 def test_or_and_and_of_two_units_below_are_named_after_both(pair: tuple[int, int], needed: float) -> None:
     _, maps, _, below = planted()
@@ -206,6 +208,7 @@ def test_shares_of_units_below_are_1_in_sum() -> None:
     assert made.shares[2, 6] == pytest.approx(np.cov(part, z[:, 2], bias=True)[0, 1] / z[:, 2].var(), abs=1e-4)
 
 
+@pytest.mark.slow
 def test_a_unit_for_a_class_is_described_as_the_class() -> None:
     images = scenes()
     cut = planted()[2]
@@ -555,6 +558,7 @@ def test_images_on_one_side_only_give_reasons_and_no_crash(side: bool) -> None:
     assert found.counts == {"n/a": 2}
 
 
+@pytest.mark.slow
 def test_the_same_twice_and_for_each_unit_alone() -> None:
     weights, maps, cut, found = planted()
     again = layer.conditions(sampled(scenes(), maps[..., 8:9], (Along(3), Along(3)), cut), cut, kernel=weights[8:9])

@@ -126,6 +126,7 @@ def test_every_figure_is_what_plain_loops_give(seed: int) -> None:
     assert (found.macro_avg.support, found.weighted_avg.support) == (200, 200)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(5))
 def test_averages_leave_out_what_is_undefined(seed: int) -> None:
     probabilities, labels = random_case(seed, images=12)

@@ -227,6 +227,7 @@ def test_axes_of_counts_have_whole_numbers(most: int) -> None:
     assert len(labels) > 1 and all(label.isdigit() for label in labels), labels
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("on_paper", [False, True], ids=["page", "paper"])
 def test_page_and_paper_say_since_when_units_are_dead(on_paper: bool) -> None:
     words = read(html(dead_record(), on_paper))

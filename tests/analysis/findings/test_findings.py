@@ -171,6 +171,7 @@ def test_the_small_record_of_the_other_tests_has_no_warnings() -> None:
     assert [one.code for one in found] == ["few-images"]
 
 
+@pytest.mark.slow
 def test_finding_out_needs_neither_tensorflow_nor_scikit_learn() -> None:
     assert not {"tensorflow", "keras", "sklearn"} & modules_after("import reportgen.analysis.findings.ranked")
 

@@ -201,6 +201,7 @@ def test_a_chart_on_the_page_has_a_title_first_and_marks_for_every_value() -> No
     assert "epoch" in words
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["損失", "a<b>&c", r"$\frac{1}{0$", "top_5_^{2}"])
 def test_the_name_of_a_metric_is_text_whatever_it_holds(name: str) -> None:
     history = make_history(metrics={name: [1.0, 2.0, 3.0]}, source=literal("this run"))

@@ -4,7 +4,6 @@ import functools
 import http.server
 import itertools
 import json
-import shutil
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,10 +17,10 @@ from playwright.sync_api import Browser, Page, sync_playwright
 from reportgen.record.run import Record
 from reportgen.render.page import page as pages
 from tests.conftest import Run
+from tests.helpers.browsing import CHROMIUM, opened
 from tests.render.pictures.test_dimensions import series_record, volume_record
 
 pytestmark = pytest.mark.browser
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 WIDTHS = [320, 768, 1440]
 SCREENS = [(width, scheme) for width in WIDTHS for scheme in ("light", "dark")]
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
@@ -37,23 +36,6 @@ def browser() -> Iterator[Browser]:
         started = playwright.chromium.launch(executable_path=CHROMIUM, args=quiet)
         yield started
         started.close()
-
-
-@contextmanager
-def opened(
-    browser: Browser, address: str, width: int = 1440, scheme: Any = "light", scripts: bool = True
-) -> Iterator[tuple[Page, list[str]]]:
-    """Yield a page and everything that it complained about or asked for, data: URIs excepted."""
-    context = browser.new_context(
-        viewport={"width": width, "height": 900}, color_scheme=scheme, java_script_enabled=scripts
-    )
-    page, heard = context.new_page(), []
-    page.on("console", lambda message: heard.append(message.text))
-    page.on("request", lambda asked: heard.append(asked.url) if not asked.url.startswith("data:") else None)
-    page.on("pageerror", lambda error: heard.append(str(error)))
-    page.goto(address)
-    yield page, heard
-    context.close()
 
 
 @pytest.fixture(params=SCREENS, ids=str)

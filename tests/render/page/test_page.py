@@ -162,6 +162,7 @@ def test_headings_step_down_one_level_at_a_time() -> None:
     assert all(after - before <= 1 for before, after in itertools.pairwise(levels))
 
 
+@pytest.mark.slow
 def test_every_picture_has_words_for_those_who_do_not_see_it() -> None:
     pictures = list(tree(html(make_record())).iter("img"))
     assert pictures
