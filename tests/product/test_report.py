@@ -108,7 +108,7 @@ BLOCK = """
 import sys
 for name in ("tensorflow", "keras", "sklearn"):
     sys.modules[name] = None  # importing it now raises ModuleNotFoundError
-from reportgen.cli import main
+from reportgen.cli.app import main
 sys.argv[0] = "reportgen"
 main()
 """
