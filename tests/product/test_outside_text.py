@@ -296,6 +296,7 @@ def printed() -> Iterator[tuple[pdf.Pdf, str]]:
     yield made, "".join(plain(sheet.extract_text()) for sheet in document.pages)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name",
     ["long, without a blank", "long, of wide characters", "line breaks", "controls", "template", "markup", "address",

@@ -117,6 +117,7 @@ def test_a_page_is_the_same(name: str, report: Path, plain: dict[str, bytes], tm
     assert beside(tmp_path / "out") == ["out"]
 
 
+@pytest.mark.slow
 @needs_pango
 def test_a_pdf_is_the_same_with_little_of_everything(report: Path, plain: dict[str, bytes], tmp_path: Path) -> None:
     script = SCRIPTS["little of everything"].replace('"$@"', '"$@" <&- >&- 2>&-')
@@ -125,6 +126,7 @@ def test_a_pdf_is_the_same_with_little_of_everything(report: Path, plain: dict[s
     assert held(tmp_path / "out") == plain
 
 
+@pytest.mark.slow
 @needs_pango
 def test_neither_an_odd_environment_nor_missing_fonts_and_network_make_a_difference(
     report: Path, plain: dict[str, bytes], tmp_path: Path
@@ -148,6 +150,7 @@ def test_neither_an_odd_environment_nor_missing_fonts_and_network_make_a_differe
     assert read == expected
 
 
+@pytest.mark.slow
 def test_a_home_that_cannot_be_written_makes_no_difference(
     report: Path, plain: dict[str, bytes], tmp_path: Path
 ) -> None:
@@ -168,6 +171,7 @@ def test_a_home_that_cannot_be_written_makes_no_difference(
 C_LOCALE = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("locale", [C_LOCALE, {"PYTHONIOENCODING": "ascii"}], ids=["C", "ascii"])
 def test_a_script_gets_every_path_as_it_is(locale: dict[str, str], report: Path, tmp_path: Path) -> None:
     script = '"$@" | while read -r path; do test -f "$path" && echo there; done'

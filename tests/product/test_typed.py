@@ -49,6 +49,7 @@ MISTAKES = {
 }
 
 
+@pytest.mark.slow
 def test_a_user_s_code_is_checked_strictly(tmp_path: Path) -> None:
     """Code as a user writes it passes, and each mistake is found: the types are there, and none is Any."""
     (tmp_path / "uses.py").write_text(USES, encoding="utf-8")
@@ -81,6 +82,7 @@ def test_a_name_that_there_is_not_is_said() -> None:
         reportgen.nothing  # type: ignore[attr-defined]  # noqa: B018
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["InputError", "FindingThresholds", "report", "rerender", "Report"])
 def test_a_name_is_imported_without_keras(name: str) -> None:
     loaded = {module.split(".")[0] for module in modules_after(f"import reportgen\nreportgen.{name}")}

@@ -94,6 +94,7 @@ def outline(entries: Any) -> list[str]:
     return [title for e in entries for title in (outline(e) if isinstance(e, list) else [e.title])]
 
 
+@pytest.mark.slow
 def test_title_and_language_are_set(read: pypdf.PdfReader) -> None:
     assert read.metadata is not None and read.metadata.title == "Shapes"
     assert read.root_object["/Lang"] == "en"
