@@ -5,12 +5,12 @@ BIN := .venv/bin
 LIBRARIES := libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0
 
 .DEFAULT_GOAL := help
-.PHONY: help report check index email test lint docs bench messages lock clean system chromium
+.PHONY: help report check index email test test-fast lint docs bench messages lock clean system chromium
 
 help: ## Show this help
 	@echo "reportgen: see what went on inside a Keras model, as one HTML page and one PDF."
 	@echo
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1	\2/p' $(MAKEFILE_LIST) | expand -t 16
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1	\2/p' $(MAKEFILE_LIST) | expand -t 18
 	@echo
 	@echo "  make report DATA=images.npz MODEL=model.keras OUT=reports/mine ARGS='--examples 3'"
 
@@ -31,7 +31,10 @@ email: .venv/ready ## Send a report's PDF to TO=a@example.org; REPORTGEN_SMTP_* 
 	@$(BIN)/reportgen email "$(MADE)" --to "$(TO)" $(ARGS)
 
 test: .venv/ready-dev chromium ## Run the tests
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile $(ARGS)
+	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal $(ARGS)
+
+test-fast: .venv/ready-dev ## Run the tests that need neither TensorFlow nor a browser nor patience: under a minute
+	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal -m "not tensorflow and not browser and not slow" $(ARGS)
 
 lint: .venv/ready-dev ## Check style, types and the layers of the architecture
 	$(BIN)/ruff check

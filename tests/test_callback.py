@@ -17,10 +17,11 @@ import reportgen
 from reportgen.errors import InputError, SurroundingsError
 from reportgen.options import Bounds
 from reportgen.record.training import Deaths
-from tests.builders import assert_one_line
+from reportgen.runtime import keras
+from tests import ROOT
+from tests.helpers.builders import assert_one_line
 
 pytestmark = pytest.mark.tensorflow
-keras = pytest.importorskip("reportgen.runtime", reason="TensorFlow is not installed").keras
 L = keras.layers
 Model = Any
 
@@ -63,7 +64,7 @@ def callback(tmp_path: Path) -> Callable[..., Any]:
     return make
 
 
-class SlowCount(keras.callbacks.Callback):  # type: ignore[misc]
+class SlowCount(keras.callbacks.Callback):
     """Counts dead units with a model cut off behind each layer, before the first epoch and after each."""
 
     def __init__(self, images: Any) -> None:
@@ -228,7 +229,7 @@ def test_a_user_s_settings_of_keras_stay_as_they_are() -> None:
 
 
 def test_best_weights_that_are_brought_back_are_the_ones_reported(callback: Callable[..., Any]) -> None:
-    class Worse(keras.callbacks.Callback):  # type: ignore[misc]
+    class Worse(keras.callbacks.Callback):
         """Makes epoch 1 the best."""
 
         def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
@@ -264,7 +265,7 @@ def test_each_fit_has_a_report_of_its_own_epochs(callback: Callable[..., Any]) -
 
 
 def test_an_interrupted_fit_can_still_be_reported_on(callback: Callable[..., Any]) -> None:
-    class Interrupt(keras.callbacks.Callback):  # type: ignore[misc]
+    class Interrupt(keras.callbacks.Callback):
         def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
             if epoch == 1:
                 raise KeyboardInterrupt
@@ -327,7 +328,7 @@ def test_what_no_report_can_be_made_of_is_refused_before_the_first_epoch(
 
 
 def test_a_model_that_no_report_can_be_made_of_is_refused_before_the_first_epoch(callback: Callable[..., Any]) -> None:
-    class Own(keras.Model):  # type: ignore[misc]
+    class Own(keras.Model):
         def __init__(self) -> None:
             super().__init__()
             self.flat, self.dense = L.Flatten(), L.Dense(10, activation="softmax")
@@ -347,7 +348,7 @@ def test_a_report_that_fails_is_a_warning_and_the_model_is_trained(
 ) -> None:
     """Somebody lays a file of their own into the folder while the training goes on."""
 
-    class Litter(keras.callbacks.Callback):  # type: ignore[misc]
+    class Litter(keras.callbacks.Callback):
         def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
             (tmp_path / "report").mkdir()
             (tmp_path / "report" / "mine.txt").write_text("mine", encoding="utf-8")
@@ -432,7 +433,7 @@ def test_the_example_for_notebooks_runs(tmp_path: Path, monkeypatch: pytest.Monk
     lines = rest.splitlines()
     end = next(n for n, line in enumerate(lines) if line and not line.startswith(" "))
     example = textwrap.dedent("\n".join(lines[:end]))
-    assert example.strip() in (Path(__file__).parent.parent / "docs" / "python.md").read_text(encoding="utf-8")
+    assert example.strip() in (ROOT / "docs" / "python.md").read_text(encoding="utf-8")
     monkeypatch.chdir(tmp_path)
     names: dict[str, Any] = {}
     exec(example.replace("epochs=5,", "epochs=5, verbose=0,"), names)

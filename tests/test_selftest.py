@@ -13,7 +13,7 @@ from reportgen.record.conditions import Condition
 from reportgen.record.units import Unit
 from reportgen.selftest import named
 from tests.conftest import Run
-from tests.passes import QUIET, Looked, look
+from tests.helpers.passes import QUIET, Looked, look
 
 pytestmark = pytest.mark.tensorflow
 

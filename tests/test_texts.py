@@ -18,10 +18,8 @@ from reportgen.errors import InputError
 from reportgen.i18n import Text, from_plain, joined, literal, ntext, text
 from reportgen.record import record_file
 from reportgen.record.run import Look, Record
-from tests.builders import make_finding, make_record, make_unit, make_verdict
-
-ROOT = Path(__file__).resolve().parent.parent
-
+from tests import ROOT
+from tests.helpers.builders import make_finding, make_record, make_unit, make_verdict
 
 TURNED = {
     "{some} of {images} in {layer}": "{layer}: {images}/{some}",
@@ -330,6 +328,11 @@ def _is_literal(node: ast.expr) -> bool:
     return isinstance(node, ast.Constant) and isinstance(node.value, str)
 
 
+@pytest.mark.slow
+def _literals(nodes: list[ast.expr]) -> list[str]:
+    return [node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)]
+
+
 def test_every_message_is_a_literal_where_it_is_used() -> None:
     found = list(calls())
     assert len(found) > 90
@@ -340,13 +343,14 @@ def test_every_message_is_a_literal_where_it_is_used() -> None:
             assert _is_literal(message), where
 
 
+@pytest.mark.slow
 def test_every_message_has_the_places_that_are_filled() -> None:
     for where, function, call in calls():
         given = {keyword.arg for keyword in call.keywords}
         if None in given or function == "joined":  # some are given as **values
             continue
-        for message in filter(_is_literal, call.args[MESSAGES[function]]):
-            places = set(re.findall(r"\{(\w+)\}", message.value))
+        for message in _literals(call.args[MESSAGES[function]]):
+            places = set(re.findall(r"\{(\w+)\}", message))
             assert places - given <= ({"n"} if function == "ntext" else set()), where
             assert given <= places, where
-            assert not re.search(r"[{}]", re.sub(r"\{\w+\}", "", message.value)), where
+            assert not re.search(r"[{}]", re.sub(r"\{\w+\}", "", message)), where

@@ -12,8 +12,9 @@ from typing import Annotated
 import typer
 
 from reportgen.errors import InputError
+from tests import ROOT
 from tests.bench import chart, growth, speed_page
-from tests.bench.clock import ROOT, Pair, Unavailable
+from tests.bench.clock import Pair, Unavailable
 from tests.bench.inputs import Inputs
 from tests.bench.rows import rows
 

@@ -9,7 +9,8 @@ import numpy as np
 
 from reportgen.data import npz, samples
 from reportgen.errors import InputError
-from tests.bench.clock import ROOT, run
+from tests import ROOT
+from tests.bench.clock import run
 
 PYTHON = sys.executable
 REPORTGEN = (PYTHON, "-m", "reportgen")

@@ -34,7 +34,7 @@ def opened(model: str, data: str) -> tuple[graph.Graph, list[reading.Reading], D
     with model_file.read(Path(model)) as file:
         drawn = graph.Graph(load.load(file))
     found = samples.load(data, test_only=True)
-    return drawn, reading.readings(drawn), found.seen_as(pixels.choose(found, "auto", model_rescales=False))
+    return drawn, reading.readings(drawn), found.seen_as(pixels.choose(found, "auto", wants=None))
 
 
 def passes(drawn: graph.Graph, readings: list[reading.Reading], dataset: Dataset, *, train: bool) -> Pair:

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from reportgen.record import record_file
 from reportgen.render.page import page
-from tests.bench.clock import ROOT, Pair, Unavailable, in_turn, run
+from tests import ROOT
+from tests.bench.clock import Pair, Unavailable, in_turn, run
 from tests.bench.inputs import BENCH, PYTHON, REPORTGEN, Inputs
 
 RIVALS = BENCH / "rivals"

@@ -154,7 +154,7 @@ class Work:
         return np.asarray(said * deviation + mean, np.float32)
 
     def median_image(self, found: Figures, units: Ints) -> Ints:
-        """Return for each of some units, (V,), the scored image whose mean squared error is the median one, see `Described`."""
+        """Return for each of some units, (V,), the scored image of median mean squared error, see `Described`."""
         scored = np.flatnonzero(~self.cut.choose)
         x, y = self.x[scored], self.y[scored][..., units]
         said = x @ found.chosen.matrix(x.shape[2])[:, units].astype(np.float32)

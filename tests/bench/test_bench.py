@@ -1,0 +1,50 @@
+"""What `make bench` writes into docs/speed.md; measuring itself is no test."""
+
+import pytest
+
+from tests import ROOT
+from tests.bench import speed_page
+from tests.bench.clock import Pair, Usage
+from tests.bench.growth import Growth
+
+PAGE = (ROOT / "docs" / "speed.md").read_text(encoding="utf-8")
+GROWTH = Growth("images", (10_000, 100_000), (Usage(8.0, 900_000_000), Usage(20.0, 990_000_000)))
+
+
+def row(ours: float, theirs: float, runs: int = 3, limit: float | None = None) -> speed_page.Result:
+    return speed_page.Result("a report", "by hand", Pair(ours, theirs, runs), limit)
+
+
+def test_a_row_says_what_both_take_and_how_they_compare() -> None:
+    found = speed_page.table([row(12.34, 8.0, limit=1.6), row(0.02, 16.0), row(70, 71, runs=1)]).splitlines()[2:]
+    assert found == [
+        "| a report | 12 s | by hand | 8.0 s | 1.54 times as long (limit 1.6) |",
+        "| a report | 0.02 s | by hand | 16 s | 800 times as fast |",
+        "| a report | 70 s | by hand | 71 s, once | as long |",
+    ]
+    assert [row(ours, 1, limit=1.6).exceeds for ours in (1.6, 1.7)] == [False, True]
+
+
+def test_a_row_without_its_rival_says_why() -> None:
+    found = speed_page.table([speed_page.Result("a report", "by hand", "no hand on this machine")])
+    assert found.endswith("| a report | n/a | by hand | n/a | n/a: no hand on this machine |")
+
+
+def test_growth_is_told_as_factors() -> None:
+    line = "| images x10: from 10,000 to 100,000 | 8.0 s to 20 s: x2.5 | 900 MB to 990 MB: x1.10 |"
+    assert speed_page.growth_table([GROWTH]).endswith(line)
+
+
+def test_only_what_stands_between_the_markers_is_replaced() -> None:
+    once = speed_page.replaced(PAGE, speed_page.generated([row(3, 2)], [GROWTH], "A machine."))
+    before, after = PAGE.split(speed_page.BEGIN)[0], PAGE.split(speed_page.END)[1]
+    assert once.startswith(before) and once.endswith(after)
+    assert "A machine.\n\n| what |" in once and f"]({speed_page.CHART})\n\n{speed_page.END}" in once
+    assert speed_page.replaced(once, "less") == f"{before}{speed_page.BEGIN}\n\nless\n\n{speed_page.END}{after}"
+    with pytest.raises(ValueError, match="needs the lines"):
+        speed_page.replaced("no markers", "anything")
+
+
+def test_the_page_shows_a_chart_that_there_is() -> None:
+    assert f"]({speed_page.CHART})" in PAGE
+    assert (ROOT / "docs" / speed_page.CHART).read_text(encoding="utf-8").rstrip().endswith("</svg>")

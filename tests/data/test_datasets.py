@@ -1,0 +1,64 @@
+"""Whole data sets: the article's MNIST and Fashion-MNIST where they are at hand, and Keras's download where not."""
+
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from reportgen.data import samples
+from tests.conftest import Run
+
+pytestmark = pytest.mark.tensorflow
+
+
+def test_a_download_that_fails_names_the_ways_without_a_network(run: Run, tmp_path: Path) -> None:
+    nowhere = "http://127.0.0.1:9"
+    done = run("report", "--data", "mnist", KERAS_HOME=str(tmp_path), https_proxy=nowhere, HTTPS_PROXY=nowhere)
+    assert done.returncode == 3
+    line = done.stderr.splitlines()[-1]
+    assert line.startswith("reportgen: error: Keras could not download mnist")
+    assert ".npz" in line and "IDX" in line
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "first", "count"),
+    [("mnist", "0", 10), ("fashion-mnist", "T-shirt/top", 10), ("cifar10", "airplane", 10), ("cifar100", "apple", 100)],
+)
+def test_the_data_sets_of_keras_come_with_their_class_names(
+    name: str, first: str, count: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Keras's own loader, which checks what it downloads, is replaced by one that hands over 60 images."""
+    from reportgen.runtime import keras
+
+    part = np.zeros((60, 28, 28), np.uint8), (np.arange(60) % 10).astype(np.uint8)
+    monkeypatch.setattr(getattr(keras.datasets, name.replace("-", "_")), "load_data", lambda: (part, part))
+    found = samples.load(name, test_only=False)
+    assert (found.name, len(found.class_names), found.class_names[0]) == (name, count, first)
+    assert found.train is not None and len(found.train) == 60
+
+
+def test_the_figures_of_the_article_on_the_whole_of_mnist(run: Run, tmp_path: Path) -> None:
+    data = os.environ.get("REPORTGEN_MNIST", "")
+    if not Path(data).is_file():
+        pytest.skip("set REPORTGEN_MNIST to a full mnist.npz; the training takes minutes")
+    done = run("report", "--data", Path(data).resolve(), "--out", tmp_path / "mnist")
+    assert done.returncode == 0, done.stderr
+    found = json.loads((tmp_path / "mnist" / "report.json").read_text())
+    assert found["evaluation"]["test"]["accuracy"] >= 0.985
+    train = found["evaluation"]["train"]["classes"]
+    assert [c["support"] for c in train] == [5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851, 5949]
+    assert min(min(c["precision"], c["recall"]) for c in train) >= 0.97
+
+
+def test_fashion_mnist_from_idx_files(run: Run, tmp_path: Path) -> None:
+    folder = Path("/usr/share/datasets/fashion-mnist")
+    if not folder.is_dir():
+        pytest.skip("Debian's package dataset-fashion-mnist is not installed")
+    done = run("report", "--data", folder, "--epochs", 1, "--formats", "html", "--out", tmp_path / "fashion")
+    assert done.returncode == 0, done.stderr
+    found = json.loads((tmp_path / "fashion" / "report.json").read_text())
+    assert (found["data"]["train_size"], found["data"]["test_size"]) == (60_000, 10_000)
+    assert found["evaluation"]["test"]["accuracy"] > 0.7

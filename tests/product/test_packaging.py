@@ -1,0 +1,54 @@
+"""What is installed is what was written: templates, digits and the typing marker are in the wheel."""
+
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from tests import ROOT
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    target = tmp_path_factory.mktemp("dist")
+    command = [sys.executable, "-m", "hatchling", "build", "--target", "wheel", "--directory", str(target)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return next(target.glob("*.whl"))
+
+
+def tracked(folder: str) -> set[str]:
+    if shutil.which("git") is None or not (ROOT / ".git").exists():
+        pytest.skip("not a Git checkout")
+    listed = subprocess.run(["git", "ls-files", folder], cwd=ROOT, capture_output=True, text=True, check=True)
+    return set(listed.stdout.split())
+
+
+def test_every_template_is_in_the_wheel(wheel: Path) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        packed = {name for name in archive.namelist() if name.startswith("reportgen/templates/")}
+    assert packed == {f"reportgen/{name}" for name in tracked("templates")}
+
+
+def test_every_file_of_the_package_is_in_the_wheel(wheel: Path) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        packed = set(archive.namelist())
+    assert tracked("reportgen") - packed == set()
+
+
+def test_an_installed_wheel_finds_its_templates_and_renders(wheel: Path, made_report: Path, tmp_path: Path) -> None:
+    """From a folder that is no checkout, so that nothing is found beside the package by chance."""
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(tmp_path / "site")
+    code = "import sys; sys.path.insert(0, sys.argv.pop(1)); from reportgen.cli.app import main; main()"
+    command = [sys.executable, "-c", code, str(tmp_path / "site"), "render", str(made_report), "--out"]
+    done = subprocess.run([*command, str(tmp_path / "out"), "--formats", "html"], cwd=tmp_path, capture_output=True)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "out" / "report.html").read_bytes() == (made_report / "report.html").read_bytes()
+    shutil.rmtree(tmp_path / "site" / "reportgen" / "templates")
+    done = subprocess.run([*command, str(tmp_path / "out")], cwd=tmp_path, capture_output=True)
+    assert done.returncode == 3, done.stderr
+    assert b"templates of reportgen are missing" in done.stderr

@@ -1,0 +1,142 @@
+"""The sentence below each chart and table: its numbers and names against the record, worked out another way."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from reportgen.record.evaluation import ClassScore, Confused, ReliabilityBin
+from reportgen.record.model import LayerRow
+from reportgen.record.pictures import ClassMap, Correlations
+from reportgen.render import words
+from reportgen.render.page import insights
+from tests.helpers.builders import make_history, make_kernels, make_record, make_scores, make_unit, make_verdict
+
+
+def plain(text: str) -> str:
+    return text.replace("\u00a0", " ")
+
+
+def test_the_layer_with_most_parameters_is_named_with_its_share() -> None:
+    said = plain(insights.summary(make_record().model))
+    assert said == "The layer with most of the 47 parameters is scores: 27, or 57.4 %."
+
+
+def test_a_model_without_parameters_says_so() -> None:
+    model = dataclasses.replace(
+        make_record().model, total_params=0, layers=[LayerRow("f", "Flatten", [None, 8], 0, False, None)]
+    )
+    assert insights.summary(model) == "No layer of this model has parameters."
+
+
+def test_the_best_epoch_is_told_with_its_loss() -> None:
+    assert insights.epochs(make_history()) == "Epoch 2 has the lowest validation loss, 0.7."
+    assert "No epoch can be called the best" in insights.epochs(make_history(best_epoch=None))
+    own = make_history(metrics={"loss": [1.1, 0.8, 0.5]}, best_epoch=3)
+    assert insights.epochs(own) == "Epoch 3 has the lowest loss, 0.5."
+
+
+def test_the_best_and_the_worst_class_are_named() -> None:
+    assert insights.scores(make_scores()) == "F1 is highest for star (1.000) and lowest for circle (0.667)."
+    same = [dataclasses.replace(score, f1=0.5) for score in make_scores().classes]
+    assert insights.scores(make_scores(classes=same)) == "Every class has the same F1, 0.500."
+    none = [dataclasses.replace(score, f1=None) for score in same]
+    assert insights.scores(make_scores(classes=none)) == "No class has an F1."
+
+
+def test_the_mistakes_by_class_are_told_by_their_shares() -> None:
+    assert plain(insights.classes(make_scores())) == (
+        "Most is missed of circle (50.0 % of its images); the answer square is wrong most often (33.3 % of the time)."
+    )
+    perfect = [ClassScore("a", 1.0, 1.0, 1.0, 3), ClassScore("b", 1.0, 1.0, 1.0, 3)]
+    assert insights.classes(make_scores(classes=perfect)) == "No image of any class is missed."
+    undefined = [ClassScore("a", None, None, None, 0)]
+    assert insights.classes(make_scores(classes=undefined)) == "No class has both images and answers."
+
+
+def test_the_matrix_is_summed_up() -> None:
+    assert insights.matrix(make_scores()) == (
+        "5 of 6 images lie on the diagonal, where the answer is right."
+        " The largest entry beside it: circle taken for square, 1 image."
+    )
+    assert "largest" not in insights.matrix(make_scores(most_confused=[]))
+
+
+def test_the_confusions_listed_are_a_share_of_all_mistakes() -> None:
+    assert plain(insights.confused(make_scores())) == "Together they are 1 of 1 mistake (100.0 %)."
+    scores = make_scores(
+        confusion=[[4, 3, 1], [0, 2, 0], [2, 0, 2]], correct=8, most_confused=[Confused("circle", "square", 3)]
+    )
+    assert plain(insights.confused(scores)) == "Together they are 3 of 6 mistakes (50.0 %)."
+
+
+@pytest.mark.parametrize(
+    ("confidence", "accuracy", "said"),
+    [(0.9, 0.7, "too sure of itself"), (0.6, 0.7, "more often right than it claims"), (0.701, 0.7, "the claims hold")],
+)
+def test_whether_the_claims_hold_is_told(confidence: float, accuracy: float, said: str) -> None:
+    bins = [ReliabilityBin(0, 0.5, 0, None, None), ReliabilityBin(0.5, 1, 10, confidence, accuracy)]
+    scores = make_scores(reliability=bins, accuracy=accuracy, ece=abs(confidence - accuracy))
+    sentence = plain(insights.reliability(scores))
+    assert said in sentence
+    for value in (confidence, accuracy, abs(confidence - accuracy)):
+        assert plain(words.percent(value)) in sentence
+
+
+def test_the_largest_weight_is_told_with_its_unit() -> None:
+    weights = np.zeros((3, 2, 3, 3))
+    weights[1, 0, 2, 2], weights[2, 1, 0, 0] = 0.5, -0.75
+    assert insights.kernels(make_kernels(weights)) == "The largest weight shown, 0.75, is unit 2's."
+
+
+def test_the_most_one_sided_unit_is_the_one_whose_answers_differ_most() -> None:
+    values = np.array([[1, 4, 0], [2, 1, 0], [np.nan, np.nan, np.nan]], np.float32)
+    said = insights.class_map(ClassMap("conv", 3, values), ["circle", "square", "star"])
+    assert said == "The most one-sided is unit 1: on average it answers 4 to circle and 1 to square."
+    nothing = ClassMap("conv", 2, np.zeros((3, 2), np.float32))
+    assert insights.class_map(nothing, ["a", "b", "c"]) == "No unit shown answers to any class."
+
+
+def test_the_pairs_most_and_least_alike_are_named_by_their_units() -> None:
+    generator = np.random.default_rng(3)
+    r = np.corrcoef(generator.standard_normal((6, 20))).astype(np.float32)
+    order = np.array([5, 0, 3, 1, 4, 2])
+    pairs = {tuple(sorted((int(order[a]), int(order[b])))): float(r[a, b]) for a in range(6) for b in range(a)}
+    (high, low) = max(pairs, key=pairs.__getitem__), min(pairs, key=pairs.__getitem__)
+    said = insights.correlations(Correlations("conv", 6, order, r))
+    assert f"Most alike are units {high[0]} and {high[1]} (r {pairs[high]:.2f})" in said
+    assert f"least alike units {low[0]} and {low[1]} (r {pairs[low]:.2f})".replace("-", "\u2212") in said
+    r[0, 1] = r[1, 0] = 0.9998
+    assert "(r 0.9998)" in insights.correlations(Correlations("conv", 6, order, r))
+    assert "one unit only" in insights.correlations(Correlations("conv", 1, np.array([0]), np.ones((1, 1), np.float32)))
+
+
+def test_the_states_of_a_layer_are_counted() -> None:
+    verdict = make_verdict("conv", 6, states={"dead": 2, "always-on": 1, "healthy": 3})
+    units = [make_unit(unit=n, removable=n == 4) for n in range(6)]
+    assert insights.units(verdict, units) == "Here: 2 dead, 1 always on, 3 healthy; 1 of them redundant."
+    assert insights.units(verdict, units[:3]) == "Here: 2 dead, 1 always on, 3 healthy."
+
+
+def test_the_time_of_a_report_is_summed_unless_the_clock_was_fixed() -> None:
+    provenance = make_record().provenance
+    assert plain(insights.provenance(provenance)) == "Up to the painting of this report, it took 13 s."
+    fixed = dataclasses.replace(provenance, seconds={"data": None})
+    assert "The clock was fixed" in insights.provenance(fixed)
+
+
+def test_the_verdict_counts_the_units_that_can_be_judged() -> None:
+    record = make_record()
+    assert words.verdict(record.layers, record.units) == (
+        "All of 2 units inside the model fire properly. 1 unit could be removed, because another one says the same."
+    )
+    layers = [make_verdict("conv", 9, states={"dead": 1, "weak": 2, "healthy": 6}), record.layers[1]]
+    assert words.verdict(layers, []) == (
+        "Of 9 units inside the model 6 fire properly, 1 is dead, 2 are weak. None says the same as another."
+    )
+    assert words.verdict(record.layers[1:], []) == "The model has no inner units that can be judged."
+
+
+def test_an_epoch_without_a_value_is_passed_over() -> None:
+    history = make_history(metrics={"loss": [None, 0.5, 0.25, None]})
+    assert insights.course(history, "loss") == "loss went from 0.5 to 0.25."
