@@ -247,9 +247,9 @@ def make_condition(found_in: str = "picture", said: str = "ink", **changes: Any)
     """Return a condition; one that was found in the picture has a feature for the lower edge, at 90 degrees."""
     features = [ConditionFeature(literal(said), "edge", 90, 1, 0.9)] if found_in == "picture" else []
     words = literal(said) if found_in in ("picture", "units below", "class") else None
-    made = Condition(
-        found_in, words, literal(f"Fires on {said}."), None, features, *[None] * 7, None, *[None] * 3, [], None, None
-    )
+    empty: dict[str, Any] = {one.name: None for one in dataclasses.fields(Condition)}
+    known = {"found_in": found_in, "text": words, "sentence": literal(f"Fires on {said}."), "features": features}
+    made = Condition(**empty | known | {"below": []})
     return replaced(made, changes, "text", "sentence", "reason")
 
 
