@@ -7,6 +7,8 @@ import pytest
 import reportgen
 from tests.conftest import Run
 
+pytestmark = pytest.mark.slow  # each starts a process
+
 
 def failed(run: Run, *arguments: object, code: int = 2, **extra: str) -> str:
     """Return the one line with which a call fails, after checking that it is one line and nothing more."""

@@ -77,6 +77,7 @@ def test_every_layer_of_the_architecture_is_described() -> None:
     ]
 
 
+@pytest.mark.slow
 def test_every_private_name_of_a_dependency_is_on_its_page() -> None:
     used = {name: path for path in SOURCES for name in private_names(path)}
     assert "_nodes_by_depth" in used and "keras.src.backend" in used and "weasyprint.urls" in used
@@ -86,6 +87,7 @@ def test_every_private_name_of_a_dependency_is_on_its_page() -> None:
     assert missing == {}
 
 
+@pytest.mark.slow
 def test_the_page_of_private_names_lists_none_that_is_gone() -> None:
     used = {name for path in SOURCES for name in private_names(path)}
     listed = set(re.findall(r"[`.](_[a-z]\w*|_[A-Z]{2}\w*)`", PRIVATE))

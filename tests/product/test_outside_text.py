@@ -302,10 +302,12 @@ def printed() -> Iterator[tuple[pdf.Pdf, str]]:
     ["long, without a blank", "long, of wide characters", "line breaks", "controls", "template", "markup", "address",
      "formula", "mathematics", "markdown", "encoded word", "header", "path", "style"],
 )  # fmt: skip
+@pytest.mark.slow
 def test_a_pdf_says_it(printed: tuple[pdf.Pdf, str], name: str) -> None:
     # how a reader of PDFs puts other scripts, marks and characters without a glyph into order is its own affair
     assert plain(shown(TEXTS[name])[:60]) in printed[1]
 
 
+@pytest.mark.slow
 def test_a_pdf_has_no_character_that_does_not_show(printed: tuple[pdf.Pdf, str]) -> None:
     assert not re.search("[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]", printed[1])

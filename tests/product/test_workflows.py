@@ -415,6 +415,7 @@ def _free_port() -> int:
         return port
 
 
+@pytest.mark.slow
 def test_two_nights_from_checkout_to_published_index(
     tmp_path: Path, checkout: Path, small: Path, posted: tuple[dict[str, str], list[bytes]]
 ) -> None:

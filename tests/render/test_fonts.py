@@ -13,6 +13,8 @@ from fontTools.ttLib import TTFont
 from reportgen.render import fonts
 from tests.helpers.browsing import CHROMIUM
 
+pytestmark = pytest.mark.slow  # fonts are cut down
+
 LATIN = ["sans-400.woff2", "sans-600.woff2", "mono-400.woff2"]
 MORE = ["sans-more-400.woff2", "sans-more-600.woff2"]
 JAPANESE = ["japanese-400.woff2", "japanese-600.woff2"]

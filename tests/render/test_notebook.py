@@ -24,6 +24,8 @@ from reportgen.result import Report
 from tests.helpers.browsing import CHROMIUM, opened
 from tests.helpers.builders import assert_one_line, make_finding, make_record
 
+pytestmark = pytest.mark.slow  # each paints pages of a whole report
+
 HOSTILE = "\"'><script>alert(1)</script><iframe src=//evil>&amp;{{ 7*7 }}\x1b[31m\u202e"
 Made = Callable[..., Report]
 

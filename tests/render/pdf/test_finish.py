@@ -19,6 +19,8 @@ from reportgen.render import fonts
 from reportgen.render.pdf import pdf
 from tests.helpers.builders import assert_one_line
 
+pytestmark = pytest.mark.slow  # WeasyPrint takes seconds to load, and one to set a page
+
 EMOJI, PRIVATE = "\U0001f9ff", "\ue000"  # no font of a usual machine has the second
 
 

@@ -24,6 +24,8 @@ from reportgen.render.page import page
 from reportgen.render.pdf import pdf
 from tests.helpers.builders import NAMES, assert_one_line, make_record, make_scores
 
+pytestmark = pytest.mark.slow  # WeasyPrint takes seconds to load, and one to set a page
+
 RARE = "\U00012f90"  # Cypro-Minoan: printable, and in no font that a machine comes with
 
 

@@ -16,6 +16,8 @@ from reportgen.render.pdf import pdf
 from reportgen.render.pdf.printer import Printer
 from tests.helpers.builders import assert_one_line, make_record
 
+pytestmark = pytest.mark.slow  # WeasyPrint takes seconds to load, and one to set a page
+
 
 @pytest.fixture(scope="module", autouse=True)
 def _pango() -> None:

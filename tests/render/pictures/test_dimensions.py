@@ -476,6 +476,7 @@ def test_volumes_of_any_size_give_a_page(depth: int, side: int, channels: int) -
 
 
 @pytest.mark.slow
+@pytest.mark.slow
 @pytest.mark.parametrize("record", [series_record(60, 3), volume_record()], ids=["series", "volume"])
 def test_the_paper_of_series_and_volumes_is_as_well_made(record: Record) -> None:
     assert_well_made(made(record).content)
