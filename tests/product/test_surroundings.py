@@ -20,6 +20,8 @@ from tests.conftest import clean_environment
 from tests.helpers.builders import make_record
 from tests.helpers.killed import beside, held
 
+pytestmark = pytest.mark.slow  # each starts a process
+
 PLAIN = {"PYTHONUNBUFFERED": "", "PYTHONPATH": str(ROOT)}
 ODD = PLAIN | {
     "HOME": "/nonexistent",
