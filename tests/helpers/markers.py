@@ -49,4 +49,4 @@ def keep_out(markers: Sequence[str]) -> None:
 def is_whole_file(path: Path, markers: Sequence[str]) -> bool:
     """Return whether all tests of a file have one of `markers`, so that it need not be imported."""
     marked = "|".join(markers)
-    return bool(markers) and bool(re.search(rf"(?m)^pytestmark = pytest\.mark\.({marked})\\b", path.read_text("utf-8")))
+    return bool(markers) and bool(re.search(rf"(?m)^pytestmark = pytest\.mark\.({marked})\b", path.read_text("utf-8")))
