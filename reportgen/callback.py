@@ -53,7 +53,7 @@ class ReportCallback(keras.callbacks.Callback):  # type: ignore[misc]  # keras s
         callback.report.save("digits.html")
         callback.report  # as the last line of a cell it shows itself
 
-    data: as for `reportgen.report`; a test part is enough. It is needed, because Keras shows a callback none of the
+    data: as for `reportgen.report`; a test split is enough. It is needed, because Keras shows a callback none of the
         images that `fit` was given, and it is images as they are stored: `pixels` says how they reach the model. With
         the default, integers are divided to 0-1 and floats are left as they are, so give what was given to `fit`, or
         the integers that it was made from.

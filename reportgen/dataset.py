@@ -193,7 +193,7 @@ class Dataset:
 
     @property
     def parts(self) -> dict[str, Part]:
-        """The parts that there are, the test part first: images are numbered through in this order."""
+        """The parts that there are, the test split first: images are numbered through in this order."""
         return {"test": self.test} | ({"train": self.train} if self.train is not None else {})
 
     def seen_as(self, pixels: Pixels) -> "Dataset":

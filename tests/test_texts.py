@@ -25,7 +25,7 @@ TURNED = {
     "{some} of {images} in {layer}": "{layer}: {images}/{some}",
     "{n} images": "{n}mai",
     "{n} images of {part}": "{part} {n}mai",
-    "the test part": "tesuto",
+    "the test split": "tesuto",
     ", ": "/",
 }
 
@@ -111,7 +111,7 @@ def test_a_place_that_nothing_fills_is_an_error() -> None:
 
 def test_another_language_has_its_own_order_forms_and_separators() -> None:
     assert make_nested().said(Turned()) == "conv/dense: 1mai/12"
-    counted = ntext(12345, "{n} image of {part}", "{n} images of {part}", part=text("the test part"))
+    counted = ntext(12345, "{n} image of {part}", "{n} images of {part}", part=text("the test split"))
     assert counted.said(Turned()) == "tesuto 12,345mai"
 
 
@@ -120,8 +120,8 @@ def test_a_message_without_a_translation_stays_english() -> None:
 
 
 def test_a_literal_is_never_translated() -> None:
-    assert literal("the test part").said(Turned()) == "the test part"
-    assert text("{a}", a="the test part").said(Turned()) == "the test part"
+    assert literal("the test split").said(Turned()) == "the test split"
+    assert text("{a}", a="the test split").said(Turned()) == "the test split"
 
 
 def test_a_translation_with_a_place_that_nothing_fills_is_an_error() -> None:

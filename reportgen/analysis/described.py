@@ -1,4 +1,7 @@
-"""Under which condition each unit fires: some images once more through the model, and every layer in words."""
+"""Under which condition each unit fires: some images once more through the model, and every layer in words.
+
+Longer than most modules: which words a layer can have depends on its kind and on what was kept of it together.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace

@@ -73,7 +73,7 @@ def prove(
     engine: Engine, looked: Looked, judged: Sequence[Unit], dataset: Dataset, right: NDArray[np.bool_],
     *, batch: int, progress: Progress,
 ) -> Proof:  # fmt: skip
-    """Return the accuracy on the test part without the dead units, without the removable ones, and without either.
+    """Return the accuracy on the test split without the dead units, without the removable ones, and without either.
 
     A dead unit is held at its mean. A removable one is replaced by the least-squares line through the unit of its
     group that stays: to hold it at its mean would take away what the others of its group say, too, where each has a

@@ -8,7 +8,7 @@ from reportgen.i18n import Text, joined, literal, ntext, text
 LISTED = 10
 """How many things a sentence lists before it says how many more there are."""
 
-PARTS = {"train": text("training part"), "test": text("test part")}
+PARTS = {"train": text("training split"), "test": text("test split")}
 """What the parts of a data set are called, in their order."""
 
 LEVEL = "95 %"

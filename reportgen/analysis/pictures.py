@@ -33,7 +33,7 @@ CARDS = 160
 def collect(
     graph: Graph, readings: Sequence[Reading], dataset: Dataset, predictions: Predictions, *, examples: int
 ) -> Pictures:
-    """Return the arrays that need the model. predictions: of the test part; examples: how many test images.
+    """Return the arrays that need the model. predictions: of the test split; examples: how many test images.
 
     A layer whose outputs have more than three axes besides that of its units has none.
     """

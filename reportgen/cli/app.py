@@ -121,7 +121,7 @@ for command in (batch.batch, compare.compare, check.check, index.index, email.em
 def main() -> NoReturn:
     """Run the command that the shell asked for, and end this process with its exit code.
 
-    Everything is written and closed by then, and TensorFlow would take a second to take itself apart.
+    Everything is written and closed by then, and tearing TensorFlow down would take a second.
     """
     code = run()
     with suppress(OSError):  # nobody reads it any longer

@@ -35,13 +35,18 @@ def values(given: dict[str, Any]) -> dict[str, Any]:
     return given | ({"formats": listed(given["formats"])} if "formats" in given else {})
 
 
+def amount(given: str) -> int | float:
+    """Return "3" as so many and "0.03" as a share."""
+    return int(given) if given.isdecimal() else number(given)
+
+
 def _flag(one: "Field[Any]", kind: type) -> inspect.Parameter:
     """Return an option as a parameter that typer makes a flag from."""
     about, default = one.metadata, None if one.default is MISSING else one.default
     hint = get_type_hints(kind)[one.name]
     kinds = set(get_args(hint) or [hint])
     shape = _shape(kinds)
-    parser = {int: whole, float: number}.get(shape)
+    parser = amount if {int, float} <= kinds else {int: whole, float: number}.get(shape)
     names = (f"--{one.name.replace('_', '-')}",) if shape is bool else ()
     help_ = {"help": about["says"], "metavar": about["metavar"], "parser": parser}
     flag = typer.Option(*names, **help_, show_default=about["shown"] or True)

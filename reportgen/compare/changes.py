@@ -1,4 +1,7 @@
-"""What changed between two reports. What makes them not comparable is said first."""
+"""What changed between two reports. What makes them not comparable is said first.
+
+Longer than most modules: a caveat for each thing that can differ, in one place so that none is missed.
+"""
 
 import math
 import shlex
@@ -121,7 +124,7 @@ def _data_caveats(old: Record, new: Record) -> Iterator[Text]:
         )
     if old.data.test_size != new.data.test_size:
         yield text(
-            "The test part had {before} images and has {after} now.",
+            "The test split had {before} images and has {after} now.",
             before=f"{old.data.test_size:,}",
             after=f"{new.data.test_size:,}",
         )
@@ -131,7 +134,7 @@ def _data_caveats(old: Record, new: Record) -> Iterator[Text]:
     if added := [label for label in labels[1] if label not in set(labels[0])]:
         yield ntext(len(added), "{n} class is new: {names}.", "{n} classes are new: {names}.", names=_listed(added))
     if old.data.looked_at != new.data.looked_at:
-        yield text("The units were judged on the images of other parts of the data.")
+        yield text("The units were judged on the images of other splits of the data.")
 
 
 def _flags(command: str) -> dict[str, str]:

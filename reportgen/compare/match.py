@@ -44,7 +44,7 @@ class Matcher:
     """Matches the units of two records' layers.
 
     By number where the weights descend from the same start: one model file; the same seed, layers and versions of
-    TensorFlow and Keras, both trained here; or most units answer most like the one of their number. Otherwise by
+    TensorFlow and Keras, both trained here; or most units respond most like the one of their number. Otherwise by
     correlation. Units of the output belong to classes and are matched by those.
     """
 
@@ -69,8 +69,8 @@ class Matcher:
         if before.units == after.units and r.same_numbers(threshold):
             says = ntext(
                 r.images,
-                "On the {n} image that both answered, most units answer most like the one of the same number.",
-                "On {n} images that both answered, most units answer most like the one of the same number.",
+                "On the {n} image that both were run on, most units respond most like the one of the same number.",
+                "On {n} images that both were run on, most units respond most like the one of the same number.",
             )
             return self._by_index(before, after, r, says)
         return self._by_correlation(before, after, r, threshold)
@@ -102,7 +102,7 @@ class Matcher:
         return _matched(before, after, None, reason, [], None)
 
 
-_NOTHING_VARIES = text("In one of the two models no unit of the layer answers differently to different images.")
+_NOTHING_VARIES = text("In one of the two models no unit of the layer responds differently to different images.")
 
 
 def _kinship(old: Record, new: Record) -> Text | None:
@@ -150,14 +150,14 @@ class _Shared:
 
 def _why_not_shared(old: Record, new: Record) -> Text:
     if old.provenance.data_sha256 != new.provenance.data_sha256:
-        return text("The data differ, so there are no images that both models answered.")
+        return text("The data differ, so there are no images that both models were run on.")
     if old.data.looked_at[:1] != new.data.looked_at[:1]:
-        return text("Units were judged on different parts of the data, so there are no images that both answered.")
+        return text("Units were judged on different splits of the data, so there are no images that both were run on.")
     if old.pictures.answers is None or new.pictures.answers is None:
         return text("A report by an earlier version of reportgen holds no responses to compare.")
     if not (old.pictures.answers.responses and new.pictures.answers.responses):
         return text("A model of so many units has no responses kept to compare.")
-    return text("There are too few images that both models answered.")
+    return text("There are too few images that both models were run on.")
 
 
 class _Alike:

@@ -1,4 +1,7 @@
-"""Archives of pictures in folders of classes, zip and tar files; nothing in them becomes a file of its name."""
+"""Archives of pictures in folders of classes, zip and tar files; nothing in them becomes a file of its name.
+
+Longer than most modules: zip and tar share every bound, and each bound is told in its own line.
+"""
 
 import bz2
 import gzip

@@ -53,7 +53,7 @@ def role(key: str) -> tuple[Role, split_names.Kind | None] | None:
 def take(keys: Iterable[str], where: str) -> Taken:
     """Return which arrays are taken of those with these names, in whatever case they are spelt.
 
-    What is called as in KEYS goes before other names; parts go before a single one; of a validation part see
+    What is called as in KEYS goes before other names; parts go before a single one; of a validation split see
     `parts.choose`. where: how an error names them. Raises InputError where two arrays may be meant.
     """
     found: dict[tuple[Role, split_names.Kind | None], list[str]] = {}

@@ -66,7 +66,7 @@ def load(
         "train" and "test", each a pair of arrays, a tf.data.Dataset or a keras.utils.PyDataset, and optionally
         class_names; what "test" would have, alone; or a pair of pairs, as keras.datasets give it. Images are (N, F),
         (N, H, W), (N, H, W, C) or (N, D, H, W, C); labels are integers, text or one-hot rows.
-    test_only: whether a test part alone will do (nothing is trained). size: (height, width) that pictures are brought
+    test_only: whether a test split alone will do (nothing is trained). size: (height, width) that pictures are brought
         to.
     class_names: all classes in the model's order, as data.names.given takes them; they go before those in the data.
     validation_split: the share, above 0 and below 1, of data in one part that is set aside at random for testing.
@@ -157,7 +157,7 @@ def _array(value: Any, what: str) -> Array:
 
 
 def _in_parts(found: Source, asked: _Asked) -> Source:
-    """Return the source with a test part, or with one single part that is to be split.
+    """Return the source with a test split, or with one single part that is to be split.
 
     Raises InputError where a part is missing, and where there are two of what is to be split.
     """
@@ -189,7 +189,7 @@ def _missing(
     found: Source, missing: Sequence[str], needed: Sequence[str], asked: _Asked, *, is_one_part: bool
 ) -> InputError:
     hint = f", or {_SPLIT_IT}" if is_one_part else ""
-    enough = "test is enough" if found.form == "folders" else "a test part is enough"
+    enough = "test is enough" if found.form == "folders" else "a test split is enough"
     hint += "" if asked.test_only else f", or give --model to report on a trained one (then {enough})"
     if found.form == "arrays":
         keys_of = [f"{letter}_{part}" for part in needed for letter in "xy"]

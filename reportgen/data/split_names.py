@@ -57,7 +57,7 @@ def plain(name: str) -> str:
 def choose(found: Iterable[tuple[Kind | None, str]], where: str) -> Chosen:
     """Return what the parts are called. found: each name with the part that it stands for, None for a single one.
 
-    A validation part is the test part where there is none, and is left out where there is one.
+    A validation split is the test split where there is none, and is left out where there is one.
     where: how an error names where they lie. Raises InputError where two names stand for one part.
     """
     by_kind: dict[Kind | None, str] = {}
@@ -70,10 +70,10 @@ def choose(found: Iterable[tuple[Kind | None, str]], where: str) -> Chosen:
     said: list[Text] = []
     if (val := by_kind.get("val")) is not None:
         if "test" in names:
-            said.append(text("The validation part {name} was left out, as there is a test part.", name=val))
+            said.append(text("The validation split {name} was left out, as there is a test split.", name=val))
         else:
             names["test"] = val
-            said.append(text("The validation part {name} was taken for the test part, as there is none.", name=val))
+            said.append(text("The validation split {name} was taken for the test split, as there is none.", name=val))
     if not names and None in by_kind:
         names[""] = by_kind[None]
     return Chosen(names, tuple(said))

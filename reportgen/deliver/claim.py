@@ -1,4 +1,4 @@
-"""One writer at a time: a lock beside what is written, and away with what writers that were killed left there.
+"""One writer at a time: a lock beside what is written; leftovers of killed writers are removed.
 
 All that a writer puts beside its target has a name by the same pattern, hidden and with eight random characters at
 its end. Who holds the lock is the only writer, so whatever else has such a name is of one that ended before its time.

@@ -56,7 +56,7 @@ def check(target: Path) -> None:
 def claim(target: Path, say: Callable[[str], None] | None = None) -> Iterator[Place]:
     """Yield `target` as a place that this run alone writes to. Waits for another run, and says so; raises as `check`.
 
-    Away with what killed runs left beside it.
+    What killed runs left beside it is removed.
     """
     with contextlib.ExitStack() as stack:
         with _writing(target):

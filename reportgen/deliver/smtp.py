@@ -1,4 +1,7 @@
-"""A mail to the world: handed to one server over TLS, tried again for a bounded time, and to nobody twice."""
+"""A mail to the world: handed to one server over TLS, tried again for a bounded time, and to nobody twice.
+
+Longer than most modules: one conversation with a server, whose states would be torn apart elsewhere.
+"""
 
 import base64
 import contextlib

@@ -33,7 +33,7 @@ def fit(
 ) -> History:
     """Train `model` in place until the validation loss stops falling, and return what happened.
 
-    The test part is the validation part, as in the article. patience: epochs without a lower validation loss
+    The test split is the validation split, as in the article. patience: epochs without a lower validation loss
     that are forgiven. count: called with the number of epochs that are done, 0 before the first; its time is not the
     epoch's. The weights are those of the last epoch.
     """

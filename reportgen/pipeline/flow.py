@@ -35,7 +35,7 @@ def report(call: Call) -> Report:
     model: a .keras or .h5 file, a live Keras model, subclassed ones too, or None to train the built-in network.
     data: "sample", "mnist", "fashion-mnist", "cifar10", "cifar100", a path, or a mapping with x_train, y_train,
         x_test, y_test, or with train and test, each a pair (x, y), a tf.data.Dataset or a keras.utils.PyDataset; or
-        one of these as the test part alone; or ((x_train, y_train), (x_test, y_test)). Images are (N, F), (N, H, W),
+        one of these as the test split alone; or ((x_train, y_train), (x_test, y_test)). Images are (N, F), (N, H, W),
         (N, H, W, C) or (N, D, H, W, C), labels (N,) integers or text or (N, K) one-hot.
     history: what `fit` returned, or its dict of lists; by default the live model's own, or a file's beside the model.
     finding_thresholds: from where on something is a finding, a FindingThresholds.

@@ -42,7 +42,7 @@ class AccuracyChange:
 
 @dataclass(frozen=True)
 class ClassChange:
-    """A class in the test part before and after; None where there is no such class."""
+    """A class in the test split before and after; None where there is no such class."""
 
     label: str
     before: ClassScore | None

@@ -7,6 +7,7 @@ from typing import Any
 
 from reportgen.errors import InputError
 from reportgen.i18n import Text
+from reportgen.keywords import option
 
 TABLE = "tool.reportgen.check"
 """Where the limits stand in a pyproject.toml."""
@@ -29,7 +30,7 @@ _EXPECTED = {
 
 @dataclass(frozen=True)
 class Limits:
-    """The least and the most that is allowed, all about the test part; None is not checked.
+    """The least and the most that is allowed, all about the test split; None is not checked.
 
     min_recall: of every class. max_loss: in nats. max_dead, max_redundant: an int counts units, a float is a share of
     the units inside the model. min_described: the share of units with a condition in words among those that can have
@@ -37,15 +38,19 @@ class Limits:
     mildest severity of a finding that is not allowed, one of SEVERITIES.
     """
 
-    min_accuracy: float | None = None
-    min_recall: float | None = None
-    max_loss: float | None = None
-    max_ece: float | None = None
-    max_dead: int | float | None = None
-    max_redundant: int | float | None = None
-    max_drop: float | None = None
-    fail_on: str | None = None
-    min_described: float | None = None
+    min_accuracy: float | None = option(None, "The test accuracy to reach.", metavar="S")
+    min_recall: float | None = option(None, "The recall that every class has to reach.", metavar="S")
+    max_loss: float | None = option(None, "The highest test loss allowed, in nats.", metavar="X")
+    max_ece: float | None = option(None, "The highest calibration error allowed.", metavar="S")
+    max_dead: int | float | None = option(None, "Dead units allowed: a number, or a share as 0.05.", metavar="N|S")
+    max_redundant: int | float | None = option(None, "Redundant units allowed, likewise.", metavar="N|S")
+    max_drop: float | None = option(
+        None, "How far test accuracy may be below --baseline: 0.01 is a point.", metavar="S"
+    )
+    fail_on: str | None = option(None, "Allow no finding of this severity: error or warning.", metavar="SEVERITY")
+    min_described: float | None = option(
+        None, "The share of units that must have a condition in words, of those that can.", metavar="S"
+    )
 
     def named(self) -> dict[str, Any]:
         """Return the limits that are set, under the names of their flags: "min-accuracy"."""

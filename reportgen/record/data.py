@@ -40,7 +40,7 @@ class SplitFacts:
 class DataFacts:
     """The data set in figures.
 
-    train_size: None where there is no training part. input_shape: of one image, (*space, C): (L, C) is a series,
+    train_size: None where there is no training split. input_shape: of one image, (*space, C): (L, C) is a series,
     (H, W, C) a picture, (D, H, W, C) a volume. pixels: a sentence. looked_at: the parts whose images the units were
     judged on. skipped: files that could not be read, by part. split: None where the data has its parts itself.
     """

@@ -68,7 +68,7 @@ class Scores:
 
 @dataclass(frozen=True)
 class Ablated:
-    """Accuracy on the test part without some units. interval: of the difference to that with them, paired, 95 %."""
+    """Accuracy on the test split without some units. interval: of the difference to that with them, paired, 95 %."""
 
     units: int
     accuracy_after: float
@@ -77,7 +77,7 @@ class Ablated:
 
 @dataclass(frozen=True)
 class Proof:
-    """Accuracy on the test part, before and after all units called dead or removable were taken out of the model.
+    """Accuracy on the test split, before and after all units called dead or removable were taken out of the model.
 
     A dead unit is held at its mean, a removable one replaced by the least-squares line through the unit of its group
     that stays. interval: of the difference after - before, paired, 95 %. dead, redundant: the same without the dead

@@ -23,10 +23,10 @@ KINDS = {
     # figures of the report that mislead
     "pixel-range": Kind("warning", text("the model expects its pixels in another range than they reach it")),
     "proof-failed": Kind("warning", text("accuracy falls without the units called dead or removable")),
-    "test-in-train": Kind("warning", text("test images are exactly in the training part")),
+    "test-in-train": Kind("warning", text("test images are exactly in the training split")),
     "conflicting-labels": Kind("warning", text("equal images have different labels")),
     "skipped-files": Kind("warning", text("files hold no picture that can be read")),
-    "class-without-images": Kind("warning", text("a part has no image of a class")),
+    "class-without-images": Kind("warning", text("a split has no image of a class")),
     # what is missing from the report
     "no-pdf": Kind("warning", text("the PDF could not be made")),
     "not-drawn": Kind("warning", text("a picture, a chart or a section could not be drawn")),
@@ -36,7 +36,7 @@ KINDS = {
     "overfitting": Kind("warning", text("validation loss rose while training loss fell")),
     "train-test-gap": Kind("warning", text("training accuracy is well above test accuracy")),
     "weakest-class": Kind("warning", text("a class is recognised clearly less often than the others")),
-    "poor-calibration": Kind("warning", text("probabilities do not match how often answers are right")),
+    "poor-calibration": Kind("warning", text("probabilities do not match how often predictions are right")),
     "class-imbalance": Kind("warning", text("the largest class has many times the images of the smallest")),
     # units that do no work
     "died-at-once": Kind("warning", text("many units of a layer died in one epoch")),
@@ -51,7 +51,7 @@ KINDS = {
     "confident-mistakes": Kind("notice", text("the model is wrong and very sure; the labels may be wrong")),
     "history-unreadable": Kind("notice", text("a file beside the model is no history that can be read")),
     "constant-images": Kind("notice", text("images show one colour only")),
-    "repeated-images": Kind("notice", text("images occur more than once in a part")),
+    "repeated-images": Kind("notice", text("images occur more than once in a split")),
     "few-images": Kind("notice", text("too few images to be sure which units are redundant")),
     "always-on-units": Kind("notice", text("units nearly always fire, so their activation does nothing")),
     "always-negative-units": Kind("notice", text("units stay on the negative side of their activation")),

@@ -34,7 +34,7 @@ class Unreadable(Exception):
 class Headline:
     """What one report.json says, in brief.
 
-    made_at: ISO 8601 in UTC, to the second, so that later is greater. accuracy: of the test part, of `images` test
+    made_at: ISO 8601 in UTC, to the second, so that later is greater. accuracy: of the test split, of `images` test
     images. units: inside the model, as far as they were judged; dead and redundant are some of them. worst: code and
     severity of the gravest finding with its sentence in English. lang: of the report's pages.
     """

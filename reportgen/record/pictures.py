@@ -144,7 +144,7 @@ class Seen:
 class Pictures:
     """The arrays of a run: what pictures are painted from, and `answers`, what a later run is compared with.
 
-    worst: (M, *space, C), images of the test part's mistakes. answers: None in a folder from before there were any.
+    worst: (M, *space, C), images of the test split's mistakes. answers: None in a folder from before there were any.
     seen: of layers of maps whose units were described in words.
     """
 

@@ -46,7 +46,7 @@ class Preferred:
 class TopImage:
     """An image that makes a unit fire.
 
-    index: its number among the images looked at, the test part's first. plane, row, column: of the maximum in the
+    index: its number among the images looked at, the test split's first. plane, row, column: of the maximum in the
     unit's output, None for a neuron; of a series there is a column alone, and only a volume has planes.
     patch: where the values lie that the maximum can see, clipped to the image: first all starts, then all ends
     (exclusive), [top, left, bottom, right] for a picture; None where that is the whole image.

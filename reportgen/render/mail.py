@@ -100,7 +100,7 @@ def _environment(lang: str) -> jinja2.Environment:
 def _test(record: Record) -> Scores:
     found = record.evaluation.get("test")
     if found is None:
-        raise InputError("the report has no figures of a test part", "give a folder that `reportgen report` wrote")
+        raise InputError("the report has no figures of a test split", "give a folder that `reportgen report` wrote")
     return found
 
 

@@ -40,7 +40,7 @@ STATES = {
 
 SEVERITIES = {"error": text("Error."), "warning": text("Warning."), "notice": text("Notice.")}
 
-PARTS = {"train": text("training part"), "test": text("test part")}
+PARTS = {"train": text("training split"), "test": text("test split")}
 
 STAGES = {
     "data": text("reading the data"),
@@ -96,7 +96,7 @@ def stage(value: str) -> Text:
 
 
 def parts(values: Sequence[str]) -> Text:
-    """["train", "test"] -> "training part and test part"."""
+    """["train", "test"] -> "training split and test split"."""
     return joined(" and ", [PARTS[value] for value in values])
 
 

@@ -35,7 +35,7 @@ class Inputs:
 
     @cached_property
     def counts(self) -> tuple[int, int]:
-        """How many images the data has in both parts, and how many in the test part. Raises InputError."""
+        """How many images the data has in both parts, and how many in the test split. Raises InputError."""
         arrays, _ = npz.read(self.data)
         if missing := {"x_train", "y_train", "x_test", "y_test"} - arrays.keys():
             raise InputError(f"{self.data} lacks {min(missing)}", "give MNIST, as Keras has it in mnist.npz")

@@ -40,7 +40,7 @@ def opened(model: str, data: str) -> tuple[graph.Graph, list[reading.Reading], D
 def passes(drawn: graph.Graph, readings: list[reading.Reading], dataset: Dataset, *, train: bool) -> Pair:
     """Time the pass against model.predict on the same images and batches; both compile their graph anew in each run.
 
-    train: send the training part through, too; it is answered, but not looked at, as the command does by default.
+    train: send the training split through, too; it is answered, but not looked at, as the command does by default.
     """
     parts = {"test": dataset.test}
     if train and dataset.train is not None:

@@ -281,12 +281,12 @@ def test_settings_are_asked_for_before_anything_else(call: Call, tmp_path: Path)
         ("empty pdf", ["report.pdf is no PDF", "`reportgen render"]),
         ("torn json", ["report.json is no JSON"]),
         ("strange date", ["'yesterday' as made_at"]),
-        ("no test part", ["report.json lacks evaluation.test"]),
+        ("no test split", ["report.json lacks evaluation.test"]),
     ],
 )
 def test_a_folder_that_cannot_be_sent(call: Call, tmp_path: Path, broken: str, parts: list[str]) -> None:
     record = make_record(
-        **{"strange date": {"made_at": "yesterday"}, "no test part": {"evaluation": {}}}.get(broken, {})
+        **{"strange date": {"made_at": "yesterday"}, "no test split": {"evaluation": {}}}.get(broken, {})
     )
     pdf = {"no pdf": None, "empty pdf": b""}.get(broken, PDF)
     folder = write_report(tmp_path / "shapes", record, pdf)

@@ -45,7 +45,7 @@ def saved(folder: Path, **changes: Any) -> Path:
 
 
 def scored(**changes: Any) -> Record:
-    """Return a record whose scores on the test part have `changes`."""
+    """Return a record whose scores on the test split have `changes`."""
     return make_record(evaluation={"train": None, "test": make_scores(**changes)})
 
 

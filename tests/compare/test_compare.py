@@ -71,7 +71,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Runs:
 
     data = samples.load("sample", test_only=False)
     assert data.train is not None
-    # every fourth image has every class and makes a test part of IMAGES
+    # every fourth image has every class and makes a test split of IMAGES
     arrays = {
         **{"x_train": data.train.images[::4], "y_train": data.train.labels[::4]},
         **{"x_test": data.test.images[::4], "y_test": data.test.labels[::4]},
@@ -269,13 +269,13 @@ def test_a_record_has_not_changed_since_itself() -> None:
 
 OTHERS: dict[str, tuple[Callable[[Record], Record], str]] = {
     "data": (lambda r: of_run(r, data_sha256="f" * 64), "The data differ: shapes (SHA-256 dddddddddddd) before"),
-    "test part": (
+    "test split": (
         lambda r: dataclasses.replace(r, data=dataclasses.replace(r.data, test_size=7)),
         "had 6 images and has 7 now",
     ),
     "parts": (
         lambda r: dataclasses.replace(r, data=dataclasses.replace(r.data, looked_at=["train"])),
-        "other parts of the data",
+        "other splits of the data",
     ),
     "seed": (lambda r: of_run(r, seed=7), "The seeds differ, 0 before and 7 now"),
     "layers": (lambda r: of_model(r, layers=r.model.layers[:-1]), "not built alike"),
@@ -343,7 +343,7 @@ def test_figures_stand_side_by_side_with_exact_counts() -> None:
 
 def test_numbers_of_right_answers_of_different_test_parts_have_no_difference() -> None:
     larger = dataclasses.replace(make_record(), data=dataclasses.replace(make_record().data, test_size=60))
-    assert re.search(r"Right answers +5 of 6 +5 of 60 +n/a", shown(make_record(), larger))
+    assert re.search(r"Right predictions +5 of 6 +5 of 60 +n/a", shown(make_record(), larger))
 
 
 def test_units_in_all_count_those_inside_the_model_only() -> None:
@@ -592,7 +592,7 @@ APART: dict[str, tuple[Callable[[Record], Record], str]] = {
     "other data": (lambda r: of_run(r, data_sha256="f" * 64), "The data differ"),
     "other parts": (
         lambda r: dataclasses.replace(r, data=dataclasses.replace(r.data, looked_at=["train"])),
-        "different parts of the data",
+        "different splits of the data",
     ),
     "an earlier version": (lambda r: dataclasses.replace(r, pictures=make_pictures()), "earlier version"),
     "too many units": (

@@ -88,7 +88,7 @@ def test_an_archive_of_parts_is_read_as_its_folder_is(
     found = load(packed({f"{around}{name}": content for name, content in members.items()}))
     folder = load(unpacked(tmp_path / "folder", members))
     assert (found.sha256, sizes(found)) == (folder.sha256, (20, 20))
-    assert found.prepared == folder.prepared == "The validation part val was left out, as there is a test part."
+    assert found.prepared == folder.prepared == "The validation split val was left out, as there is a test split."
 
 
 def test_a_class_may_be_called_valid_in_an_archive_too(tmp_path: Path) -> None:

@@ -152,7 +152,7 @@ def test_big_endian_batches_are_the_same_data() -> None:
     ],
 )
 def test_what_yields_no_batches_of_images_and_labels_is_refused(given: Any, said: str) -> None:
-    assert_one_line(refused(given), "test part", said)
+    assert_one_line(refused(given), "test split", said)
 
 
 def test_images_in_batches_are_checked_as_others_are() -> None:

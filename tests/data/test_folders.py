@@ -62,7 +62,7 @@ def put(root: Path, *names: str, content: bytes | None = None) -> None:
 
 
 def one_part(root: Path, *contents: bytes) -> Path:
-    """Return a data set whose test part has these files as pictures of one class."""
+    """Return a data set whose test split has these files as pictures of one class."""
     for number, content in enumerate(contents):
         put(root, f"test/a/{number:02}", content=content)
     return root

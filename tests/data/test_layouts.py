@@ -202,11 +202,11 @@ def test_a_validation_part_is_the_test_part_where_there_is_none(tmp_path: Path) 
     put(tmp_path, "train/a/1.png", "train/b/1.png", "Val/a/1.png")
     found = load(tmp_path)
     assert sizes(found) == (2, 1)
-    assert found.prepared == "The validation part Val was taken for the test part, as there is none."
+    assert found.prepared == "The validation split Val was taken for the test split, as there is none."
     put(tmp_path, "testing/a/1.png", "testing/a/2.png", "testing/b/1.png")
     found = load(tmp_path)
     assert sizes(found) == (2, 3)
-    assert found.prepared == "The validation part Val was left out, as there is a test part."
+    assert found.prepared == "The validation split Val was left out, as there is a test split."
 
 
 def test_a_validation_part_alone_is_the_test_part(tmp_path: Path) -> None:
@@ -232,7 +232,7 @@ def test_parts_of_numpy_files_have_their_usual_names_too(tmp_path: Path) -> None
     assert sizes(found) == (20, 6)
     assert found.prepared == (
         "The arrays X_train, Y_train, X_val, Y_val were taken."
-        " The validation part val was taken for the test part, as there is none."
+        " The validation split val was taken for the test split, as there is none."
     )
 
 
@@ -287,7 +287,7 @@ def test_a_table_of_a_part_without_labels_is_left_out_and_that_is_said(tmp_path:
     table(tmp_path / "train.csv", [("file", "label"), *zip(NAMES, WORDS, strict=True)])
     table(tmp_path / "test.csv", [("file",), ("x.png",)])
     table(tmp_path / "sample_submission.csv", [("id", "label"), ("1", "cat")])
-    assert_one_line(refused(tmp_path), "has no test part", "--validation-split 0.2")
+    assert_one_line(refused(tmp_path), "has no test split", "--validation-split 0.2")
     found = load(tmp_path, validation_split=0.2)
     assert sizes(found) == (16, 4)
     assert found.prepared is not None
@@ -484,7 +484,7 @@ def test_fer2013_is_read_with_its_parts(tmp_path: Path, quoted: bool, header: tu
         assert found.test.labels.tolist() == LABELS[test].tolist()
         assert found.prepared == (
             "The 64 values in each line of the table were taken for a picture of 8x8 pixels."
-            " The validation part PublicTest was left out, as there is a test part."
+            " The validation split PublicTest was left out, as there is a test split."
         )
 
 
@@ -782,7 +782,7 @@ def test_medmnist_has_a_validation_part_that_is_left_out(tmp_path: Path) -> None
     np.savez(tmp_path / "pneumoniamnist.npz", **made)
     found = load(tmp_path / "pneumoniamnist.npz")
     assert sizes(found) == (20, 20)
-    assert found.prepared is not None and "The validation part val was left out" in found.prepared
+    assert found.prepared is not None and "The validation split val was left out" in found.prepared
 
 
 def test_two_arrays_that_may_be_meant_are_both_named(tmp_path: Path) -> None:
@@ -813,7 +813,7 @@ def test_what_keras_datasets_give_is_taken_as_it_is() -> None:
 def test_pairs_have_the_usual_names_of_parts() -> None:
     found = load({"training": (IMAGES, LABELS), "validation": (IMAGES[:4], LABELS[:4])})
     assert sizes(found) == (20, 4)
-    assert found.prepared == "The validation part validation was taken for the test part, as there is none."
+    assert found.prepared == "The validation split validation was taken for the test split, as there is none."
 
 
 # What is none of these

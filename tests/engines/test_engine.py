@@ -243,7 +243,7 @@ def test_a_shard_that_always_fails_is_named_with_the_reason(folder: Path, two: T
             folder, f"dask:{two.address}", tmp_path / "report", data=tmp_path / "pictures", analyse="test",
             progress=Staged("pass", written_to),
         )  # fmt: skip
-    assert_one_line(caught.value, "of the test part failed 3 times", "299.png", "it was written to")
+    assert_one_line(caught.value, "of the test split failed 3 times", "299.png", "it was written to")
     named = re.search(r"images (\d+) to (\d+) of", str(caught.value))
     assert named and int(named[1]) <= 299 <= int(named[2]) and int(named[1]) > 150
     assert not (tmp_path / "report").exists()

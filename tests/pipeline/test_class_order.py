@@ -65,7 +65,7 @@ def as_taken(data: Any, model: Any, file: Any = None, **options: Any) -> Dataset
 
 
 def accuracy(dataset: Dataset, model: Any) -> float:
-    """Return what Keras itself predicts rightly of the test part, pixels divided to 0-1."""
+    """Return what Keras itself predicts rightly of the test split, pixels divided to 0-1."""
     predicted = model.predict(dataset.test.images[:] / 255.0, verbose=0).argmax(axis=1)
     return float((predicted == dataset.test.labels).mean())
 

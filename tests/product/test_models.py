@@ -22,7 +22,7 @@ Model = Any
 
 
 def images(shape: tuple[int, ...] = (12, 12, 1), classes: int = 3, count: int = 24) -> dict[str, Any]:
-    """Return a test part of random images."""
+    """Return a test split of random images."""
     generator = np.random.default_rng(0)
     return {
         "x_test": generator.integers(0, 256, (count, *shape), dtype=np.uint8),

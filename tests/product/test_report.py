@@ -193,3 +193,23 @@ def test_characters_that_no_font_has_are_named_on_the_terminal(run: Run, tmp_pat
     assert done.returncode == 0, done.stderr
     assert "The page's fonts lack U+12F90; there its readers' own fonts are used." in done.stderr
     assert "No font here has U+12F90; the PDF shows the numbers instead." in done.stderr
+
+
+@pytest.mark.tensorflow
+@pytest.mark.parametrize(("few", "told"), [(50, False), (1000, True)])
+def test_a_threshold_from_python_reaches_the_verdicts_and_the_findings(few: int, told: bool, tmp_path: Path) -> None:
+    """`few_images` decides about a finding, and about what stands beside the noise floor of a layer."""
+    from reportgen.runtime import keras
+
+    layers = keras.layers
+    net = keras.Sequential([keras.Input((8, 8, 1)), layers.Conv2D(4, 3), layers.Flatten(), layers.Dense(2)])
+    images = np.random.default_rng(0).random((100, 8, 8, 1), np.float32)
+    found = reportgen.report(
+        net,
+        {"x_test": images, "y_test": np.arange(100) % 2},
+        out=tmp_path / "out",
+        formats=["html"],
+        finding_thresholds=reportgen.FindingThresholds(few_images=few),
+    )
+    assert any(one["code"] == "few-images" for one in found["findings"]) is told
+    assert ("noise_floor" in found["layers"][0]["reasons"]) is told

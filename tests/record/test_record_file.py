@@ -100,7 +100,7 @@ def test_a_record_survives_writing_and_reading_unchanged(folder: Path) -> None:
     "changes",
     [
         pytest.param({"history": None}, id="no history"),
-        pytest.param({"evaluation": {"train": None, "test": make_scores()}}, id="no training part"),
+        pytest.param({"evaluation": {"train": None, "test": make_scores()}}, id="no training split"),
         pytest.param({"pictures": make_pictures(maps=[], strips=[], kernels=[])}, id="no pictures of layers"),
         pytest.param({"pictures": make_pictures(worst=np.zeros((0, 4, 4, 1), np.uint8))}, id="no mistakes"),
         pytest.param({"title": 'Größe <3> & "損失"\n\u202e'}, id="any letters"),

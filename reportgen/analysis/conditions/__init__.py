@@ -1,1 +1,1 @@
-"""What a unit answers to, in words that carry their own score."""
+"""What a unit responds to, in words that carry their own score."""

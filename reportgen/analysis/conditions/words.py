@@ -1,4 +1,7 @@
-"""Conditions in words. A message is about strokes only where the pictures are strokes of ink, see `ink`."""
+"""Conditions in words. A message is about strokes only where the pictures are strokes of ink, see `ink`.
+
+Longer than most modules: every message stands here once, where translators find them together.
+"""
 
 from collections.abc import Callable, Mapping, Sequence
 

@@ -28,7 +28,7 @@ class Twins:
 class DataChecks:
     """Images that are equal or blank. Counts are of all images; lists hold the first 20.
 
-    shared: test images that are exactly in the training part; shared_pairs: each with its first copy there;
+    shared: test images that are exactly in the training split; shared_pairs: each with its first copy there;
     shared_other_label: how many of them have another label than that copy.
     conflicting: images of either part with an exact copy, in any part, under another label; conflicting_pairs: for
     each such picture its first image and the first with another label.
@@ -75,7 +75,7 @@ def facts(dataset: Dataset, *, looked_at: list[str]) -> DataFacts:
 
 def checks(dataset: Dataset) -> DataChecks:
     """Return which images are equal or blank; what it keeps beside the images is some numbers for each."""
-    parts = dict(reversed(dataset.parts.items()))  # the training part first
+    parts = dict(reversed(dataset.parts.items()))  # the training split first
     blank = {name: np.flatnonzero(part.survey.blank) for name, part in parts.items()}
     return DataChecks(
         **_equal(parts),
@@ -85,7 +85,7 @@ def checks(dataset: Dataset) -> DataChecks:
 
 
 def _equal(parts: dict[str, Part]) -> dict[str, Any]:
-    """Return what DataChecks says about equal images; here all images are numbered through, training part first."""
+    """Return what DataChecks says about equal images; here all images are numbered through, training split first."""
     train = len(parts["train"]) if "train" in parts else 0
     labels = numbered_through([part.labels for part in parts.values()])
     digests = numbered_through([part.survey.digests for part in parts.values()])

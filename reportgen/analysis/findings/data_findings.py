@@ -46,8 +46,8 @@ def _test_in_train(data: DataFacts, checks: DataChecks) -> Finding | None:
         others = f"{checks.shared_other_label:,}"
         numbers = text("{images}, {others} of them under another label", images=numbers, others=others)
     message = text(
-        "The training part also holds {shared} of {images} ({share}), pixel for pixel ({numbers}). Remove them from one"
-        " part: as it is, test accuracy also counts what was learnt by heart.",
+        "The training split also holds {shared} of {images} ({share}), pixel for pixel ({numbers}). Remove them from"
+        " one split: as it is, test accuracy also counts what was learnt by heart.",
         shared=f"{checks.shared:,}",
         images=counted_images(data.test_size, "test"),
         share=percent(checks.shared / data.test_size),
@@ -100,13 +100,13 @@ def _class_without_images(data: DataFacts, part: str) -> Finding | None:
     }
     if part == "train":
         message = text(
-            "The training part has no image of {classes} of {total}: {names}. The model cannot learn to name what it"
+            "The training split has no image of {classes} of {total}: {names}. The model cannot learn to name what it"
             " never saw; add images or leave the class out.",
             **figures,
         )
     else:
         message = text(
-            "The test part has no image of {classes} of {total}: {names}. Nothing is known about how well the model"
+            "The test split has no image of {classes} of {total}: {names}. Nothing is known about how well the model"
             " recognises it; add images or leave the class out.",
             **figures,
         )
@@ -114,7 +114,7 @@ def _class_without_images(data: DataFacts, part: str) -> Finding | None:
 
 
 def _imbalance(data: DataFacts, thresholds: FindingThresholds) -> Finding | None:
-    """Judge the part that the model learnt from, without one the test part; classes without images are said apart."""
+    """Judge the part that the model learnt from, without one the test split; classes without images are said apart."""
     part = "train" if data.class_counts.get("train") else "test"
     counts = data.class_counts.get(part) or []
     there = [(images, index) for index, images in enumerate(counts) if images]

@@ -19,8 +19,8 @@ def find(doubt: Doubt | None) -> list[Finding]:
 
 def _chance(doubt: Doubt) -> list[Text]:
     said = text(
-        "With the pixels as they reach it, the model's answers are no better than chance, but in another range they"
-        " are: of {images} tried, {before} of the answers are right here and {after} there.",
+        "With the pixels as they reach it, the model's predictions are no better than chance, but in another range they"
+        " are: of {images} tried, {before} of the predictions are right here and {after} there.",
         **_tried(doubt),
     )
     return [said]
@@ -33,7 +33,7 @@ def _network(doubt: Doubt) -> list[Text]:
         name=name(doubt.network or ""),
     )
     tried = text(
-        "Of {images} tried, {before} of the answers are right here and {after} there, with a cross-entropy of"
+        "Of {images} tried, {before} of the predictions are right here and {after} there, with a cross-entropy of"
         " {loss} and {other}.",
         **_tried(doubt),
         loss=number(doubt.losses[0]),
@@ -47,8 +47,8 @@ def _large(doubt: Doubt) -> list[Text]:
     if not doubt.images:
         return [said, text("What it computes before its first weights shows it.")]
     tried = text(
-        "Of {images} tried, {before} of the answers are right as the pixels are and {after} with pixels of 0 to 1, and"
-        " the cross-entropy falls from {loss} to {other}.",
+        "Of {images} tried, {before} of the predictions are right as the pixels are and {after} with pixels of 0 to 1,"
+        " and the cross-entropy falls from {loss} to {other}.",
         **_tried(doubt),
         loss=number(doubt.losses[0]),
         other=number(doubt.losses[1]),

@@ -191,7 +191,7 @@ def _poor_calibration(test: Scores, thresholds: FindingThresholds) -> Finding | 
     total = sum(b.count for b in test.reliability)
     sure = sum(b.count * b.confidence for b in test.reliability if b.confidence is not None) / total
     message = text(
-        "{verdict}: on the test part its mean probability is {confidence}, but {accuracy} of its answers are right"
+        "{verdict}: on the test split its mean probability is {confidence}, but {accuracy} of its predictions are right"
         " (expected calibration error {error}). Before you use its probabilities, scale its logits with a temperature"
         " fitted on images kept apart.",
         verdict=_calibration_verdict(sure - test.accuracy, test.ece),
@@ -205,7 +205,7 @@ def _poor_calibration(test: Scores, thresholds: FindingThresholds) -> Finding | 
 def _calibration_verdict(gap: float, error: float) -> Text:
     """Say in which direction the model errs. gap: mean probability less accuracy."""
     if abs(gap) < error / 2:  # most of the error cancels out between bins
-        return text("The model is over-confident for some answers and under-confident for others")
+        return text("The model is over-confident for some predictions and under-confident for others")
     return text("The model is over-confident") if gap > 0 else text("The model is under-confident")
 
 
@@ -225,8 +225,8 @@ def _gap(train: Scores, test: Scores, thresholds: FindingThresholds) -> Finding 
     if train.accuracy - test.accuracy < thresholds.accuracy_gap or low <= 0:
         return None
     message = text(
-        "Accuracy is {train} on the training part but {test} on the test part, {gap} points less ({level} interval"
-        " {low} to {high}): the model has learnt training images by heart, or the parts differ. Use more images,"
+        "Accuracy is {train} on the training split but {test} on the test split, {gap} points less ({level} interval"
+        " {low} to {high}): the model has learnt training images by heart, or the splits differ. Use more images,"
         " augmentation or dropout.",
         train=percent(train.accuracy),
         test=percent(test.accuracy),
@@ -246,7 +246,7 @@ def _confident_mistakes(part: str, scores: Scores, thresholds: FindingThresholds
     if len(sure) == MISTAKES:  # the record lists no more
         count = text("At least {images}", images=count)
     message = text(
-        "{images} got a wrong answer with a probability of {confidence} or more ({numbers}; the surest, labelled"
+        "{images} got a wrong prediction with a probability of {confidence} or more ({numbers}; the surest, labelled"
         " {true}, is taken for {predicted} with {probability}). Look at them: the labels may be wrong.",
         images=count,
         confidence=percent(thresholds.confidence),

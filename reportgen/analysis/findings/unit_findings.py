@@ -22,7 +22,7 @@ from reportgen.record.units import Finding, LayerVerdict, Unit
 from reportgen.thresholds import FindingThresholds
 
 _NO_CAUSE = text("the cause is not known")
-_KEEP = text("Leave them in: the model does worse without such units, as the proof shows.")
+_KEEP = text("Leave them in: the model does worse without such units, as the ablation shows.")
 
 
 def find(

@@ -7,8 +7,8 @@ from typing import Annotated, Any
 import typer
 
 from reportgen import files
-from reportgen.cli.common import errors_shown, fail, number
-from reportgen.cli.options import Debug
+from reportgen.cli.common import errors_shown, fail
+from reportgen.cli.options import Debug, with_options
 from reportgen.errors import InputError
 from reportgen.record.checks import TABLE, Checked, Limits, limits
 
@@ -16,45 +16,9 @@ PYPROJECT = Path("pyproject.toml")
 _LARGEST = 2**20
 
 
-def units_or_share(given: str) -> int | float:
-    """Return "3" as 3 units and "0.03" as a share of the units."""
-    return int(given) if given.isdecimal() else number(given)
-
-
+@with_options(Limits)
 def check(
     folder: Annotated[Path, typer.Argument(help="A folder that `reportgen report` wrote.", metavar="DIR")],
-    min_accuracy: Annotated[
-        float | None, typer.Option(parser=number, metavar="S", help="The test accuracy to reach.")
-    ] = None,
-    min_recall: Annotated[
-        float | None, typer.Option(parser=number, metavar="S", help="The recall that every class has to reach.")
-    ] = None,
-    max_loss: Annotated[
-        float | None, typer.Option(parser=number, metavar="X", help="The highest test loss allowed, in nats.")
-    ] = None,
-    max_ece: Annotated[
-        float | None, typer.Option(parser=number, metavar="S", help="The highest calibration error allowed.")
-    ] = None,
-    max_dead: Annotated[
-        float | None,
-        typer.Option(parser=units_or_share, metavar="N|S", help="Dead units allowed: a number, or a share as 0.05."),
-    ] = None,
-    max_redundant: Annotated[
-        float | None, typer.Option(parser=units_or_share, metavar="N|S", help="Redundant units allowed, likewise.")
-    ] = None,
-    min_described: Annotated[
-        float | None,
-        typer.Option(parser=number, metavar="S", help="The share of units that must have a condition in words."),
-    ] = None,
-    max_drop: Annotated[
-        float | None,
-        typer.Option(
-            parser=number, metavar="S", help="How far test accuracy may be below --baseline: 0.01 is a point."
-        ),
-    ] = None,
-    fail_on: Annotated[
-        str | None, typer.Option(metavar="SEVERITY", help="Allow no finding of this severity: error or warning.")
-    ] = None,
     baseline: Annotated[
         Path | None, typer.Option(metavar="DIR", help="The report that --max-drop compares with.")
     ] = None,
@@ -72,6 +36,7 @@ def check(
         str | None, typer.Option(help="The summary's language: en or ja.", show_default="the report's")
     ] = None,
     debug: Debug = False,
+    **given: Any,
 ) -> None:
     """Hold a report against limits; exit 1 names each that is not met."""
     with errors_shown(debug):
@@ -80,18 +45,8 @@ def check(
         from reportgen.options import check_lang
         from reportgen.record import record_file, search
 
-        flags = {
-            "min-accuracy": min_accuracy,
-            "min-recall": min_recall,
-            "max-loss": max_loss,
-            "max-ece": max_ece,
-            "max-dead": max_dead,
-            "max-redundant": max_redundant,
-            "max-drop": max_drop,
-            "fail-on": fail_on,
-            "min-described": min_described,
-        }
-        wanted = _wanted({name: value for name, value in flags.items() if value is not None}, config)
+        flags = {name.replace("_", "-"): value for name, value in given.items() if value is not None}
+        wanted = _wanted(flags, config)
         if wanted.max_drop is not None and baseline is None:
             raise InputError(f"max-drop is {wanted.max_drop:g}, but there is no --baseline", "give --baseline DIR")
         record = record_file.load(folder)

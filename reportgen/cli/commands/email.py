@@ -14,6 +14,7 @@ from reportgen.cli.options import Debug
 from reportgen.errors import InputError
 
 if TYPE_CHECKING:
+    from reportgen.deliver.mail_server import MailServer
     from reportgen.deliver.message import Addresses
     from reportgen.record.run import Record
 
@@ -61,12 +62,9 @@ def email(
     75: it was busy, try again later.
     """
     with errors_shown(debug):
-        from reportgen.deliver import file, mail_server, message, smtp
-        from reportgen.options import check_lang
-        from reportgen.progress import to_stderr
+        from reportgen.deliver import mail_server, message
         from reportgen.record import record_file
 
-        progress = to_stderr()
         sender = mail_server.sender(os.environ) or (NOBODY if dry_run else None)
         if sender is None:
             raise InputError("REPORTGEN_SMTP_FROM is not set", "set it to the address that the mail comes from")
@@ -77,27 +75,46 @@ def email(
             raise InputError(f"--deadline is {deadline:g}", f"expected seconds, at most {_LONGEST_DEADLINE:,}")
         server = None if dry_run else mail_server.from_environment(os.environ, ca_file)
 
-        record = record_file.load(folder)
-        lang = lang or record.look.lang
-        check_lang(lang)
-        pdf = _pdf(folder)
-        if if_changed and record.baseline is not None and record.baseline.unchanged:
-            progress.say(f"Nothing changed since the report of {record.baseline.made_at}, so nothing is sent.")
-            return
-        identity, mails = _mails(record, pdf, lang, url, addresses)
-        if server is None:
-            assert dry_run is not None
-            file.write(dry_run, mails[0])
-            if sender == NOBODY:
-                progress.say(f"REPORTGEN_SMTP_FROM is not set: the mail is from {NOBODY}.")
-            print(dry_run)
-            return
-        people = len(addresses.recipients)
-        progress.say(f"Sending to {people} recipient{'s' if people > 1 else ''} by {server} ...")
-        whole = smtp.send(server, addresses.sender, addresses.recipients, mails, seconds=deadline, say=progress.say)
-        if not whole:
-            progress.say("The PDF was left out: with it the mail is larger than the server takes.")
-        print(identity)
+        _send(record_file.load(folder), folder, addresses, server, dry_run, url, lang, if_changed, deadline)
+
+
+def _send(
+    record: "Record",
+    folder: Path,
+    addresses: "Addresses",
+    server: "MailServer | None",
+    dry_run: Path | None,
+    url: str | None,
+    lang: str | None,
+    if_changed: bool,
+    deadline: float,
+) -> None:
+    """Send the mail by `server`, or write it to `dry_run` where there is none."""
+    from reportgen.deliver import file, smtp
+    from reportgen.options import check_lang
+    from reportgen.progress import to_stderr
+
+    progress = to_stderr()
+    lang = lang or record.look.lang
+    check_lang(lang)
+    pdf = _pdf(folder)
+    if if_changed and record.baseline is not None and record.baseline.unchanged:
+        progress.say(f"Nothing changed since the report of {record.baseline.made_at}, so nothing is sent.")
+        return
+    identity, mails = _mails(record, pdf, lang, url, addresses)
+    if server is None:
+        assert dry_run is not None
+        file.write(dry_run, mails[0])
+        if addresses.sender == NOBODY:
+            progress.say(f"REPORTGEN_SMTP_FROM is not set: the mail is from {NOBODY}.")
+        print(dry_run)
+        return
+    people = len(addresses.recipients)
+    progress.say(f"Sending to {people} recipient{'s' if people > 1 else ''} by {server} ...")
+    whole = smtp.send(server, addresses.sender, addresses.recipients, mails, seconds=deadline, say=progress.say)
+    if not whole:
+        progress.say("The PDF was left out: with it the mail is larger than the server takes.")
+    print(identity)
 
 
 def _each(given: Sequence[str] | None) -> list[str]:

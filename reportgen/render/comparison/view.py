@@ -142,7 +142,7 @@ def _figures(found: Baseline) -> Iterator[Row]:
     yield _shares(text("Test accuracy"), figures["test_accuracy"])
     right, size = counts["test_correct"], counts["test_size"]
     more = _more(right) if size.before == size.after else format.NOT_AVAILABLE
-    yield Row(text("Right answers"), _of(right.before, size.before), _of(right.after, size.after), more)
+    yield Row(text("Right predictions"), _of(right.before, size.before), _of(right.after, size.after), more)
     loss = figures["test_loss"]
     yield Row(text("Test loss"), format.number(loss.before), format.number(loss.after), _difference(loss))
     if figures["train_accuracy"] != Figure(None, None):

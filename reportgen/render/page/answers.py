@@ -119,7 +119,7 @@ def _conditions(layers: Sequence[LayerVerdict]) -> Answer:
             parts = [(one.count / of_layer, colours[one.kind]) for one in order]
             bars.append(Bar(_name(layer), joined(", ", [one.text for one in order]), parts))
     figure = text(
-        "{share} of {units} answer to a condition that words can say", share=percent(described / max(whole, 1), 0),
+        "{share} of {units} respond to a condition that words can say", share=percent(described / max(whole, 1), 0),
         units=_units(whole),
     )  # fmt: skip
     return Answer(text("What do they look for?"), figure, bars, missing)

@@ -41,9 +41,9 @@ class Fitting:
 
     def __init__(self, record: Record, page_of: Callable[..., Page]) -> None:
         self._record, self._page_of = record, page_of
-        self._views: dict[detail.Room, View] = {}
+        self._views: dict[detail.Detail, View] = {}
 
-    def view(self, space: detail.Room = detail.ALL) -> View:
+    def view(self, space: detail.Detail = detail.ALL) -> View:
         """Return the record with everything painted that there is room for."""
         if space not in self._views:
             self._views[space] = page.paint(self._record, space)

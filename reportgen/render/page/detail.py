@@ -1,4 +1,7 @@
-"""How much of a record gets room on a page: by steps fewer and smaller pictures, and in words what was left out."""
+"""The level of detail of a page: by steps fewer and smaller pictures, and in words what was left out.
+
+Longer than most modules: each step of the ladder has the sentence that tells of it beside it.
+"""
 
 from bisect import bisect_right
 from collections.abc import Sequence
@@ -15,12 +18,12 @@ from reportgen.render.page.layer_views import CELLS_ON_PAPER, ROWS_ON_PAPER, has
 
 
 @dataclass(frozen=True)
-class Room:
+class Detail:
     """The most that is painted of a record; None is as much as it has.
 
     examples: test images beside the layers' outputs. image_side: of those and of mistakes, in pixels. units: of a
     layer whose outputs and kernels have a picture. map_side: of an output of two axes, in values. compared: units of
-    a layer in the pictures of correlations and of answers to classes. cards: of units, in the whole report.
+    a layer in the pictures of correlations and of responses to classes. cards: of units, in the whole report.
     """
 
     examples: int | None = None
@@ -48,12 +51,12 @@ class Listing:
 class Step:
     """One step of a ladder: what is painted, and how units are listed."""
 
-    room: Room
+    room: Detail
     listing: Listing
 
 
-ALL = Room()
-"""Room for everything."""
+ALL = Detail()
+"""Detail for everything."""
 ON_PAPER = Listing(ROWS_ON_PAPER, CELLS_ON_PAPER)
 """How paper lists units where there are not too many of them."""
 
@@ -102,7 +105,7 @@ def on_paper(record: Record) -> list[Step]:
     ]
 
 
-def thinned(record: Record, space: Room) -> Record:
+def thinned(record: Record, space: Detail) -> Record:
     """Return the record with the pictures that there is room for; with room for all of them, the record itself."""
     if space == ALL:
         return record
@@ -188,7 +191,7 @@ def _of_examples(full: Pictures, less: Pictures) -> Text | None:
     return text("Outputs are shown for {shown} of {all} test images.", shown=f"{after:,}", all=f"{before:,}")
 
 
-def _of_units(full: Pictures, less: Pictures, space: Room) -> Text | None:
+def _of_units(full: Pictures, less: Pictures, space: Detail) -> Text | None:
     before, after = (_units_painted(pictures) for pictures in (full, less))
     if after == before:
         return None
@@ -202,7 +205,7 @@ def _of_units(full: Pictures, less: Pictures, space: Room) -> Text | None:
     )
 
 
-def _of_maps(full: Pictures, less: Pictures, space: Room) -> Text | None:
+def _of_maps(full: Pictures, less: Pictures, space: Detail) -> Text | None:
     if all(new.step == old.step for new, old in zip(less.maps, full.maps, strict=bool(less.maps))):
         return None
     return text(
@@ -210,21 +213,21 @@ def _of_maps(full: Pictures, less: Pictures, space: Room) -> Text | None:
     )
 
 
-def _of_images(full: Pictures, less: Pictures, space: Room) -> Text | None:
+def _of_images(full: Pictures, less: Pictures, space: Detail) -> Text | None:
     pairs = ((full.examples.images, less.examples.images), (full.worst, less.worst))
     if all(before.shape[1:] == after.shape[1:] for before, after in pairs):
         return None
     return text("Test images are reduced to at most {side} pixels a side.", side=f"{space.image_side:,}")
 
 
-def _of_compared(full: Pictures, space: Room) -> Text | None:
+def _of_compared(full: Pictures, space: Detail) -> Text | None:
     compared = [len(found.order) for found in full.correlations] + [found.values.shape[1] for found in full.class_maps]
     if space.compared is None or max(compared, default=0) <= space.compared:
         return None
     if not space.compared:
-        return text("No correlations of units and no answers to classes are shown as pictures.")
+        return text("No correlations of units and no responses to classes are shown as pictures.")
     return text(
-        "At most {most} units of a layer are in the pictures of correlations and of answers to classes.",
+        "At most {most} units of a layer are in the pictures of correlations and of responses to classes.",
         most=f"{space.compared:,}",
     )
 
@@ -282,7 +285,7 @@ def _each(sizes: Sequence[int], most: int, of_all: int) -> int:
     return bisect_right(range(1, most + 1), of_all, key=lambda each: sum(min(each, size) for size in sizes))
 
 
-def _examples(examples: Examples, space: Room) -> Examples:
+def _examples(examples: Examples, space: Detail) -> Examples:
     return Examples(
         _small(examples.images[: space.examples], space.image_side),
         examples.true[: space.examples],
@@ -298,7 +301,7 @@ def _small(images: Array, side: int | None) -> Array:
     return images[:, ::step, ::step]
 
 
-def _map(maps: Maps, space: Room) -> Maps:
+def _map(maps: Maps, space: Detail) -> Maps:
     values = maps.values[: space.examples, ..., : space.units]
     if space.map_side is None or values.ndim != 4:
         return replace(maps, values=values)
@@ -322,11 +325,11 @@ def _every(values: Array, step: int) -> Array:
     return kept
 
 
-def _strip(strips: Strips, space: Room) -> Strips:
+def _strip(strips: Strips, space: Detail) -> Strips:
     return replace(strips, values=strips.values[: space.examples, : space.units])
 
 
-def _kernel(kernels: Kernels, space: Room) -> Kernels:
+def _kernel(kernels: Kernels, space: Detail) -> Kernels:
     return replace(kernels, weights=kernels.weights[: space.units], channels=kernels.channels[: space.units])
 
 

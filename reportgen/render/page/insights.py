@@ -87,11 +87,11 @@ def classes(found: Scores) -> Text:
     missed = min((one for one in found.classes if one.recall is not None), key=_recall, default=None)
     false = min((one for one in found.classes if one.precision is not None), key=_precision, default=None)
     if missed is None or false is None:
-        return text("No class has both images and answers.")
+        return text("No class has both images and predictions.")
     if missed.recall == 1 and false.precision == 1:
         return text("No image of any class is missed.")
     return text(
-        "Most is missed of {missed} ({missed_share} of its images); the answer {false} is wrong most often"
+        "Most is missed of {missed} ({missed_share} of its images); the prediction {false} is wrong most often"
         " ({false_share} of the time).",
         missed=name(missed.label, 24),
         missed_share=percent(1 - (missed.recall or 0)),
@@ -104,7 +104,7 @@ def matrix(found: Scores) -> Text:
     """Return how many images lie on the diagonal, and the largest entry beside it."""
     images = sum(map(sum, found.confusion))
     right = text(
-        "{right} of {images} lie on the diagonal, where the answer is right.",
+        "{right} of {images} lie on the diagonal, where the prediction is right.",
         right=count(found.correct),
         images=ntext(images, "{n} image", "{n} images"),
     )
@@ -140,18 +140,18 @@ def reliability(found: Scores) -> Text:
     values = {"confidence": percent(confidence), "accuracy": percent(found.accuracy), "ece": percent(found.ece)}
     if confidence - found.accuracy >= 0.005:
         return text(
-            "The model is too sure of itself: its answers claim {confidence} on average and {accuracy} are right;"
+            "The model is too sure of itself: its predictions claim {confidence} on average and {accuracy} are right;"
             " expected calibration error {ece}.",
             **values,
         )
     if found.accuracy - confidence >= 0.005:
         return text(
-            "The model is more often right than it claims: its answers claim {confidence} on average and {accuracy}"
+            "The model is more often right than it claims: its predictions claim {confidence} on average and {accuracy}"
             " are right; expected calibration error {ece}.",
             **values,
         )
     return text(
-        "On average the claims hold: the answers claim {confidence} and {accuracy} are right; expected calibration"
+        "On average the claims hold: the predictions claim {confidence} and {accuracy} are right; expected calibration"
         " error {ece}.",
         **values,
     )
@@ -179,11 +179,11 @@ def class_map(found: ClassMap, labels: Sequence[str]) -> Text:
     """Return the unit whose answers to the classes differ most, as a share of its largest."""
     largest, smallest = _extremes(found.values)
     if not largest.any():
-        return text("No unit shown answers to any class.")
+        return text("No unit shown responds to any class.")
     spread = np.divide(largest - smallest, largest, out=np.zeros_like(largest), where=largest > 0)
     unit = int(spread.argmax())
     return text(
-        "The most one-sided is unit {unit}: on average it answers {high} to {best} and {low} to {least}.",
+        "The most one-sided is unit {unit}: its mean response is {high} to {best} and {low} to {least}.",
         unit=count(unit),
         high=number(float(largest[unit])),
         low=number(float(smallest[unit])),

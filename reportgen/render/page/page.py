@@ -38,7 +38,7 @@ class View:
     """
 
     record: Record
-    space: detail.Room
+    space: detail.Detail
     labels: list[str]
     weakest: ClassScore | None
     matrix: list[list[int]] | None
@@ -77,7 +77,7 @@ class Page:
     missing: list[Missing] = field(default_factory=list)
 
 
-def paint(record: Record, space: detail.Room = detail.ALL) -> View:
+def paint(record: Record, space: detail.Detail = detail.ALL) -> View:
     """Paint the charts and pictures of a record; those of cards are painted when a page asks for them.
 
     space: the most that is painted of it.
@@ -130,7 +130,7 @@ def html(
     only paper needs. split: the name of a folder beside the page into which style sheet, script, fonts and pictures
     go, for hosts that allow nothing inline; None keeps all in the page. templates: a folder whose files take the place
     of reportgen's own of the same name. listing: how units are listed, by default all of them on a screen, and on
-    paper room.ON_PAPER. left_out: what the page says that it leaves out.
+    paper detail.ON_PAPER. left_out: what the page says that it leaves out.
     Raises InputError where a template of the user's is at fault.
     """
     environment = templating.environment(look.lang, templates)

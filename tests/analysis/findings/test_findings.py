@@ -632,7 +632,7 @@ def test_poor_calibration_says_in_which_direction(confidence: float, verdict: st
     found_ = [one for one in found(**of_test(answers)) if one.code == "poor-calibration"]
     assert [verdict in one.message for one in found_] == ([] if verdict is None else [True])
     for one in found_:
-        assert f"mean probability is {percent(confidence)}, but 60.0 % of its answers are right" in one.message
+        assert f"mean probability is {percent(confidence)}, but 60.0 % of its predictions are right" in one.message
         assert "(expected calibration error 10.0 %)" in one.message
 
 
@@ -647,7 +647,9 @@ def test_calibration_errors_of_both_signs_do_not_cancel_out() -> None:
     bins = [ReliabilityBin(0.5, 0.7, 500, 0.6, 0.8), ReliabilityBin(0.7, 1, 500, 0.9, 0.7)]
     answers = scored([[250, 50, 50], [50, 250, 25], [50, 25, 250]], reliability=bins, ece=0.2)
     report = [one.message for one in found(**of_test(answers)) if one.code == "poor-calibration"]
-    assert ["over-confident for some answers and under-confident for others" in message for message in report] == [True]
+    assert ["over-confident for some predictions and under-confident for others" in message for message in report] == [
+        True
+    ]
 
 
 @pytest.mark.slow
@@ -678,7 +680,7 @@ def test_confident_mistakes_are_numbered_for_each_part() -> None:
     ]
     train, test = scored(GOOD.confusion, worst=surest), scored(GOOD.confusion, worst=surest[:1])
     first, second = found(**of_test(test, train))
-    assert first.message.startswith("2 training images got a wrong answer with a probability of 99.0 % or more")
+    assert first.message.startswith("2 training images got a wrong prediction with a probability of 99.0 % or more")
     assert "(images 7 and 4;" in first.message
     assert 'labelled "star", is taken for "circle" with 99.996 %' in first.message
     assert second.message.startswith("1 test image got")
@@ -695,7 +697,7 @@ def test_where_the_list_of_mistakes_is_full_there_may_be_more() -> None:
         pytest.param([[990, 10], [10, 990]], [[940, 60], [60, 940]], ["train-test-gap"], id="five points"),
         pytest.param([[990, 10], [10, 990]], [[941, 59], [60, 940]], [], id="less than five points"),
         pytest.param([[10, 0], [0, 10]], [[9, 1], [1, 9]], [], id="ten points, but of twenty images"),
-        pytest.param([[940, 60], [60, 940]], [[990, 10], [10, 990]], [], id="better on the test part"),
+        pytest.param([[940, 60], [60, 940]], [[990, 10], [10, 990]], [], id="better on the test split"),
     ],
 )
 def test_the_gap_between_the_parts_must_be_wide_and_sure(train: Any, test: Any, expected: list[str]) -> None:
@@ -715,7 +717,7 @@ def test_the_gap_is_reached_by_the_threshold_itself(gap: float, expected: bool) 
 def test_the_gap_has_both_accuracies_and_its_interval() -> None:
     report = found(**of_test(scored([[80, 20], [20, 80]]), scored([[100, 0], [0, 100]])))
     (one,) = (one for one in report if one.code == "train-test-gap")
-    assert "100.0 % on the training part but 80.0 % on the test part, 20.0 points less" in one.message
+    assert "100.0 % on the training split but 80.0 % on the test split, 20.0 points less" in one.message
     assert "(95 % interval 14.7 to 26.1)" in one.message
 
 
@@ -807,8 +809,8 @@ def test_equal_images_under_different_labels_are_named_in_pairs() -> None:
 
 def test_a_class_without_images_is_told_for_each_part() -> None:
     train, test = found(data=make_data([100, 0, 100], [100, 100, 0]))
-    assert 'training part has no image of 1 class of 3: "square". The model cannot learn' in train.message
-    assert 'test part has no image of 1 class of 3: "star". Nothing is known' in test.message
+    assert 'training split has no image of 1 class of 3: "square". The model cannot learn' in train.message
+    assert 'test split has no image of 1 class of 3: "star". Nothing is known' in test.message
 
 
 @pytest.mark.parametrize(("largest", "expected"), [(100, ["class-imbalance"]), (99, [])])
@@ -818,7 +820,7 @@ def test_classes_are_imbalanced_from_a_ratio_on(largest: int, expected: list[str
 
 def test_imbalance_names_both_classes_and_judges_what_the_model_learnt_from() -> None:
     one = only("class-imbalance", data=make_data([40, 5000, 100], [1, 900, 50]))
-    for said in ("training part", '"square" has 5,000 images', '"circle" 40', "ratio of 125 to 1"):
+    for said in ("training split", '"square" has 5,000 images', '"circle" 40', "ratio of 125 to 1"):
         assert said in one.message
     assert codes(data=make_data([100, 100, 100], [1, 900, 50])) == []
 
@@ -826,7 +828,7 @@ def test_imbalance_names_both_classes_and_judges_what_the_model_learnt_from() ->
 def test_without_a_training_part_the_test_part_is_judged() -> None:
     counts = {"train": None, "test": [10, 100, 100]}
     data = make_data(train_size=None, class_counts=counts, test_size=210)
-    assert "test part" in only("class-imbalance", data=data, checks=make_checks(repeated={"test": 0})).message
+    assert "test split" in only("class-imbalance", data=data, checks=make_checks(repeated={"test": 0})).message
 
 
 def test_images_of_one_colour_are_counted_and_numbered() -> None:
@@ -852,7 +854,7 @@ def test_where_every_repeat_counts_none_is_still_none() -> None:
 
 def test_repeats_are_counted_for_their_part() -> None:
     message = only("repeated-images", checks=make_checks(repeated={"train": 0, "test": 30})).message
-    assert "test part repeats earlier images exactly in 30 of its 300 images (10.0 %)" in message
+    assert "test split repeats earlier images exactly in 30 of its 300 images (10.0 %)" in message
 
 
 # Model

@@ -288,14 +288,14 @@ def test_a_unit_that_fired_is_not_thinned_to_one_that_did_not() -> None:
     values[0, 33, 7, 0] = 2.0  # in no row that is kept
     values[0, 0, 0, 1] = 1.0
     record = make_record(pictures=make_pictures(maps=[Maps("conv", 3, 1, values)]))
-    after = detail.thinned(record, detail.Room(map_side=8)).pictures.maps[0]
+    after = detail.thinned(record, detail.Detail(map_side=8)).pictures.maps[0]
     assert after.values.shape == (1, 8, 8, 3) and after.step == 5
     assert after.values.any(axis=(0, 1, 2)).tolist() == [True, True, False]
     assert after.values[0, 6, 1, 0] == 2.0
 
 
 def test_of_cards_those_of_healthy_units_go_first(record: Record) -> None:
-    kept = detail.thinned(record, detail.Room(cards=20)).pictures.cards.units
+    kept = detail.thinned(record, detail.Detail(cards=20)).pictures.cards.units
     states = {(unit.layer, unit.unit): unit.state for unit in record.units}
     shown = [states[layer, unit] for layer, units in kept.items() for unit in units]
     assert Counter(shown) == {"dead": 14, "healthy": 6}
@@ -303,7 +303,7 @@ def test_of_cards_those_of_healthy_units_go_first(record: Record) -> None:
 
 def test_correlations_keep_their_units_and_order(record: Record) -> None:
     before = record.pictures.correlations[0]
-    after = detail.thinned(record, detail.Room(compared=32)).pictures.correlations[0]
+    after = detail.thinned(record, detail.Detail(compared=32)).pictures.correlations[0]
     assert after.order.tolist() == [unit for unit in before.order if unit < 32]
     row, column = before.order.tolist().index(3), before.order.tolist().index(30)
     place = after.order.tolist()
@@ -316,7 +316,7 @@ def test_series_and_volumes_are_shown_whole(shape: tuple[int, ...]) -> None:
     pictures = make_pictures(
         examples=Examples(images, np.array([0, 0]), np.array([0, 1])), worst=images, maps=[Maps("conv", 2, 1, values)]
     )
-    less = detail.thinned(make_record(pictures=pictures), detail.Room(map_side=8, image_side=48)).pictures
+    less = detail.thinned(make_record(pictures=pictures), detail.Detail(map_side=8, image_side=48)).pictures
     assert less.examples.images.shape == images.shape and less.maps[0].values.shape == values.shape
 
 

@@ -51,12 +51,12 @@ def test_the_mistakes_by_class_are_told_by_their_shares() -> None:
     perfect = [ClassScore("a", 1.0, 1.0, 1.0, 3), ClassScore("b", 1.0, 1.0, 1.0, 3)]
     assert insights.classes(make_scores(classes=perfect)) == "No image of any class is missed."
     undefined = [ClassScore("a", None, None, None, 0)]
-    assert insights.classes(make_scores(classes=undefined)) == "No class has both images and answers."
+    assert insights.classes(make_scores(classes=undefined)) == "No class has both images and predictions."
 
 
 def test_the_matrix_is_summed_up() -> None:
     assert insights.matrix(make_scores()) == (
-        "5 of 6 images lie on the diagonal, where the answer is right."
+        "5 of 6 images lie on the diagonal, where the prediction is right."
         " The largest entry beside it: circle taken for square, 1 image."
     )
     assert "largest" not in insights.matrix(make_scores(most_confused=[]))
@@ -94,7 +94,7 @@ def test_the_most_one_sided_unit_is_the_one_whose_answers_differ_most() -> None:
     said = insights.class_map(ClassMap("conv", 3, values), ["circle", "square", "star"])
     assert said == "The most one-sided is unit 1: on average it answers 4 to circle and 1 to square."
     nothing = ClassMap("conv", 2, np.zeros((3, 2), np.float32))
-    assert insights.class_map(nothing, ["a", "b", "c"]) == "No unit shown answers to any class."
+    assert insights.class_map(nothing, ["a", "b", "c"]) == "No unit shown responds to any class."
 
 
 def test_the_pairs_most_and_least_alike_are_named_by_their_units() -> None:

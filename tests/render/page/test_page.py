@@ -260,15 +260,15 @@ def test_without_a_training_part_the_page_says_so() -> None:
     record = make_record(evaluation={"train": None, "test": make_scores()})
     model = dataclasses.replace(record.model, origin="loaded")
     read = text_of(html(dataclasses.replace(record, model=model, data=with_data(record, train_size=None))))
-    assert "The data has no training part" in read
-    assert "no training part, 6 to test" in read
+    assert "The data has no training split" in read
+    assert "no training split, 6 to test" in read
 
 
 def test_a_model_without_mistakes_has_none_shown() -> None:
     perfect = make_scores(correct=6, accuracy=1.0, worst=[], most_confused=[])
     pictures = make_pictures(worst=np.zeros((0, 4, 4, 1), np.uint8))
     read = text_of(html(make_record(evaluation={"train": None, "test": perfect}, pictures=pictures)))
-    assert "The model made no mistake on the test part." in read
+    assert "The model made no mistake on the test split." in read
 
 
 def test_units_beyond_the_budget_are_counted() -> None:

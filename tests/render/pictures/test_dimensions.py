@@ -391,7 +391,7 @@ def test_words_about_series_are_true_for_series() -> None:
     assert "An image is here a series of 40 values." in read
     assert "A line is a series, its first value on the left and its last on the right." in read
     assert "Shapes are of one image: steps × channels, or units." in read
-    assert "What each unit answers along each input image, one area a unit from the first position on the left" in read
+    assert "How each unit responds along each input image, one area a unit from the first position on the left" in read
     assert "A bar is the weight of one step, the first on the left: up and red" in read
     assert "marked in orange, where that is not the whole image, the steps that it can see." in read
     for wrong in ("height × width", "one picture a unit, numbered", "white at zero", "the pixels that it can see"):
