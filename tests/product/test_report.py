@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import reportgen
 from tests.conftest import Run, clean_environment
 
 pytestmark = pytest.mark.tensorflow
