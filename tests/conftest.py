@@ -80,7 +80,7 @@ def made_report(run: Run, tmp_path_factory: pytest.TempPathFactory, worker_id: s
     top = tmp_path_factory.getbasetemp()
     folder = (top if worker_id == "master" else top.parent) / "made" / "digits"
     folder.parent.mkdir(exist_ok=True)
-    with (folder.parent / "lock").open("w") as lock:
+    with (folder.parent.parent / "made.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not folder.exists():
             done = run("report", "--epochs", 2, "--out", folder, SOURCE_DATE_EPOCH="1764000000")

@@ -93,7 +93,8 @@ def greedy(found: Moments, said: Sequence[object]) -> Ints:
     Only where all weights are positive. said: what each feature's words depend on: no words are chosen twice.
     """
     xx, xy, yy = found.centred()
-    scale, sigma = np.sqrt(np.diag(xx)), np.sqrt(yy)
+    # of a feature that does not vary, rounding can leave less than nothing
+    scale, sigma = np.sqrt(np.maximum(np.diag(xx), 0)), np.sqrt(np.maximum(yy, 0))
     there = scale > 1e-6 * np.sqrt(max(found.n, 1))
     correlation = xx / np.outer(np.where(there, scale, 1), np.where(there, scale, 1))
     with_units = (xy / np.outer(np.where(there, scale, 1), np.where(sigma > 0, sigma, 1))).T  # (U, F)

@@ -57,7 +57,7 @@ def _largest(left: Floats, units: Floats, moves: Floats) -> float:
     sums = left.sum(axis=(0, 1))
     variance = np.einsum("bif,bif->f", left, left) - sums**2 / n
     shared = found[:, :-1] - sums[:-1, np.newaxis] * level[:, np.newaxis] / n
-    shared /= np.sqrt(variance[:-1])[:, np.newaxis]
+    shared /= np.sqrt(np.maximum(variance[:-1], 1e-12))[:, np.newaxis]
     highest = np.maximum(shared.max(axis=1), 0)
     known = total > 1e-6 * n
     return float(np.where(known, highest**2 / np.where(known, total, 1), 0).max(initial=0))
