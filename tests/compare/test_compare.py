@@ -523,7 +523,7 @@ def test_units_in_their_places_are_matched_by_number_and_the_one_that_is_not_too
     changed[:, 3] = noise(seed=2)[:, 3]
     (found,) = compare(responding(values), foreign(responding(changed), "two")).matches
     assert (found.by, found.pairs, found.images) == ("index", 8, 100)
-    assert "answer most like the one of the same number" in found.reason
+    assert "respond most like the one of the same number" in found.reason
 
 
 def test_copies_of_a_unit_do_not_hide_that_units_are_in_their_places() -> None:
@@ -570,7 +570,7 @@ def test_a_layer_in_which_nothing_varies_is_not_matched_and_says_why() -> None:
     old, new = responding(noise()), foreign(responding(np.zeros((100, 8))), "two")
     (found,) = compare(old, new).matches
     assert found.by is None
-    assert "no unit of the layer answers differently" in found.reason
+    assert "no unit of the layer responds differently" in found.reason
     assert re.search(r"conv +not matched +0 +n/a +all +all", shown(old, new))
 
 

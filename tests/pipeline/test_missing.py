@@ -38,7 +38,7 @@ PARTS: dict[str, tuple[ModuleType, str, str]] = {
     "kernels as colours": (tiles, "colour_kernels", "the kernels of layer conv"),
     "kernel of a unit": (tiles, "unit_kernel", "a picture of unit conv/u0"),
     "correlations": (tiles, "correlations", "the correlations of layer conv"),
-    "class map": (tiles, "class_map", "the answers of layer conv to each class"),
+    "class map": (tiles, "class_map", "the responses of layer conv to each class"),
     "input images": (input_images, "images", "a test image"),
     "strongest images": (input_images, "with_patches", "a picture of unit conv/u0"),
     "sentence of a table": (insights, "summary", "the sentence under “summary”"),

@@ -46,7 +46,7 @@ def test_the_best_and_the_worst_class_are_named() -> None:
 
 def test_the_mistakes_by_class_are_told_by_their_shares() -> None:
     assert plain(insights.classes(make_scores())) == (
-        "Most is missed of circle (50.0 % of its images); the answer square is wrong most often (33.3 % of the time)."
+        "Most is missed of circle (50.0 % of its images); the prediction square is wrong most often (33.3 % of the time)."
     )
     perfect = [ClassScore("a", 1.0, 1.0, 1.0, 3), ClassScore("b", 1.0, 1.0, 1.0, 3)]
     assert insights.classes(make_scores(classes=perfect)) == "No image of any class is missed."
@@ -92,7 +92,7 @@ def test_the_largest_weight_is_told_with_its_unit() -> None:
 def test_the_most_one_sided_unit_is_the_one_whose_answers_differ_most() -> None:
     values = np.array([[1, 4, 0], [2, 1, 0], [np.nan, np.nan, np.nan]], np.float32)
     said = insights.class_map(ClassMap("conv", 3, values), ["circle", "square", "star"])
-    assert said == "The most one-sided is unit 1: on average it answers 4 to circle and 1 to square."
+    assert said == "The most one-sided is unit 1: its mean response is 4 to circle and 1 to square."
     nothing = ClassMap("conv", 2, np.zeros((3, 2), np.float32))
     assert insights.class_map(nothing, ["a", "b", "c"]) == "No unit shown responds to any class."
 

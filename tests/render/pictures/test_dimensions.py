@@ -382,7 +382,7 @@ def test_pictures_of_lines_are_shown_at_half_their_size_and_not_in_steps() -> No
         content = Image.open(io.BytesIO(base64.b64decode(picture.get("src").split(",")[1])))
         times = 2 if "fine" in picture.get("class").split() else 1
         assert content.size == (times * int(picture.get("width")), times * int(picture.get("height")))
-        of_layer = picture.get("alt").startswith(("How alike", "What each unit"))
+        of_layer = picture.get("alt").startswith(("How alike", "How each unit of layer"))
         assert times == 1 if of_layer else times == 2
 
 
