@@ -91,7 +91,7 @@ def looked_at(dataset: Dataset, analyse: str) -> list[str]:
     """
     wanted = ["test", "train"] if analyse == "both" else [analyse]
     if missing := [name for name in wanted if name not in _parts(dataset)]:
-        raise InputError(f"--analyse is {analyse!r}, but the data has no {missing[0]} part", "use --analyse test")
+        raise InputError(f"--analyse is {analyse!r}, but the data has no {missing[0]} split", "use --analyse test")
     return wanted
 
 

@@ -99,7 +99,7 @@ def numbered(
     own = next((one.own for one in labels.values() if one.own is not None), None)
     if own is not None:  # plain numbers beside them can only mean the same names
         labels = {
-            part: one if one.own is not None or one.is_text else _owned(one, own, f"the {part} part of {source}")
+            part: one if one.own is not None or one.is_text else _owned(one, own, f"the {part} split of {source}")
             for part, one in labels.items()
         }
     if len({one.is_text for one in labels.values()}) > 1:

@@ -137,12 +137,12 @@ def _from_python(data: Any) -> Source:
 def _part(given: Any, part: str, source: str) -> batches.Gone:
     """Return images, labels and perhaps class names of what was given for a part."""
     if batches.kind(given):
-        return batches.read(given, f"the {part} part, {source}")
+        return batches.read(given, f"the {part} split, {source}")
     if not isinstance(given, tuple | list) or len(given) != 2:
         found = f"{type(given).__name__}{f' of {len(given)}' if isinstance(given, tuple | list) else ''}"
-        raise InputError(f"the {part} part of {source} is a {found}", f"expected (x, y); {_OBJECTS}")
+        raise InputError(f"the {part} split of {source} is a {found}", f"expected (x, y); {_OBJECTS}")
     if all(isinstance(each, tuple) for each in given):
-        raise InputError(f"the {part} part of {source} is a pair of pairs", "give {'train': (x, y), 'test': (x, y)}")
+        raise InputError(f"the {part} split of {source} is a pair of pairs", "give {'train': (x, y), 'test': (x, y)}")
     images, of_images = _array(given[0], f"x_{part} of {source}"), _array(given[1], f"y_{part} of {source}")
     return batches.Gone(images, of_images, None, None)
 
@@ -201,7 +201,7 @@ def _missing(
             f"{found.name} has no folder {' and none '.join(missing)}",
             f"expected {' and '.join(f'{part}/<class>/<pictures>' for part in needed)}{hint}",
         )
-    what = f"{found.source} has no {' and no '.join(missing)} part"
+    what = f"{found.source} has no {' and no '.join(missing)} split"
     return InputError(what, f"expected a file with train and one with test in its name{hint}")
 
 

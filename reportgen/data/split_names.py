@@ -64,7 +64,7 @@ def choose(found: Iterable[tuple[Kind | None, str]], where: str) -> Chosen:
     for kind, name in found:
         if kind in by_kind:
             what = f"{where} has both {short(by_kind[kind])!r} and {short(name)!r}"
-            raise InputError(what, f"each can be the {kind or 'only'} part; leave one of them out, or rename it")
+            raise InputError(what, f"each can be the {kind or 'only'} split; leave one of them out, or rename it")
         by_kind[kind] = name
     names: dict[str, str] = {plain: by_kind[plain] for plain in ("train", "test") if plain in by_kind}
     said: list[Text] = []

@@ -293,7 +293,7 @@ def test_what_no_report_can_be_made_of_is_refused(
 def test_units_cannot_be_judged_on_a_part_that_is_not_there(report: Callable[..., Any]) -> None:
     with pytest.raises(InputError) as caught:
         report(sequential(L.Conv2D(4, 3)), analyse="train")
-    assert_one_line(caught.value, "--analyse", "no train part")
+    assert_one_line(caught.value, "--analyse", "no train split")
 
 
 def test_units_are_judged_on_the_part_that_is_asked_for(report: Callable[..., Any]) -> None:

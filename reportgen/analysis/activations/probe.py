@@ -90,7 +90,7 @@ class Here:
         """Return what comes of the shards, see `shards.Engine`."""
         found = []
         for shard in shards:
-            with progress.bar(f"{shard.part} part", total=len(shard)) as tick:
+            with progress.bar(f"{shard.part} split", total=len(shard)) as tick:
                 found.append(self._sender.send(work, shard, shard.of(parts), tick))
         return joined(found)
 

@@ -49,7 +49,7 @@ class Shard:
         return self.stop - self.start
 
     def __str__(self) -> str:
-        return f"images {self.start:,} to {self.stop - 1:,} of the {self.part} part"
+        return f"images {self.start:,} to {self.stop - 1:,} of the {self.part} split"
 
     def places(self, numbers: Counts) -> Counts:
         """Return where in the shard the images are that are in it of those with the ascending numbers."""

@@ -46,7 +46,8 @@ def test_the_best_and_the_worst_class_are_named() -> None:
 
 def test_the_mistakes_by_class_are_told_by_their_shares() -> None:
     assert plain(insights.classes(make_scores())) == (
-        "Most is missed of circle (50.0 % of its images); the prediction square is wrong most often (33.3 % of the time)."
+        "Most is missed of circle (50.0 % of its images); the prediction square is wrong most often (33.3 % of"
+        " the time)."
     )
     perfect = [ClassScore("a", 1.0, 1.0, 1.0, 3), ClassScore("b", 1.0, 1.0, 1.0, 3)]
     assert insights.classes(make_scores(classes=perfect)) == "No image of any class is missed."
