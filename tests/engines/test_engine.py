@@ -76,7 +76,7 @@ def two(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Two]:
             threads_per_worker=1,
             processes=True,
             host="127.0.0.1",
-            dashboard_address=None,
+            dashboard_address="127.0.0.1:0",  # another worker of pytest may have one, too
             memory_limit=None,
             local_directory=str(tmp_path_factory.mktemp("dask")),
             silence_logs="CRITICAL",
