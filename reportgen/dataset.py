@@ -206,6 +206,15 @@ def numbered_through(found: Sequence[NDArray[Any]]) -> NDArray[Any]:
     return found[0] if len(found) == 1 else np.concatenate(found)
 
 
+def taken(parts: Sequence[Images], numbers: NDArray[np.int64]) -> NDArray[np.generic]:
+    """Return the images with these ascending numbers, (M, *space, C), without joining the parts they come from."""
+    found, start = [], 0
+    for images in parts:
+        found.append(images[numbers[(numbers >= start) & (numbers < start + len(images))] - start])
+        start += len(images)
+    return np.concatenate(found)
+
+
 def spread(of: int, most: int) -> NDArray[np.int64]:
     """Return the numbers of at most `most` of so many images, evenly spread: they may be sorted, by class or else."""
     return np.arange(min(of, most), dtype=np.int64) * of // min(of, most)

@@ -51,7 +51,7 @@ def collect(
     drawn = graph.Graph(model)
     readings = reading.readings(drawn)
     engine = engine or probe.Here(drawn, readings)
-    parts = _parts(dataset)
+    parts = dataset.parts
     names = looked_at(dataset, options.analyse)
     with progress.stage("pass", f"Sending {sum(map(len, parts.values())):,} images through the model ..."):
         answered, plans, tallies = probe.all_parts(
@@ -90,13 +90,9 @@ def looked_at(dataset: Dataset, analyse: str) -> list[str]:
     Raises InputError where the data lacks a part that is asked for.
     """
     wanted = ["test", "train"] if analyse == "both" else [analyse]
-    if missing := [name for name in wanted if name not in _parts(dataset)]:
+    if missing := [name for name in wanted if name not in dataset.parts]:
         raise InputError(f"--analyse is {analyse!r}, but the data has no {missing[0]} split", "use --analyse test")
     return wanted
-
-
-def _parts(dataset: Dataset) -> dict[str, Part]:
-    return {"test": dataset.test} | ({"train": dataset.train} if dataset.train is not None else {})
 
 
 def _looked(

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from reportgen.analysis.activations import forward, receptive_fields, weights
 from reportgen.analysis.activations.graph import Call, Graph, Tensor, kind
+from reportgen.analysis.activations.layer_kinds import EMBEDDINGS
 from reportgen.analysis.activations.reading import Reading
 from reportgen.analysis.activations.receptive_fields import Axis
 from reportgen.analysis.activations.reductions import units_last
@@ -22,7 +23,7 @@ from reportgen.analysis.conditions.cuts import Cuts
 from reportgen.analysis.conditions.ink import ink
 from reportgen.analysis.conditions.layer import Described, Sampled
 from reportgen.analysis.conditions.result import Floats, Ink, Ints, LayerConditions
-from reportgen.dataset import Dataset, Part, spread
+from reportgen.dataset import Dataset, Part, numbered_through, spread, taken
 from reportgen.i18n import Text, text
 from reportgen.record.pictures import Seen
 from reportgen.record.units import LayerVerdict, Unit
@@ -108,13 +109,8 @@ def _chosen(graph: Graph, readings: Sequence[Reading], images: int) -> NDArray[n
 
 def _stored(parts: Mapping[str, Part], numbers: NDArray[np.int64]) -> Part:
     """Return images by their numbers, as they are stored, with their labels."""
-    images, labels, start = [], [], 0
-    for part in parts.values():
-        own = numbers[(numbers >= start) & (numbers < start + len(part))] - start
-        images.append(part.images[own])
-        labels.append(part.labels[own])
-        start += len(part)
-    return Part(np.concatenate(images), np.concatenate(labels))
+    labels = numbered_through([part.labels for part in parts.values()])
+    return Part(taken([part.images for part in parts.values()], numbers), labels[numbers])
 
 
 class _Looked:
@@ -134,22 +130,27 @@ class _Looked:
         self._places: list[tuple[Ints, ...]] = [()] * len(readings)
         self._shapes: list[tuple[int, ...]] = [()] * len(readings)
         self._patches: list[list[Floats]] = [[] for _ in readings]
-        self._made = [self._unit_of(reading) is not None for reading in readings]
-        self._images_below = [self._known_below(reading) for reading in readings]
+        self._made_of = [self._unit_of(reading) for reading in readings]
+        self._images_below = [self._known_below(place) for place in range(len(readings))]
 
     def look(self, batch: int, drawn: Ink | None) -> None:
         """Send the images through the model, and keep what is needed of each layer. drawn: whether they are of ink."""
         self._ink = drawn
         wanted = [reading.tensor for reading in self._readings]
-        deeper = {reading.call.given[0]: n for reading, n in zip(self._readings, self._made, strict=True) if n}
+        deeper = [
+            reading.call.given[0]
+            for reading, unit in zip(self._readings, self._made_of, strict=True)
+            if unit is not None
+        ]
+        deeper = list(dict.fromkeys(deeper))  # two layers may be given the same
         for start, end, some in forward.read_ahead(self._stored.images, batch):
             part = Part(some, self._stored.labels[start:end])
             found = forward.outputs_of(self._graph, [*wanted, *deeper], part, self._dataset.pixels, len(some))
             for place, reading in enumerate(self._readings):
                 self._keep(place, np.asarray(units_last(found[place], reading)), start, end)
             below = dict(zip(deeper, found[len(wanted) :], strict=True))
-            for place, made in enumerate(self._made):
-                if made:
+            for place, unit in enumerate(self._made_of):
+                if unit is not None:
                     self._keep_below(place, below[self._readings[place].call.given[0]], start, end)
 
     def _keep(self, place: int, values: Floats, start: int, end: int) -> None:
@@ -165,13 +166,14 @@ class _Looked:
         at = tuple(axis[start:end] for axis in self._places[place])
         self._values[place].append(values[np.arange(end - start)[:, np.newaxis], *at])
 
-    def _known_below(self, reading: Reading) -> Ints:
+    def _known_below(self, place: int) -> Ints:
         """Return the images of which is kept what a layer sees of the one below: of all that score, if these fit."""
         scored = np.flatnonzero(~self._cut.choose)
-        if not any(self._made) or self._unit_of(reading) is None:
+        if self._made_of[place] is None:
             return scored
-        each = _POSITIONS * int(np.prod(_kernel(reading.call).shape[1:]))
-        return scored[spread(len(scored), max(_MOST_BELOW // sum(self._made) // each, 1))]
+        each = _POSITIONS * int(np.prod(_kernel(self._readings[place].call).shape[1:]))
+        layers = sum(unit is not None for unit in self._made_of)
+        return scored[spread(len(scored), max(_MOST_BELOW // layers // each, 1))]
 
     def _keep_below(self, place: int, maps: Floats, start: int, end: int) -> None:
         """Keep what a layer's sampled positions see of the layer below, (n, S, h, w, I) of some images."""
@@ -188,12 +190,13 @@ class _Looked:
         """Return a layer in words. images: (N, *space, C) as the model receives them. found: of the layers before."""
         reading = self._readings[place]
         values, places = np.concatenate(self._values[place]), self._places[place]
-        about: Any = {"signed": reading.family not in ("relu", "relu6"), "labels": labels, "seed": self._seed}
+        signed = reading.family not in ("relu", "relu6")
+        about: Any = {"signed": signed, "labels": labels, "seed": self._seed}
         if reading.tensor is self._graph.output and values.ndim == 2 and values.shape[1] == len(labels.names):
             split = int(self._cut.choose.sum()), int((~self._cut.choose).sum())
             return classes.output(labels.names, split)
         space = len(self._dataset.image_shape) - 1
-        if "Embedding" in {kind(call.operation) for call in self._graph.calls if self._graph.input in call.given}:
+        if any(kind(call.operation) in EMBEDDINGS for call in self._graph.calls if self._graph.input in call.given):
             return whole.unknown(values.shape[-1], text("the model's input is numbers of words, not a picture"))
         if space == 2 and not places:
             return whole.of_pictures(images, values, self._cut, **about)
@@ -206,8 +209,7 @@ class _Looked:
             return whole.of_places(images, np.stack(places, axis=-1), values, field, shape, self._cut, **about)
         sampled = Sampled(
             images, places[0], places[1], values, (field[0], field[1]), (shape[0], shape[1]),
-            signed=reading.family not in ("relu", "relu6"), colour=_is_colour(self._dataset),
-            ink=self._ink,
+            signed=signed, colour=_is_colour(self._dataset), ink=self._ink,
         )  # fmt: skip
         kernel, below = self._first_kernel(reading, field), self._below(place, found)
         return layer.described(sampled, self._cut, kernel=kernel, below=below, labels=labels, seed=self._seed)
@@ -240,17 +242,14 @@ class _Looked:
 
     def _below(self, place: int, found: Mapping[Tensor, LayerConditions]) -> Below | None:
         """Return what a convolution is given, in words of the units below; None where these are not known."""
-        reading = self._readings[place]
-        tensor = self._unit_of(reading)
+        tensor = self._made_of[place]
         if tensor is None or tensor not in found or not self._patches[place]:
             return None
-        seen, kernel = np.concatenate(self._patches[place]), _kernel(reading.call)
+        seen, kernel = np.concatenate(self._patches[place]), _kernel(self._readings[place].call)
         self._patches[place] = []  # nobody asks twice
         if kernel.shape[1:] != seen.shape[2:] or kernel.shape[3] != len(found[tensor].units):
             return None
-        conditions = [unit.condition for unit in found[tensor].units]
-        whole_maps = seen[:, 0]  # which are not asked for where there are patches
-        return Below(whole_maps, kernel, (Axis(1, 1, 0),) * 2, conditions, seen, self._images_below[place])
+        return Below(seen, self._images_below[place], kernel, [unit.condition for unit in found[tensor].units])
 
     def seen(self, place: int, described: Described, units: Ints, images: Floats, numbers: NDArray[np.int64]) -> Seen:
         """Return what cards of these units of a layer of maps show. numbers: of the images among all."""

@@ -13,7 +13,7 @@ from reportgen.analysis.activations.tally import LayerPlan, LayerTally
 from reportgen.analysis.evaluation.predictions import Predictions
 from reportgen.analysis.judging import Looked
 from reportgen.analysis.units import moments, states
-from reportgen.dataset import Dataset, Images
+from reportgen.dataset import Dataset, Images, taken
 from reportgen.record.pictures import Cards, ClassMap, Correlations, Examples, Kernels, Maps, Pictures, Strips
 from reportgen.record.units import LayerVerdict, Unit
 
@@ -97,21 +97,12 @@ def cards(units: Sequence[Unit], images: Mapping[str, Images]) -> Cards:
     listed = [top for n in by_need for top in (*units[n].top_images, units[n].other_image)]
     shown = {top.index for top in listed if top is not None}
     numbers = np.array(sorted(shown), np.int64)
-    return Cards(numbers, _numbered(numbers, images), chosen)
+    return Cards(numbers, taken(list(images.values()), numbers), chosen)
 
 
 def _is_flagged(unit: Unit) -> bool:
     problem = unit.state not in (states.HEALTHY, states.OUTPUT)
     return problem or unit.group is not None or unit.duplicate_of is not None or unit.opposite is not None
-
-
-def _numbered(numbers: NDArray[np.int64], images: Mapping[str, Images]) -> NDArray[np.generic]:
-    """Return the images with the given numbers, (M, *space, C), without joining the parts they come from."""
-    found, start = [], 0
-    for part in images.values():
-        found.append(part[numbers[(numbers >= start) & (numbers < start + len(part))] - start])
-        start += len(part)
-    return np.concatenate(found)
 
 
 def _clustered(r: NDArray[np.float64]) -> NDArray[np.int64]:

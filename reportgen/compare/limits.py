@@ -6,9 +6,8 @@ from typing import Any
 from reportgen.format import short, visible
 from reportgen.i18n import Text, joined, literal, ntext, text
 from reportgen.record.checks import SEVERITIES, Checked, Limits
-from reportgen.record.conditions import IN_WORDS
 from reportgen.record.evaluation import Scores
-from reportgen.record.key_figures import OUTPUT_STATES, Headline, judged_units
+from reportgen.record.key_figures import OUTPUT_STATES, Headline, described_units, judged_units
 from reportgen.record.run import Record
 
 Verdict = tuple[bool, Text]
@@ -109,34 +108,27 @@ def _redundant(record: Record, most: int | float) -> Verdict:
 
 
 def _described(record: Record, least: float) -> Verdict:
-    """Count units with a condition in words among those for which one could be looked for, those of the output aside.
-
-    These are classes by their place, so their words say nothing about the model.
-    """
-    inside = [unit.condition for unit in record.units if unit.state not in OUTPUT_STATES]
-    known = [condition for condition in inside if condition is not None]
-    if not known:
+    described, looked = described_units(record.units)
+    if not any(unit.condition and unit.state not in OUTPUT_STATES for unit in record.units):
         return False, text(
             "This report holds no conditions in words, so nobody knows how many units have one; at least {limit} is"
             " wanted.",
             limit=f"{100 * least:g} %",
         )
-    found = [condition.found_in for condition in known if condition.found_in != "n/a"]
-    if not found:
+    if not looked:
         return False, text(
             "For no unit inside the model could a condition be looked for; at least {limit} is wanted.",
             limit=f"{100 * least:g} %",
         )
-    described = sum(one in IN_WORDS for one in found)
     says = ntext(
         described,
         "{n} of {known} units has a condition in words ({share} %); at least {limit} is wanted.",
         "{n} of {known} units have a condition in words ({share} %); at least {limit} is wanted.",
-        known=f"{len(found):,}",
-        share=_figure(100 * described / len(found), 100 * least, decimals=1),
+        known=f"{looked:,}",
+        share=_figure(100 * described / looked, 100 * least, decimals=1),
         limit=f"{100 * least:g} %",
     )
-    return described / len(found) >= least - _ROUNDING, says
+    return described / looked >= least - _ROUNDING, says
 
 
 def _judged(record: Record) -> int:

@@ -81,7 +81,9 @@ class ModelFile:
             raise InputError(f"{self.path} is damaged: it keeps the HDF5 library busy for ever", _EXPECTED) from error
         if not answer:
             if (code := self._looking.returncode) < 0:
-                raise InputError(f"{self.path} is damaged: the HDF5 library ends by signal {-code} on it", _EXPECTED)
+                raise InputError(
+                    f"{self.path} is damaged: the HDF5 library ends {children.ended(code)} on it", _EXPECTED
+                )
             last = short(children.last_line(complaint), 160)
             raise SurroundingsError(
                 f"{self.path} could not be looked into ({last})", "see that h5py is installed and whole"

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,7 +10,9 @@ from typing import Any
 
 from reportgen.format import short
 from reportgen.i18n import Text, text
+from reportgen.record.conditions import IN_WORDS
 from reportgen.record.run import SCHEMA
+from reportgen.record.units import Unit
 
 OUTPUT_STATES = frozenset({"output", "never predicted", "always predicted"})
 """The states of the units of a softmax: those are the classes, not units inside the model."""
@@ -84,6 +86,16 @@ class Shelf:
 def judged_units(states: Mapping[str, int]) -> int:
     """Return how many units inside the model a layer has that were judged. states: how many units are in each."""
     return sum(count for state, count in states.items() if state not in OUTPUT_STATES)
+
+
+def described_units(units: Iterable[Unit]) -> tuple[int, int]:
+    """Return how many units inside the model have a condition in words, and for how many one could be looked for.
+
+    Those of the output are left out: they are classes by their place, so their words say nothing about the model.
+    """
+    inside = [unit.condition for unit in units if unit.state not in OUTPUT_STATES]
+    looked = [one.found_in for one in inside if one is not None and one.found_in != "n/a"]
+    return sum(one in IN_WORDS for one in looked), len(looked)
 
 
 def read(report_json: bytes) -> Headline:

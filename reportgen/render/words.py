@@ -1,7 +1,7 @@
 """Numbers and dates as people read them; every function is a filter of the templates."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from reportgen import format
@@ -115,18 +115,27 @@ def capitalize_first(value: str) -> str:
     return value[:1].upper() + value[1:]
 
 
-def verdict(layers: Sequence[LayerVerdict], units: Sequence[Unit]) -> Text:
-    """Return the report's verdict on the units in a sentence or two."""
+def inner_states(layers: Sequence[LayerVerdict]) -> Counter[str]:
+    """Return how many units inside the model are in each state."""
     states: Counter[str] = Counter()
     for layer in layers:
-        states.update(layer.states)
-    for output in OUTPUT_STATES:
-        states.pop(output, 0)
+        states.update({name: n for name, n in layer.states.items() if name not in OUTPUT_STATES})
+    return states
+
+
+def counted_states(states: Iterable[tuple[str, int]]) -> list[Text]:
+    """[("dead", 2)] -> ["2 are dead"]."""
+    return [ntext(n, "{n} is {state}", "{n} are {state}", state=state(which)) for which, n in states]
+
+
+def verdict(layers: Sequence[LayerVerdict], units: Sequence[Unit]) -> Text:
+    """Return the report's verdict on the units in a sentence or two."""
+    states = inner_states(layers)
     judged, removable = sum(states.values()), sum(unit.removable for unit in units)
     if not judged:
         return text("The model has no inner units that can be judged.")
     healthy = states.pop("healthy", 0)
-    others = [ntext(n, "{n} is {state}", "{n} are {state}", state=state(which)) for which, n in states.items()]
+    others = counted_states(states.items())
     inner = ntext(judged, "{n} unit inside the model", "{n} units inside the model")
     if others:
         found = text(

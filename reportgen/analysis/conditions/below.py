@@ -6,8 +6,6 @@ from typing import Literal
 
 import numpy as np
 
-from reportgen.analysis.conditions import patches
-from reportgen.analysis.conditions.patches import Axis
 from reportgen.analysis.conditions.result import Bools, Floats, Input, Ints
 from reportgen.i18n import Text
 
@@ -28,32 +26,25 @@ Relation = Literal["or", "and", "with"]
 class Below:
     """What a convolution is given, and its kernel.
 
-    maps: (N, h, w, I) for the same images, channel i made by unit i of the layer below. kernel: (U, kh, kw, I), zeros
-    in the gaps of a dilated one and at channels of another group. field: of a position along rows and columns, in
-    positions of `maps`: size kh, jump the stride, start minus the padding. conditions: of the units below in words,
-    (I,). Instead of maps there may be `patches`, (n, S, h, w, I), what the positions (N, S) see of the images `images`,
-    (n,) ascending: whole maps of all layers would not fit into memory.
+    patches: (n, S, kh, kw, I), what the positions (N, S) see of the layer below in the images `images`, (n,) ascending,
+    channel i made by unit i: whole maps of all layers would not fit into memory. kernel: (U, kh, kw, I), zeros in the
+    gaps of a dilated one and at channels of another group. conditions: of the units below in words, (I,).
     """
 
-    maps: Floats
+    patches: Floats
+    images: Ints
     kernel: Floats
-    field: tuple[Axis, Axis]
     conditions: Sequence[Text | None]
-    patches: Floats | None = None
-    images: Ints | None = None
 
     def known(self, usable: Ints, each: int) -> Ints:
         """Return the positions whose patches are known. usable: numbered through (N, S). each: S."""
-        return usable if self.images is None else usable[np.isin(usable // each, self.images)]
+        found: Ints = usable[np.isin(usable // each, self.images)]
+        return found
 
-    def seen(self, which: Ints, rows: Ints, columns: Ints) -> Floats:
-        """Return what positions see, (n, h * w * I) float32. which: (n,), of (N, S), whose places `rows` has."""
-        image, place = np.divmod(which, rows.shape[1])
-        if self.patches is not None and self.images is not None:
-            found = self.patches[np.searchsorted(self.images, image), place]
-        else:
-            used = rows[image, place][:, np.newaxis], columns[image, place][:, np.newaxis]
-            found = patches.gather(self.maps[image], *used, self.field)[:, 0]
+    def seen(self, which: Ints, each: int) -> Floats:
+        """Return what positions see, (n, h * w * I) float32. which: (n,), numbered through (N, S). each: S."""
+        image, place = np.divmod(which, each)
+        found = self.patches[np.searchsorted(self.images, image), place]
         return found.reshape(len(which), -1).astype(np.float32, copy=False)
 
 
@@ -70,17 +61,17 @@ class Made:
     which: Ints
 
 
-def made_of(below: Below, rows: Ints, columns: Ints, usable: Ints) -> Made:
+def made_of(below: Below, each: int, usable: Ints) -> Made:
     """Return share_i = cov(w_i a_i, z) / var(z) of every unit and input. usable: positions of (N, S), flattened.
 
-    z is the sum of w_i a_i, so the shares of a unit are 1 in sum. They come from the covariance of what is seen with
-    z: the time is linear in the units.
+    each: S. z is the sum of w_i a_i, so the shares of a unit are 1 in sum. They come from the covariance of what is
+    seen with z: the time is linear in the units.
     """
     _, height, width, inputs = below.kernel.shape
     most = max(min(_LOOKED_AT, _MOST_VALUES // (height * width * inputs)), 1)
-    usable = below.known(usable, rows.shape[1])
+    usable = below.known(usable, each)
     which = usable[:: max(-(-len(usable) // most), 1)]
-    seen = below.seen(which, rows, columns)
+    seen = below.seen(which, each)
     weights = below.kernel.reshape(len(below.kernel), -1).T.astype(np.float32)  # (P, U)
     z = seen @ weights
     z -= z.mean(axis=0)

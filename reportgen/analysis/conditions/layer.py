@@ -42,19 +42,6 @@ class Sampled:
     ink: Ink | Literal["look"] | None = "look"
 
 
-def conditions(
-    sampled: Sampled,
-    cut: Cuts,
-    *,
-    kernel: Floats | None = None,
-    below: Below | None = None,
-    labels: Labels | None = None,
-    seed: int = 0,
-) -> LayerConditions:
-    """Return what each unit of a convolution answers to, see `described`."""
-    return described(sampled, cut, kernel=kernel, below=below, labels=labels, seed=seed).conditions
-
-
 def described(
     sampled: Sampled,
     cut: Cuts,
@@ -130,7 +117,7 @@ def _described(
     scored = work.flattened(~cut.choose)
     made = None
     if len(scored) and below is not None:
-        made = layer_below.made_of(below, sampled.rows, sampled.columns, scored)
+        made = layer_below.made_of(below, sampled.rows.shape[1], scored)
         figures = replace(figures, random=work.random(made.which, made.seen, seed))
     elif len(scored) > 1 and kernel is not None:
         read = _read(kernel, sampled, scored)

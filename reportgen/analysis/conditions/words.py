@@ -5,8 +5,10 @@ Longer than most modules: every message stands here once, where translators find
 
 from collections.abc import Callable, Mapping, Sequence
 
+from reportgen import format
 from reportgen.analysis.conditions.result import Feature, Ink, Input
-from reportgen.format import guarded, percent
+from reportgen.analysis.phrases import listed
+from reportgen.format import percent
 from reportgen.i18n import Text, joined, literal, ntext, text
 
 _SIDES = {
@@ -205,13 +207,6 @@ def both(one: Text, other: Text) -> Text:
     return text("{one} or {other}", one=one, other=other)
 
 
-def listed(items: Sequence[Text]) -> Text:
-    """["a", "b", "c"] -> "a, b and c"."""
-    if len(items) < 2:
-        return joined(", ", items)
-    return text("{items} and {last}", items=joined(", ", items[:-1]), last=items[-1])
-
-
 def mix(items: Sequence[Text]) -> Text:
     """["a", "b"] -> "a mix of a and b": none of them describes the unit alone."""
     return text("a mix of {conditions}", conditions=listed(items))
@@ -219,7 +214,7 @@ def mix(items: Sequence[Text]) -> Text:
 
 def share(value: float) -> str:
     """0.9134 -> "0.91"; never 0 or 1 for what is only nearly so."""
-    return guarded(value, 1.0, 2)
+    return format.share(value, 2)
 
 
 def fires_on(of: Text, r2: float, figures: Sequence[Text], signed: bool) -> Text:

@@ -21,6 +21,7 @@ from reportgen.analysis.conditions.result import (
     UnitCondition,
     Weighted,
 )
+from reportgen.analysis.phrases import listed
 from reportgen.i18n import Text, literal, text
 
 SIMPLE = 0.5
@@ -218,7 +219,7 @@ class Work:
             figures = words.figures(known, None)
         else:
             of = names[0] if made.runner_up is None else words.both(names[0], self._name(made.runner_up))
-            figures = words.figures(known, words.listed(names[1:]) if len(names) > 1 else None)
+            figures = words.figures(known, listed(names[1:]) if len(names) > 1 else None)
         if made.step == "none":
             return replace(made, sentence=words.no_simple(of, r2, figures), parts=parts)
         if self.target.whole:

@@ -1,15 +1,14 @@
 """The answers of the first screen: does every unit fire, how many are distinct, and what do they look for."""
 
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from reportgen.format import count, percent
 from reportgen.i18n import Text, joined, literal, ntext, text
-from reportgen.record.key_figures import OUTPUT_STATES
+from reportgen.record.key_figures import OUTPUT_STATES, described_units
 from reportgen.record.run import Record
-from reportgen.record.units import LayerVerdict
-from reportgen.render.words import state
+from reportgen.record.units import LayerVerdict, Unit
+from reportgen.render.words import counted_states, inner_states
 
 _LAYERS = 5
 """Most layers that the first screen tells apart."""
@@ -32,7 +31,7 @@ class Bar:
 
 @dataclass(frozen=True)
 class Answer:
-    """One question with its answer in a sentence, a small chart, and more words below it. place: where more stands."""
+    """One question with its answer in a sentence, a small chart, and more words below it."""
 
     question: Text
     figure: Text
@@ -47,16 +46,13 @@ def answers(record: Record) -> list[Answer]:
         return []
     found = [_firing(inner), _distinct(inner, sum(unit.removable for unit in record.units))]
     described = [one for one in inner if one.conditions is not None]
-    return [*found, _conditions(described)] if described else found
+    return [*found, _conditions(described, record.units)] if described else found
 
 
 def _firing(layers: Sequence[LayerVerdict]) -> Answer:
-    states: Counter[str] = Counter()
-    for layer in layers:
-        states.update({name: n for name, n in layer.states.items() if name not in OUTPUT_STATES})
-    whole = sum(states.values())
-    healthy = states.get("healthy", 0)
-    others = [(name, n) for name, n in states.most_common() if name != "healthy"]
+    states = inner_states(layers)
+    whole, healthy = sum(states.values()), states["healthy"]
+    others = counted_states((name, n) for name, n in states.most_common() if name != "healthy")
     bars = [
         Bar(
             _name(layer),
@@ -68,13 +64,12 @@ def _firing(layers: Sequence[LayerVerdict]) -> Answer:
         )
         for layer in _told(layers, lambda one: one.units - one.states.get("healthy", 0))
     ]
-    more = [ntext(n, "{n} is {state}", "{n} are {state}", state=state(name)) for name, n in others]
     said = text("{share} of {units} fire properly", share=percent(healthy / whole, 0), units=_units(whole))
     return Answer(
         text("Does every unit fire?"),
         said,
         bars,
-        [joined(", ", more)] if more else [],
+        [joined(", ", others)] if others else [],
     )
 
 
@@ -99,17 +94,15 @@ def _distinct(layers: Sequence[LayerVerdict], removable: int) -> Answer:
     return Answer(text("Do many say the same?"), figure, bars, [])
 
 
-def _conditions(layers: Sequence[LayerVerdict]) -> Answer:
+def _conditions(layers: Sequence[LayerVerdict], units: Sequence[Unit]) -> Answer:
+    described, looked = described_units(units)
     bars: list[Bar] = []
     missing: list[Text] = []
-    described = whole = 0
     colours: dict[str, str] = {"none": "rest"}
     for layer in layers:
         assert layer.conditions is not None
         kinds = [one for one in layer.conditions.kinds if one.kind != "n/a"]
         of_layer = sum(one.count for one in kinds)
-        own = sum(one.count for one in kinds if one.kind != "none")
-        described, whole = described + own, whole + of_layer
         if layer.conditions.missing is not None and len(missing) < _FEW:
             missing.append(text("{layer}: {missing}", layer=_name(layer), missing=layer.conditions.missing))
         if len(bars) < _LAYERS and of_layer:
@@ -119,15 +112,14 @@ def _conditions(layers: Sequence[LayerVerdict]) -> Answer:
             parts = [(one.count / of_layer, colours[one.kind]) for one in order]
             bars.append(Bar(_name(layer), joined(", ", [one.text for one in order]), parts))
     figure = text(
-        "{share} of {units} respond to a condition that words can say", share=percent(described / max(whole, 1), 0),
-        units=_units(whole),
+        "{share} of {units} respond to a condition that words can say", share=percent(described / max(looked, 1), 0),
+        units=_units(looked),
     )  # fmt: skip
     return Answer(text("What do they look for?"), figure, bars, missing)
 
 
-def _told(layers: Sequence[LayerVerdict], weight: object) -> list[LayerVerdict]:
+def _told(layers: Sequence[LayerVerdict], weight: Callable[[LayerVerdict], int]) -> list[LayerVerdict]:
     """Return the layers that are told apart, in the order of the model: those with most to say where there are many."""
-    assert callable(weight)
     chosen = sorted(layers, key=lambda one: -weight(one))[:_LAYERS]
     return [layer for layer in layers if layer in chosen]
 

@@ -116,7 +116,14 @@ def framed_images(shown: Sequence[tuple[Images, list[int] | None]]) -> Picture:
     sheet = np.hstack(painted)[:, :-_GAP]
     if sheet.shape[2] == 1:
         return Mosaic().picture(sheet[..., 0], _framed_greys())
-    few = Image.fromarray(sheet).quantize(64, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
+    return painted_small(sheet)
+
+
+def painted_small(pixels: Pixels) -> Picture:
+    """Return pixels (H, W, 1) in grey, or (H, W, 3) in 64 colours."""
+    if pixels.shape[2] == 1:
+        return _grey_or_colour(pixels)
+    few = Image.fromarray(pixels).quantize(64, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
     return Mosaic().encoded(few)
 
 

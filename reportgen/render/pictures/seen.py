@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 
 import numpy as np
-from PIL import Image
 
 from reportgen.record.pictures import Array, Seen
 from reportgen.render.pictures import input_images
+from reportgen.render.pictures.input_images import painted_small
 from reportgen.render.pictures.mosaic import Mosaic, Picture, Pixels, diverging, levels, sequential
 
 _CROP = 44
@@ -51,8 +51,8 @@ def paint(seen: Seen, place: int) -> SeenUnit:
     return SeenUnit(
         strongest=_line(shown[:count]),
         weakest=_line(shown[count : 2 * count]),
-        average=_coloured(_framed(_enlarged(shown[-1], _AVERAGE))),
-        picture=_coloured(_enlarged(input_images.as_bytes(seen.pictures[place][np.newaxis])[0], _STRIP)),
+        average=painted_small(_framed(_enlarged(shown[-1], _AVERAGE))),
+        picture=painted_small(_enlarged(input_images.as_bytes(seen.pictures[place][np.newaxis])[0], _STRIP)),
         real=_map(levels(real, low, high), sequential()),
         told=_map(levels(told, low, high), sequential()) if has_words else None,
         difference=_map(levels(difference, -most, most), diverging()) if has_words else None,
@@ -80,7 +80,7 @@ def _line(crops: Pixels) -> Picture:
     """Set crops (T, h, w, C) side by side, white between them."""
     large = [_framed(_enlarged(crop, _CROP)) for crop in crops[:_LINE]]
     gap = Mosaic().gap
-    return _coloured(
+    return painted_small(
         np.hstack([np.pad(one, ((0, 0), (0, gap), (0, 0)), constant_values=255) for one in large])[:, :-gap]
     )
 
@@ -98,11 +98,3 @@ def _enlarged(pixels: Pixels, side: int) -> Pixels:
 
 def _map(indices: Array, palette: Pixels) -> Picture:
     return Mosaic().picture(np.ascontiguousarray(_enlarged(indices[..., np.newaxis], _STRIP)[..., 0]), palette)
-
-
-def _coloured(pixels: Pixels) -> Picture:
-    """Return pixels (h, w, 1 or 3) as a picture of at most 64 colours."""
-    if pixels.shape[2] == 1:
-        return Mosaic().encoded(Image.fromarray(pixels[..., 0]))
-    few = Image.fromarray(pixels).quantize(64, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
-    return Mosaic().encoded(few)

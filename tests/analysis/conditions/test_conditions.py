@@ -11,12 +11,13 @@ import pytest
 from scipy.optimize import nnls
 
 import reportgen
-from reportgen.analysis.conditions import basis, cuts, fit, ink, kernels, layer, nulls, patches, score, words
+from reportgen.analysis.conditions import basis, cuts, fit, ink, kernels, nulls, patches, score, words
 from reportgen.analysis.conditions.below import Below, made_of
 from reportgen.analysis.conditions.classes import Labels
 from reportgen.analysis.conditions.layer import Sampled
 from reportgen.analysis.conditions.patches import Along
 from reportgen.analysis.conditions.result import Feature, LayerConditions, UnitCondition
+from tests.helpers.conditions import below_of, words_of
 
 Array = Any
 SOBEL = np.array([[-1, 0, 1], [-2, 0, 2], [-1, 0, 1]], float)
@@ -92,7 +93,7 @@ def planted() -> tuple[Array, Array, cuts.Cuts, LayerConditions]:
     images = scenes()
     maps = np.maximum(convolved(images, weights), 0)
     cut = cuts.cuts(images)
-    found = layer.conditions(sampled(images, maps, (Along(3), Along(3)), cut), cut, kernel=weights)
+    found = words_of(sampled(images, maps, (Along(3), Along(3)), cut), cut, kernel=weights)
     return weights, maps, cut, found
 
 
@@ -143,7 +144,7 @@ def test_a_direction_that_no_unit_answers_to_is_named() -> None:
     images, cut = scenes(), planted()[2]
     weights = np.stack([grey(sobel(angle)) for angle in (0, 45, 90, 180, 225)])
     maps = np.maximum(convolved(images, weights), 0)
-    found = layer.conditions(sampled(images, maps, (Along(3), Along(3)), cut), cut, kernel=weights)
+    found = words_of(sampled(images, maps, (Along(3), Along(3)), cut), cut, kernel=weights)
     assert set(found.gaps) <= {135, 270, 315} and 135 in found.gaps
     assert found.missing is not None and "edges, brighter towards the upper left" in found.missing
 
@@ -155,7 +156,7 @@ def test_the_name_of_a_gabor_on_a_larger_field_is_its_bar() -> None:
     gabor = np.exp(-(x**2 + y**2) / 8) * np.cos(2 * np.pi * across / 6)
     images, cut = scenes(), planted()[2]
     weights = grey(gabor - gabor.mean())[np.newaxis]
-    found = layer.conditions(
+    found = words_of(
         sampled(images, np.maximum(convolved(images, weights), 0), (Along(7), Along(7)), cut), cut, kernel=weights
     )
     assert (first(found.units[0]).kind, first(found.units[0]).angle) == ("bar", 45), found.units[0].sentence
@@ -171,9 +172,8 @@ def second_layer(mixed: Array, bias: Array, names: Sequence[int]) -> LayerCondit
     upper = np.maximum(convolved(lower, weights, bias), 0)
     conditions = [below.units[name].condition for name in names]
     one = Along(1)
-    return layer.conditions(
-        sampled(images, upper, (Along(3), Along(3)), cut), cut, below=Below(lower, weights, (one, one), conditions)
-    )
+    made = sampled(images, upper, (Along(3), Along(3)), cut)
+    return words_of(made, cut, below=below_of(made, lower, weights, (one, one), conditions))
 
 
 @pytest.mark.slow
@@ -199,9 +199,10 @@ def test_or_and_and_of_two_units_below_are_named_after_both(pair: tuple[int, int
 def test_shares_of_units_below_are_1_in_sum() -> None:
     _, maps, cut, _ = planted()
     weights = np.random.default_rng(0).standard_normal((4, 3, 3, maps.shape[-1]))
-    below = Below(maps, weights, (Along(3), Along(3)), [None] * maps.shape[-1])
     rows, columns = cuts.positions((20, 20), cut.choose, 5, 0)
-    made = made_of(below, rows, columns, np.arange(rows.size))
+    seen = patches.gather(maps, rows, columns, (Along(3), Along(3)))
+    below = Below(seen, np.arange(len(maps)), weights, [None] * maps.shape[-1])
+    made = made_of(below, 5, np.arange(rows.size))
     assert made.shares.sum(axis=1) == pytest.approx(1, abs=1e-4)
     z = made.seen @ weights.reshape(4, -1).T
     part = made.seen.reshape(len(z), 9, -1)[:, :, 6] @ weights[2].reshape(9, -1)[:, 6]
@@ -218,7 +219,7 @@ def test_a_unit_for_a_class_is_described_as_the_class() -> None:
         np.repeat(np.repeat((numbers == 2)[:, None, None, None] + 0.0, 5, 1), 5, 2)
         + rng.random((len(images), 5, 5, 1)) / 5
     )
-    found = layer.conditions(
+    found = words_of(
         sampled(images, maps, (Along(24), Along(24)), cut), cut, labels=Labels(numbers, ["cat", "dog", "owl"])
     )
     assert found.units[0].step == "class" and found.units[0].label == "owl"
@@ -232,7 +233,7 @@ def test_shuffled_maps_give_no_words_beyond_chance() -> None:
     rng = np.random.default_rng(1)
     for side in (np.flatnonzero(cut.choose), np.flatnonzero(~cut.choose)):
         shuffled[side] = maps[rng.permutation(side)]
-    found = layer.conditions(sampled(images, shuffled, (Along(3), Along(3)), cut), cut)
+    found = words_of(sampled(images, shuffled, (Along(3), Along(3)), cut), cut)
     assert {unit.step for unit in found.units} == {"none", "n/a"}
     chance = found.units[0].by_chance
     assert chance is not None and chance < 0.1
@@ -500,7 +501,7 @@ def test_too_few_patches_give_a_reason() -> None:
     cut = cuts.cuts(images + np.linspace(0, 1e-3, 100, dtype=np.float32)[:, None, None, None])
     maps = np.random.default_rng(0).random((100, 10, 10, 2))
     maps[..., 1] = 0
-    flat = layer.conditions(sampled(images * 0, maps, (Along(3), Along(3)), cut), cut)
+    flat = words_of(sampled(images * 0, maps, (Along(3), Along(3)), cut), cut)
     assert [str(unit.reason) for unit in flat.units] == [
         "there are too few patches that are not flat", "it has the same value everywhere",
     ]  # fmt: skip
@@ -518,8 +519,8 @@ def test_dark_ink_on_paper_gets_the_words_of_bright_ink() -> None:
     bias = np.array([0, 0, 0, 0, 0, 0, 5.0])
     maps = np.maximum(convolved(digits(), weights, bias), 0)
     cut = cuts.cuts(digits())
-    bright = layer.conditions(sampled(digits(), maps, (Along(3), Along(3)), cut), cut, kernel=weights)
-    dark = layer.conditions(sampled(1 - digits(), maps, (Along(3), Along(3)), cut), cut, kernel=-weights)
+    bright = words_of(sampled(digits(), maps, (Along(3), Along(3)), cut), cut, kernel=weights)
+    dark = words_of(sampled(1 - digits(), maps, (Along(3), Along(3)), cut), cut, kernel=-weights)
     assert (bright.ink, dark.ink) == ("bright", "dark")
     expected = [
         "the upper edge of strokes",
@@ -542,7 +543,7 @@ def test_what_cannot_be_said_has_its_reason() -> None:
     maps[0, :, :, 0] = np.nan
     maps[..., 1] = 0
     maps[:30, 10:14, 10:14, 1] = 1  # few of these places are looked at
-    found = layer.conditions(sampled(images, maps, (Along(3, 1, -1), Along(3, 1, -1)), cut), cut)
+    found = words_of(sampled(images, maps, (Along(3, 1, -1), Along(3, 1, -1)), cut), cut)
     reasons = [None if unit.reason is None else str(unit.reason) for unit in found.units]
     assert reasons == ["it has values that are not finite", "it fires on too few patches that are not flat", None]
     assert found.notes[0].startswith("Chosen on ")
@@ -554,18 +555,18 @@ def test_images_on_one_side_only_give_reasons_and_no_crash(side: bool) -> None:
     images = digits()[:50]
     cut = cuts.Cuts(np.full(50, side), np.zeros(50, np.bool_))
     maps = np.random.default_rng(0).random((50, 26, 26, 2))
-    found = layer.conditions(sampled(images, maps, (Along(3), Along(3)), cut), cut, kernel=np.ones((2, 3, 3, 1)))
+    found = words_of(sampled(images, maps, (Along(3), Along(3)), cut), cut, kernel=np.ones((2, 3, 3, 1)))
     assert found.counts == {"n/a": 2}
 
 
 @pytest.mark.slow
 def test_the_same_twice_and_for_each_unit_alone() -> None:
     weights, maps, cut, found = planted()
-    again = layer.conditions(sampled(scenes(), maps[..., 8:9], (Along(3), Along(3)), cut), cut, kernel=weights[8:9])
+    again = words_of(sampled(scenes(), maps[..., 8:9], (Along(3), Along(3)), cut), cut, kernel=weights[8:9])
     alone, among = again.units[0], found.units[8]
     assert alone.r2_one == pytest.approx(among.r2_one, abs=1e-5)
     assert [one.feature for one in alone.features] == [one.feature for one in among.features]
-    repeated = layer.conditions(sampled(scenes(), maps, (Along(3), Along(3)), cut), cut, kernel=weights)
+    repeated = words_of(sampled(scenes(), maps, (Along(3), Along(3)), cut), cut, kernel=weights)
     assert repeated == found
 
 
@@ -592,10 +593,10 @@ def test_positions_from_elsewhere_and_kernels_of_another_size_are_refused() -> N
     rows = np.random.default_rng(0).integers(0, 26, (600, 4))
     made = Sampled(digits(), rows, rows, np.zeros((600, 4, 1)), (Along(3), Along(3)), (26, 26))
     with pytest.raises(ValueError, match="positions"):
-        layer.conditions(made, cut)
+        words_of(made, cut)
     fitting = sampled(digits(), np.zeros((600, 26, 26, 1)), (Along(3), Along(3)), cut)
     with pytest.raises(ValueError, match="kernel"):
-        layer.conditions(fitting, cut, kernel=np.zeros((1, 5, 5, 1)))
+        words_of(fitting, cut, kernel=np.zeros((1, 5, 5, 1)))
 
 
 @pytest.mark.slow
@@ -606,7 +607,7 @@ def test_large_fields_on_large_pictures_take_little_memory() -> None:
     axis = Along(99, 16, -33)
     made = sampled(images, maps, (axis, axis), cut)
     tracemalloc.start()
-    found = layer.conditions(made, cut)
+    found = words_of(made, cut)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 0.5 * 2**30 and {unit.step for unit in found.units} == {"none"}
@@ -622,8 +623,8 @@ def test_where_words_end_is_said_at_every_step() -> None:
     weights = rng.standard_normal((6, 5, 5, len(used)))
     upper = np.maximum(convolved(lower, weights), 0)
     conditions = [below.units[unit].condition for unit in used]
-    made = Below(lower, weights, (Along(5), Along(5)), conditions)
-    found = layer.conditions(sampled(scenes(), upper, (Along(7), Along(7)), cut), cut, below=made)
+    made = sampled(scenes(), upper, (Along(7), Along(7)), cut)
+    found = words_of(made, cut, below=below_of(made, lower, weights, (Along(5), Along(5)), conditions))
     ended = [unit for unit in found.units if unit.step == "none"]
     assert ended, [str(unit.sentence) for unit in found.units]
     for unit in ended:
@@ -699,7 +700,7 @@ def test_signed_values_are_high_or_low_and_have_no_threshold() -> None:
     weights = np.stack([grey(sobel(90)), -grey(LINE), np.random.default_rng(0).standard_normal((3, 3, 3))])
     pre = convolved(images, weights)
     made = sampled(images, pre, (Along(3), Along(3)), cut, signed=True)
-    found = layer.conditions(made, cut, kernel=weights)
+    found = words_of(made, cut, kernel=weights)
     edge, gap = (first(unit) for unit in found.units[:2])
     assert (edge.kind, edge.angle, edge.rectified) == ("edge", 90, False)
     assert (gap.kind, gap.angle, gap.polarity, gap.rectified) == ("bar", 0, -1, False)

@@ -6,14 +6,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from reportgen.analysis.conditions import cuts, layer
-from reportgen.analysis.conditions.below import Below
+from reportgen.analysis.conditions import cuts
 from reportgen.analysis.conditions.classes import Labels
 from reportgen.analysis.conditions.layer import Sampled
 from reportgen.analysis.conditions.patches import Along
 from reportgen.analysis.conditions.result import LayerConditions
 from reportgen.data import samples
 from reportgen.runtime import keras
+from tests.helpers.conditions import below_of, words_of
 
 pytestmark = pytest.mark.tensorflow
 
@@ -39,10 +39,12 @@ def article() -> tuple[Array, Array, Array, Array, Array, cuts.Cuts, LayerCondit
     kernels = [np.moveaxis(model.get_layer(name).get_weights()[0], -1, 0) for name in ("conv2d", "conv2d_1")]
     cut = cuts.cuts(images)
     field = Along(8, 2, 0)
-    lower = layer.conditions(sampled(images, first, Along(3), cut), cut, kernel=kernels[0])
-    below = Below(pooled, kernels[1], (Along(3), Along(3)), [unit.condition for unit in lower.units])
+    lower = words_of(sampled(images, first, Along(3), cut), cut, kernel=kernels[0])
+    deeper = sampled(images, second, field, cut)
+    words = [unit.condition for unit in lower.units]
+    below = below_of(deeper, pooled, kernels[1], (Along(3), Along(3)), words)
     classes = Labels(labels, [str(name) for name in data.class_names])
-    upper = layer.conditions(sampled(images, second, field, cut), cut, below=below, labels=classes)
+    upper = words_of(deeper, cut, below=below, labels=classes)
     return images, first, second, pooled, kernels[0], cut, lower, upper
 
 
@@ -89,7 +91,7 @@ def test_shuffled_maps_of_the_article_have_no_words() -> None:
     shuffled = first.copy()
     for side in (np.flatnonzero(cut.choose), np.flatnonzero(~cut.choose)):
         shuffled[side] = first[np.roll(side, 1)]
-    found = layer.conditions(sampled(images, shuffled, Along(3), cut), cut, kernel=kernel)
+    found = words_of(sampled(images, shuffled, Along(3), cut), cut, kernel=kernel)
     assert {unit.step for unit in found.units} <= {"none", "n/a"}
     chance = real.units[0].by_chance
     assert chance is not None and chance < 0.25
@@ -101,7 +103,7 @@ def test_an_untrained_network_is_told_apart_by_its_luck() -> None:
     kernel = np.random.default_rng(0).standard_normal((16, 3, 3, 1))
     views = np.lib.stride_tricks.sliding_window_view(images, (3, 3), axis=(1, 2))
     maps = np.maximum(np.einsum("nijcyx,uyxc->niju", views, kernel, optimize=True), 0)
-    found = layer.conditions(sampled(images, maps, Along(3), cut), cut, kernel=kernel)
+    found = words_of(sampled(images, maps, Along(3), cut), cut, kernel=kernel)
     ranks = [unit.random_percentile for unit in found.units if unit.random_percentile is not None]
     assert 20 < np.mean(ranks) < 80
     lucky = [unit for unit in found.units if unit.random_percentile is not None and unit.random_percentile < 95]
