@@ -10,7 +10,9 @@ from reportgen.analysis.activations.shards import Engine
 from reportgen.analysis.activations.tally import LayerPlan, LayerTally
 from reportgen.analysis.evaluation import answers, scores
 from reportgen.analysis.evaluation.predictions import Predictions
-from reportgen.analysis.units import facts
+from reportgen.analysis.shifts import work
+from reportgen.analysis.shifts.work import Shifted
+from reportgen.analysis.units.facts import Thresholds
 from reportgen.dataset import Dataset, Part
 from reportgen.errors import InputError
 from reportgen.options import Options
@@ -34,6 +36,7 @@ class Collected:
     units: list[Unit]
     proof: Proof
     pictures: Pictures
+    shifted: Shifted
 
 
 def collect(
@@ -81,7 +84,14 @@ def collect(
         shown = replace(shown, seen=found.seen)
     with progress.stage("proof", "Checking the model without the units called dead or removable ..."):
         proof = judging.prove(engine, looked, units, dataset, right, batch=size, progress=progress)
-    return Collected(summary.facts(drawn, origin=origin, output=output), evaluation, verdicts, units, proof, shown)
+    with progress.stage("shifts", "Changing test pictures ..."):
+        shifted = work.shifted(
+            drawn, readings, plans, dataset, classes, output=output, breadth=options.shifts,
+            thresholds=_thresholds(options), batch=size, seed=options.seed, progress=progress,
+        )  # fmt: skip
+        shown = replace(shown, shifted=shifted.images)
+    facts = summary.facts(drawn, origin=origin, output=output)
+    return Collected(facts, evaluation, verdicts, units, proof, shown, shifted)
 
 
 def looked_at(dataset: Dataset, analyse: str) -> list[str]:
@@ -107,8 +117,8 @@ def _looked(
     return judging.Looked(readings, plans, tallies, {name: parts[name] for name in names}, classes)
 
 
-def _thresholds(options: Options) -> facts.Thresholds:
-    return facts.Thresholds(
+def _thresholds(options: Options) -> Thresholds:
+    return Thresholds(
         redundant=options.redundant,
         always_on=options.always_on,
         weak=options.weak,

@@ -198,6 +198,8 @@ def _record(
         look=Look(options.lang, options.paper),
         pictures=found.pictures,
         deaths=deaths,
+        shifts=found.shifted.shifts,
+        shifts_run=found.shifted.run,
     )
 
 

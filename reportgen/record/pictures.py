@@ -141,11 +141,23 @@ class Seen:
 
 
 @dataclass(frozen=True)
+class ShiftedImages:
+    """A test image, and how each corruption changes it. original: (1, H, W, C) as stored; changed: (S, H, W, C).
+
+    corruptions: what was done to each of the changed ones, at the strongest severity.
+    """
+
+    original: Array
+    changed: Array
+    corruptions: list[str]
+
+
+@dataclass(frozen=True)
 class Pictures:
     """The arrays of a run: what pictures are painted from, and `answers`, what a later run is compared with.
 
     worst: (M, *space, C), images of the test split's mistakes. answers: None in a folder from before there were any.
-    seen: of layers of maps whose units were described in words.
+    seen: of layers of maps whose units were described in words. shifted: None where no pictures were changed.
     """
 
     examples: Examples
@@ -158,3 +170,4 @@ class Pictures:
     class_maps: list[ClassMap] = field(default_factory=list)
     answers: Answers | None = None
     seen: list[Seen] = field(default_factory=list)
+    shifted: ShiftedImages | None = None

@@ -55,7 +55,7 @@ def judge(plan: LayerPlan, tally: LayerTally, weights: Weights, thresholds: Thre
         DEAD: is_dead(plan, tally),
         CONSTANT: is_constant(plan, tally, thresholds),
         ALWAYS_NEGATIVE: (tally.fired == 0) & (plan.family == "leaky"),
-        SATURATED: _is_saturated(plan, tally, thresholds),
+        SATURATED: is_saturated(plan, tally, thresholds),
         ALWAYS_ON: _is_always_on(plan, tally, thresholds),
         WEAK: _of_layer(plan, tally) <= thresholds.weak,
         HEALTHY: np.ones(plan.units, np.bool_),
@@ -114,7 +114,8 @@ def is_constant(plan: LayerPlan, tally: LayerTally, thresholds: Thresholds) -> F
     return still & (mean > 0)
 
 
-def _is_saturated(plan: LayerPlan, tally: LayerTally, thresholds: Thresholds) -> Flags:
+def is_saturated(plan: LayerPlan, tally: LayerTally, thresholds: Thresholds) -> Flags:
+    """Return (U,) which units are nearly always at one end of their activation's range."""
     one_side: Counts = np.maximum(tally.low_tail, tally.high_tail)
     return one_side > thresholds.saturated * moments.values_per_unit(plan, tally)
 

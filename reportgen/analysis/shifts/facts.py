@@ -1,0 +1,69 @@
+"""What changed pictures do to a model, in figures: accuracy, the weakest class, and the units that die or move."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reportgen import intervals
+from reportgen.analysis.activations.tally import Counts, Floats, LayerPlan, LayerTally
+from reportgen.analysis.units import states
+from reportgen.analysis.units.facts import Thresholds
+from reportgen.record.shifts import ShiftedClass, ShiftedLayer
+
+Right = NDArray[np.bool_]
+"""(N,) whether the model is right about each image."""
+
+
+def accuracy(right: Right) -> tuple[float, list[float]]:
+    """Return the share that is right, and Wilson's interval."""
+    return float(right.mean()), list(intervals.wilson(int(right.sum()), len(right)))
+
+
+def change(before: Right, after: Right) -> tuple[float, list[float]]:
+    """Return by how much accuracy changes on the same images, and the paired interval."""
+    gained, lost = int((after & ~before).sum()), int((before & ~after).sum())
+    return (gained - lost) / len(before), list(intervals.paired_difference(gained, lost, len(before)))
+
+
+def weakest(labels: Counts, before: Right, after: Right, names: Sequence[str]) -> ShiftedClass:
+    """Return the class of the lowest recall, of equals the first. names: of the classes; labels: (N,) at least one."""
+    images = np.bincount(labels, minlength=len(names))
+    hits = np.bincount(labels[after], minlength=len(names))
+    recall = np.where(images > 0, hits / np.maximum(images, 1), np.inf)
+    k = int(recall.argmin())
+    level = 1 - 0.05 / int((images > 0).sum())
+    return ShiftedClass(
+        label=names[k],
+        recall=float(recall[k]),
+        interval=list(intervals.wilson(int(hits[k]), int(images[k]), level=level)),
+        recall_before=float(before[labels == k].mean()),
+        images=int(images[k]),
+    )
+
+
+def layer(plan: LayerPlan, clean: LayerTally, shifted: LayerTally, thresholds: Thresholds) -> ShiftedLayer:
+    """Return what a change does to a layer's units. clean, shifted: of the same images, all of whose means are kept."""
+    dead = states.is_dead(plan, shifted) & ~states.is_dead(plan, clean)
+    stuck = states.is_saturated(plan, shifted, thresholds) & ~states.is_saturated(plan, clean, thresholds)
+    by = moved(clean.kept, shifted.kept)
+    most = int(by.argmax()) if by.any() else None
+    return ShiftedLayer(
+        layer=plan.layer,
+        dead=np.flatnonzero(dead).tolist(),
+        saturated=np.flatnonzero(stuck & ~dead).tolist(),
+        moved=most,
+        by=0.0 if most is None else float(by[most]),
+    )
+
+
+def moved(clean: NDArray[np.float32], shifted: NDArray[np.float32]) -> Floats:
+    """Return (U,) by how many standard deviations of the clean responses their mean moves, 0 where they do not vary.
+
+    clean, shifted: (N, U) s_mean of the same images.
+    """
+    spread = clean.std(axis=0, dtype=np.float64)
+    far = np.abs(shifted.mean(axis=0, dtype=np.float64) - clean.mean(axis=0, dtype=np.float64))
+    # of equal numbers a deviation may differ from 0 by rounding
+    varies = np.ptp(clean, axis=0) > 0
+    return np.divide(far, spread, out=np.zeros_like(far), where=varies & (spread > 0))
