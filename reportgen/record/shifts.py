@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from reportgen.format import percent
 from reportgen.i18n import Text, text
 
 
@@ -124,3 +125,32 @@ def costliest_first(shifts: Sequence[Shift]) -> list[list[Shift]]:
         by_name.setdefault(shift.corruption, []).append(shift)
     rows = [sorted(row, key=lambda one: one.severity) for row in by_name.values()]
     return sorted(rows, key=lambda row: min(one.change for one in row))
+
+
+SEVERITIES = {1: text("mild"), 2: text("medium"), 3: text("strong")}
+"""What the severities are called."""
+
+
+def costliest(row: Sequence[Shift]) -> Shift:
+    """Return which of the severities of a corruption costs most accuracy, of equals the mildest."""
+    return min(row, key=lambda one: one.change)
+
+
+def falls(shift: Shift) -> bool:
+    """Return whether accuracy falls beyond chance."""
+    return shift.change_interval[1] < 0
+
+
+def summary(shifts: Sequence[Shift], run: ShiftsRun) -> Text:
+    """Return in one clause, without a full stop, which change costs most accuracy, or why there is none."""
+    if run.reason is not None:
+        return text("changed pictures: n/a, because {reason}", reason=run.reason)
+    fallen = [one for one in map(costliest, costliest_first(shifts)) if falls(one)]
+    if not fallen:
+        return text("no change of the pictures costs accuracy beyond chance")
+    return text(
+        "{corruption} costs most: accuracy falls from {before} to {after}",
+        corruption=NAMES.get(fallen[0].corruption, fallen[0].corruption),
+        before=percent(run.accuracy),
+        after=percent(fallen[0].accuracy),
+    )

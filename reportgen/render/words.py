@@ -50,6 +50,7 @@ STAGES = {
     "pass": text("the pass over the images"),
     "judge": text("judging the units"),
     "proof": text("the model without the units called dead or removable"),
+    "shifts": text("changing pictures"),
 }
 
 _MOMENT = text("d MMMM y, HH:mm 'UTC'")  # a pattern of Babel's, so that each language has its own order

@@ -85,7 +85,7 @@ def pixels(share: float, side: int) -> int:
 
 
 def _side(shares: Shares) -> int:
-    return min(shares.shape[1:3])
+    return int(min(shares.shape[1:3]))
 
 
 def _noise(shares: Shares, deviation: float, draws: Generator) -> Shares:
@@ -101,7 +101,7 @@ def _blur(shares: Shares, share: float, _: Generator) -> Shares:
 
 
 def _contrast(shares: Shares, factor: float, _: Generator) -> Shares:
-    mean = shares.mean(axis=(1, 2), keepdims=True)
+    mean: Shares = shares.mean(axis=(1, 2), keepdims=True)
     return mean + factor * (shares - mean)
 
 
@@ -164,7 +164,7 @@ def _inversion(shares: Shares, share: float, _: Generator) -> Shares:
 
 
 def _stripes(shares: Shares, added: float, draws: Generator) -> Shares:
-    """Lay stripes as wide as the gaps between them across each picture, lighter than a dark ground, darker than a light one."""
+    """Lay stripes as wide as the gaps between them across each picture: light on a dark ground, dark on a light one."""
     width = max(2, round(_side(shares) / 14))
     phase = (2 * width * draws.random(len(shares))).astype(np.int64)
     rows = (np.arange(shares.shape[1]) + phase[:, np.newaxis]) // width % 2

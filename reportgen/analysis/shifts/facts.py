@@ -6,7 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reportgen import intervals
-from reportgen.analysis.activations.tally import Counts, Floats, LayerPlan, LayerTally
+from reportgen.analysis.activations.tally import Counts, Floats, LayerPlan
+from reportgen.analysis.shifts.passes import Responses
 from reportgen.analysis.units import states
 from reportgen.analysis.units.facts import Thresholds
 from reportgen.record.shifts import ShiftedClass, ShiftedLayer
@@ -42,11 +43,11 @@ def weakest(labels: Counts, before: Right, after: Right, names: Sequence[str]) -
     )
 
 
-def layer(plan: LayerPlan, clean: LayerTally, shifted: LayerTally, thresholds: Thresholds) -> ShiftedLayer:
-    """Return what a change does to a layer's units. clean, shifted: of the same images, all of whose means are kept."""
+def layer(plan: LayerPlan, clean: Responses, shifted: Responses, thresholds: Thresholds) -> ShiftedLayer:
+    """Return what a change does to a layer's units. clean, shifted: of the same images."""
     dead = states.is_dead(plan, shifted) & ~states.is_dead(plan, clean)
     stuck = states.is_saturated(plan, shifted, thresholds) & ~states.is_saturated(plan, clean, thresholds)
-    by = moved(clean.kept, shifted.kept)
+    by = moved(clean.pooled, shifted.pooled)
     most = int(by.argmax()) if by.any() else None
     return ShiftedLayer(
         layer=plan.layer,
@@ -66,4 +67,5 @@ def moved(clean: NDArray[np.float32], shifted: NDArray[np.float32]) -> Floats:
     far = np.abs(shifted.mean(axis=0, dtype=np.float64) - clean.mean(axis=0, dtype=np.float64))
     # of equal numbers a deviation may differ from 0 by rounding
     varies = np.ptp(clean, axis=0) > 0
-    return np.divide(far, spread, out=np.zeros_like(far), where=varies & (spread > 0))
+    found: Floats = np.divide(far, spread, out=np.zeros_like(far), where=varies & (spread > 0))
+    return found

@@ -5,50 +5,46 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from reportgen.analysis.activations import outputs
 from reportgen.analysis.activations.graph import Graph, kind
 from reportgen.analysis.activations.outputs import Outputs
-from reportgen.analysis.activations.probe import Sender
 from reportgen.analysis.activations.reading import Reading
-from reportgen.analysis.activations.shards import Shard, Work
-from reportgen.analysis.activations.tally import Counts, LayerPlan, LayerTally
+from reportgen.analysis.activations.tally import Counts, LayerPlan
 from reportgen.analysis.conditions import cuts
 from reportgen.analysis.phrases import counted_images
 from reportgen.analysis.shifts import corruptions, facts
 from reportgen.analysis.shifts.corruptions import CORRUPTIONS, Stored
 from reportgen.analysis.shifts.facts import Right
-from reportgen.analysis.shifts.patching import Patcher
+from reportgen.analysis.shifts.passes import Passes, Responses
 from reportgen.analysis.units.facts import Thresholds
-from reportgen.dataset import Dataset, Part, spread
+from reportgen.dataset import Dataset, spread
 from reportgen.i18n import Text, ntext, text
 from reportgen.progress import Progress
 from reportgen.record.pictures import ShiftedImages
-from reportgen.record.shifts import NAMES, Shift, ShiftsRun, UnitToBlame, costliest_first
-
-MOST_IMAGES = 1000
-"""Most test images that are changed."""
+from reportgen.record.shifts import NAMES, Shift, ShiftsRun, UnitToBlame, costliest, costliest_first, falls
 
 _FEWEST = 32  # of a large model
 _MOST_PIXELS = 5 * 10**7  # values of all changed images of one severity, which are in memory at once
 _BLOCK = 4 * 10**6  # values that are changed at once
-_ATTRIBUTED = 200  # images whose slopes are worked out
-_CHOSEN_ON = 200  # images on which candidates are compared
+_ATTRIBUTED = 100  # images whose slopes are worked out
+_CHOSEN_ON = 150  # images on which candidates are compared
 
 
 @dataclass(frozen=True)
 class Extent:
     """How much is tried. severities: of each corruption. blamed: of how many of the costliest a unit is looked for.
 
-    tried: units for each. values: most values of all layers for all images together, which stands for the time.
+    tried: units for each. images: most that are changed. values: most values of all layers for all images together,
+    which stands for the time.
     """
 
     severities: tuple[int, ...]
     blamed: int
     tried: int
+    images: int
     values: float
 
 
-EXTENTS = {"short": Extent((1, 2, 3), 3, 6, 4e9), "full": Extent((1, 2, 3), 36, 12, 2e10)}
+EXTENTS = {"short": Extent((1, 3), 2, 4, 500, 4e9), "full": Extent((1, 2, 3), 36, 12, 1000, 2e10)}
 """By the option's value."""
 
 
@@ -63,11 +59,11 @@ class Shifted:
 
 @dataclass(frozen=True)
 class _Answers:
-    """What came of some images. right: (N,); predicted: (N,) classes; tallies: one for each reading."""
+    """What came of some images. right: (N,). predicted: (N,) classes. layers: of all readings but the output's."""
 
     right: Right
     predicted: Counts
-    tallies: Sequence[LayerTally]
+    layers: Sequence[Responses]
 
 
 def shifted(
@@ -130,25 +126,26 @@ class _Looked:
         seed: int,
     ) -> None:
         self._extent, self._output, self._thresholds, self._seed = extent, output, thresholds, seed
-        self._readings, self._plans, self._all = readings, plans, len(dataset.test)
+        self._all = len(dataset.test)
         numbers = spread(len(dataset.test), _images(readings, dataset.image_shape, extent))
         self._images: Stored = dataset.test.images[numbers]
         self._labels = dataset.test.labels[numbers]
         survey = dataset.test.survey
         self._low, self._high = survey.low, survey.high
-        part = Part(self._images, self._labels)
-        self._sender = Sender(graph, readings)
-        classes = len(dataset.class_names)
-        # what is kept of each image: all, since movement is measured image by image
-        self._work = Work(dataset.pixels, batch, plans, classes, kept=np.arange(len(numbers)))
+        inner = [place for place, reading in enumerate(readings) if reading.tensor is not graph.output]
+        self._passes = Passes(
+            graph,
+            [readings[place] for place in inner],
+            [plans[place] for place in inner],
+            dataset.pixels,
+            output,
+            batch,
+        )
         clean = self._answers(self._images)
         assert clean is not None  # scores of unchanged images that are no numbers were refused before
         self._clean = clean
+        self._answered: dict[tuple[str, int], _Answers] = {}
         self._choose = cuts.cuts(self._images).choose
-        self._inner = [place for place, reading in enumerate(readings) if reading.tensor is not graph.output]
-        inner = [readings[place] for place in self._inner]
-        self._patcher = Patcher(graph, inner, part, dataset.pixels, output, max(batch // 2, 1))
-        self._units = [(place, unit) for place, reading in enumerate(inner) for unit in range(reading.units)]
 
     def all(self, names: Sequence[str], breadth: str, progress: Progress) -> Shifted:
         """Return what all corruptions do. names: of the classes."""
@@ -194,13 +191,11 @@ class _Looked:
 
     def _answers(self, images: Stored) -> _Answers | None:
         """Return what the model answers, None where a score is not a finite number."""
-        whole = Shard("test", 0, len(images))
-        found = self._sender.send(self._work, whole, Part(images, self._labels), lambda done, note: None)
-        answered = found.outputs_of("test")
+        answered, layers = self._passes.look(images, self._labels)
         if answered.broken:
             return None
         predicted = self._predicted(answered)
-        return _Answers(predicted == self._labels, predicted, found.tallies)
+        return _Answers(predicted == self._labels, predicted, layers)
 
     def _predicted(self, answered: Outputs) -> Counts:
         read = answered.logits if self._output == "logits" or answered.shares is None else answered.shares
@@ -211,11 +206,12 @@ class _Looked:
         now = self._answers(images)
         if now is None:
             return None
+        self._answered[name, severity] = replace(now, layers=())  # which take memory, and are needed here alone
         accuracy, interval = facts.accuracy(now.right)
         change, change_interval = facts.change(self._clean.right, now.right)
         layers = [
-            facts.layer(self._plans[place], self._clean.tallies[place], now.tallies[place], self._thresholds)
-            for place in self._inner
+            facts.layer(plan, clean, shifted, self._thresholds)
+            for plan, clean, shifted in zip(self._passes.plans, self._clean.layers, now.layers, strict=True)
         ]
         return Shift(
             corruption=name,
@@ -235,7 +231,7 @@ class _Looked:
 
     def _with_blame(self, shifts: Sequence[Shift]) -> list[Shift]:
         """Return the shifts with the unit to blame for the costliest of them, the worst of each corruption first."""
-        worst = [min(row, key=lambda one: one.change) for row in costliest_first(shifts)]
+        worst = [costliest(row) for row in costliest_first(shifts)]
         rest = sorted((one for one in shifts if one not in worst), key=lambda one: one.change)
         looked = [(one.corruption, one.severity) for one in [*worst, *rest][: self._extent.blamed]]
         found = []
@@ -243,7 +239,7 @@ class _Looked:
             unit: UnitToBlame | Text = text(
                 "a unit to blame was looked for only where most accuracy is lost; --shifts full looks everywhere"
             )
-            if one.change_interval[1] >= 0:
+            if not falls(one):
                 unit = text("accuracy does not fall beyond chance")
             elif (one.corruption, one.severity) in looked:
                 unit = self._blamed(one)
@@ -260,20 +256,20 @@ class _Looked:
         measured on all other images.
         """
         images = self._changed(shift.corruption, shift.severity)
-        before, now = self._clean, self._answers(images)
-        assert now is not None
+        before, now = self._clean, self._answered[shift.corruption, shift.severity]
         chosen, scored = np.flatnonzero(self._choose), np.flatnonzero(~self._choose)
         lost = chosen[before.right[chosen] & ~now.right[chosen]][:_ATTRIBUTED]
         fallen = facts.change(before.right[scored], now.right[scored])[0] if len(scored) else 0.0
         if not len(lost) or fallen >= 0:
             return text("too few images lose their prediction")
         try:
-            each = self._patcher.attributions(images[lost], self._images[lost], self._labels[lost], now.predicted[lost])
+            each = self._passes.attributions(images[lost], self._images[lost], self._labels[lost], now.predicted[lost])
         except LookupError:
             return text("the model has an operation without a gradient, so that no units can be chosen to be tried")
         parts = np.concatenate([np.zeros(0), *each])
         order = np.argsort(-parts, kind="stable")[: self._extent.tried]
-        tried = [self._units[n] for n in order if parts[n] > 0]
+        units = [(place, unit) for place, one in enumerate(self._passes.readings) for unit in range(one.units)]
+        tried = [units[n] for n in order if parts[n] > 0]
         if not tried:
             return text("no unit's change has a part in it, to first order")
         some = chosen[spread(len(chosen), _CHOSEN_ON)]
@@ -289,7 +285,7 @@ class _Looked:
                 of=f"{len(parts):,}",
             )
         return UnitToBlame(
-            layer=self._readings[self._inner[place]].name,
+            layer=self._passes.readings[place].name,
             unit=unit,
             regained=gain / -fallen,
             gain=gain,
@@ -301,8 +297,8 @@ class _Looked:
 
     def _restored(self, images: Stored, which: Counts, units: Mapping[int, Sequence[int]]) -> Right:
         """Return (n,) whether the model is right about some changed images when it is given units of the unchanged."""
-        scores = self._patcher.scores(images[which], self._images[which], units)
-        right: Right = self._predicted(outputs.of(scores, self._labels[which])) == self._labels[which]
+        answered = self._passes.restored(images[which], self._images[which], units, self._labels[which])
+        right: Right = self._predicted(answered) == self._labels[which]
         return right
 
     def _left_out(self, shifts: int) -> list[Text]:
@@ -330,7 +326,7 @@ class _Looked:
 
 def _broken(name: str, severity: int) -> Text:
     return text(
-        "{corruption} at severity {severity} is n/a, because the model answers it with scores that are no finite numbers.",
+        "{corruption} at severity {severity} is n/a, because the model answers with scores that are no finite numbers.",
         corruption=NAMES[name],
         severity=str(severity),
     )
@@ -342,4 +338,4 @@ def _images(readings: Sequence[Reading], image_shape: Sequence[int], extent: Ext
     values = each + sum(int(np.prod([size or 1 for size in reading.shape[1:]])) for reading in readings)
     passes = len(CORRUPTIONS) * len(extent.severities)
     most = min(extent.values / passes / values, _MOST_PIXELS / each)
-    return max(min(int(most), MOST_IMAGES), _FEWEST)
+    return max(min(int(most), extent.images), _FEWEST)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,6 +39,34 @@ _KERNEL_IS_ZERO = text("its kernel is zero")
 _GAMMA_IS_ZERO = text("the gamma of its batch normalisation is zero")
 _OUT_OF_REACH = text("it cannot fire on this input range: its bias outweighs every sum that its weights can reach")
 _ONLY_SILENT = text("it did not fire on these images")
+
+
+class Ends(Protocol):
+    """What a tally says of the ends of what U units gave, see `LayerTally`."""
+
+    @property
+    def images(self) -> int:
+        """N."""
+
+    @property
+    def fired(self) -> Counts:
+        """(U,) images on which the unit fired."""
+
+    @property
+    def low_tail(self) -> Counts:
+        """(U,) values at the lower end of the range."""
+
+    @property
+    def high_tail(self) -> Counts:
+        """(U,) values at its upper end."""
+
+    @property
+    def smallest(self) -> Floats:
+        """(U,) of the values and 0."""
+
+    @property
+    def largest(self) -> Floats:
+        """(U,) of the values."""
 
 
 @dataclass(frozen=True)
@@ -94,7 +123,7 @@ def rests_at_zero(plan: LayerPlan | Reading) -> bool:
     return plan.family in ("relu", "relu6") or (plan.family == "bounded" and plan.low is not None and plan.low >= 0)
 
 
-def is_dead(plan: LayerPlan, tally: LayerTally) -> Flags:
+def is_dead(plan: LayerPlan, tally: Ends) -> Flags:
     """Return (U,) which units never fired and passed nothing on: where values below 0 count too, none that matters.
 
     That is none beyond eps, and behind a LeakyReLU, GELU and the like none beyond a millionth of the layer's largest.
@@ -114,10 +143,10 @@ def is_constant(plan: LayerPlan, tally: LayerTally, thresholds: Thresholds) -> F
     return still & (mean > 0)
 
 
-def is_saturated(plan: LayerPlan, tally: LayerTally, thresholds: Thresholds) -> Flags:
+def is_saturated(plan: LayerPlan, tally: Ends, thresholds: Thresholds) -> Flags:
     """Return (U,) which units are nearly always at one end of their activation's range."""
     one_side: Counts = np.maximum(tally.low_tail, tally.high_tail)
-    return one_side > thresholds.saturated * moments.values_per_unit(plan, tally)
+    return one_side > thresholds.saturated * tally.images * plan.positions
 
 
 def _is_always_on(plan: LayerPlan, tally: LayerTally, thresholds: Thresholds) -> Flags:

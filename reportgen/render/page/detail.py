@@ -11,7 +11,18 @@ from itertools import accumulate
 import numpy as np
 
 from reportgen.i18n import Text, ntext, text
-from reportgen.record.pictures import Array, Cards, ClassMap, Correlations, Examples, Kernels, Maps, Pictures, Strips
+from reportgen.record.pictures import (
+    Array,
+    Cards,
+    ClassMap,
+    Correlations,
+    Examples,
+    Kernels,
+    Maps,
+    Pictures,
+    ShiftedImages,
+    Strips,
+)
 from reportgen.record.run import Record
 from reportgen.record.units import Unit
 from reportgen.render.page.layer_views import CELLS_ON_PAPER, ROWS_ON_PAPER, has_remark
@@ -116,6 +127,7 @@ def thinned(record: Record, space: Detail) -> Record:
             pictures,
             examples=_examples(pictures.examples, space),
             worst=_small(pictures.worst, space.image_side),
+            shifted=_shifted(pictures.shifted, space.image_side),
             cards=_cards(record, space.cards),
             maps=[_map(maps, space) for maps in pictures.maps if space.units != 0],
             strips=[_strip(strips, space) for strips in pictures.strips if space.units != 0],
@@ -126,6 +138,12 @@ def thinned(record: Record, space: Detail) -> Record:
             class_maps=[_class_map(found, space.compared) for found in pictures.class_maps if space.compared != 0],
         ),
     )
+
+
+def _shifted(shown: ShiftedImages | None, side: int | None) -> ShiftedImages | None:
+    if shown is None:
+        return None
+    return replace(shown, original=_small(shown.original, side), changed=_small(shown.changed, side))
 
 
 def outputs(pictures: Pictures) -> list[Maps | Strips]:
