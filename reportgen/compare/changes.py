@@ -10,7 +10,7 @@ from dataclasses import replace
 from itertools import pairwise
 
 from reportgen import format, intervals
-from reportgen.compare import conditions
+from reportgen.compare import conditions, shifts
 from reportgen.compare import layers as layer_pairs
 from reportgen.compare.match import Matched, Matcher
 from reportgen.i18n import Text, joined, literal, ntext, text
@@ -59,6 +59,7 @@ def compare(old: Record, new: Record) -> Baseline:
         matches=[one.match for one in matched],
         units=_units(old, new, matched),
         findings=_findings(old.findings, new.findings, now),
+        shifts=shifts.changes(old, new),
     )
     found = replace(found, unchanged=_is_unchanged(found))
     return replace(found, summary=_summary(found, same_data=_same_data(old, new)))
@@ -309,6 +310,7 @@ def _is_unchanged(found: Baseline) -> bool:
         or found.accuracy.gained
         or found.accuracy.lost
         or any(row.before != row.after for row in found.classes)
+        or any(row.before != row.after for row in found.shifts)
         or any(count.before != count.after for count in found.counts.values())
         or not all(_is_close(figure) for figure in found.figures.values())
         or any(not match.by or match.unmatched_before or match.unmatched_after for match in found.matches)

@@ -192,6 +192,8 @@ def _record(
             units=found.units,
             proof=found.proof,
             doubt=doubt,
+            shifts=found.shifted.shifts,
+            shifts_run=found.shifted.run,
             thresholds=options.finding_thresholds,
         ),
         baseline=None,

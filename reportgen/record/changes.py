@@ -1,6 +1,6 @@
 """What changed since an earlier report."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from reportgen.i18n import Text
 from reportgen.record.evaluation import ClassScore
@@ -47,6 +47,21 @@ class ClassChange:
     label: str
     before: ClassScore | None
     after: ClassScore | None
+
+
+@dataclass(frozen=True)
+class ShiftChange:
+    """The accuracy on pictures changed in one way, before and after.
+
+    interval: of the difference, 95 % for all changes together (Bonferroni). It is that of two independent samples, also
+    where both are of the same images, and then wider than it need be.
+    """
+
+    corruption: str
+    severity: int
+    before: float
+    after: float
+    interval: list[float]
 
 
 @dataclass(frozen=True)
@@ -135,3 +150,4 @@ class Baseline:
     matches: list[LayerMatch]
     units: list[UnitChange]
     findings: FindingChanges
+    shifts: list[ShiftChange] = field(default_factory=list)

@@ -49,6 +49,7 @@ KINDS = {
     "still-improving": Kind("notice", text("the last epoch was the best")),
     "most-confused-pair": Kind("notice", text("a good part of one class is taken for one other class")),
     "confident-mistakes": Kind("notice", text("the model is wrong and very sure; the labels may be wrong")),
+    "fragile": Kind("notice", text("a mild change of the pictures costs much accuracy")),
     "history-unreadable": Kind("notice", text("a file beside the model is no history that can be read")),
     "constant-images": Kind("notice", text("images show one colour only")),
     "repeated-images": Kind("notice", text("images occur more than once in a split")),

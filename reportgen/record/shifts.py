@@ -61,9 +61,10 @@ class Shift:
     """How the model does on test images that were changed in one way and severity.
 
     corruption: its name. severity: 1 to 3. amount: in words. accuracy, interval: on these images, Wilson, 95 %.
-    change, change_interval: of the accuracy, less that on the same images unchanged, paired, 95 %. weakest_class: None
-    where no class has an image. units_dead, units_saturated: how many become so. layers: those in which units die,
-    saturate or move, in the order of the model. reasons: why a figure is None, by its name.
+    change, change_interval: of the accuracy, less that on the same images unchanged, paired, 95 %. falls: whether it
+    falls beyond chance, by McNemar's exact test, one-sided, 5 % for all changes together (Holm). units_dead,
+    units_saturated: how many become so. layers: those in which units die, saturate or move, in the order of the model.
+    reasons: why a figure is None, by its name.
     """
 
     corruption: str
@@ -73,7 +74,8 @@ class Shift:
     interval: list[float]
     change: float
     change_interval: list[float]
-    weakest_class: ShiftedClass | None
+    falls: bool
+    weakest_class: ShiftedClass
     units_dead: int
     units_saturated: int
     layers: list[ShiftedLayer]
@@ -136,16 +138,11 @@ def costliest(row: Sequence[Shift]) -> Shift:
     return min(row, key=lambda one: one.change)
 
 
-def falls(shift: Shift) -> bool:
-    """Return whether accuracy falls beyond chance."""
-    return shift.change_interval[1] < 0
-
-
 def summary(shifts: Sequence[Shift], run: ShiftsRun) -> Text:
     """Return in one clause, without a full stop, which change costs most accuracy, or why there is none."""
     if run.reason is not None:
         return text("changed pictures: n/a, because {reason}", reason=run.reason)
-    fallen = [one for one in map(costliest, costliest_first(shifts)) if falls(one)]
+    fallen = [one for one in map(costliest, costliest_first(shifts)) if one.falls]
     if not fallen:
         return text("no change of the pictures costs accuracy beyond chance")
     return text(

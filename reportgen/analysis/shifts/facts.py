@@ -27,6 +27,22 @@ def change(before: Right, after: Right) -> tuple[float, list[float]]:
     return (gained - lost) / len(before), list(intervals.paired_difference(gained, lost, len(before)))
 
 
+def chance_of_fall(before: Right, after: Right) -> float:
+    """Return how likely so many more lost than gained images are by chance: McNemar's exact test, one-sided."""
+    gained, lost = int((after & ~before).sum()), int((before & ~after).sum())
+    return intervals.chance_of_at_most(gained, gained + lost, 0.5)
+
+
+def holm(chances: Sequence[float], level: float = 0.05) -> list[bool]:
+    """Return which of several tests are significant together: Holm (1979), Scandinavian Journal of Statistics 6."""
+    found = [False] * len(chances)
+    for rank, place in enumerate(sorted(range(len(chances)), key=chances.__getitem__)):
+        if chances[place] > level / (len(chances) - rank):
+            break
+        found[place] = True
+    return found
+
+
 def weakest(labels: Counts, before: Right, after: Right, names: Sequence[str]) -> ShiftedClass:
     """Return the class of the lowest recall, of equals the first. names: of the classes; labels: (N,) at least one."""
     images = np.bincount(labels, minlength=len(names))

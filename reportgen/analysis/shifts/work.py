@@ -20,13 +20,13 @@ from reportgen.dataset import Dataset, spread
 from reportgen.i18n import Text, ntext, text
 from reportgen.progress import Progress
 from reportgen.record.pictures import ShiftedImages
-from reportgen.record.shifts import NAMES, Shift, ShiftsRun, UnitToBlame, costliest, costliest_first, falls
+from reportgen.record.shifts import NAMES, Shift, ShiftsRun, UnitToBlame, costliest, costliest_first
 
 _FEWEST = 32  # of a large model
 _MOST_PIXELS = 5 * 10**7  # values of all changed images of one severity, which are in memory at once
 _BLOCK = 4 * 10**6  # values that are changed at once
-_ATTRIBUTED = 100  # images whose slopes are worked out
-_CHOSEN_ON = 150  # images on which candidates are compared
+_ATTRIBUTED = 64  # images whose slopes are worked out
+_CHOSEN_ON = 100  # images on which candidates are compared
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,8 @@ class Extent:
     values: float
 
 
-EXTENTS = {"short": Extent((1, 3), 2, 4, 500, 4e9), "full": Extent((1, 2, 3), 36, 12, 1000, 2e10)}
+FULL = Extent((1, 2, 3), 36, 12, 1000, 2e10)
+EXTENTS = {"short": Extent((1, 3), 2, 4, 500, 4e9), "full": FULL}
 """By the option's value."""
 
 
@@ -163,7 +164,7 @@ class _Looked:
                     else:
                         broken.append(_broken(name, severity))
                 tick(done, "corruptions")
-            shifts = self._with_blame(found)
+            shifts = self._with_blame(self._tested(found))
         accuracy, interval = facts.accuracy(self._clean.right)
         run = ShiftsRun(
             breadth=breadth,
@@ -221,6 +222,7 @@ class _Looked:
             interval=interval,
             change=change,
             change_interval=change_interval,
+            falls=False,  # not before all are known
             weakest_class=facts.weakest(self._labels, self._clean.right, now.right, names),
             units_dead=sum(len(one.dead) for one in layers),
             units_saturated=sum(len(one.saturated) for one in layers),
@@ -229,6 +231,12 @@ class _Looked:
             reasons={},
         )
 
+    def _tested(self, shifts: Sequence[Shift]) -> list[Shift]:
+        """Return the shifts with whether accuracy falls beyond chance."""
+        answers = [self._answered[one.corruption, one.severity] for one in shifts]
+        falls = facts.holm([facts.chance_of_fall(self._clean.right, now.right) for now in answers])
+        return [replace(one, falls=fallen) for one, fallen in zip(shifts, falls, strict=True)]
+
     def _with_blame(self, shifts: Sequence[Shift]) -> list[Shift]:
         """Return the shifts with the unit to blame for the costliest of them, the worst of each corruption first."""
         worst = [costliest(row) for row in costliest_first(shifts)]
@@ -236,10 +244,8 @@ class _Looked:
         looked = [(one.corruption, one.severity) for one in [*worst, *rest][: self._extent.blamed]]
         found = []
         for one in shifts:
-            unit: UnitToBlame | Text = text(
-                "a unit to blame was looked for only where most accuracy is lost; --shifts full looks everywhere"
-            )
-            if not falls(one):
+            unit: UnitToBlame | Text = text("not tried; --shifts full does")
+            if not one.falls:
                 unit = text("accuracy does not fall beyond chance")
             elif (one.corruption, one.severity) in looked:
                 unit = self._blamed(one)
@@ -304,19 +310,30 @@ class _Looked:
     def _left_out(self, shifts: int) -> list[Text]:
         """Say what was not done."""
         found = []
-        if len(self._images) < self._all:
+        if len(self._images) < min(self._extent.images, self._all):
             found.append(
                 text(
-                    "{some} of {all} were changed, evenly spread: passes of larger models are on fewer images.",
+                    "The model is large, so that only {some} of {all} were changed.",
                     some=f"{len(self._images):,}",
                     all=counted_images(self._all, "test"),
                 )
             )
+        elif len(self._images) < self._all:
+            found.append(
+                text(
+                    "Of {all} {some} were changed, evenly spread; --shifts full changes up to {most}.",
+                    some=f"{len(self._images):,}",
+                    all=counted_images(self._all, "test"),
+                    most=f"{FULL.images:,}",
+                )
+            )
+        if len(self._extent.severities) < len(FULL.severities):
+            found.append(text("The medium severity was left out; --shifts full has it."))
         if self._extent.blamed < shifts:
             found.append(
                 text(
-                    "A unit to blame was looked for in the {some} of {all} changes that cost most; --shifts full looks"
-                    " in all.",
+                    "A unit to blame was looked for in {some} of {all} changes, those that cost most; --shifts full looks in"
+                    " all.",
                     some=str(self._extent.blamed),
                     all=str(shifts),
                 )

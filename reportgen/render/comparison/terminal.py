@@ -48,6 +48,12 @@ class _Writer:
         changes, findings = self._changes, self._changes.baseline.findings
         if changes.classes:
             yield self._classes(changes.classes)
+        if changes.shifts:
+            head = (text("Changed pictures"), text("Before"), text("Now"), text("Change"))
+            rows = [[row.name, row.before, row.after, row.change] for row in changes.shifts]
+            yield self._table(
+                text("Accuracy on changed pictures, where it is another beyond chance"), head, rows, numbers=3
+            )
         if changes.layers:
             head = (text("Layer"), text("Change"), text("Before"), text("Now"))
             rows = [[row.name, row.change, row.before, row.after] for row in changes.layers]

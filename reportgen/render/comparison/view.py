@@ -6,10 +6,11 @@ from dataclasses import dataclass, replace
 
 from reportgen import format
 from reportgen.i18n import Text, joined, literal, ntext, text
-from reportgen.record.changes import Baseline, ClassChange, Count, Figure, LayerMatch, UnitChange
+from reportgen.record.changes import Baseline, ClassChange, Count, Figure, LayerMatch, ShiftChange, UnitChange
 from reportgen.record.evaluation import ClassScore
 from reportgen.record.model import LayerRow
 from reportgen.record.run import Record
+from reportgen.record.shifts import NAMES, SEVERITIES
 from reportgen.record.training import History
 from reportgen.render import single, templating, words
 from reportgen.render.charts import geometry
@@ -87,7 +88,8 @@ class Changes:
 
     accuracy: how sure its change is. classes: those that changed noticeably, most of them; noticeable: how many did.
     charts: old and new course of a metric, by its name. reasons: in which layers units were matched so, and why.
-    has_cards: whether the page shows the units themselves, too.
+    shifts: of changed pictures on which accuracy is another beyond chance. has_cards: whether the page shows the units
+    themselves, too.
     """
 
     least = f"{NOTICEABLE:g}"
@@ -103,6 +105,7 @@ class Changes:
     reasons: list[tuple[Text, Text]]
     units: list[UnitRow]
     layers: list[Row]
+    shifts: list[Row]
     has_cards: bool
 
 
@@ -123,6 +126,7 @@ def paint(record: Record, *, has_cards: bool) -> Changes | None:
         reasons=[*_reasons(found.matches), *_folded(found)],
         units=[_unit(change) for change in _listed(found)[:MOST_UNITS]],
         layers=[_layer(one.kind, one.before, one.after) for one in found.layers],
+        shifts=[_shift(one) for one in sorted(found.shifts, key=lambda one: one.after - one.before) if _is_sure(one)],
         has_cards=has_cards,
     )
 
@@ -157,6 +161,27 @@ def _figures(found: Baseline) -> Iterator[Row]:
 
 def _shares(name: Text, figure: Figure) -> Row:
     return Row(name, words.percent(figure.before, 2), words.percent(figure.after, 2), _points(figure))
+
+
+def _is_sure(change: ShiftChange) -> bool:
+    """Return whether the accuracy is another beyond chance."""
+    low, high = change.interval
+    return low > 0 or high < 0
+
+
+def _shift(change: ShiftChange) -> Row:
+    called = text(
+        "{corruption}, {severity}",
+        corruption=NAMES.get(change.corruption, literal(words.name(change.corruption))),
+        severity=SEVERITIES.get(change.severity, literal(str(change.severity))),
+    )
+    difference = text(
+        "{change} ({low} to {high}) points",
+        change=_signed(change.after - change.before),
+        low=_signed(change.interval[0]),
+        high=_signed(change.interval[1]),
+    )
+    return Row(called, words.percent(change.before), words.percent(change.after), difference)
 
 
 def _of(part: int | None, whole: int | None) -> Text:

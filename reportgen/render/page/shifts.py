@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from reportgen.format import NOT_AVAILABLE, count, number, percent
+from reportgen.format import NOT_AVAILABLE, count, fixed, percent
 from reportgen.i18n import Text, joined, literal, ntext, text
 from reportgen.record.pictures import ShiftedImages
 from reportgen.record.run import Record
@@ -118,14 +118,12 @@ def _row(row: Sequence[Shift], run: ShiftsRun, example: Example | None) -> Row:
 
 def _shade(shift: Shift, before: float | None) -> int:
     """Return how dark a cell is: in sixths of the accuracy there was, 0 where it does not fall beyond chance."""
-    if shift.change_interval[1] >= 0 or not before:
+    if not shift.falls or not before:
         return 0
     return min(max(-int(_SHADES * shift.change / before // 1), 1), _SHADES)
 
 
-def _weakest(found: ShiftedClass | None) -> Text:
-    if found is None:
-        return NOT_AVAILABLE
+def _weakest(found: ShiftedClass) -> Text:
     return text(
         "{label}: recall {recall} ({low} to {high}), before {before}",
         label=name(found.label, 24, short=True),
@@ -154,7 +152,7 @@ def _units(shift: Shift) -> list[Text]:
                 "unit {unit} of {layer} moves most, by {by} deviations",
                 unit=count(most.moved),
                 layer=name(most.layer, 24, short=True),
-                by=number(most.by),
+                by=fixed(most.by, 1),
             )
         )
     return found
@@ -167,7 +165,7 @@ def _where(layer: str, units: int) -> Text:
 def _blame(shift: Shift) -> Text:
     unit = shift.unit_to_blame
     if unit is None:
-        return text("n/a, because {reason}", reason=shift.reasons.get("unit_to_blame", NOT_AVAILABLE))
+        return text("n/a: {reason}", reason=shift.reasons.get("unit_to_blame", NOT_AVAILABLE))
     return text(
         "regains {gain} points ({low} to {high}), {share} of the loss; {tried} of {of} units tried",
         gain=percent(unit.gain).removesuffix(" %"),
