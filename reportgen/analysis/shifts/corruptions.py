@@ -84,6 +84,11 @@ def pixels(share: float, side: int) -> int:
     return max(1, round(share * side))
 
 
+def deviation(share: float, side: int) -> float:
+    """Return the deviation of a blur in pixels: a share of a side, and as much more as the smallest blur needs."""
+    return 0.3 + share * side
+
+
 def _side(shares: Shares) -> int:
     return int(min(shares.shape[1:3]))
 
@@ -95,7 +100,7 @@ def _noise(shares: Shares, deviation: float, draws: Generator) -> Shares:
 def _blur(shares: Shares, share: float, _: Generator) -> Shares:
     from scipy import ndimage
 
-    sigma = share * _side(shares)
+    sigma = deviation(share, _side(shares))
     found: Shares = ndimage.gaussian_filter(shares, (0, sigma, sigma, 0), mode="nearest")
     return found
 
@@ -205,32 +210,30 @@ def _resized(shares: Shares, height: int, width: int, method: Any) -> Shares:
     return np.ascontiguousarray(np.moveaxis(shaped, 1, -1), shares.dtype)
 
 
-def _px(n: float) -> str:
-    return number(n)
-
-
 CORRUPTIONS: dict[str, Corruption] = {
     "noise": Corruption(
         _noise, (0.08, 0.18, 0.38), lambda a, _: text("deviation {share} of the range", share=percent(a, 0))
     ),
-    "blur": Corruption(_blur, (0.0125, 0.03, 0.06), lambda a, side: text("Gaussian, σ {n} px", n=_px(a * side))),
+    "blur": Corruption(
+        _blur, (0.004, 0.015, 0.035), lambda a, side: text("Gaussian, σ {n} px", n=number(deviation(a, side)))
+    ),
     "contrast": Corruption(_contrast, (0.75, 0.4, 0.15), lambda a, _: text("{share} left", share=percent(a, 0))),
     "brightness": Corruption(
         _brightness, (0.1, 0.3, 0.5), lambda a, _: text("lighter by {share} of the range", share=percent(a, 0))
     ),
-    "shift": Corruption(_shift, (1 / 14, 1 / 7, 3 / 14), lambda a, side: text("by {n} px", n=_px(pixels(a, side)))),
-    "rotation": Corruption(_rotation, (10, 20, 40), lambda a, _: text("by {n}°", n=_px(a))),
+    "shift": Corruption(_shift, (1 / 14, 1 / 7, 3 / 14), lambda a, side: text("by {n} px", n=number(pixels(a, side)))),
+    "rotation": Corruption(_rotation, (10, 20, 40), lambda a, _: text("by {n}°", n=number(a))),
     "scale": Corruption(_scale, (0.9, 0.7, 0.5), lambda a, _: text("shrunk to {share}", share=percent(a, 0))),
     "occlusion": Corruption(
-        _occlusion, (0.25, 0.375, 0.5), lambda a, side: text("a square of {n} px covered", n=_px(pixels(a, side)))
+        _occlusion, (0.25, 0.375, 0.5), lambda a, side: text("a square of {n} px covered", n=number(pixels(a, side)))
     ),
     "inversion": Corruption(
         _inversion, (0.6, 0.8, 1), lambda a, _: text("{share} of the contrast, inverted", share=percent(2 * a - 1, 0))
     ),
     "stripes": Corruption(_stripes, (0.1, 0.25, 0.5), lambda a, _: text("{share} of the range", share=percent(a, 0))),
     "pixelation": Corruption(
-        _pixelation, (0.6, 0.4, 0.25), lambda a, side: text("{n} px along the side", n=_px(pixels(a, side)))
+        _pixelation, (0.6, 0.4, 0.25), lambda a, side: text("{n} px along the side", n=number(pixels(a, side)))
     ),
-    "jpeg": Corruption(_jpeg, (25, 15, 7), lambda a, _: text("quality {n}", n=_px(a))),
+    "jpeg": Corruption(_jpeg, (25, 15, 7), lambda a, _: text("quality {n}", n=number(a))),
 }
 """Every corruption by its name."""

@@ -332,8 +332,8 @@ class _Looked:
         if self._extent.blamed < shifts:
             found.append(
                 text(
-                    "A unit to blame was looked for in {some} of {all} changes, those that cost most; --shifts full looks in"
-                    " all.",
+                    "A unit to blame was looked for in {some} of {all} changes, those that cost most; --shifts full"
+                    " looks in all.",
                     some=str(self._extent.blamed),
                     all=str(shifts),
                 )
