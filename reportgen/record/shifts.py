@@ -27,7 +27,7 @@ class ShiftedLayer:
 
     dead, saturated: units that are so on the changed images and not on the same unchanged ones, by the definitions of
     the states. moved: the unit whose mean response moves most; by: by how many of its standard deviations over the
-    unchanged images, None and 0 where no unit varies.
+    unchanged images (of its layer's, where it does not vary), None and 0 where no unit varies.
     """
 
     layer: str

@@ -14,8 +14,19 @@ from reportgen.record.conditions import Condition, ConditionFeature
 from reportgen.record.data import DataFacts
 from reportgen.record.evaluation import ClassScore, Confused, Mistake, Proof, ReliabilityBin, Scores
 from reportgen.record.model import LayerRow, ModelFacts
-from reportgen.record.pictures import Cards, ClassMap, Correlations, Examples, Kernels, Maps, Pictures, Strips
+from reportgen.record.pictures import (
+    Cards,
+    ClassMap,
+    Correlations,
+    Examples,
+    Kernels,
+    Maps,
+    Pictures,
+    ShiftedImages,
+    Strips,
+)
 from reportgen.record.run import SCHEMA, Look, Provenance, Record
+from reportgen.record.shifts import Shift, ShiftedClass, ShiftedLayer, ShiftsRun, UnitToBlame
 from reportgen.record.training import History
 from reportgen.record.units import Finding, LayerVerdict, Nearest, Preferred, TopImage, Unit
 from tests import ROOT
@@ -251,6 +262,42 @@ def make_condition(found_in: str = "picture", said: str = "ink", **changes: Any)
     known = {"found_in": found_in, "text": words, "sentence": literal(f"Fires on {said}."), "features": features}
     made = Condition(**empty | known | {"below": []})
     return replaced(made, changes, "text", "sentence", "reason")
+
+
+def make_shift(corruption: str = "noise", severity: int = 1, accuracy: float = 0.5, **changes: Any) -> Shift:
+    """Return what a change does to a model that is right about 90 of 100 images; unit 1 is to blame."""
+    change = accuracy - 0.9
+    shift = Shift(
+        corruption=corruption,
+        severity=severity,
+        amount=literal(f"strength {severity}"),
+        accuracy=accuracy,
+        interval=[accuracy - 0.1, accuracy + 0.1],
+        change=change,
+        change_interval=[change - 0.05, change + 0.05],
+        falls=change < -0.05,
+        weakest_class=ShiftedClass("star", 0.25, [0.1, 0.5], 1.0, 30),
+        units_dead=1,
+        units_saturated=0,
+        layers=[ShiftedLayer("conv", [0], [], 1, 2.5)],
+        unit_to_blame=UnitToBlame("conv", 1, 0.5, 0.2, [0.1, 0.3], 50, 2, 2),
+        reasons={},
+    )
+    return replaced(shift, changes, "amount", "reasons")
+
+
+def make_shifts_run(**changes: Any) -> ShiftsRun:
+    """Return how the pictures of `make_shift` were changed."""
+    run = ShiftsRun(
+        "short", 100, 200, 0.9, [0.83, 0.94], [1, 3], 1, [literal("Half of the images were left out.")], None
+    )
+    return replaced(run, changes, "reason")
+
+
+def make_shifted_images() -> ShiftedImages:
+    """Return an image and what noise and inversion make of it."""
+    original = np.arange(64, dtype=np.uint8).reshape(1, 8, 8, 1)
+    return ShiftedImages(original, np.concatenate([original[:, ::-1], 255 - original]), ["noise", "inversion"])
 
 
 def make_kernels(weights: Any, *, on_colour: bool = False, channels: Any = None) -> Kernels:

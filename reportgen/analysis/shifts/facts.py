@@ -75,13 +75,15 @@ def layer(plan: LayerPlan, clean: Responses, shifted: Responses, thresholds: Thr
 
 
 def moved(clean: NDArray[np.float32], shifted: NDArray[np.float32]) -> Floats:
-    """Return (U,) by how many standard deviations of the clean responses their mean moves, 0 where they do not vary.
+    """Return (U,) by how many standard deviations of the clean responses their mean moves.
 
-    clean, shifted: (N, U) s_mean of the same images.
+    One that does not vary on the clean images, such as a dead one, is measured by the mean deviation of those of its
+    layer that do; where none does, all are 0. clean, shifted: (N, U) s_mean of the same images.
     """
     spread = clean.std(axis=0, dtype=np.float64)
+    spread[np.ptp(clean, axis=0) == 0] = 0  # of equal numbers a deviation may differ from 0 by rounding
+    if not spread.any():
+        return np.zeros_like(spread)
     far = np.abs(shifted.mean(axis=0, dtype=np.float64) - clean.mean(axis=0, dtype=np.float64))
-    # of equal numbers a deviation may differ from 0 by rounding
-    varies = np.ptp(clean, axis=0) > 0
-    found: Floats = np.divide(far, spread, out=np.zeros_like(far), where=varies & (spread > 0))
+    found: Floats = far / np.where(spread > 0, spread, spread[spread > 0].mean())
     return found

@@ -45,7 +45,7 @@ class Extent:
 
 
 FULL = Extent((1, 2, 3), 36, 12, 1000, 2e10)
-EXTENTS = {"short": Extent((1, 3), 2, 4, 500, 4e9), "full": FULL}
+EXTENTS = {"short": Extent((1, 3), 3, 4, 500, 4e9), "full": FULL}
 """By the option's value."""
 
 

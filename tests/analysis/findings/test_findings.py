@@ -10,7 +10,7 @@ import pytest
 
 from reportgen.analysis.evaluation import predictions, scores
 from reportgen.analysis.evaluation.data import DataChecks, Twins
-from reportgen.analysis.findings import ranked
+from reportgen.analysis.findings import ranked, shift_findings
 from reportgen.analysis.phrases import (
     counted_images,
     label,
@@ -27,10 +27,19 @@ from reportgen.record.data import DataFacts, SkippedFile, SkippedFiles
 from reportgen.record.evaluation import Ablated, Mistake, Proof, ReliabilityBin, Scores
 from reportgen.record.finding_kinds import KINDS, finding
 from reportgen.record.model import LayerRow, ModelFacts
+from reportgen.record.shifts import Shift
 from reportgen.record.training import Deaths, Died, LayerDeaths
 from reportgen.record.units import Finding, LayerVerdict, Unit
 from reportgen.thresholds import FindingThresholds
-from tests.helpers.builders import make_history, make_record, make_scores, make_unit, modules_after
+from tests.helpers.builders import (
+    make_history,
+    make_record,
+    make_scores,
+    make_shift,
+    make_shifts_run,
+    make_unit,
+    modules_after,
+)
 
 HOSTILE = 'x"<script>alert(1)</script>\n\u202eevil\x1b[31m{{ 7*7 }}'
 
@@ -227,6 +236,8 @@ def broken(text: str = "shape") -> list[Finding]:
         "units": units,
         "proof": Proof(3, 0.9, 0.8, [-0.12, -0.08]),
         "doubt": Doubt("network", "-1-1", text, 200, 90, 150, (1.5, 0.5)),
+        "shifts": [make_shift(amount=visible(text))],
+        "shifts_run": make_shifts_run(),
         "unread": [literal(f"The file {short(text)} is no history.")],
         "deaths": Deaths(50, "test", [0, 1], 1, [LayerDeaths(text, 32, [0, 9], [Died(1, list(range(9)))])]),
     }
@@ -940,3 +951,36 @@ def test_names_are_shown_on_one_line_and_cut_visibly() -> None:
     assert name("x" * 80) == "x" * 80
     assert name("x" * 81) == "x" * 80 + "…"
     assert label("T-shirt/top") == '"T-shirt/top"'
+
+
+def fragile(*shifts: Shift, **changes: float) -> list[str]:
+    given = FindingThresholds(**changes) if changes else FindingThresholds()
+    return [str(one.message) for one in shift_findings.find(list(shifts), make_shifts_run(), given)]
+
+
+def test_mild_changes_that_cost_much_are_one_finding_the_costliest_first() -> None:
+    (said,) = fragile(
+        make_shift("blur", accuracy=0.8), make_shift("shift", accuracy=0.6), make_shift("jpeg", accuracy=0.88)
+    )
+    assert "shift (strength 1) 30.0 points (25.0 to 35.0) and blur (strength 1) 10.0 points" in said
+    assert "90.0 % on 100 test images" in said.replace(", measured", "") and "jpeg" not in said.lower()
+
+
+@pytest.mark.parametrize(
+    "shift",
+    [
+        make_shift(severity=3),
+        make_shift("inversion"),
+        make_shift(accuracy=0.86),
+        make_shift(falls=False),
+    ],
+    ids=["strong", "inversion", "small", "by chance"],
+)
+def test_what_is_not_mild_or_costs_little_is_no_finding(shift: Shift) -> None:
+    assert fragile(shift) == []
+
+
+def test_the_threshold_of_mild_changes_is_a_cost_itself() -> None:
+    at = make_shift(accuracy=0.4, change=-0.5)
+    assert fragile(at, mild_cost=0.5) and not fragile(at, mild_cost=0.501)
+    assert shift_findings.find(None, None, FindingThresholds()) == []

@@ -59,7 +59,8 @@ def test_the_weakest_class_is_the_one_of_the_lowest_recall_that_has_images() -> 
     assert found.interval[0] < facts.accuracy(after[10:20])[1][0]
 
 
-def test_movement_is_in_deviations_and_0_of_what_does_not_vary() -> None:
-    clean = np.array([[0, 1, 0.1], [2, 1, 0.1], [0, 1, 0.1], [2, 1, 0.1]], np.float32)
-    shifted = clean + np.array([3, 3, 0], np.float32)
-    assert facts.moved(clean, shifted).tolist() == [3.0, 0.0, 0.0]
+def test_movement_is_in_deviations_of_the_unit_or_of_its_layer_where_it_does_not_vary() -> None:
+    clean = np.array([[0, 1, 0.1, 0], [2, 1, 0.1, 6], [0, 1, 0.1, 0], [2, 1, 0.1, 6]], np.float32)  # deviations 1, 3
+    shifted = clean + np.array([3, 3, 0, 3], np.float32)
+    assert facts.moved(clean, shifted) == pytest.approx([3, 1.5, 0, 1])
+    assert facts.moved(clean[:, 1:3], shifted[:, 1:3]).tolist() == [0, 0]

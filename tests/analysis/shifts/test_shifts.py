@@ -87,7 +87,7 @@ def test_the_planted_unit_is_to_blame_where_brightness_breaks_the_model(brightne
     assert blamed is not None and (blamed.layer, blamed.unit) == ("inner", 2)
     assert blamed.regained == pytest.approx(1) and blamed.interval[0] > 0
     assert 60 < blamed.images < 100 and 1 <= blamed.tried <= blamed.of == 4
-    assert [one.moved for one in strong.layers] == [0] or strong.layers[0].by > 5
+    assert [one.layer for one in strong.layers] == ["inner"] and strong.layers[0].moved in (0, 1)
 
 
 def test_where_accuracy_does_not_fall_nothing_is_to_blame(brightness: Shifted) -> None:
@@ -148,24 +148,39 @@ def test_all_units_of_a_layer_given_back_bring_back_every_prediction() -> None:
     clean = sent.look(part.images, part.labels)[0]
     broken = sent.look(images, part.labels)[0]
     assert broken.shares is not None and clean.shares is not None
-    assert (broken.shares.predicted != clean.shares.predicted).any()
+    assert broken.shares.loss != pytest.approx(clean.shares.loss, rel=1e-2)
     for place, reading in enumerate(sent.readings):
         found = sent.restored(images, part.images, {place: range(reading.units)}, part.labels)
-        assert found.shares is not None and (found.shares.predicted == clean.shares.predicted).all()
+        assert found.shares is not None
         assert found.shares.loss == pytest.approx(clean.shares.loss, rel=1e-5)
     none = sent.restored(images, part.images, {}, part.labels)
     assert none.shares is not None and none.shares.loss == pytest.approx(broken.shares.loss, rel=1e-5)
+
+
+def test_all_units_given_back_regain_all_of_the_lost_accuracy() -> None:
+    part = halves(40)
+    sent = passes(tuned_to_brightness(), make_dataset(part))
+    images = np.clip(np.asarray(part.images).astype(int) + 128, 0, 255).astype(np.uint8)
+
+    def right(found: outputs.Outputs) -> float:
+        assert found.shares is not None
+        return float((found.shares.predicted == part.labels).mean())
+
+    assert right(sent.look(images, part.labels)[0]) == 0.5
+    assert right(sent.restored(images, part.images, {0: range(4)}, part.labels)) == 1
+    assert right(sent.restored(images, part.images, {0: [2]}, part.labels)) == 1
+    assert right(sent.restored(images, part.images, {0: [0, 1, 3]}, part.labels)) == 0.5
 
 
 def test_attributions_are_what_small_changes_do() -> None:
     """To first order they are exact where the change is small: a hundredth of it is put into each unit by hand."""
     model, part = conv(), make_part((SIDE, SIDE, 1), 12)
     sent = passes(model, make_dataset(part))
-    shifted = np.asarray(np.clip(part.images.astype(int) + 1, 0, 255), np.uint8)
+    shifted = np.asarray(np.clip(np.asarray(part.images).astype(int) + 1, 0, 255), np.uint8)
     taken = (part.labels + 1) % 3
     found = sent.attributions(shifted, part.images, part.labels, taken)
     tail = keras.Model(model.layers[-2].output, model.layers[-1].output)
-    head = keras.Model(model.inputs, model.layers[-2].output)
+    head = keras.Model(model.inputs[0], model.layers[-2].output)
     now, before = (head(images[..., :] / 255.0).numpy() for images in (shifted, part.images))
     rows = np.arange(12)
 
