@@ -236,7 +236,7 @@ def broken(text: str = "shape") -> list[Finding]:
         "units": units,
         "proof": Proof(3, 0.9, 0.8, [-0.12, -0.08]),
         "doubt": Doubt("network", "-1-1", text, 200, 90, 150, (1.5, 0.5)),
-        "shifts": [make_shift(amount=visible(text))],
+        "shifts": [make_shift()],
         "shifts_run": make_shifts_run(),
         "unread": [literal(f"The file {short(text)} is no history.")],
         "deaths": Deaths(50, "test", [0, 1], 1, [LayerDeaths(text, 32, [0, 9], [Died(1, list(range(9)))])]),
