@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from reportgen.format import NOT_AVAILABLE, count, fixed, percent
+from reportgen.format import NOT_AVAILABLE, count, fixed, points
 from reportgen.i18n import Text, joined, literal, ntext, text
 from reportgen.record.pictures import ShiftedImages
 from reportgen.record.run import Record
@@ -21,7 +21,7 @@ from reportgen.record.shifts import (
 from reportgen.render.page.missing import attempt
 from reportgen.render.pictures import input_images
 from reportgen.render.pictures.mosaic import Picture
-from reportgen.render.words import name
+from reportgen.render.words import name, percent
 
 _SIDE = 56  # pixels of the longer side of an example
 _SHADES = 6
@@ -125,7 +125,7 @@ def _shade(shift: Shift, before: float | None) -> int:
 
 def _weakest(found: ShiftedClass) -> Text:
     return text(
-        "{label}: recall {recall} ({low} to {high}), before {before}",
+        "class {label}: recall {recall} ({low} to {high}), before {before}",
         label=name(found.label, 24, short=True),
         recall=percent(found.recall),
         low=percent(found.interval[0], 0),
@@ -168,9 +168,9 @@ def _blame(shift: Shift) -> Text:
         return text("n/a: {reason}", reason=shift.reasons.get("unit_to_blame", NOT_AVAILABLE))
     return text(
         "regains {gain} points ({low} to {high}), {share} of the loss; {tried} of {of} units tried",
-        gain=percent(unit.gain).removesuffix(" %"),
-        low=percent(unit.interval[0]).removesuffix(" %"),
-        high=percent(unit.interval[1]).removesuffix(" %"),
+        gain=points(unit.gain),
+        low=points(unit.interval[0]),
+        high=points(unit.interval[1]),
         share=percent(unit.regained, 0),
         tried=count(unit.tried),
         of=count(unit.of),

@@ -50,7 +50,7 @@ def test_each_change_has_its_accuracies_its_picture_its_class_and_the_unit_to_bl
     html = section(record())
     said = words(html)
     assert html.count("<img") == 3 and html.count("strength 3") == 2
-    assert "star: recall 25.0 % (10 % to 50 %), before 100.0 %" in said
+    assert "class star: recall 25.0 % (10 % to 50 %), before 100.0 %" in said
     assert re.search(r'<a href="#[^"]+">unit 1 of conv</a>', html)
     assert "regains 20.0 points (10.0 to 30.0), 50 % of the loss; 2 of 2 units tried" in said
     assert "n/a: it does not fall" in said
