@@ -85,8 +85,8 @@ def flattered(history: History | None) -> Text | None:
     if history is None or not history.chosen_on_test:
         return None
     return text(
-        "The test split also chose the epoch that the weights are of: its accuracy, loss and classes are somewhat"
-        " better than on images that chose nothing."
+        "The test split also chose the epoch whose weights the model has, so its figures are somewhat better than they"
+        " would be on new images."
     )
 
 
