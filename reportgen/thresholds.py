@@ -36,5 +36,5 @@ class FindingThresholds:
     died_units: int = 4
     heavy: float = 0.8
     order_gain: float = 0.1
-    leaked: float = 0.02
+    leaked: float = 0.05
     suspect_labels: float = 0.02

@@ -33,8 +33,8 @@ class Traces:
     """What is kept of M images of a part.
 
     numbers: (M,) which, ascending. features: (M, D) the model's penultimate activations, D = 0 without any. scores:
-    (M, T) the highest of each image, falling, as the model gives them, and classes: (M, T) whose they are. sums, powers: (M,) the sum
-    of all scores, and the logarithm of the sum of their exponentials, from which shares are made.
+    (M, T) the highest of each image, falling, as the model gives them, and classes: (M, T) whose they are. sums,
+    powers: (M,) the sum of all scores, and the logarithm of the sum of their exponentials, from which shares are made.
     """
 
     numbers: Counts

@@ -1,7 +1,7 @@
 """What is worth a reader's attention about copies of images across splits, and about labels that look wrong."""
 
 from reportgen.analysis.phrases import LEVEL, PARTS, counted_images, image_of, label, listed
-from reportgen.format import percent, share, signed_percent
+from reportgen.format import percent, share, signed, signed_points
 from reportgen.i18n import Text, literal, ntext, text
 from reportgen.record.data import DataFacts
 from reportgen.record.finding_kinds import finding
@@ -54,12 +54,12 @@ def _accuracy(without: AccuracyWithout | None) -> Text:
     if without is None:
         return text("How accurate the model is without them is undefined.")
     return text(
-        "Without them the accuracy is {value} ({level} interval {low} to {high}), a change of {change}.",
+        "Without them the accuracy is {value} ({level} interval {low} to {high}), a change of {change} points.",
         value=percent(without.value, 2),
         level=LEVEL,
         low=percent(without.interval[0], 2),
         high=percent(without.interval[1], 2),
-        change=signed_percent(without.change),
+        change=signed(signed_points(without.change, 2)),
     )
 
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from reportgen.format import count, share, signed_percent
+from reportgen.format import count, share, signed, signed_points
 from reportgen.i18n import Text, joined, ntext, text
 from reportgen.record.pictures import Array
 from reportgen.record.run import Record
@@ -160,8 +160,8 @@ def _accuracy(record: Record, leaks: Leaks) -> Text:
     low, high = without.interval
     return text(
         "Accuracy is {all} on all {images} test images and {value} on the {rest} without a copy in the training split,"
-        " with {level} confidence between {low} and {high}. The difference is {change}, with {level} confidence between"
-        " {least} and {most}.",
+        " with {level} confidence between {low} and {high}. The difference is {change} points, with {level} confidence"
+        " between {least} and {most}.",
         level="95\N{NO-BREAK SPACE}%",
         all=percent(test.accuracy, 2),
         images=count(record.data.test_size),
@@ -169,10 +169,14 @@ def _accuracy(record: Record, leaks: Leaks) -> Text:
         rest=count(without.images),
         low=percent(low, 2),
         high=percent(high, 2),
-        change=signed_percent(without.change),
-        least=signed_percent(without.change_interval[0]),
-        most=signed_percent(without.change_interval[1]),
+        change=_points(without.change),
+        least=_points(without.change_interval[0]),
+        most=_points(without.change_interval[1]),
     )
+
+
+def _points(difference: float) -> str:
+    return signed(signed_points(difference, 2))
 
 
 def _copies_reasons(leaks: Leaks) -> list[Text]:
