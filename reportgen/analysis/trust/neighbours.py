@@ -21,6 +21,7 @@ FEW = 4000
 _SHARED = 4  # cells that a point can be found in
 _IN_A_CELL = 600  # points, on the average
 _BLOCK = 1024
+_FEW_ASKING = 64  # that ask among all
 _THREADS = min(2, os.cpu_count() or 1)
 
 
@@ -48,12 +49,17 @@ def nearest(points: Values, k: int, *, seed: int) -> tuple[Numbers, Values]:
 
 
 def among_all(points: Values, asking: Numbers, k: int) -> tuple[Numbers, Values]:
-    """Return of some points the k nearest of all others, (M, k), with squared distances. asking: (M,) their numbers."""
+    """Return of some points, one at least, the k nearest of all others, (M, k), with squared distances.
+
+    asking: (M,) their numbers.
+    """
     points = centred(points)
     norms = np.einsum("nd,nd->n", points, points)
     everyone = np.arange(len(points))
-    with threadpool_limits(1, user_api="blas"):
-        return _among(points, norms, asking, everyone, min(k, len(points) - 1))
+    blocks = [asking[at : at + _FEW_ASKING] for at in range(0, len(asking), _FEW_ASKING)]
+    with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(_THREADS) as pool:
+        found = list(pool.map(lambda some: _among(points, norms, some, everyone, min(k, len(points) - 1)), blocks))
+    return np.concatenate([one for one, _ in found]), np.concatenate([far for _, far in found])
 
 
 def centred(points: Values) -> Values:

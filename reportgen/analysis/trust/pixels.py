@@ -87,7 +87,7 @@ def _products(a: Values, b: Values) -> NDArray[np.float64]:
 
 
 def _sums(a: Values) -> NDArray[np.float64]:
-    return np.asarray(a.sum(axis=tuple(range(1, a.ndim)), dtype=np.float64))
+    return np.asarray(np.einsum(f"{'nabcd'[: a.ndim]}->n", a), np.float64)
 
 
 def _along(size: int) -> Sequence[tuple[int, int]]:

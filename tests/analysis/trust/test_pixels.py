@@ -15,10 +15,15 @@ def by_definition(one: Array, other: Array) -> float:
     """Return the largest correlation of what two images (*space, C) have in common after a shift."""
     best, space = -1.0, one.shape[:-1]
     for shift in product(*((-1, 0, 1) if size > 2 else (0,) for size in space)):
-        a = one[tuple(slice(max(d, 0), n + min(d, 0)) for d, n in zip(shift, space, strict=True))].ravel()
-        b = other[tuple(slice(max(-d, 0), n + min(-d, 0)) for d, n in zip(shift, space, strict=True))].ravel()
-        if np.ptp(a) and np.ptp(b):
-            best = max(best, float(np.corrcoef(a.astype(np.float64), b.astype(np.float64))[0, 1]))
+        a = one[tuple(slice(max(d, 0), n + min(d, 0)) for d, n in zip(shift, space, strict=True))].astype(float).ravel()
+        b = (
+            other[tuple(slice(max(-d, 0), n + min(-d, 0)) for d, n in zip(shift, space, strict=True))]
+            .astype(float)
+            .ravel()
+        )
+        a, b = a - a.mean(), b - b.mean()
+        if a.any() and b.any():
+            best = max(best, float(a @ b / np.sqrt((a @ a) * (b @ b))))
     return best
 
 
