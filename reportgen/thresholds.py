@@ -17,7 +17,8 @@ class FindingThresholds:
     of a layer that died for good in the same epoch, as a share of the layer and as a number. heavy: share of the
     parameters, which a layer must exceed. order_gain: accuracy that another order of the classes gains. leaked: share
     of the test images that have a copy in the training split. suspect_labels: labels of a split that look wrong, as a
-    share of those looked through.
+    share of those looked through. suspect_precision: average precision of the search for them, below which many of
+    them are no warning.
     """
 
     few_images: int = 1000
@@ -38,3 +39,4 @@ class FindingThresholds:
     order_gain: float = 0.1
     leaked: float = 0.05
     suspect_labels: float = 0.02
+    suspect_precision: float = 0.5

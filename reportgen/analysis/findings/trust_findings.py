@@ -2,7 +2,7 @@
 
 from reportgen.analysis.phrases import LEVEL, PARTS, counted_images, image_of, label, listed
 from reportgen.format import percent, share, signed, signed_points
-from reportgen.i18n import Text, literal, ntext, text
+from reportgen.i18n import Text, joined, ntext, text
 from reportgen.record.data import DataFacts
 from reportgen.record.finding_kinds import finding
 from reportgen.record.trust import AccuracyWithout, Leaks, SuspectLabel
@@ -74,18 +74,19 @@ def _suspect_labels(data: DataFacts, part: str, thresholds: FindingThresholds) -
         "share": percent(of_all),
         "images": counted_images(search.searched[part]),
         "first": listed([_candidate(one) for one in data.suspect_labels if one.part == part][:_NAMED], count),
-        "score": _score(data),
     }
     message = ntext(
         count,
-        "In the {part} {n} label of {images} ({share}) looks wrong: {first}. It is a candidate, no verdict{score}: look"
-        " at it.",
-        "In the {part} {n} labels of {images} ({share}) look wrong: {first}. They are candidates, no verdicts{score}:"
-        " look at them.",
+        "In the {part} {n} label of {images} ({share}) looks wrong: {first}. It is a candidate, no verdict: look at"
+        " it.",
+        "In the {part} {n} labels of {images} ({share}) look wrong: {first}. They are candidates, no verdicts: look"
+        " at them.",
         **figures,
     )
-    many = of_all >= thresholds.suspect_labels
-    return finding("many-suspect-labels" if many else "suspect-labels", message)
+    score = data.suspect_labels_score
+    works = score is None or score.average_precision >= thresholds.suspect_precision
+    many = works and of_all >= thresholds.suspect_labels
+    return finding("many-suspect-labels" if many else "suspect-labels", joined(" ", [message, *_score(data)]))
 
 
 def _candidate(one: SuspectLabel) -> Text:
@@ -97,10 +98,12 @@ def _candidate(one: SuspectLabel) -> Text:
     )
 
 
-def _score(data: DataFacts) -> Text:
+def _score(data: DataFacts) -> list[Text]:
     if (score := data.suspect_labels_score) is None:
-        return literal("")
-    return text(
-        " (among labels flipped on purpose this search has an average precision of {precision})",
+        return []
+    said = text(
+        "Of test labels that were flipped on purpose this search finds the wrong ones with an average precision of"
+        " {precision}.",
         precision=share(score.average_precision, 2),
     )
+    return [said]

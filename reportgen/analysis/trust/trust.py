@@ -74,7 +74,7 @@ def collect(graph: Graph, dataset: Dataset, given: Answers, *, chose_epoch: bool
 
 def _why_not_near(graph: Graph, dataset: Dataset) -> Text | None:
     """Return why near copies cannot be looked for, None where they can."""
-    if len(dataset.image_shape) == 1:
+    if len(dataset.image_shape) == 2 and len(graph.input.shape) == 2:
         return text("vectors have no pixels that could be shifted")
     if any(
         graphs.kind(layer_kinds.inner(call.operation)) in layer_kinds.EMBEDDINGS

@@ -15,6 +15,9 @@ from reportgen.render.pictures.input_images import Extent
 from reportgen.render.pictures.mosaic import Picture
 from reportgen.render.words import percent
 
+_WORKS = 0.5
+"""The average precision below which most of a list would be wrong."""
+
 
 @dataclass(frozen=True)
 class Pair:
@@ -66,7 +69,7 @@ class TrustView:
     near: Sheet | None
     copies_notes: list[Text]
     labels: list[Candidates]
-    score: Text
+    score: list[Text]
     labels_notes: list[Text]
 
 
@@ -109,6 +112,12 @@ def _copies_line(leaks: Leaks) -> Text:
             leaks.test_images,
             "{n} test image is also in the training split.",
             "{n} test images are also in the training split.",
+        )
+    if not leaks.exact_test_images:
+        return ntext(
+            near,
+            "{n} test image has a near copy in the training split.",
+            "{n} test images have a near copy in the training split.",
         )
     return ntext(
         leaks.test_images,
@@ -238,15 +247,13 @@ def _candidates(record: Record, places: Sequence[int], images: Array, scale: Ext
     ]
 
 
-def _score(record: Record) -> Text:
+def _score(record: Record) -> list[Text]:
     score, search = record.data.suspect_labels_score, record.data.suspect_labels_search
     assert search is not None
     if score is None:
-        return text(
-            "How well the search finds wrong labels: n/a, because {reason}.",
-            reason=search.reasons.get("score", text("it was not measured")),
-        )
-    return text(
+        why = search.reasons.get("score", text("it was not measured"))
+        return [text("How well the search finds wrong labels: n/a, because {reason}.", reason=why)]
+    measured = text(
         "How well this search finds wrong labels, measured on these test images and this model: where {flipped} of"
         " {images} labels were flipped at random, its average precision is {precision}; flipped into the classes that"
         " the model confuses, {confused} (means over {draws} draws; 1 is perfect, {constant} is chance). Labels that"
@@ -258,6 +265,9 @@ def _score(record: Record) -> Text:
         draws=count(score.draws),
         constant=share(score.flipped / score.images, 2),
     )
+    if score.average_precision >= _WORKS:
+        return [measured]
+    return [measured, text("That is little: most of what it lists will be mistakes of the model, not wrong labels.")]
 
 
 def _labels_reasons(record: Record) -> list[Text]:
