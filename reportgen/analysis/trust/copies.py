@@ -156,7 +156,8 @@ def _neighbours(images: _Images, traces: Mapping[str, Traces]) -> Counts:
     first.sort()
     numbers, features = numbers[first], features[first]
     lengths = np.linalg.norm(features, axis=1, keepdims=True)
-    features = features / np.where(lengths > 0, lengths, np.float32(1))  # brightness mostly changes their length alone
+    # at one length, since brightness mostly changes that alone
+    features = np.divide(features, lengths, where=lengths > 0, out=np.zeros_like(features))
     nearest, distances = neighbours.nearest(features, NEIGHBOURS, seed=_SEED)
     there = nearest >= 0
     ones = np.broadcast_to(np.arange(len(numbers))[:, np.newaxis], nearest.shape)[there]

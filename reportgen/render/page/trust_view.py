@@ -15,6 +15,7 @@ from reportgen.render.pictures.input_images import Extent
 from reportgen.render.pictures.mosaic import Picture
 from reportgen.render.words import percent
 
+_NOT_MEASURED = text("it was not measured")
 _WORKS = 0.5
 """The average precision below which most of a list would be wrong."""
 
@@ -137,9 +138,7 @@ def _labels_line(record: Record) -> Text:
     search = record.data.suspect_labels_search
     assert search is not None
     if not search.candidates:
-        return text(
-            "No label was doubted: {reason}.", reason=search.reasons.get("test", text("nothing was looked through"))
-        )
+        return text("No label was doubted: {reason}.", reason=search.reasons.get("test", _NOT_MEASURED))
     found = sum(search.candidates.values())
     if not found:
         return text("No label looks wrong.")
@@ -164,7 +163,7 @@ def _accuracy(record: Record, leaks: Leaks) -> Text:
     if without is None:
         return text(
             "Accuracy without copies: n/a, because {reason}.",
-            reason=leaks.reasons.get("accuracy_without", text("it was not measured")),
+            reason=leaks.reasons.get("accuracy_without", _NOT_MEASURED),
         )
     low, high = without.interval
     return text(
@@ -251,7 +250,7 @@ def _score(record: Record) -> list[Text]:
     score, search = record.data.suspect_labels_score, record.data.suspect_labels_search
     assert search is not None
     if score is None:
-        why = search.reasons.get("score", text("it was not measured"))
+        why = search.reasons.get("score", _NOT_MEASURED)
         return [text("How well the search finds wrong labels: n/a, because {reason}.", reason=why)]
     measured = text(
         "How well this search finds wrong labels, measured on these test images and this model: where {flipped} of"
