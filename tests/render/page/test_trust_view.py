@@ -39,7 +39,7 @@ def test_the_section_says_what_was_found_and_shows_it(on_paper: bool) -> None:
     assert "3 labels look wrong: 2 in the test split, 1 in the training split." in said
     assert "2 of 2 pairs shown: 1 across the splits, 0 within the test split, 1 within the training split." in said
     assert "Test image 1 training image 7" in said and "Test image 4 training image 9" in said
-    assert "labelled circle looks like square image 3, score 0.88" in said and "score −0.12" in said
+    assert "labelled circle looks like square image 3 score 0.88" in said and "score −0.12" in said
     assert "its average precision is 0.81; flipped into the classes that the model confuses, 0.62" in said
     assert "A note on labels." in said
     pictures = list(section(record, on_paper=on_paper).iter("img"))
