@@ -74,7 +74,9 @@ def collect(
         shown = pictures.collect(drawn, readings, dataset, predicted["test"], examples=options.examples)
         shown = pictures.with_units(shown, looked, verdicts, units)
         right = predicted["test"].predicted == dataset.test.labels
-        shown = replace(shown, answers=answers.collect(plans, tallies, right))
+        shown = replace(
+            shown, answers=answers.collect(plans, tallies, predicted["test"].predicted, dataset.test.labels)
+        )
     with progress.stage("trust", "Looking for copies of images and for wrong labels ..."):
         seen = trust.Answers(
             {name: one.traces for name, one in answered.items() if one.traces is not None},
@@ -82,7 +84,7 @@ def collect(
             output,
             classes,
         )
-        trusted = trust.collect(drawn, dataset, seen, chose_epoch=origin == "trained", seed=options.seed)
+        trusted = trust.collect(drawn, dataset, seen, seed=options.seed)
         shown = replace(shown, trust=trusted.pictures)
     with progress.stage("words", "Looking for conditions in words ..."):
         some = {name: parts[name] for name in names}

@@ -39,14 +39,17 @@ class Trust:
     search: SuspectSearch
     pictures: TrustPictures
 
-    def added_to(self, facts: DataFacts) -> DataFacts:
-        """Return the data set in figures with these."""
+    def added_to(self, facts: DataFacts, *, chose_epoch: bool) -> DataFacts:
+        """Return the data set in figures with these. chose_epoch: the test split decided when the training stopped."""
+        search = self.search
+        if "test" in search.candidates:
+            search = replace(search, notes=[_out_of_sample(chose_epoch), *search.notes])
         return replace(
             facts,
             leaks=self.leaks,
             suspect_labels=self.labels,
             suspect_labels_score=self.score,
-            suspect_labels_search=self.search,
+            suspect_labels_search=search,
         )
 
 
@@ -63,12 +66,12 @@ class Answers:
     names: Sequence[str]
 
 
-def collect(graph: Graph, dataset: Dataset, given: Answers, *, chose_epoch: bool, seed: int) -> Trust:
-    """Return what is found out. chose_epoch: the test split decided when the training stopped."""
+def collect(graph: Graph, dataset: Dataset, given: Answers, *, seed: int) -> Trust:
+    """Return what is found out."""
     parts = dataset.parts
     right = given.predicted["test"] == dataset.test.labels
     leaks = copies.leaks(parts, given.traces, right, why_not=_why_not_near(graph, dataset))
-    found, search, score = _labels(graph, dataset, given, chose_epoch=chose_epoch, seed=seed)
+    found, search, score = _labels(graph, dataset, given, seed)
     return Trust(leaks, found, score, search, _pictures(dataset, leaks, found))
 
 
@@ -87,7 +90,7 @@ def _why_not_near(graph: Graph, dataset: Dataset) -> Text | None:
 
 
 def _labels(
-    graph: Graph, dataset: Dataset, given: Answers, *, chose_epoch: bool, seed: int
+    graph: Graph, dataset: Dataset, given: Answers, seed: int
 ) -> tuple[list[SuspectLabel], SuspectSearch, SuspectScore | None]:
     """Return the labels that look wrong, what the search covered, and how well it finds wrong ones."""
     listed: list[SuspectLabel] = []
@@ -126,8 +129,6 @@ def _labels(
         reasons["train"] = text("the data has no training split")
     if score is None:
         reasons["score"] = reasons["test"]
-    if "test" in candidates:
-        notes.insert(0, _out_of_sample(chose_epoch))
     return listed, SuspectSearch(candidates, searched, reasons, notes), score
 
 

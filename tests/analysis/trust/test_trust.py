@@ -9,6 +9,7 @@ import pytest
 from reportgen.analysis.activations import outputs, probe, reading, traces
 from reportgen.analysis.activations.graph import Graph
 from reportgen.analysis.activations.traces import Penultimate, Traces
+from reportgen.analysis.evaluation import data
 from reportgen.analysis.trust import trust
 from reportgen.analysis.trust.trust import Answers, Trust
 from reportgen.dataset import Dataset, Part
@@ -44,7 +45,7 @@ def passed(model: Any, dataset: Dataset, memory: int = 1000) -> tuple[Graph, dic
     return graph, answered
 
 
-def found(model: Any, dataset: Dataset, *, learnt: bool = True, chose_epoch: bool = False) -> Trust:
+def found(model: Any, dataset: Dataset, *, learnt: bool = True) -> Trust:
     """Return what is found out. learnt: each label becomes what the model says, so that it seems to have learnt."""
     graph, answered = passed(model, dataset)
     read, output = outputs.read(answered)
@@ -60,7 +61,7 @@ def found(model: Any, dataset: Dataset, *, learnt: bool = True, chose_epoch: boo
         output,
         [str(k) for k in range(answered["test"].classes)],
     )
-    return trust.collect(graph, dataset, given, chose_epoch=chose_epoch, seed=0)
+    return trust.collect(graph, dataset, given, seed=0)
 
 
 # What the pass keeps
@@ -154,8 +155,10 @@ def test_planted_leaks_and_wrong_labels_are_found() -> None:
 
 def test_who_chose_the_epoch_is_said() -> None:
     dataset = make_dataset(part_of(150, 0))
-    assert "they chose the epoch" in str(found(small(), dataset, chose_epoch=True).search.notes[0])
-    assert str(found(small(), dataset).search.notes[0]).startswith("As far as this report can tell")
+    one, facts = found(small(), dataset), data.facts(dataset, looked_at=["test"])
+    for chose, said in ((True, "they chose the epoch"), (False, "As far as this report can tell")):
+        search = one.added_to(facts, chose_epoch=chose).suspect_labels_search
+        assert search is not None and said in search.notes[0]
 
 
 def reasons_of(model: Any, dataset: Dataset, **how: Any) -> dict[str, str]:
