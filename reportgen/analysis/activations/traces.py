@@ -40,7 +40,7 @@ class Traces:
     numbers: Counts
     features: Values
     scores: Values
-    classes: NDArray[np.uint16]
+    classes: NDArray[np.uint32]
     sums: Values
     powers: Values
 
@@ -116,15 +116,24 @@ def of(scores: Values, features: Values, start: int, traced: Traced) -> Traces:
     with np.errstate(invalid="ignore", over="ignore"):  # what is not finite ends the report, see `outputs.check`
         largest = chosen.max(axis=1, initial=-np.inf)
         powers = np.log(np.exp(chosen - largest[:, np.newaxis]).sum(axis=1)) + largest
-        order = np.argsort(-chosen, axis=1, kind="stable")[:, :SCORES]
+        order = _highest(chosen)
     return Traces(
         numbers=np.arange(start, start + len(scores), dtype=np.int64)[kept],
         features=features[kept],
         scores=np.take_along_axis(chosen, order, axis=1).astype(np.float32),
-        classes=order.astype(np.uint16),
+        classes=order.astype(np.uint32),
         sums=chosen.sum(axis=1).astype(np.float32),
         powers=powers.astype(np.float32),
     )
+
+
+def _highest(scores: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Return the classes of the highest scores, (B, T), falling; of equal ones the first class comes first."""
+    if scores.shape[1] <= SCORES:
+        return np.argsort(-scores, axis=1, kind="stable")
+    some = np.sort(np.argpartition(-scores, SCORES - 1, axis=1)[:, :SCORES], axis=1)  # a sort of all takes far longer
+    order = np.argsort(-np.take_along_axis(scores, some, axis=1), axis=1, kind="stable")
+    return np.take_along_axis(some, order, axis=1)
 
 
 def joined(found: Sequence[Traces]) -> Traces:

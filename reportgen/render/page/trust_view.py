@@ -60,8 +60,8 @@ class Candidates:
 class TrustView:
     """What the section shows. lines: of the summary, one for copies and one for labels.
 
-    accuracy: with and without the copies, a sentence. exact, near: None where there are none to show. missing: what is
-    undefined, each with its reason. notes: what was left out.
+    accuracy: with and without the copies, a sentence. exact, near: None where there are none to show. notes: what is
+    undefined, each with its reason, and what was left out. score: of the search for wrong labels, sentences.
     """
 
     lines: list[Text]
@@ -97,7 +97,8 @@ def view(record: Record, scale: Extent | None) -> TrustView | None:
 
 def _copies_line(leaks: Leaks) -> Text:
     if leaks.test_images is None:
-        inside = _within(leaks, "test")
+        copies = leaks.exact_counts.test
+        inside = ntext(copies, "{n} test image repeats another.", "{n} test images repeat another.")
         return text(
             "Nobody knows whether test images were trained on: the data has no training split; {inside}", inside=inside
         )
@@ -127,11 +128,6 @@ def _copies_line(leaks: Leaks) -> Text:
         exact=count(leaks.exact_test_images),
         near=count(near),
     )
-
-
-def _within(leaks: Leaks, part: str) -> Text:
-    exact = getattr(leaks.exact_counts, part)
-    return ntext(exact, "{n} test image repeats another.", "{n} test images repeat another.")
 
 
 def _labels_line(record: Record) -> Text:
