@@ -12,6 +12,8 @@ from reportgen.analysis.evaluation import answers, scores
 from reportgen.analysis.evaluation.predictions import Predictions
 from reportgen.analysis.shifts import work
 from reportgen.analysis.shifts.work import Shifted
+from reportgen.analysis.trust import trust
+from reportgen.analysis.trust.trust import Trust
 from reportgen.analysis.units.facts import Thresholds
 from reportgen.dataset import Dataset, Part
 from reportgen.errors import InputError
@@ -37,6 +39,7 @@ class Collected:
     proof: Proof
     pictures: Pictures
     shifted: Shifted
+    trust: Trust
 
 
 def collect(
@@ -77,6 +80,15 @@ def collect(
         shown = replace(
             shown, answers=answers.collect(plans, tallies, predicted["test"].predicted, dataset.test.labels)
         )
+    with progress.stage("trust", "Looking for copies of images and for wrong labels ..."):
+        seen = trust.Answers(
+            {name: one.traces for name, one in answered.items() if one.traces is not None},
+            {name: one.predicted for name, one in predicted.items()},
+            output,
+            classes,
+        )
+        trusted = trust.collect(drawn, dataset, seen, seed=options.seed)
+        shown = replace(shown, trust=trusted.pictures)
     with progress.stage("words", "Looking for conditions in words ..."):
         some = {name: parts[name] for name in names}
         found = described.describe(
@@ -93,7 +105,7 @@ def collect(
         )  # fmt: skip
         shown = replace(shown, shifted=shifted.images)
     facts = summary.facts(drawn, origin=origin, output=output)
-    return Collected(facts, evaluation, verdicts, units, proof, shown, shifted)
+    return Collected(facts, evaluation, verdicts, units, proof, shown, shifted, trusted)
 
 
 def looked_at(dataset: Dataset, analyse: str) -> list[str]:

@@ -158,10 +158,11 @@ def _record(
     from reportgen.model import history as histories
     from reportgen.pipeline import provenance
 
-    facts = data_facts.facts(dataset, looked_at=looked_at)
     test = found.evaluation["test"]
     assert test is not None
     history = histories.chosen_on_test(provenance.unclocked(about.history), test) if about.history else None
+    chose_epoch = history is not None and history.chosen_on_test is True
+    facts = found.trust.added_to(data_facts.facts(dataset, looked_at=looked_at), chose_epoch=chose_epoch)
     return Record(
         schema=SCHEMA,
         title=literal(options.title) if options.title else _title(found.model.name, dataset.name),

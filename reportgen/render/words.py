@@ -50,6 +50,7 @@ STAGES = {
     "load": text("loading the model"),
     "pass": text("the pass over the images"),
     "judge": text("judging the units"),
+    "trust": text("looking for copies of images and for wrong labels"),
     "proof": text("the model without the units called dead or removable"),
     "shifts": text("changing pictures"),
 }

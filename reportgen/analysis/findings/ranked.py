@@ -9,6 +9,7 @@ from reportgen.analysis.findings import (
     score_findings,
     shift_findings,
     training_findings,
+    trust_findings,
     unit_findings,
 )
 from reportgen.analysis.pixels.trial import Doubt
@@ -57,6 +58,7 @@ def find(
         *score_findings.find(evaluation, units, proof, thresholds),
         *shift_findings.find(shifts, shifts_run, thresholds),
         *data_findings.find(data, checks, model, thresholds),
+        *trust_findings.find(data, thresholds),
         *unit_findings.find(layers, units, proof, thresholds),
     ]
     rank = {code: place for place, code in enumerate(KINDS)}

@@ -22,6 +22,7 @@ from reportgen.record.pictures import (
     Pictures,
     ShiftedImages,
     Strips,
+    TrustPictures,
 )
 from reportgen.record.run import Record
 from reportgen.record.units import Unit
@@ -128,6 +129,7 @@ def thinned(record: Record, space: Detail) -> Record:
             examples=_examples(pictures.examples, space),
             worst=_small(pictures.worst, space.image_side),
             shifted=_shifted(pictures.shifted, space.image_side),
+            trust=None if pictures.trust is None else _trust(pictures.trust, space.image_side),
             cards=_cards(record, space.cards),
             maps=[_map(maps, space) for maps in pictures.maps if space.units != 0],
             strips=[_strip(strips, space) for strips in pictures.strips if space.units != 0],
@@ -317,6 +319,12 @@ def _small(images: Array, side: int | None) -> Array:
         return images
     step = -(-max(images.shape[1:3]) // side)
     return images[:, ::step, ::step]
+
+
+def _trust(shown: TrustPictures, side: int | None) -> TrustPictures:
+    pairs = [_small(of.reshape(-1, *of.shape[2:]), side) for of in (shown.exact, shown.near)]
+    exact, near = (of.reshape(-1, 2, *of.shape[1:]) for of in pairs)
+    return replace(shown, exact=exact, near=near, images=_small(shown.images, side))
 
 
 def _map(maps: Maps, space: Detail) -> Maps:

@@ -23,6 +23,7 @@ SECTIONS = {
     "model": text("The model"),
     "training": text("Training"),
     "shifts": text("When pictures change"),
+    "trust": text("How far to trust these figures"),
     "evaluation": text("Evaluation"),
     "layers": text("Inside the layers"),
     "glossary": text("Glossary"),

@@ -18,7 +18,7 @@ from reportgen.record.units import Finding
 from reportgen.render import fonts, languages, sheets, templating, words
 from reportgen.render.charts import dead_history, geometry
 from reportgen.render.comparison import view
-from reportgen.render.page import answers, detail, insights, layer_views, legends, missing, shifts
+from reportgen.render.page import answers, detail, insights, layer_views, legends, missing, shifts, trust_view
 from reportgen.render.page.missing import ENDS_ALL, Missing, NotDrawn, attempt
 from reportgen.render.pictures import input_images, tiles
 from reportgen.render.pictures.mosaic import Picture
@@ -63,6 +63,7 @@ class View:
     changes: view.Changes | None
     answers: list[answers.Answer]
     shifts: shifts.ShiftsView | None
+    trust: trust_view.TrustView | None
 
 
 @dataclass(frozen=True)
@@ -115,6 +116,7 @@ def paint(record: Record, space: detail.Detail = detail.ALL) -> View:
         changes=attempt(view.paint, record, has_cards=True),
         answers=attempt(answers.answers, record),
         shifts=attempt(shifts.view, record),
+        trust=attempt(trust_view.view, record, scale),
     )
 
 
@@ -315,6 +317,10 @@ _PLACES = {
     "repeated-images": "about",
     "heavy-layer": "model",
     "fragile": "shifts",
+    "test-split-leaked": "copies",
+    "nearly-in-train": "copies",
+    "many-suspect-labels": "suspect-labels",
+    "suspect-labels": "suspect-labels",
     "most-confused-pair": "confusions",
     "confident-mistakes": "mistakes",
 }  # a finding of another kind about no layer is about the evaluation

@@ -40,6 +40,7 @@ from tests.helpers.builders import (
     make_unit,
     modules_after,
 )
+from tests.helpers.trusted import make_leaks, make_search, with_doubts
 
 HOSTILE = 'x"<script>alert(1)</script>\n\u202eevil\x1b[31m{{ 7*7 }}'
 
@@ -197,8 +198,12 @@ def test_a_code_that_is_not_in_the_table_is_refused() -> None:
         finding("made-up", "Something.")
 
 
+MANY = make_search(candidates={"test": 20, "train": 400}, searched={"test": 300, "train": 1200})
+FEW = make_search(candidates={"test": 2, "train": 1}, searched={"test": 300, "train": 1200})
+
+
 def broken(text: str = "shape") -> list[Finding]:
-    """Return the findings of three reports in which everything goes wrong, with `text` for every name."""
+    """Return the findings of reports in which everything goes wrong, with `text` for every name."""
     rows = [make_scores().classes[0].__class__(text, None, None, None, 0)] * 3
     mistakes = [Mistake(n, text, text, 0.9999) for n in range(12)]
     layers = [
@@ -256,10 +261,12 @@ def broken(text: str = "shape") -> list[Finding]:
         }
     )
     third = found(**of_test(scored([[0, 50, 0], [0, 0, 50], [50, 0, 0]], classes=rows)))
-    return first + second + third
+    many = with_doubts(make_data([400, 400, 400]), text, leaks=make_leaks(test_images=60), suspect_labels_search=MANY)
+    few = with_doubts(make_data([400, 400, 400]), text, suspect_labels_search=FEW)
+    return first + second + third + found(data=many) + found(data=few)
 
 
-def test_three_broken_reports_have_every_kind_of_finding() -> None:
+def test_broken_reports_have_every_kind_of_finding() -> None:
     assert {one.code for one in broken()} == set(KINDS) - {"no-pdf", "not-drawn"}, "those are about the report itself"
 
 
