@@ -8,10 +8,11 @@ from reportgen.analysis import described, judging, pictures, summary
 from reportgen.analysis.activations import gates, graph, outputs, probe, reading
 from reportgen.analysis.activations.shards import Engine
 from reportgen.analysis.activations.tally import LayerPlan, LayerTally
+from reportgen.analysis.effects import layers as effects
 from reportgen.analysis.evaluation import answers, scores
 from reportgen.analysis.evaluation.predictions import Predictions
 from reportgen.analysis.units import facts
-from reportgen.dataset import Dataset, Part
+from reportgen.dataset import Dataset, Part, numbered_through
 from reportgen.errors import InputError
 from reportgen.options import Options
 from reportgen.progress import Progress
@@ -79,6 +80,10 @@ def collect(
         )
         verdicts, units = described.with_conditions(verdicts, units, found)
         shown = replace(shown, seen=found.seen)
+    with progress.stage("effects", "Measuring what each unit does to each class ..."):
+        verdicts, units = _with_effects(
+            drawn, looked, verdicts, units, found.sample, dataset, classes, output, size, options.seed
+        )
     with progress.stage("proof", "Checking the model without the units called dead or removable ..."):
         proof = judging.prove(engine, looked, units, dataset, right, batch=size, progress=progress)
     return Collected(summary.facts(drawn, origin=origin, output=output), evaluation, verdicts, units, proof, shown)

@@ -49,6 +49,7 @@ STAGES = {
     "load": text("loading the model"),
     "pass": text("the pass over the images"),
     "judge": text("judging the units"),
+    "effects": text("what each unit does to each class"),
     "proof": text("the model without the units called dead or removable"),
 }
 
