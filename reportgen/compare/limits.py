@@ -7,7 +7,7 @@ from reportgen.format import short, visible
 from reportgen.i18n import Text, joined, literal, ntext, text
 from reportgen.record.checks import SEVERITIES, Checked, Limits
 from reportgen.record.evaluation import Scores
-from reportgen.record.key_figures import OUTPUT_STATES, Headline, described_units, judged_units
+from reportgen.record.key_figures import OUTPUT_STATES, Headline, described_units, idle_units, judged_units
 from reportgen.record.run import Record
 
 Verdict = tuple[bool, Text]
@@ -33,6 +33,7 @@ def check(record: Record, limits: Limits, baseline: Headline | None = None) -> l
         "max-drop": lambda most: _drop(record, test, most, baseline),
         "fail-on": lambda mildest: _findings(record, mildest),
         "min-described": lambda least: _described(record, least),
+        "max-idle": lambda most: _idle(record, most),
     }
     return [Checked(name, *found[name](limit)) for name, limit in limits.named().items()]
 
@@ -129,6 +130,28 @@ def _described(record: Record, least: float) -> Verdict:
         limit=f"{100 * least:g} %",
     )
     return described / looked >= least - _ROUNDING, says
+
+
+def _idle(record: Record, most: float) -> Verdict:
+    idle, known, unknown = idle_units(record.units)
+    limit = f"{100 * most:g} %"
+    if not known:
+        return False, ntext(
+            unknown,
+            "This report does not say what the {n} unit inside the model does; at most {limit} may be without effect.",
+            "This report does not say what the {n} units inside the model do; at most {limit} may be without effect.",
+            limit=limit,
+        )
+    says = ntext(
+        idle,
+        "{n} of {known} units is without effect ({share} %; {unknown} more are not known); at most {limit} may be.",
+        "{n} of {known} units are without effect ({share} %; {unknown} more are not known); at most {limit} may be.",
+        known=f"{known:,}",
+        share=_figure(100 * idle / known, 100 * most, decimals=1),
+        unknown=f"{unknown:,}",
+        limit=limit,
+    )
+    return idle / known <= most + _ROUNDING, says
 
 
 def _judged(record: Record) -> int:

@@ -23,6 +23,7 @@ _EXPECTED = {
     "max-dead": _AMOUNT,
     "max-redundant": _AMOUNT,
     "min-described": _SHARE,
+    "max-idle": _SHARE,
     "max-drop": _SHARE,
     "fail-on": " or ".join(SEVERITIES),
 }
@@ -34,8 +35,9 @@ class Limits:
 
     min_recall: of every class. max_loss: in nats. max_dead, max_redundant: an int counts units, a float is a share of
     the units inside the model. min_described: the share of units with a condition in words among those that can have
-    one. max_drop: of the accuracy against a baseline, as a difference of shares. fail_on: the
-    mildest severity of a finding that is not allowed, one of SEVERITIES.
+    one. max_idle: the share of units without which nothing changes, among those whose effect is known. max_drop: of
+    the accuracy against a baseline, as a difference of shares. fail_on: the mildest severity of a finding that is not
+    allowed, one of SEVERITIES.
     """
 
     min_accuracy: float | None = option(None, "The test accuracy to reach.", metavar="S")
@@ -50,6 +52,9 @@ class Limits:
     fail_on: str | None = option(None, "Allow no finding of this severity: error or warning.", metavar="SEVERITY")
     min_described: float | None = option(
         None, "The share of units that must have a condition in words, of those that can.", metavar="S"
+    )
+    max_idle: float | None = option(
+        None, "The share of units that may be without effect, of those whose effect is known.", metavar="S"
     )
 
     def named(self) -> dict[str, Any]:

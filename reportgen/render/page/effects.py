@@ -60,25 +60,26 @@ def paint(found: LayerEffects, units: Sequence[Unit], labels: Sequence[str], mos
 
 
 def needed(effect: Effect) -> Text:
-    """Return which classes need a unit, in a sentence: "needed for: 3 (recall falls by 4.1 points [2.6, 5.7])"."""
+    """Return what a unit is needed for, after "needed for": "3 (recall falls by 4.1 points [2.6, 5.7])"."""
     if effect.method is None:
         return text("n/a: {reason}", reason=effect.reason or "")
     falls = sorted((one for one in effect.classes if one.significant and one.recall_change < 0), key=_change)
     rises = [one for one in effect.classes if one.significant and one.recall_change > 0]
-    said = []
+    if falls and rises:
+        return text(
+            "{classes}; in the way of {others}",
+            classes=joined(", ", list(map(_fall, falls))),
+            others=joined(", ", list(map(_rise, rises))),
+        )
     if falls:
-        said.append(text("needed for: {classes}", classes=joined(", ", list(map(_fall, falls)))))
+        return joined(", ", list(map(_fall, falls)))
     if rises:
-        said.append(text("in the way of: {classes}", classes=joined(", ", list(map(_rise, rises)))))
-    if said and not effect.significant:
-        said.append(text("the accuracy does not change with certainty"))
-    if not said and effect.significant:
-        said.append(text("no single class with certainty, yet accuracy changes by {change}", change=_accuracy(effect)))
-    if said:
-        return joined("; ", said)
+        return text("nothing; in the way of {others}", others=joined(", ", list(map(_rise, rises))))
+    if effect.significant:
+        return text("no class that is certain, yet accuracy changes by {change}", change=_accuracy(effect))
     if is_idle(effect):
-        return text("nothing: without it accuracy changes by {change}", change=_accuracy(effect))
-    return text("nothing with certainty: without it accuracy changes by {change}", change=_accuracy(effect))
+        return text("nothing (accuracy changes by {change})", change=_accuracy(effect))
+    return text("nothing that is certain (accuracy changes by {change})", change=_accuracy(effect))
 
 
 def briefly(effect: Effect | None) -> Text:
@@ -162,8 +163,8 @@ def _how(found: LayerEffects) -> list[Text]:
 def _group(one: GroupEffect) -> Text:
     """Return what a group is needed for as a whole."""
     return text(
-        "Without units {units} together: {needed}.", units=groups([one.units]), needed=needed(one.effect)
-    )  # fmt: skip
+        "Units {units} together are needed for: {needed}.", units=groups([one.units]), needed=needed(one.effect)
+    )
 
 
 def _fall(one: ClassEffect) -> Text:
