@@ -11,7 +11,7 @@ from reportgen.intervals import paired_difference
 from reportgen.record.effects import ClassEffect, Effect, Permuted
 
 Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
+Ints = NDArray[np.integer]
 Flags = NDArray[np.bool_]
 
 LEVEL = 0.05

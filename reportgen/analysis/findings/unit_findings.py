@@ -217,8 +217,8 @@ def _idle_selective(layer: LayerVerdict, units: Sequence[Unit], thresholds: Find
         return None
     message = text(
         "In layer {layer}, {some} of {units} told a class apart (AUROC {auroc} or more), and nothing changes without"
-        " any one: held at its mean, accuracy stays within {bound} points at {level} confidence, and no class changes by"
-        " more than chance explains ({numbers}). What a unit prefers does not tell what it is needed for: others say"
+        " any one: held at its mean, accuracy stays within {bound} points at {level} confidence, and no class changes"
+        " by more than chance explains ({numbers}). What a unit prefers does not tell what it is needed for: others say"
         " the same, or the layers behind do not listen.",
         **_some(layer, idle),
         auroc=share(thresholds.selective, 1),
