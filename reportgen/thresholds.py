@@ -16,7 +16,7 @@ class FindingThresholds:
     one of the smallest. repeated: share of a part's images that repeat an earlier one. died_share, died_units: units
     of a layer that died for good in the same epoch, as a share of the layer and as a number. heavy: share of the
     parameters, which a layer must exceed. order_gain: accuracy that another order of the classes gains. selective: the
-    AUROC from which on a unit without effect is worth a word; unselective: that below which one that is needed is.
+    AUROC from which on a unit without effect is worth a word. unselective: that below which one that is needed is.
     """
 
     few_images: int = 1000

@@ -12,6 +12,7 @@ from reportgen.i18n import Text, literal, ntext, text
 from reportgen.record.changes import AccuracyChange, Baseline, Count, Figure, FindingChanges
 from reportgen.record.conditions import Condition, ConditionFeature
 from reportgen.record.data import DataFacts
+from reportgen.record.effects import Audit, ClassEffect, Effect, LayerEffects
 from reportgen.record.evaluation import ClassScore, Confused, Mistake, Proof, ReliabilityBin, Scores
 from reportgen.record.model import LayerRow, ModelFacts
 from reportgen.record.pictures import Cards, ClassMap, Correlations, Examples, Kernels, Maps, Pictures, Strips
@@ -251,6 +252,32 @@ def make_condition(found_in: str = "picture", said: str = "ink", **changes: Any)
     known = {"found_in": found_in, "text": words, "sentence": literal(f"Fires on {said}."), "features": features}
     made = Condition(**empty | known | {"below": []})
     return replaced(made, changes, "text", "sentence", "reason")
+
+
+def make_effect(falls: dict[str, float] | None = None, **changes: Any) -> Effect:
+    """Return the effect of a unit without which the recall of some classes falls for certain; of none without any."""
+    classes = [
+        ClassEffect(label, -falls[label], [-falls[label] - 0.02, -falls[label] + 0.02], True)
+        if falls and label in falls
+        else ClassEffect(label, 0.0, [-0.01, 0.01], False)
+        for label in NAMES
+    ]
+    change = -sum((falls or {}).values()) / len(NAMES)
+    made = Effect("masked", classes, change, [change - 0.005, change + 0.005], None, bool(falls))
+    return replaced(made, changes, "reason")
+
+
+def with_effects(record: Record, *found: Effect) -> Record:
+    """Return a record whose first layer's units have these effects."""
+    units = [dataclasses.replace(unit, effect=effect) for unit, effect in zip(record.units, found, strict=False)]
+    layers = [dataclasses.replace(record.layers[0], effects=make_layer_effects()), *record.layers[1:]]
+    return dataclasses.replace(record, units=[*units, *record.units[len(units) :]], layers=layers)
+
+
+def make_layer_effects(**changes: Any) -> LayerEffects:
+    """Return the effects of a layer of two units, both masked."""
+    made = LayerEffects(500, 400, {"masked": 2}, 2, Audit(2, 400, 0.97, 1.1), None, None, [], None)
+    return replaced(made, changes, "withheld", "undone", "reason")
 
 
 def make_kernels(weights: Any, *, on_colour: bool = False, channels: Any = None) -> Kernels:

@@ -10,6 +10,7 @@ from reportgen.i18n import Text, joined, ntext, text
 from reportgen.record.effects import ClassEffect, Effect, GroupEffect, LayerEffects, is_idle
 from reportgen.record.pictures import Array
 from reportgen.record.units import Unit
+from reportgen.render.page.missing import attempt
 from reportgen.render.pictures import tiles
 from reportgen.render.pictures.mosaic import Grid
 from reportgen.render.words import groups, name
@@ -52,7 +53,9 @@ def paint(found: LayerEffects, units: Sequence[Unit], labels: Sequence[str], mos
     grid = None
     if len(rows):
         numbers = [known[row][0] for row in rows]
-        grid = tiles.effects(changes[np.ix_(rows, columns)], certain[np.ix_(rows, columns)], numbers, columns.tolist())
+        grid = attempt(
+            tiles.effects, changes[np.ix_(rows, columns)], certain[np.ix_(rows, columns)], numbers, columns.tolist()
+        )
     return EffectsView(
         grid, len(rows), len(known), len(units), len(columns), len(labels), _shows(known), _how(found),
         [_group(one) for one in found.groups],
