@@ -3,6 +3,7 @@
 import dataclasses
 import subprocess
 import sys
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -254,15 +255,15 @@ def make_condition(found_in: str = "picture", said: str = "ink", **changes: Any)
     return replaced(made, changes, "text", "sentence", "reason")
 
 
-def make_effect(falls: dict[str, float] | None = None, **changes: Any) -> Effect:
+def make_effect(falls: dict[str, float] | None = None, names: Sequence[str] = NAMES, **changes: Any) -> Effect:
     """Return the effect of a unit without which the recall of some classes falls for certain; of none without any."""
     classes = [
         ClassEffect(label, -falls[label], [-falls[label] - 0.02, -falls[label] + 0.02], True)
         if falls and label in falls
         else ClassEffect(label, 0.0, [-0.01, 0.01], False)
-        for label in NAMES
+        for label in names
     ]
-    change = -sum((falls or {}).values()) / len(NAMES)
+    change = -sum((falls or {}).values()) / len(names)
     made = Effect("masked", classes, change, [change - 0.005, change + 0.005], None, bool(falls))
     return replaced(made, changes, "reason")
 
