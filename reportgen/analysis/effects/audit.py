@@ -42,9 +42,9 @@ def compare(first: Floats, masked: Floats, images: int) -> Audit:
     one, other = first.ravel(), masked.ravel()
     spearman = slope = None
     if np.ptp(one) > 0 and np.ptp(other) > 0:
-        spearman = float(np.corrcoef(rankdata(one), rankdata(other))[0, 1])
+        spearman = round(float(np.corrcoef(rankdata(one), rankdata(other))[0, 1]), 4)
     if np.ptp(other) > 0:
-        slope = float(np.cov(one, other, bias=True)[0, 1] / np.var(other))
+        slope = round(float(np.cov(one, other, bias=True)[0, 1] / np.var(other)), 4)
     return Audit(len(first), images, spearman, slope)
 
 

@@ -5,16 +5,17 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from reportgen.analysis.activations.graph import Graph
 from reportgen.analysis.activations.reading import Reading
 from reportgen.analysis.effects import audit, head, paired, work
 from reportgen.analysis.effects.head import Head
 from reportgen.analysis.effects.paired import Flags, Floats, Ints
-from reportgen.analysis.effects.passes import Answers, Masking, Passes
+from reportgen.analysis.effects.passes import Answers, Masking, Passes, Scores
 from reportgen.dataset import Part, Pixels, spread
-from reportgen.errors import InputError
-from reportgen.i18n import Text, ntext, text
+from reportgen.errors import InputError, SurroundingsError
+from reportgen.i18n import Text, joined, ntext, text
 from reportgen.record.effects import Audit, Effect, GroupEffect, LayerEffects
 from reportgen.record.units import LayerVerdict, Unit
 
@@ -91,7 +92,9 @@ def measure(
     layers, units: the verdicts, one layer a reading. batch: how many images at once.
     """
     about = [_about(one, units) for one in layers]
-    scored, chosen = np.flatnonzero(~subject.choose), int(subject.choose.sum())
+    # labels that are numbers may go beyond what the model has scores for
+    scored = np.flatnonzero(~subject.choose & (subject.stored.labels < max(graph.output.shape[-1] or 0, 2)))
+    chosen = int(subject.choose.sum())
     whole = sum(map(work.of, graph.calls))
     most = max(10 * MOST_WORK // (3 * max(whole, 1)), _LEAST_IMAGES)
     scored = scored[spread(len(scored), min(len(scored), most))]
@@ -105,10 +108,13 @@ def measure(
     images = Part(np.asarray(subject.stored.images)[scored], subject.stored.labels[scored])
     found = head.find(graph, subject.output)
     passes = Passes(graph, readings, found, images, subject.pixels, subject.means, batch)
-    if not _are_scores(passes.before(), subject.predicted[scored]):
+    if not _are_scores(scores := passes.before(), subject.predicted[scored]):
         found = head.as_they_are(graph, subject.output)
         passes = Passes(graph, readings, found, images, subject.pixels, subject.means, batch)
-    return _Measured(graph, readings, found, passes, images, subject, chosen, seed).all(about)
+        scores = passes.before()
+    # one thread for each product: how OpenBLAS divides one depends on which cores are free, and so does its rounding
+    with threadpool_limits(1, user_api="blas"):
+        return _Measured(graph, readings, found, passes, scores, images, subject, chosen, seed).all(about)
 
 
 def with_effects(
@@ -132,7 +138,7 @@ def _about(layer: LayerVerdict, units: Sequence[Unit]) -> _About:
     return _About(layer.units, flagged, layer.groups)
 
 
-def _are_scores(scores: NDArray[np.float32], predicted: Ints) -> bool:
+def _are_scores(scores: Scores, predicted: Ints) -> bool:
     """Return whether the largest score is what the model says, of all but a tie or two."""
     return scores.shape[0] == len(predicted) and float((scores.argmax(axis=1) == predicted).mean()) > 0.99
 
@@ -146,12 +152,12 @@ class _Measured:
     """Measures layer by layer. What is said about work counts multiplications."""
 
     def __init__(
-        self, graph: Graph, readings: Sequence[Reading], found: Head, passes: Passes, images: Part, subject: Subject,
-        chosen: int, seed: int,
+        self, graph: Graph, readings: Sequence[Reading], found: Head, passes: Passes, scores: Scores, images: Part,
+        subject: Subject, chosen: int, seed: int,
     ) -> None:  # fmt: skip
         self._graph, self._readings, self._head, self._passes, self._images = graph, readings, found, passes, images
         self._names, self._chosen, self._seed = subject.names, chosen, seed
-        self._scores = passes.before()
+        self._scores = scores
         self._before = self._scores.argmax(axis=1) == images.labels
         self._left = MOST_WORK
 
@@ -186,7 +192,7 @@ class _Measured:
         each = classes <= _MOST_CLASSES and len(self._images) * whole * (1 + 2 * classes) <= 10 * MOST_WORK
         try:
             return dict(zip(places, self._passes.first_order(places, each=each), strict=True)) if places else {}
-        except (InputError, LookupError):  # an operation without a gradient
+        except (InputError, SurroundingsError, LookupError):  # an operation without one, or too little memory
             return None
 
     def _exact(self, place: int, about: _About) -> Found:
@@ -247,7 +253,7 @@ class _Measured:
     def _audit(self, layer: _Layer, first: Answers | None, known: Answers, sampled: Ints, images: int) -> None:
         """Hold first order against masking on the sampled units and the first images."""
         if first is None:
-            layer.withheld = text("no gradients can be taken of this model")
+            layer.withheld = text("no gradients could be taken of this model")
             return
         labels = self._images.labels[:images]
         one, other = (audit.by_class(moved, labels) for moved in (first.moved[:images, sampled], known.moved))
@@ -290,10 +296,8 @@ class _Measured:
         counts = paired.count(self._before, layer.right[:, known], labels, classes)
         mixed = paired.count(self._before, layer.permuted[:, known], labels, classes)
         effects = paired.effects(counts, list(layer.methods[known]), self._names, mixed, layer.asked[known])
-        why = layer.withheld or text("it was not measured")
-        units = [
-            Effect(None, [], None, None, text("it was not masked; first order is withheld: {reason}", reason=why))
-        ] * about.units
+        why = text("it was not masked, and first order is withheld: {reason}", reason=layer.withheld or "")
+        units = [Effect(None, [], None, None, why)] * about.units
         for unit, effect in zip(known, effects, strict=True):
             units[unit] = effect
         groups = []
@@ -304,9 +308,6 @@ class _Measured:
             of_groups = paired.effects(together, [method] * len(about.groups), self._names, together, none)
             groups = [GroupEffect(list(group), effect) for group, effect in zip(about.groups, of_groups, strict=True)]
         methods = {name: int((layer.methods == name).sum()) for name in (EXACT, MASKED, FIRST)}
-        undone = layer.undone[0] if len(layer.undone) == 1 else None
-        if len(layer.undone) > 1:
-            undone = text("{one}; {other}", one=layer.undone[0], other=layer.undone[1])
         return Found(
             LayerEffects(
                 chosen_on=self._chosen,
@@ -315,7 +316,7 @@ class _Measured:
                 wanted=layer.wanted,
                 audit=layer.audit,
                 withheld=layer.withheld if None in layer.methods else None,
-                undone=undone,
+                undone=joined("; ", layer.undone) if layer.undone else None,
                 groups=groups,
                 reason=None,
             ),

@@ -100,11 +100,11 @@ def effects(
             method=methods[unit],
             classes=[
                 ClassEffect(
-                    labels[k], float(changes[unit, k]), _interval(found, unit, int(k)), bool(sure[unit, k])
+                    labels[k], _rounded(changes[unit, k]), _interval(found, unit, int(k)), bool(sure[unit, k])
                 )
                 for k in listed[unit]
             ],
-            accuracy_change=float(changes[unit, -1]),
+            accuracy_change=_rounded(changes[unit, -1]),
             interval=_interval(found, unit, -1),
             reason=None,
             significant=bool(sure[unit, -1]),
@@ -117,7 +117,7 @@ def effects(
 
 def _permuted(found: Counts, unit: int) -> Permuted:
     """Return what becomes of the accuracy with another image's output."""
-    return Permuted(float(found.changes[unit, -1]), _interval(found, unit, -1))
+    return Permuted(_rounded(found.changes[unit, -1]), _interval(found, unit, -1))
 
 
 def _listed(changes: Floats, there: Ints) -> Ints:
@@ -129,7 +129,13 @@ def _listed(changes: Floats, there: Ints) -> Ints:
 
 
 def _interval(found: Counts, unit: int, at: int) -> list[float]:
-    return list(_paired(int(found.gained[unit, at]), int(found.lost[unit, at]), int(found.images[at])))
+    interval = _paired(int(found.gained[unit, at]), int(found.lost[unit, at]), int(found.images[at]))
+    return [_rounded(end) for end in interval]
+
+
+def _rounded(share: float) -> float:
+    """Return a share as it is kept: to a millionth, as there are as many of them as units times classes."""
+    return round(float(share), 6)
 
 
 _paired = cache(paired_difference)

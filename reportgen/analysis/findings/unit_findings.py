@@ -212,7 +212,7 @@ def _opposite(layer: LayerVerdict, units: Sequence[Unit]) -> Finding | None:
 
 def _idle_selective(layer: LayerVerdict, units: Sequence[Unit], thresholds: FindingThresholds) -> Finding | None:
     """Return which units tell a class apart while nothing changes without them."""
-    idle = [unit for unit in units if _auroc(unit) >= thresholds.selective and is_idle(unit.effect)]
+    idle = [unit for unit in units if _auroc(unit) >= thresholds.selective and _is_sure(unit) and is_idle(unit.effect)]
     if not idle:
         return None
     message = text(
@@ -231,7 +231,11 @@ def _idle_selective(layer: LayerVerdict, units: Sequence[Unit], thresholds: Find
 
 def _needed_blind(layer: LayerVerdict, units: Sequence[Unit], thresholds: FindingThresholds) -> Finding | None:
     """Return which units tell no class apart while the model needs them."""
-    needed = [unit for unit in units if 0 < _auroc(unit) < thresholds.unselective and _is_needed(unit.effect)]
+    needed = [
+        unit
+        for unit in units
+        if 0 < _auroc(unit) < thresholds.unselective and _is_sure(unit) and _is_needed(unit.effect)
+    ]
     if not needed:
         return None
     message = text(
@@ -249,6 +253,11 @@ def _auroc(unit: Unit) -> float:
     """Return how well a unit tells its class apart, 0 where it is not known, or the unit is an output."""
     inside = unit.preferred_class is not None and unit.state not in OUTPUT_STATES
     return unit.preferred_class.auroc if inside and unit.preferred_class is not None else 0.0
+
+
+def _is_sure(unit: Unit) -> bool:
+    """Return whether a unit's effect is no estimate."""
+    return unit.effect is not None and unit.effect.method in ("exact", "masked")
 
 
 def _is_needed(effect: Effect | None) -> bool:

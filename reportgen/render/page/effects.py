@@ -123,7 +123,7 @@ def _shows(known: Sequence[tuple[int, Effect]]) -> Text:
         if worst.significant
         else text("Most is lost without unit {unit}, though it may be chance: {fall}.", **figures)
     )
-    return text("{counted} {most}", counted=counted, most=most)
+    return joined(" ", [counted, most])
 
 
 def _how(found: LayerEffects) -> list[Text]:
@@ -140,10 +140,10 @@ def _how(found: LayerEffects) -> list[Text]:
     elif found.methods or found.withheld is not None:
         said.append(
             text(
-                "{masked} masked in the model, {first} estimated by first order. Means of {chosen} other images,"
+                "Masked in the model: {masked}; estimated by first order: {first}. Means of {chosen} other images,"
                 " measured on {scored}.",
-                masked=ntext(found.methods.get("masked", 0), "{n} unit was", "{n} units were"),
-                first=ntext(found.methods.get("first order", 0), "{n} was", "{n} were"),
+                masked=ntext(found.methods.get("masked", 0), "{n} unit", "{n} units"),
+                first=ntext(found.methods.get("first order", 0), "{n} unit", "{n} units"),
                 **images,
             )
         )

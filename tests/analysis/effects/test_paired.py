@@ -40,8 +40,8 @@ def test_effects_leave_out_classes_without_images_and_have_paired_intervals() ->
     assert [one.label for one in nothing.classes] == ["a", "b"]
     assert not nothing.significant and nothing.accuracy_change == 0 and nothing.permuted is None
     assert [one.significant for one in all_of_one.classes] == [False, True]
-    assert all_of_one.classes[1].recall_change == -1 and all_of_one.classes[1].interval == list(
-        paired_difference(0, 30, 30)
+    assert all_of_one.classes[1].recall_change == -1 and all_of_one.classes[1].interval == pytest.approx(
+        paired_difference(0, 30, 30), abs=1e-6
     )
     assert all_of_one.permuted is not None and all_of_one.permuted.accuracy_change == -0.5
 

@@ -559,6 +559,7 @@ def test_a_class_that_is_named_once_or_has_no_images_is_no_such_finding() -> Non
         (0.89, make_effect(), "healthy", []),
         (0.95, make_effect({"star": 0.1}), "healthy", []),
         (0.95, make_effect(interval=[-0.02, 0.0]), "healthy", []),  # too few images to tell
+        (0.95, make_effect(method="first order"), "healthy", []),  # an estimate is no ground for a finding
         (0.95, None, "healthy", []),
         (0.95, make_effect(), "output", []),
         (0.69, make_effect({"star": 0.1}), "healthy", ["needed-without-preference"]),

@@ -83,7 +83,7 @@ def test_a_layer_says_what_it_shows_and_how_it_was_found() -> None:
         " star (recall falls by 30.0 points [28.0, 32.0])."
     )
     assert [plain(sentence) for sentence in shown.how] == [
-        "2 units were masked in the model, 1 was estimated by first order. Means of 500 other images, measured on 400"
+        "Masked in the model: 2 units; estimated by first order: 1 unit. Means of 500 other images, measured on 400"
         " images.",
         "First order against masking on 2 units: Spearman 0.97, slope 1.10.",
         "Left out: half of it.",
