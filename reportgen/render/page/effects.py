@@ -24,8 +24,8 @@ _NAMED = 3
 class EffectsView:
     """A layer's picture of units x classes, with what it shows. grid: None where no unit has a figure.
 
-    shown, known, units: how many units are in it, have a figure, and there are; classes: likewise shown of all. shows:
-    what it shows in a sentence; how: how the figures were found; groups: a sentence for each group.
+    shown, known, units: how many units are in it, have a figure, and there are; classes: likewise shown of all. counted: how
+    many change something; shows: what the picture shows; how: how the figures were found; groups: a sentence for each.
     """
 
     grid: Grid | None
@@ -34,7 +34,8 @@ class EffectsView:
     units: int
     shown_classes: int
     classes: int
-    shows: Text
+    counted: Text
+    shows: Text | None
     how: list[Text]
     groups: list[Text]
 
@@ -57,7 +58,7 @@ def paint(found: LayerEffects, units: Sequence[Unit], labels: Sequence[str], mos
             tiles.effects, changes[np.ix_(rows, columns)], certain[np.ix_(rows, columns)], numbers, columns.tolist()
         )
     return EffectsView(
-        grid, len(rows), len(known), len(units), len(columns), len(labels), _shows(known), _how(found),
+        grid, len(rows), len(known), len(units), len(columns), len(labels), _counted(known), _shows(known), _how(found),
         [_group(one) for one in found.groups],
     )  # fmt: skip
 
@@ -101,29 +102,29 @@ def briefly(effect: Effect | None) -> Text:
     return text("nothing") if is_idle(effect) else text("not certain")
 
 
-def _shows(known: Sequence[tuple[int, Effect]]) -> Text:
-    """Return which unit is needed most, and how many change anything or nothing."""
+def _counted(known: Sequence[tuple[int, Effect]]) -> Text:
+    """Return how many units change anything, and how many nothing."""
     if not known:
         return text("No unit has a figure.")
     moving = [one for one in known if any(each.significant for each in one[1].classes) or one[1].significant]
-    idle = sum(is_idle(effect) is True for _, effect in known)
-    counted = text(
+    return text(
         "Here {moving} of {known} change something that chance does not explain, and {idle} nothing.",
         moving=count(len(moving)),
         known=ntext(len(known), "{n} unit", "{n} units"),
-        idle=count(idle),
+        idle=count(sum(is_idle(effect) is True for _, effect in known)),
     )
+
+
+def _shows(known: Sequence[tuple[int, Effect]]) -> Text | None:
+    """Return which unit is needed most, None where no class loses anything without any."""
     cells = [(one, unit) for unit, effect in known for one in effect.classes if one.recall_change < 0]
     if not cells:
-        return counted
+        return None
     worst, unit = min(cells, key=lambda cell: (not cell[0].significant, cell[0].recall_change))
     figures = {"unit": count(unit), "fall": _fall(worst)}
-    most = (
-        text("Most is lost without unit {unit}: {fall}.", **figures)
-        if worst.significant
-        else text("Most is lost without unit {unit}, though it may be chance: {fall}.", **figures)
-    )
-    return joined(" ", [counted, most])
+    if worst.significant:
+        return text("Most is lost without unit {unit}: {fall}.", **figures)
+    return text("Most is lost without unit {unit}, though it may be chance: {fall}.", **figures)
 
 
 def _how(found: LayerEffects) -> list[Text]:

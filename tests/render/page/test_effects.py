@@ -78,10 +78,9 @@ def test_a_layer_says_what_it_shows_and_how_it_was_found() -> None:
         [make_effect({"star": 0.3}), make_effect(), make_effect(interval=[-0.1, 0.1])], groups=[group],
         methods={"masked": 2, "first order": 1}, undone="half of it",
     )  # fmt: skip
-    assert plain(shown.shows) == (
-        "Here 1 of 3 units change something that chance does not explain, and 1 nothing. Most is lost without unit 0:"
-        " star (recall falls by 30.0 points [28.0, 32.0])."
-    )
+    assert shown.counted == "Here 1 of 3 units change something that chance does not explain, and 1 nothing."
+    assert shown.shows is not None
+    assert plain(shown.shows) == "Most is lost without unit 0: star (recall falls by 30.0 points [28.0, 32.0])."
     assert [plain(sentence) for sentence in shown.how] == [
         "Masked in the model: 2 units; estimated by first order: 1 unit. Means of 500 other images, measured on 400"
         " images.",
@@ -95,7 +94,7 @@ def test_a_layer_says_what_it_shows_and_how_it_was_found() -> None:
     assert [plain(one) for one in exact.how] == [
         "Exact: the scores are linear in these units. Means of 500 other images, measured on 400 images."
     ]
-    assert plain(exact.shows).endswith("and 1 nothing.")
+    assert exact.shows is None and exact.counted.endswith("and 1 nothing.")
     withheld = painted([make_effect()], audit=Audit(20, 8, -0.5, None), withheld="it does not agree")
     assert "Spearman -0.50, slope n/a" in plain(withheld.how[1]) and "withheld: it does not agree" in withheld.how[2]
 
@@ -107,7 +106,7 @@ def test_of_many_units_those_with_the_largest_effects_are_in_the_picture() -> No
     assert shown.grid is not None and shown.grid.high == pytest.approx(0.1)
     assert painted(list(found), most=8).shown == 8
     none = painted([None])
-    assert none.grid is None and none.shows == "No unit has a figure."
+    assert none.grid is None and none.counted == "No unit has a figure."
 
 
 def test_the_picture_is_white_at_zero_and_hatched_where_chance_explains() -> None:
