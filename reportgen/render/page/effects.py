@@ -24,8 +24,9 @@ _NAMED = 3
 class EffectsView:
     """A layer's picture of units x classes, with what it shows. grid: None where no unit has a figure.
 
-    shown, known, units: how many units are in it, have a figure, and there are; classes: likewise shown of all. counted: how
-    many change something; shows: what the picture shows; how: how the figures were found; groups: a sentence for each.
+    shown, known, units: how many units are in it, have a figure, and there are; classes: likewise shown of all.
+    counted: how many units change something; shows: what the picture shows; how: how the figures were found; groups: a
+    sentence for each.
     """
 
     grid: Grid | None
