@@ -72,7 +72,9 @@ def collect(
         shown = pictures.collect(drawn, readings, dataset, predicted["test"], examples=options.examples)
         shown = pictures.with_units(shown, looked, verdicts, units)
         right = predicted["test"].predicted == dataset.test.labels
-        shown = replace(shown, answers=answers.collect(plans, tallies, right))
+        shown = replace(
+            shown, answers=answers.collect(plans, tallies, predicted["test"].predicted, dataset.test.labels)
+        )
     with progress.stage("words", "Looking for conditions in words ..."):
         some = {name: parts[name] for name in names}
         found = described.describe(

@@ -25,8 +25,9 @@ from reportgen.record.changes import (
     LayerMatch,
     UnitChange,
 )
-from reportgen.record.evaluation import Scores
+from reportgen.record.evaluation import ClassScore, Scores
 from reportgen.record.key_figures import judged_units
+from reportgen.record.pictures import Answers
 from reportgen.record.run import Record
 from reportgen.record.training import History
 from reportgen.record.units import Finding, LayerVerdict, Unit
@@ -54,7 +55,7 @@ def compare(old: Record, new: Record) -> Baseline:
         figures=_figures(old, new),
         counts=_counts(old, new),
         accuracy=_accuracy(old, new),
-        classes=_classes(_test(old), _test(new)),
+        classes=_classes(old, new),
         history=_history(old.history),
         layers=layers,
         matches=[_with_idle(one.match, old, new) for one in matched],
@@ -134,6 +135,13 @@ def _data_caveats(old: Record, new: Record) -> Iterator[Text]:
         yield ntext(len(gone), "{n} class is gone: {names}.", "{n} classes are gone: {names}.", names=_listed(gone))
     if added := [label for label in labels[1] if label not in set(labels[0])]:
         yield ntext(len(added), "{n} class is new: {names}.", "{n} classes are new: {names}.", names=_listed(added))
+    chosen = [record.history is not None and record.history.chosen_on_test is True for record in (old, new)]
+    if chosen == [True, False]:
+        yield text(
+            "The test split chose the epoch before and did not now, so the figures before are the flattered ones."
+        )
+    if chosen == [False, True]:
+        yield text("The test split chose the epoch now and did not before, so the figures now are the flattered ones.")
     if old.data.looked_at != new.data.looked_at:
         yield text("The units were judged on the images of other splits of the data.")
 
@@ -194,8 +202,8 @@ def _counts(old: Record, new: Record) -> dict[str, Count]:
 
 def _accuracy(old: Record, new: Record) -> AccuracyChange:
     """Return how sure the difference is: by the images answered differently, where both were tested on the same."""
-    one, other = old.pictures.answers, new.pictures.answers
-    if _same_data(old, new) and one is not None and other is not None and one.right.shape == other.right.shape:
+    if answered := _both_answered(old, new):
+        one, other = answered
         gained, lost = int((~one.right & other.right).sum()), int((one.right & ~other.right).sum())
         interval = intervals.paired_difference(gained, lost, one.right.size)
         return AccuracyChange(list(interval), True, gained, lost)
@@ -203,9 +211,41 @@ def _accuracy(old: Record, new: Record) -> AccuracyChange:
     return AccuracyChange(list(intervals.difference(after, before)), False, None, None)
 
 
-def _classes(old: Scores, new: Scores) -> list[ClassChange]:
-    before, after = ({row.label: row for row in scores.classes} for scores in (old, new))
-    return [ClassChange(label, before.get(label), after.get(label)) for label in after | before]
+def _both_answered(old: Record, new: Record) -> tuple[Answers, Answers] | None:
+    """Return what both answered to the same images, None where they were tested on others or nobody knows."""
+    one, other = old.pictures.answers, new.pictures.answers
+    if not _same_data(old, new) or one is None or other is None or one.right.shape != other.right.shape:
+        return None
+    return one, other
+
+
+def _classes(old: Record, new: Record) -> list[ClassChange]:
+    before, after = ({row.label: row for row in _test(record).classes} for record in (old, new))
+    places = {row.label: place for place, row in enumerate(_test(new).classes)}
+    return [
+        ClassChange(
+            label,
+            before.get(label),
+            after.get(label),
+            _recall_interval(old, new, before[label], places[label]) if label in before and label in after else None,
+        )
+        for label in after | before
+    ]
+
+
+def _recall_interval(old: Record, new: Record, was: ClassScore, place: int) -> list[float] | None:
+    """Return the interval of the change of a class's recall. was: the class before; place: among the classes now."""
+    now = _test(new).classes[place]
+    if was.recall is None or now.recall is None:
+        return None
+    answered = _both_answered(old, new)
+    if answered and (labels := answered[1].labels) is not None and was.support == now.support:
+        before, after = (one.right[labels == place] for one in answered)
+        return list(
+            intervals.paired_difference(int((~before & after).sum()), int((before & ~after).sum()), before.size)
+        )
+    counted = [(round(one.recall * one.support), one.support) for one in (now, was) if one.recall is not None]
+    return list(intervals.difference(counted[0], counted[1]))
 
 
 def _history(history: History | None) -> History | None:

@@ -3,8 +3,9 @@
 from collections.abc import Callable
 from typing import Any
 
-from reportgen.format import short, visible
+from reportgen.format import share_range, short, visible
 from reportgen.i18n import Text, joined, literal, ntext, text
+from reportgen.intervals import difference, wilson
 from reportgen.record.checks import SEVERITIES, Checked, Limits
 from reportgen.record.evaluation import Scores
 from reportgen.record.key_figures import OUTPUT_STATES, Headline, described_units, idle_units, judged_units
@@ -40,10 +41,11 @@ def check(record: Record, limits: Limits, baseline: Headline | None = None) -> l
 
 def _accuracy(test: Scores, images: int, least: float) -> Verdict:
     says = text(
-        "Test accuracy is {value} ({correct} of {images}); at least {limit} is wanted.",
+        "Test accuracy is {value} ({correct} of {images}, 95 % CI {range}); at least {limit} is wanted.",
         value=_figure(test.accuracy, least),
         correct=f"{test.correct:,}",
         images=f"{images:,}",
+        range=share_range(*wilson(test.correct, images), decimals=4),
         limit=f"{least:g}",
     )
     return test.accuracy >= least - _ROUNDING, says
@@ -182,10 +184,15 @@ def _drop(record: Record, test: Scores, most: float, baseline: Headline | None) 
             limit=f"{most:g}",
         )
     drop = baseline.accuracy - test.accuracy
+    before = round(baseline.accuracy * baseline.images), baseline.images
+    low, high = difference((test.correct, record.data.test_size), before)
     says = text(
-        "Test accuracy went from {before} to {after}; a drop of at most {limit} is allowed.",
+        "Test accuracy went from {before} to {after} (95 % CI of the change, as of two samples, {low} to {high}); a"
+        " drop of at most {limit} is allowed.",
         before=_figure(baseline.accuracy, test.accuracy),
         after=_figure(test.accuracy, baseline.accuracy),
+        low=f"{low:+.4f}",
+        high=f"{high:+.4f}",
         limit=f"{most:g}",
     )
     return drop <= most + _ROUNDING, says

@@ -155,9 +155,13 @@ def _record(
     """Return all that was found out as one noun, its findings too. looked_at: the parts that units were judged on."""
     from reportgen.analysis.evaluation import data as data_facts
     from reportgen.analysis.findings import ranked
+    from reportgen.model import history as histories
     from reportgen.pipeline import provenance
 
     facts = data_facts.facts(dataset, looked_at=looked_at)
+    test = found.evaluation["test"]
+    assert test is not None
+    history = histories.chosen_on_test(provenance.unclocked(about.history), test) if about.history else None
     return Record(
         schema=SCHEMA,
         title=literal(options.title) if options.title else _title(found.model.name, dataset.name),
@@ -175,7 +179,7 @@ def _record(
         ),
         data=facts,
         model=replace(found.model, changes=changes),
-        history=provenance.unclocked(about.history) if about.history else None,
+        history=history,
         evaluation=found.evaluation,
         layers=found.layers,
         units=found.units,

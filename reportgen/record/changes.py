@@ -42,11 +42,16 @@ class AccuracyChange:
 
 @dataclass(frozen=True)
 class ClassChange:
-    """A class in the test split before and after; None where there is no such class."""
+    """A class in the test split before and after; None where there is no such class.
+
+    recall_interval: of the difference of the recalls, 95 %, paired where AccuracyChange is; None where one recall is
+    undefined.
+    """
 
     label: str
     before: ClassScore | None
     after: ClassScore | None
+    recall_interval: list[float] | None = None
 
 
 @dataclass(frozen=True)

@@ -39,7 +39,8 @@ class Headline:
 
     made_at: ISO 8601 in UTC, to the second, so that later is greater. accuracy: of the test split, of `images` test
     images. units: inside the model, as far as they were judged; dead and redundant are some of them. worst: code and
-    severity of the gravest finding with its sentence in English. lang: of the report's pages.
+    severity of the gravest finding with its sentence in English. lang: of the report's pages. chosen_on_test: the test
+    split is known to have chosen the epoch of the weights.
     """
 
     title: str
@@ -56,6 +57,7 @@ class Headline:
     dead: int
     redundant: int
     worst: tuple[str, str, str] | None
+    chosen_on_test: bool = False
 
 
 @dataclass(frozen=True)
@@ -132,7 +134,7 @@ def of(found: Mapping[str, Any]) -> Headline:
     groups = [group for layer in layers for group in _get(layer, list, "groups")]
     if not all(isinstance(group, list) for group in groups):
         raise _wrong(groups, "groups")
-    look = found.get("look")
+    look, history = found.get("look"), found.get("history")
     return Headline(
         title=_get(found, str, "title"),
         made_at=moment(found, "made_at"),
@@ -148,6 +150,7 @@ def of(found: Mapping[str, Any]) -> Headline:
         dead=sum(counts.get("dead", 0) for counts in states),
         redundant=sum(len(group) - 1 for group in groups),
         worst=_worst(_get(found, list, "findings")),
+        chosen_on_test=isinstance(history, dict) and history.get("chosen_on_test") is True,
     )
 
 

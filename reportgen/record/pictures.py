@@ -110,12 +110,15 @@ class Answers:
     """What a later run is compared with, image by image.
 
     right: (N,) bool, whether the model is right about each test image. images: (M,) numbers among the images looked
-    at, ascending. responses: of every layer looked into, none where the model has too many units for it.
+    at, ascending. responses: of every layer looked into, none where the model has too many units for it. labels: (N,)
+    the class of each test image, by its place among the classes of the scores; None in a folder from before it was
+    kept.
     """
 
     right: Array
     images: Array
     responses: list[Responses]
+    labels: Array | None = None
 
 
 @dataclass(frozen=True)

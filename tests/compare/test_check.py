@@ -270,7 +270,7 @@ def test_what_is_not_met_is_named_with_value_and_limit_and_ends_with_1(light: Ru
     assert done.returncode == 1
     unmet = [line for line in done.stdout.splitlines() if line.startswith("NOT MET")]
     assert len(unmet) == 2
-    assert "min-accuracy: Test accuracy is 0.8333 (5 of 6); at least 0.9" in unmet[0]
+    assert "min-accuracy: Test accuracy is 0.8333 (5 of 6, 95 % CI 0.4365–0.9699); at least 0.9" in unmet[0]
     (line,) = done.stderr.splitlines()
     assert line.startswith("reportgen: error: 2 of 3 checks are not met (min-accuracy, max-redundant); ")
 

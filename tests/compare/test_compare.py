@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import typer
 
+from reportgen import intervals
 from reportgen.analysis.activations.bins import Grid
 from reportgen.analysis.activations.tally import KEPT, LayerPlan, LayerTally, kept_of
 from reportgen.analysis.evaluation import answers
@@ -405,6 +406,39 @@ def test_only_classes_that_changed_noticeably_are_listed_and_counted() -> None:
     assert "Classes that changed by 0.01 or more: 1 of 3 shown" in said
     assert re.search(r"circle +1.000 +1.000 +0.500 +0.250", said)
     assert "square" not in said
+
+
+def test_a_change_of_recall_has_an_interval_by_the_images_that_changed() -> None:
+    labels = np.repeat([0, 1, 2], [400, 400, 200])
+    right = [np.ones(1000, np.bool_), np.ones(1000, np.bool_)]
+    right[0][:40], right[1][20:30] = False, False  # of circles: 30 won, none lost but those wrong both times
+    old, new = (
+        make_record(
+            evaluation={"train": None, "test": with_recall(is_right, labels)},
+            pictures=make_pictures(answers=Answers(is_right, np.zeros(0, np.int64), [], labels.astype(np.uint8))),
+        )
+        for is_right in right
+    )
+    circle, square, _ = compare(old, new).classes
+    assert circle.recall_interval == pytest.approx(intervals.paired_difference(30, 0, 400))
+    assert square.recall_interval == pytest.approx(intervals.paired_difference(0, 0, 400))
+    apart = compare(of_run(old, data_sha256="f" * 64), new).classes[0]
+    assert apart.recall_interval == pytest.approx(intervals.difference((390, 400), (360, 400)))
+
+
+def with_recall(right: Any, labels: Any) -> Any:
+    """Return scores whose recalls are those of these answers."""
+    found = [right[labels == k] for k in range(3)]
+    rows = zip(make_scores().classes, found, strict=True)
+    classes = [dataclasses.replace(row, recall=float(of.mean()), support=len(of)) for row, of in rows]
+    return make_scores(classes=classes)
+
+
+def test_a_split_that_chose_the_epoch_of_one_alone_is_a_caveat() -> None:
+    chosen, not_known = (make_record(history=make_history(chosen_on_test=known)) for known in (True, None))
+    assert any("chose the epoch now and did not before" in caveat for caveat in compare(not_known, chosen).caveats)
+    assert any("chose the epoch before and did not now" in caveat for caveat in compare(chosen, not_known).caveats)
+    assert not any("chose" in caveat for caveat in compare(chosen, chosen).caveats)
 
 
 def test_units_of_the_output_are_matched_by_their_class() -> None:
@@ -940,18 +974,24 @@ def tally(kept: Any, images: Any) -> LayerTally:
     return LayerTally(**blank | {"kept": np.asarray(kept, np.float32), "kept_images": np.asarray(images)})
 
 
+def right_of(images: int) -> tuple[Any, Any]:
+    """Return predictions and labels that agree."""
+    return np.zeros(images, np.uint8), np.zeros(images, np.int64)
+
+
 def test_responses_are_kept_for_256_images_chosen_as_if_at_random() -> None:
     values = noise(1000, 4)
-    found = answers.collect([plan(4)], [tally(values, np.arange(1000))], np.ones(1000, np.bool_))
+    found = answers.collect([plan(4)], [tally(values, np.arange(1000))], *right_of(1000))
     assert np.array_equal(found.images, np.flatnonzero(kept_of(np.arange(1000), 256)))
     assert found.responses[0].values.dtype == np.float16
     assert found.responses[0].values.shape == (256, 4)
 
 
 def test_a_large_model_keeps_fewer_images_and_all_of_them_are_those_of_a_small_one() -> None:
-    right, images = np.ones(1000, np.bool_), np.arange(1000)
+    images = np.arange(1000)
     few, many = (
-        answers.collect([plan(units)], [tally(np.zeros((1000, units)), images)], right) for units in (4, 25_000)
+        answers.collect([plan(units)], [tally(np.zeros((1000, units)), images)], *right_of(1000))
+        for units in (4, 25_000)
     )
     assert len(many.images) == 80
     assert set(many.images) < set(few.images)
@@ -959,12 +999,12 @@ def test_a_large_model_keeps_fewer_images_and_all_of_them_are_those_of_a_small_o
 
 
 def test_a_huge_model_keeps_no_responses_but_which_images_are_right() -> None:
-    found = answers.collect([plan(100_000)], [tally(np.zeros((2, 100_000)), [0, 1])], np.ones(2, np.bool_))
+    found = answers.collect([plan(100_000)], [tally(np.zeros((2, 100_000)), [0, 1])], *right_of(2))
     assert found.responses == [] and found.right.all()
 
 
 def test_a_model_without_units_keeps_none() -> None:
-    assert answers.collect([], [], np.ones(2, np.bool_)).responses == []
+    assert answers.collect([], [], *right_of(2)).responses == []
 
 
 @pytest.mark.parametrize("scale", [1e-6, 1.0, 1e6])

@@ -66,7 +66,16 @@ class _Writer:
             shown=format.count(len(shown)),
             all=format.count(len(self._changes.baseline.classes)),
         )
-        head = ("", text("Precision"), text("Now"), text("Recall"), text("Now"), "F1", text("Now"))
+        head = (
+            "",
+            text("Precision"),
+            text("Now"),
+            text("Recall"),
+            text("Now"),
+            "F1",
+            text("Now"),
+            text("Recall, 95 % CI"),
+        )
         rows = []
         for change in shown:
             values = [
@@ -74,8 +83,9 @@ class _Writer:
                 for name in ("precision", "recall", "f1")
                 for score in (change.before, change.after)
             ]
-            rows.append([words.name(change.label, 24), *map(format.share, values)])
-        return self._table(title, head, rows, numbers=6)
+            interval = words.change_range(change.recall_interval)
+            rows.append([words.name(change.label, 24), *map(format.share, values), interval])
+        return self._table(title, head, rows, numbers=7)
 
     def _units(self) -> Iterator[list[str]]:
         changes, every = self._changes, self._changes.baseline.units

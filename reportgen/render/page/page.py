@@ -41,6 +41,7 @@ class View:
     space: detail.Detail
     labels: list[str]
     weakest: ClassScore | None
+    flattered: Text | None
     matrix: list[list[int]] | None
     confused_pairs: int
     training_seconds: float | None
@@ -91,6 +92,7 @@ def paint(record: Record, space: detail.Detail = detail.ALL) -> View:
         space=space,
         labels=[c.label for c in test.classes],
         weakest=attempt(insights.weakest, test),
+        flattered=words.flattered(record.history),
         matrix=test.confusion if len(test.classes) <= MOST_CLASSES_IN_MATRIX else None,
         confused_pairs=sum(cell > 0 for t, row in enumerate(test.confusion) for p, cell in enumerate(row) if t != p),
         training_seconds=_total(history.seconds) if history else None,
