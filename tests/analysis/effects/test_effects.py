@@ -242,6 +242,29 @@ def test_each_call_of_a_shared_layer_has_effects_of_its_own() -> None:
             assert found[name].units[unit].method == "exact"
 
 
+def test_a_mean_over_steps_that_are_no_padding_is_masked_and_not_taken_for_linear() -> None:
+    model = randomise(
+        keras.Sequential(
+            [
+                keras.Input((6,)), L.Embedding(9, 4, mask_zero=True, name="words"), L.GlobalAveragePooling1D(),
+                L.Dense(3, activation="softmax"),
+            ]
+        )
+    )  # fmt: skip
+    x = np.random.default_rng(0).integers(1, 9, (120, 6)) * (np.arange(6) < np.arange(120)[:, np.newaxis] % 6 + 1)
+    case = Case(model, Part(x, model.predict(x, verbose=0).argmax(axis=1)), np.arange(120) % 2 == 0, {})
+    found = case.measured(batch=30)["words"]
+    table = model.layers[0].embeddings.numpy()
+    embedded, there = table[x], (x > 0)[..., np.newaxis]
+    for unit in range(4):
+        masked = embedded.copy()
+        masked[..., unit] = embedded[case.choose][..., unit].mean()
+        mean = (masked * there).sum(axis=1) / there.sum(axis=1)
+        right = np.asarray(model.layers[-1](mean)).argmax(axis=1) == case.part.labels
+        assert found.units[unit].method == "masked"
+        assert found.units[unit].accuracy_change == pytest.approx(right[~case.choose].mean() - 1, abs=1e-5)
+
+
 def test_padding_stays_padding_where_a_unit_is_masked() -> None:
     model = randomise(
         keras.Sequential(
