@@ -69,7 +69,7 @@ class _Layer:
     """A layer while it is measured. right: (N, U) whether the model is right without each unit, by `methods` (U,).
 
     permuted: (N, U) likewise with the unit's output for another image, where `asked` (U,). groups: (N, G) without each
-    group, or None. reason: why a unit has no figure.
+    group, or None.
     """
 
     right: Flags
@@ -149,7 +149,7 @@ def _unknown(units: int, reason: Text, chosen: int, scored: int) -> Found:
 
 
 class _Measured:
-    """Measures layer by layer. What is said about work counts multiplications."""
+    """Measures layer by layer, and keeps count of the work that masking may still take."""
 
     def __init__(
         self, graph: Graph, readings: Sequence[Reading], found: Head, passes: Passes, scores: Scores, images: Part,
@@ -237,7 +237,7 @@ class _Measured:
             if about.groups and len(about.groups) * images * each <= fair:
                 layer.groups = self._without(place, [tuple(group) for group in about.groups], None).right
                 fair -= self._spend(len(about.groups) * images * each)
-            self._permute(place, layer, fair // (each * images))
+            self._permute(place, layer, each, fair)
         if layer.withheld is not None:
             layer.methods[layer.methods == FIRST] = None
         self._leave_out(layer, about)
@@ -260,14 +260,18 @@ class _Measured:
         layer.audit = audit.compare(one, other, images)
         layer.withheld = audit.withheld(layer.audit, one, other)
 
-    def _permute(self, place: int, layer: _Layer, most: int) -> None:
-        """Permute the outputs of masked units without which something changes, of `most` of them."""
+    def _permute(self, place: int, layer: _Layer, each: int, fair: int) -> None:
+        """Permute the outputs of masked units without which something changes, as far as work is `fair`.
+
+        each: the work for one image.
+        """
         masked = np.flatnonzero(layer.methods == MASKED)
         counts = paired.count(self._before, layer.right[:, masked], self._images.labels, len(self._names))
-        moving = masked[paired.certain(counts).any(axis=1)][:most]
+        moving = masked[paired.certain(counts).any(axis=1)][: max(fair // (each * len(self._images)), 0)]
         if len(moving) and self._passes.together >= _FEWEST:
             mixed = self._passes.permuted([Masking(place, (int(unit),)) for unit in moving], self._seed)
             layer.permuted[:, moving], layer.asked[moving] = mixed.right, True
+            self._spend(len(moving) * len(self._images) * each)
 
     def _leave_out(self, layer: _Layer, about: _About) -> None:
         """Say what was wanted and not done."""
