@@ -65,13 +65,15 @@ class Audit:
 
     n: how many units; images: on how many. spearman, slope: over units x classes, of the mean change of the margin by
     which the true class leads; the slope is that of first order on masked, 1 where both are equally large. None where
-    undefined.
+    undefined. layers: of how many layers the units are; of a large model those that could not be held by themselves are
+    held together.
     """
 
     n: int
     images: int
     spearman: float | None
     slope: float | None
+    layers: int = 1
 
 
 @dataclass(frozen=True)

@@ -35,8 +35,11 @@ def by_class(moved: Scores, labels: Ints) -> Floats:
     return np.asarray((sums / np.bincount(which)[:, np.newaxis]).T)
 
 
-def compare(first: Floats, masked: Floats, images: int) -> Audit:
-    """Return how well first order agrees with masked. Both: (units, classes) mean changes of the margin."""
+def compare(first: Floats, masked: Floats, images: int, layers: int = 1) -> Audit:
+    """Return how well first order agrees with masked. Both: (units, classes) mean changes of the margin.
+
+    images, layers: how many they are of.
+    """
     from scipy.stats import rankdata
 
     one, other = first.ravel(), masked.ravel()
@@ -45,7 +48,7 @@ def compare(first: Floats, masked: Floats, images: int) -> Audit:
         spearman = round(float(np.corrcoef(rankdata(one), rankdata(other))[0, 1]), 4)
     if np.ptp(other) > 0:
         slope = round(float(np.cov(one, other, bias=True)[0, 1] / np.var(other)), 4)
-    return Audit(len(first), images, spearman, slope)
+    return Audit(len(first), images, spearman, slope, layers)
 
 
 def withheld(found: Audit, first: Floats, masked: Floats) -> Text | None:

@@ -1,6 +1,6 @@
 """The effects of all units: which layers are exact, what is masked within the bound of work, and what is left out."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -12,7 +12,7 @@ from reportgen.analysis.activations.reading import Reading
 from reportgen.analysis.effects import audit, head, paired, work
 from reportgen.analysis.effects.head import Head
 from reportgen.analysis.effects.paired import Flags, Floats, Ints
-from reportgen.analysis.effects.passes import Answers, Masking, Passes, Scores
+from reportgen.analysis.effects.passes import Answers, Masking, Passes, Scores, Sweep
 from reportgen.dataset import Part, Pixels, spread
 from reportgen.errors import InputError, SurroundingsError
 from reportgen.i18n import Text, joined, ntext, text
@@ -20,7 +20,11 @@ from reportgen.record.effects import Audit, Effect, GroupEffect, LayerEffects
 from reportgen.record.units import LayerVerdict, Unit
 
 MOST_WORK = 4 * 10**10
-"""Multiplications that masking may take in all; gradients and products ten times as many. Seconds on a few cores."""
+"""Multiplications that masking may take in all: seconds on a few cores."""
+_SWEEP = 3
+"""How many times as many the run for gradients and products may take."""
+_ROUNDING = 1e-3
+"""A score that is as far behind as this share of the range of scores may be the largest one, rounded otherwise."""
 _FEWEST = 8
 """Least images that first order is held against masking on, and that outputs are permuted over."""
 _LEAST_IMAGES = 16
@@ -96,7 +100,7 @@ def measure(
     scored = np.flatnonzero(~subject.choose & (subject.stored.labels < max(graph.output.shape[-1] or 0, 2)))
     chosen = int(subject.choose.sum())
     whole = sum(map(work.of, graph.calls))
-    most = max(10 * MOST_WORK // (3 * max(whole, 1)), _LEAST_IMAGES)
+    most = max(_SWEEP * MOST_WORK // (3 * max(whole, 1)), _LEAST_IMAGES)
     scored = scored[spread(len(scored), min(len(scored), most))]
     if not len(scored) or not chosen:
         why = text(
@@ -106,15 +110,17 @@ def measure(
         )
         return [_unknown(one.units, why, chosen, len(scored)) for one in about]
     images = Part(np.asarray(subject.stored.images)[scored], subject.stored.labels[scored])
-    found = head.find(graph, subject.output)
-    passes = Passes(graph, readings, found, images, subject.pixels, subject.means, batch)
-    if not _are_scores(scores := passes.before(), subject.predicted[scored]):
-        found = head.as_they_are(graph, subject.output)
+
+    def measured(found: Head) -> _Measured:
         passes = Passes(graph, readings, found, images, subject.pixels, subject.means, batch)
-        scores = passes.before()
+        return _Measured(graph, readings, found, passes, images, subject, about, chosen, seed)
+
     # one thread for each product: how OpenBLAS divides one depends on which cores are free, and so does its rounding
     with threadpool_limits(1, user_api="blas"):
-        return _Measured(graph, readings, found, passes, scores, images, subject, chosen, seed).all(about)
+        found = measured(head.find(graph, subject.output))
+        if not found.has_scores(subject.predicted[scored]):
+            found = measured(head.as_they_are(graph, subject.output))
+        return found.all()
 
 
 def with_effects(
@@ -138,11 +144,6 @@ def _about(layer: LayerVerdict, units: Sequence[Unit]) -> _About:
     return _About(layer.units, flagged, layer.groups)
 
 
-def _are_scores(scores: Scores, predicted: Ints) -> bool:
-    """Return whether the largest score is what the model says, of all but a tie or two."""
-    return scores.shape[0] == len(predicted) and float((scores.argmax(axis=1) == predicted).mean()) > 0.99
-
-
 def _unknown(units: int, reason: Text, chosen: int, scored: int) -> Found:
     layer = LayerEffects(chosen, scored, {}, 0, None, None, None, [], reason)
     return Found(layer, [Effect(None, [], None, None, reason)] * units)
@@ -152,83 +153,95 @@ class _Measured:
     """Measures layer by layer, and keeps count of the work that masking may still take."""
 
     def __init__(
-        self, graph: Graph, readings: Sequence[Reading], found: Head, passes: Passes, scores: Scores, images: Part,
-        subject: Subject, chosen: int, seed: int,
+        self, graph: Graph, readings: Sequence[Reading], found: Head, passes: Passes, images: Part, subject: Subject,
+        about: Sequence[_About], chosen: int, seed: int,
     ) -> None:  # fmt: skip
         self._graph, self._readings, self._head, self._passes, self._images = graph, readings, found, passes, images
-        self._names, self._chosen, self._seed = subject.names, chosen, seed
-        self._scores = scores
-        self._before = self._scores.argmax(axis=1) == images.labels
+        self._names, self._about, self._chosen, self._seed = subject.names, about, chosen, seed
         self._left = MOST_WORK
+        outputs = (graph.output, found.tensor)
+        self._outputs = [place for place, reading in enumerate(readings) if reading.tensor in outputs]
+        inside = [place for place in range(len(readings)) if place not in self._outputs]
+        self._exact = [place for place in inside if self._is_exact(place)]
+        self._others = [place for place in inside if place not in self._exact]
+        self._swept, self._has_slopes = self._sweep()
+        self._before = self._swept.scores.argmax(axis=1) == images.labels
 
-    def all(self, about: Sequence[_About]) -> list[Found]:
+    def has_scores(self, predicted: Ints) -> bool:
+        """Return whether the largest score is that of the class that the model names, up to rounding."""
+        scores = self._swept.scores
+        if len(scores) != len(predicted) or scores.shape[1] <= predicted.max():
+            return False
+        behind = scores.max(axis=1) - scores[np.arange(len(scores)), predicted]
+        return bool((behind <= _ROUNDING * np.ptp(scores)).all())
+
+    def all(self) -> list[Found]:
         """Return the effects of all layers. The last ones first: it takes least to run what is behind them."""
-        found: dict[int, Found] = {}
-        others = []
-        for place, one in enumerate(about):
-            tensor = self._readings[place].tensor
-            if tensor in (self._graph.output, self._head.tensor):
-                why = text("its units are the scores themselves")
-                found[place] = _unknown(one.units, why, self._chosen, len(self._images))
-            elif self._is_exact(place):
-                found[place] = self._exact(place, one)
-            else:
-                others.append(place)
-        first = self._first_order(others)
-        for number, place in enumerate(reversed(others)):
-            fair = self._left // (len(others) - number)
-            found[place] = self._masked(place, about[place], None if first is None else first[place], fair)
-        return [found[place] for place in range(len(about))]
+        why = text("its units are the scores themselves")
+        found = {
+            place: _unknown(self._about[place].units, why, self._chosen, len(self._images)) for place in self._outputs
+        }
+        found |= {place: self._of_linear(place) for place in self._exact}
+        masked = {}
+        for number, place in enumerate(reversed(self._others)):
+            masked[place] = self._masked(place, self._left // (len(self._others) - number))
+        self._audit_together({place: layer for place, layer in masked.items() if layer.audit is None})
+        for place, layer in masked.items():
+            if layer.withheld is not None:
+                layer.methods[layer.methods == FIRST] = None
+            self._leave_out(layer, self._about[place])
+            found[place] = self._found(self._about[place], layer)
+        return [found[place] for place in range(len(self._about))]
 
     def _is_exact(self, place: int) -> bool:
         reading = self._readings[place]
         values = int(np.prod([size or 1 for size in reading.shape[1:]]))
-        products = len(self._images) * values * self._scores.shape[1]
-        return products <= 10 * MOST_WORK and self._head.is_linear(reading.tensor)
+        products = len(self._images) * values * max(self._graph.output.shape[-1] or 0, 2)
+        return products <= _SWEEP * MOST_WORK and self._head.is_linear(reading.tensor)
 
-    def _first_order(self, places: Sequence[int]) -> dict[int, Answers] | None:
-        """Return what first order says of layers, None where no gradients can be taken."""
-        classes, whole = self._scores.shape[1], sum(map(work.of, self._graph.calls))
-        each = classes <= _MOST_CLASSES and len(self._images) * whole * (1 + 2 * classes) <= 10 * MOST_WORK
+    def _sweep(self) -> tuple[Sweep, bool]:
+        """Return what one run of the model tells, and whether gradients could be taken."""
+        classes, whole = max(self._graph.output.shape[-1] or 0, 2), sum(map(work.of, self._graph.calls))
+        each = classes <= _MOST_CLASSES and len(self._images) * whole * (1 + 2 * classes) <= _SWEEP * MOST_WORK
+        groups = {place: self._about[place].groups for place in self._exact}
         try:
-            return dict(zip(places, self._passes.first_order(places, each=each), strict=True)) if places else {}
-        except (InputError, SurroundingsError, LookupError):  # an operation without one, or too little memory
-            return None
+            return self._passes.sweep(self._exact, groups, self._others, each=each, seed=self._seed), True
+        except (InputError, SurroundingsError, LookupError):  # an operation without gradient, or too little memory
+            return self._passes.sweep(self._exact, groups, (), each=False, seed=self._seed), False
 
-    def _exact(self, place: int, about: _About) -> Found:
-        answers, mixed = self._passes.linear(place, self._seed)
-        units = about.units
-        layer = _Layer(answers.right, np.full(units, EXACT, object), mixed, np.ones(units, np.bool_))
-        if about.groups:
-            layer.groups = self._passes.sums(place, about.groups).right
-        if self._passes.together < _FEWEST:
-            layer.asked[:] = False
+    def _of_linear(self, place: int) -> Found:
+        about, known = self._about[place], self._swept.linear[place]
+        asked = np.full(about.units, self._passes.together >= _FEWEST)
+        layer = _Layer(known.alone.right, np.full(about.units, EXACT, object), known.permuted.right, asked)
+        layer.groups = None if known.groups is None else known.groups.right
         return self._found(about, layer)
 
-    def _masked(self, place: int, about: _About, first: Answers | None, fair: int) -> Found:
-        """Return the effects of a layer by first order and masking, which may take as much work as is `fair`."""
-        units, images = about.units, len(self._images)
-        size = np.zeros(units) if first is None else np.abs(first.moved).mean(axis=0)
+    def _masked(self, place: int, fair: int) -> _Layer:
+        """Return a layer by first order and masking, which may take as much work as is `fair`."""
+        about, images = self._about[place], len(self._images)
+        units, first = about.units, self._swept.first.get(place)
+        size = self._size(place)
         layer = _Layer(
             np.zeros((images, units), np.bool_) if first is None else first.right.copy(),
             np.full(units, None if first is None else FIRST, object),
             np.zeros((images, units), np.bool_),
             np.zeros(units, np.bool_),
         )
-        each = work.behind(self._graph, self._readings[place].tensor) + 1
+        each = self._each(place)
         sampled = audit.sample(size, self._seed)
         largest = np.argsort(-size, kind="stable")[: audit.LARGEST]
         wanted = list(dict.fromkeys([*sampled.tolist(), *about.flagged, *np.sort(largest).tolist()]))
         layer.wanted = len(wanted)
+        if first is None:
+            layer.withheld = text("no gradients could be taken of this model")
         enough = min(images, fair // (each * len(sampled)))
-        known = None
-        if enough >= min(_FEWEST, images):
-            known = self._without(place, [(int(unit),) for unit in sampled], enough)
-            fair -= self._spend(len(sampled) * enough * each)
-            self._audit(layer, first, known, sampled, enough)
-        else:
-            layer.withheld = text("masking units to hold it against would take longer than a report may")
-        if known is not None and enough == images:
+        if enough < min(_FEWEST, images):
+            return layer
+        known = self._without(place, [(int(unit),) for unit in sampled], enough)
+        fair -= self._spend(len(sampled) * enough * each)
+        if first is not None:
+            self._hold(layer, first.moved[:enough, sampled], known.moved)
+        if enough == images:
             _put(layer, sampled, known)
             more = wanted[len(sampled) : len(sampled) + max(fair // (each * images), 0)]
             if more:
@@ -238,10 +251,16 @@ class _Measured:
                 layer.groups = self._without(place, [tuple(group) for group in about.groups], None).right
                 fair -= self._spend(len(about.groups) * images * each)
             self._permute(place, layer, each, fair)
-        if layer.withheld is not None:
-            layer.methods[layer.methods == FIRST] = None
-        self._leave_out(layer, about)
-        return self._found(about, layer)
+        return layer
+
+    def _size(self, place: int) -> Floats:
+        """Return (U,) how large the effect of each unit is by first order, 0 where that is not known."""
+        first = self._swept.first.get(place)
+        return np.zeros(self._about[place].units) if first is None else np.abs(first.moved).mean(axis=0)
+
+    def _each(self, place: int) -> int:
+        """Return the work of running what is behind a layer, for one image."""
+        return work.behind(self._graph, self._readings[place].tensor) + 1
 
     def _without(self, place: int, units: Sequence[tuple[int, ...]], images: int | None) -> Answers:
         return self._passes.without([Masking(place, one) for one in units], images)
@@ -250,15 +269,29 @@ class _Measured:
         self._left -= amount
         return amount
 
-    def _audit(self, layer: _Layer, first: Answers | None, known: Answers, sampled: Ints, images: int) -> None:
-        """Hold first order against masking on the sampled units and the first images."""
-        if first is None:
-            layer.withheld = text("no gradients could be taken of this model")
-            return
-        labels = self._images.labels[:images]
-        one, other = (audit.by_class(moved, labels) for moved in (first.moved[:images, sampled], known.moved))
-        layer.audit = audit.compare(one, other, images)
+    def _hold(self, layer: _Layer, first: Scores, masked: Scores, layers: int = 1) -> None:
+        """Hold first order against masking. Both: (n, units) changes of the margins of the first n images."""
+        labels = self._images.labels[: len(first)]
+        one, other = audit.by_class(first, labels), audit.by_class(masked, labels)
+        layer.audit = audit.compare(one, other, len(first), layers)
         layer.withheld = audit.withheld(layer.audit, one, other)
+
+    def _audit_together(self, layers: Mapping[int, _Layer]) -> None:
+        """Hold first order against masking on units of all layers that could not be held by themselves."""
+        if not layers or not self._has_slopes:
+            return
+        units = [(place, unit) for place in layers for unit in range(self._about[place].units)]
+        sampled = [units[n] for n in audit.sample(np.concatenate([self._size(place) for place in layers]), self._seed)]
+        enough = min(len(self._images), self._left // sum(self._each(place) for place, _ in sampled))
+        if enough < min(_FEWEST, len(self._images)):
+            for layer in layers.values():
+                layer.withheld = text("masking units to hold it against would take longer than a report may")
+            return
+        known = self._passes.without([Masking(place, (unit,)) for place, unit in sampled], enough)
+        self._spend(enough * sum(self._each(place) for place, _ in sampled))
+        first = np.stack([self._swept.first[place].moved[:enough, unit] for place, unit in sampled], axis=1)
+        for layer in layers.values():
+            self._hold(layer, first, known.moved, len(layers))
 
     def _permute(self, place: int, layer: _Layer, each: int, fair: int) -> None:
         """Permute the outputs of masked units without which something changes, as far as work is `fair`.

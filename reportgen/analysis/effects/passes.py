@@ -1,6 +1,6 @@
 """Images through the model for effects: gradients of the scores, and the model run again without units."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,6 +35,27 @@ class Answers:
 
 
 @dataclass(frozen=True)
+class Linear:
+    """The answers without each unit of a layer, with its output for another image, and without each group of units."""
+
+    alone: Answers
+    permuted: Answers
+    groups: Answers | None
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """What one run of the model tells. scores: (N, K) of the model as it is.
+
+    linear: by the place of each exact layer. first: likewise of each layer that gradients were taken for.
+    """
+
+    scores: Scores
+    linear: dict[int, Linear]
+    first: dict[int, Answers]
+
+
+@dataclass(frozen=True)
 class Masking:
     """Units of one layer that are taken away together. place: of their reading."""
 
@@ -57,73 +78,57 @@ class Passes:
         # even ones: outputs are permuted within a batch
         self._batch = self.together = -(-len(images) // -(-len(images) // batch))
 
-    def before(self) -> Scores:
-        """Return the scores (N, K) of the model as it is."""
-        return np.concatenate([self._scores(self._values(start)) for start in self._starts(len(self._images))])
+    def sweep(
+        self, exact: Sequence[int], groups: Mapping[int, Sequence[Sequence[int]]], others: Sequence[int],
+        *, each: bool, seed: int,
+    ) -> Sweep:  # fmt: skip
+        """Send the images through the model once, for what is exact and what gradients estimate.
 
-    def linear(self, place: int, seed: int) -> tuple[Answers, Flags]:
-        """Return what becomes of the images without each unit of a layer that the scores are linear in.
-
-        And (N, U) whether the model is right where the unit has its output for another image.
-        """
-        reading = self._readings[place]
-        slopes = self._slopes(reading)  # (K, P, U)
-        mean = self._means[place].astype(np.float32)
-        found, mixed = [], []
-        for start in self._starts(len(self._images)):
-            values, labels = self._values(start), self._labels(start)
-            own = _flat(units_last(values[reading.tensor], reading))
-            scores = self._scores(values)
-            found.append(_by_parts(mean - own, slopes, scores, labels))
-            mixed.append(_by_parts(own[_order(len(own), seed)] - own, slopes, scores, labels).right)
-        return _joined(found), np.concatenate(mixed)
-
-    def sums(self, place: int, groups: Sequence[Sequence[int]]) -> Answers:
-        """Return what becomes of the images without each group of units of a layer that the scores are linear in."""
-        reading = self._readings[place]
-        slopes, mean = self._slopes(reading), self._means[place].astype(np.float32)
-        found = []
-        for start in self._starts(len(self._images)):
-            values, labels = self._values(start), self._labels(start)
-            own, scores = _flat(units_last(values[reading.tensor], reading)), self._scores(values)
-            moved = [
-                _changes(mean[units] - own[..., units], slopes[..., units]).sum(axis=1) for units in map(list, groups)
-            ]
-            found.append(_answers(scores, np.stack(moved, axis=1), labels))
-        return _joined(found)
-
-    def first_order(self, places: Sequence[int], *, each: bool) -> list[Answers]:
-        """Return what becomes of the images without each unit of some layers, estimated by gradients.
-
-        each: one backward pass for each class; else one for the margin of the true class over the best of
-        the others, who are taken to stay the two that matter.
+        exact: the layers that the scores are linear in, with the groups of units that are taken away together. others:
+        those that gradients are taken for. each: one backward pass for each class; else one for the margin of the true
+        class over the best of the others, who are taken to stay the two that matter.
         """
         import tensorflow as tf
 
-        tensors = list(dict.fromkeys(self._readings[place].tensor for place in places))
-        found: list[list[Answers]] = [[] for _ in places]
+        tensors = list(dict.fromkeys(self._readings[place].tensor for place in others))
+        linear = {place: (self._slopes(self._readings[place]), groups.get(place, ())) for place in exact}
+        done = []
         for start in self._starts(len(self._images)):
             labels = self._labels(start)
             with forward.faults_named(self._images.images[start : start + 1]), self._head.before_activation():
                 with tf.GradientTape(persistent=True, watch_accessed_variables=False) as tape:
-                    watched = _watching(tape, tensors)
-                    values = self._graph.all_values(self._seen(start), watched)
+                    values = self._graph.all_values(self._seen(start), _watching(tape, tensors))
                     scores = self._head.scores(values[self._head.tensor])
                     plain = scores.numpy()
                     targets = tf.unstack(scores, axis=1) if each else [_margin(scores, labels)]
-                off = [self._off(values, place) for place in places]
-                moved: list[list[Scores]] = [[] for _ in places]
-                for target in targets:
-                    slopes = dict(
-                        zip(tensors, tape.gradient(target, [values[tensor] for tensor in tensors]), strict=True)
-                    )
-                    for number, place in enumerate(places):
+                off = [self._off(values, place) for place in others]
+                moved: list[list[Scores]] = [[] for _ in others]
+                for target in targets if others else ():
+                    found = tape.gradient(target, [values[tensor] for tensor in tensors])
+                    slopes = dict(zip(tensors, found, strict=True))
+                    for number, place in enumerate(others):
                         moved[number].append(self._along(off[number], slopes, place))
-            for number, one in enumerate(moved):
-                found[number].append(
-                    _answers(plain, np.stack(one, axis=-1), labels) if each else _led(plain, one[0], labels)
-                )
-        return [_joined(one) for one in found]
+            first = [
+                _answers(plain, np.stack(one, axis=-1), labels) if each else _led(plain, one[0], labels)
+                for one in moved
+            ]
+            known = {place: self._linear(place, *of, values, plain, labels, seed) for place, of in linear.items()}
+            done.append(Sweep(plain, known, dict(zip(others, first, strict=True))))
+        return _swept(done)
+
+    def _linear(
+        self, place: int, slopes: Scores, groups: Sequence[Sequence[int]], values: dict[Tensor, Any], scores: Scores,
+        labels: NDArray[np.int64], seed: int,
+    ) -> Linear:  # fmt: skip
+        """Return what becomes of a batch without each unit of a layer that the scores are linear in."""
+        reading, mean = self._readings[place], self._means[place].astype(np.float32)
+        own = _flat(units_last(values[reading.tensor], reading))
+        together = [_changes(mean[one] - own[..., one], slopes[..., one]).sum(axis=1) for one in map(list, groups)]
+        return Linear(
+            _by_parts(mean - own, slopes, scores, labels),
+            _by_parts(own[_order(len(own), seed)] - own, slopes, scores, labels),
+            _answers(scores, np.stack(together, axis=1), labels) if together else None,
+        )
 
     def without(self, maskings: Sequence[Masking], images: int | None = None) -> Answers:
         """Return what becomes of the first `images`, by default all, without the units of each masking."""
@@ -285,6 +290,24 @@ def _margin(scores: Any, labels: NDArray[np.int64]) -> Any:
     true = tf.one_hot(labels, scores.shape[1], dtype=scores.dtype)
     best = tf.reduce_max(tf.where(true > 0, tf.fill(tf.shape(scores), scores.dtype.min), scores), axis=1)
     return tf.reduce_sum(tf.where(true > 0, scores, tf.zeros_like(scores)), axis=1) - best
+
+
+def _swept(parts: Sequence[Sweep]) -> Sweep:
+    """Return the sweeps of batches as one."""
+    return Sweep(
+        np.concatenate([one.scores for one in parts]),
+        {
+            place: Linear(
+                _joined([one.linear[place].alone for one in parts]),
+                _joined([one.linear[place].permuted for one in parts]),
+                _joined([of for one in parts if (of := one.linear[place].groups) is not None])
+                if parts[0].linear[place].groups is not None
+                else None,
+            )
+            for place in parts[0].linear
+        },
+        {place: _joined([one.first[place] for one in parts]) for place in parts[0].first},
+    )
 
 
 def _joined(parts: Sequence[Answers]) -> Answers:

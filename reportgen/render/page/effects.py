@@ -150,12 +150,19 @@ def _how(found: LayerEffects) -> list[Text]:
             )
         )
     if found.audit is not None and found.audit.spearman is not None:
+        figures = {
+            "units": ntext(found.audit.n, "{n} unit", "{n} units"),
+            "spearman": signed(share(found.audit.spearman, 2)),
+            "slope": signed(fixed(found.audit.slope, 2)),
+        }
         said.append(
-            text(
-                "First order against masking on {units}: Spearman {spearman}, slope {slope}.",
-                units=ntext(found.audit.n, "{n} unit", "{n} units"),
-                spearman=signed(share(found.audit.spearman, 2)),
-                slope=signed(fixed(found.audit.slope, 2)),
+            text("First order against masking on {units}: Spearman {spearman}, slope {slope}.", **figures)
+            if found.audit.layers == 1
+            else text(
+                "First order against masking on {units} of {layers} layers together: Spearman {spearman}, slope"
+                " {slope}.",
+                layers=count(found.audit.layers),
+                **figures,
             )
         )
     if found.withheld is not None:

@@ -196,6 +196,20 @@ def test_what_would_take_too_long_is_left_out_and_said(monkeypatch: pytest.Monke
     assert found.withheld is not None and "longer" in found.withheld and not found.methods
 
 
+def test_layers_that_cannot_be_audited_by_themselves_are_audited_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    case = make_case(
+        *(L.Dense(30, activation="softplus", name=name) for name in "abcd"), L.Dense(4, activation="softmax"),
+        shape=(9,), images=300,
+    )  # fmt: skip
+    monkeypatch.setattr(layers, "MOST_WORK", 450_000)
+    found = case.measured()
+    audits = {name: found[name].layer.audit for name in "abc"}
+    assert audits["a"] is not None and audits["a"] == audits["b"] == audits["c"]
+    assert (audits["a"].n, audits["a"].layers) == (20, 3) and audits["a"].images >= 8
+    assert all(set(found[name].layer.methods) <= {"first order"} for name in "abc")
+    assert set(found["d"].layer.methods) == {"exact"}
+
+
 def test_without_images_on_both_sides_there_is_a_reason() -> None:
     case = planted(twins=False)
     case.choose = np.ones(400, np.bool_)
