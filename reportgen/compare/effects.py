@@ -12,9 +12,9 @@ from reportgen.record.units import Unit
 def differ(was: Effect, now: Effect) -> bool:
     """Return whether a unit is certainly needed for other classes, or is needed at all where it was not.
 
-    An effect that is not certain, before or now, is no change.
+    An effect that is not certain, or an estimate, before or now, is no change.
     """
-    if None in (is_idle(was), is_idle(now)):
+    if None in (is_idle(was), is_idle(now)) or "first order" in (was.method, now.method):
         return False
     return _needing(was) != _needing(now) or is_idle(was) != is_idle(now)
 

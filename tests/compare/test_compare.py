@@ -746,6 +746,7 @@ def test_a_unit_that_fires_under_another_condition_is_named(
         (make_effect({"star": 0.2}), make_effect({"star": 0.4}), None),
         (make_effect({"star": 0.2}), make_effect(interval=[-0.05, 0.05]), None),
         (make_effect(), make_effect(interval=[-0.05, 0.05]), None),
+        (make_effect({"star": 0.2}), make_effect(method="first order"), None),
         (make_effect(), None, None),
         (None, make_effect(), None),
     ],
