@@ -18,7 +18,8 @@ class FindingThresholds:
     parameters, which a layer must exceed. order_gain: accuracy that another order of the classes gains. mild_cost:
     accuracy that a mild change of the pictures costs. leaked: share of the test images that have a copy in the training
     split. suspect_labels: labels of a split that look wrong, as a share of those looked through. suspect_precision:
-    average precision of the search for them, below which many of them are no warning.
+    average precision of the search for them, below which many of them are no warning. selective: the AUROC from which
+    on a unit without effect is worth a word. unselective: that below which one that is needed is.
     """
 
     few_images: int = 1000
@@ -41,3 +42,5 @@ class FindingThresholds:
     leaked: float = 0.05
     suspect_labels: float = 0.02
     suspect_precision: float = 0.5
+    selective: float = 0.9
+    unselective: float = 0.7

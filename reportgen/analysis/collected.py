@@ -8,6 +8,7 @@ from reportgen.analysis import described, judging, pictures, summary
 from reportgen.analysis.activations import gates, graph, outputs, probe, reading
 from reportgen.analysis.activations.shards import Engine
 from reportgen.analysis.activations.tally import LayerPlan, LayerTally
+from reportgen.analysis.effects import layers as effects
 from reportgen.analysis.evaluation import answers, scores
 from reportgen.analysis.evaluation.predictions import Predictions
 from reportgen.analysis.shifts import work
@@ -15,7 +16,7 @@ from reportgen.analysis.shifts.work import Shifted
 from reportgen.analysis.trust import trust
 from reportgen.analysis.trust.trust import Trust
 from reportgen.analysis.units.facts import Thresholds
-from reportgen.dataset import Dataset, Part
+from reportgen.dataset import Dataset, Part, numbered_through
 from reportgen.errors import InputError
 from reportgen.options import Options
 from reportgen.progress import Progress
@@ -96,6 +97,13 @@ def collect(
         )
         verdicts, units = described.with_conditions(verdicts, units, found)
         shown = replace(shown, seen=found.seen)
+    with progress.stage("effects", "Measuring what each unit does to each class ..."):
+        sample, answered_as = found.sample, numbered_through([looked.predicted[name] for name in names])
+        subject = effects.Subject(
+            sample.stored, dataset.pixels, sample.choose, sample.means, classes, answered_as[sample.numbers], output
+        )
+        done = effects.measure(drawn, readings, subject, verdicts, units, batch=size, seed=options.seed)
+        verdicts, units = effects.with_effects(verdicts, units, done)
     with progress.stage("proof", "Checking the model without the units called dead or removable ..."):
         proof = judging.prove(engine, looked, units, dataset, right, batch=size, progress=progress)
     with progress.stage("shifts", "Changing test pictures ..."):

@@ -10,7 +10,7 @@ from dataclasses import replace
 from itertools import pairwise
 
 from reportgen import format, intervals
-from reportgen.compare import conditions, shifts
+from reportgen.compare import conditions, effects, shifts
 from reportgen.compare import layers as layer_pairs
 from reportgen.compare.match import Matched, Matcher
 from reportgen.i18n import Text, joined, literal, ntext, text
@@ -22,6 +22,7 @@ from reportgen.record.changes import (
     Figure,
     FindingChanges,
     LayerChange,
+    LayerMatch,
     UnitChange,
 )
 from reportgen.record.evaluation import ClassScore, Scores
@@ -31,7 +32,7 @@ from reportgen.record.run import Record
 from reportgen.record.training import History
 from reportgen.record.units import Finding, LayerVerdict, Unit
 
-KINDS = ("dead", "recovered", "merged", "parted", "state", "class", "condition")
+KINDS = ("dead", "recovered", "merged", "parted", "state", "class", "condition", "effect")
 """The kinds of change of a unit, gravest first."""
 
 _LISTED = 10
@@ -57,7 +58,7 @@ def compare(old: Record, new: Record) -> Baseline:
         classes=_classes(old, new),
         history=_history(old.history),
         layers=layers,
-        matches=[one.match for one in matched],
+        matches=[_with_idle(one.match, old, new) for one in matched],
         units=_units(old, new, matched),
         findings=_findings(old.findings, new.findings, now),
         shifts=shifts.changes(old, new),
@@ -282,6 +283,15 @@ def _matched(old: Record, new: Record, now: Mapping[str, str]) -> list[Matched]:
     return [matcher.layer(before, after) for before, after in sorted(both, key=lambda pair: order[pair[1].name])]
 
 
+def _with_idle(match: LayerMatch, old: Record, new: Record) -> LayerMatch:
+    """Return a match with the shares of the layer's units that are without effect."""
+    before, after = (
+        [unit for unit in record.units if unit.layer == name]
+        for record, name in ((old, match.before), (new, match.layer))
+    )
+    return replace(match, idle=effects.idle(before, after))
+
+
 def _units(old: Record, new: Record, matched: Sequence[Matched]) -> list[UnitChange]:
     """Return what happened to units, the gravest kind first; of other classes and conditions the surest first."""
     before, after = ({(unit.layer, unit.unit): unit for unit in record.units} for record in (old, new))
@@ -312,6 +322,8 @@ def _changes(was: Unit, now: Unit, r: float | None) -> Iterator[UnitChange]:
         yield change("class", was.preferred_class.label, now.preferred_class.label)
     if was.condition and now.condition and conditions.differ(was.condition, now.condition):
         yield change("condition", conditions.said(was.condition), conditions.said(now.condition))
+    if was.effect and now.effect and effects.differ(was.effect, now.effect):
+        yield change("effect", effects.said(was.effect), effects.said(now.effect))
 
 
 def _doubt(change: UnitChange, was: Unit, now: Unit) -> float:

@@ -8,7 +8,7 @@ from reportgen.i18n import Text, joined, literal, ntext, text
 from reportgen.intervals import difference, wilson
 from reportgen.record.checks import SEVERITIES, Checked, Limits
 from reportgen.record.evaluation import Scores
-from reportgen.record.key_figures import OUTPUT_STATES, Headline, described_units, judged_units
+from reportgen.record.key_figures import OUTPUT_STATES, Headline, described_units, idle_units, judged_units
 from reportgen.record.run import Record
 
 Verdict = tuple[bool, Text]
@@ -36,6 +36,7 @@ def check(record: Record, limits: Limits, baseline: Headline | None = None) -> l
         "min-described": lambda least: _described(record, least),
         "max-leaked": lambda most: _leaked(record, most),
         "max-suspect-labels": lambda most: _suspect_labels(record, most),
+        "max-idle": lambda most: _idle(record, most),
     }
     return [Checked(name, *found[name](limit)) for name, limit in limits.named().items()]
 
@@ -178,6 +179,28 @@ def _suspect_labels(record: Record, most: int | float) -> Verdict:
         **_shares(found, searched, most),
     )
     return _few(found, searched, most), says
+
+
+def _idle(record: Record, most: float) -> Verdict:
+    idle, known, unknown = idle_units(record.units)
+    limit = f"{100 * most:g} %"
+    if not known:
+        return False, ntext(
+            unknown,
+            "This report does not say what the {n} unit inside the model does; at most {limit} may be without effect.",
+            "This report does not say what the {n} units inside the model do; at most {limit} may be without effect.",
+            limit=limit,
+        )
+    says = ntext(
+        idle,
+        "{n} of {known} units is without effect ({share} %; {unknown} more are not known); at most {limit} may be.",
+        "{n} of {known} units are without effect ({share} %; {unknown} more are not known); at most {limit} may be.",
+        known=f"{known:,}",
+        share=_figure(100 * idle / known, 100 * most, decimals=1),
+        unknown=f"{unknown:,}",
+        limit=limit,
+    )
+    return idle / known <= most + _ROUNDING, says
 
 
 def _judged(record: Record) -> int:

@@ -85,7 +85,8 @@ class LayerMatch:
     layer: its name now, before: in the baseline. by: "index", "correlation", "class", or None where they could not be
     matched; reason: why so, a sentence. images: how many both answered, 0 where responses played no part. threshold:
     the correlation that a pair must reach. median_r: of the pairs, None where not known. unmatched_before,
-    unmatched_after: units without a counterpart.
+    unmatched_after: units without a counterpart. idle: the share of units without effect, of those whose effect is
+    known; None where neither report knows.
     """
 
     layer: str
@@ -98,6 +99,7 @@ class LayerMatch:
     pairs: int
     unmatched_before: list[int]
     unmatched_after: list[int]
+    idle: Figure | None = None
 
 
 @dataclass(frozen=True)
@@ -106,8 +108,9 @@ class UnitChange:
 
     kind: "dead" (it has become so), "recovered" (from being dead), "state" (any other change of state), "merged" (it
     says the same as another now), "parted" (it no longer does), "class" (it prefers another one), "condition" (it
-    fires under another one). layer, unit: now; unit_before: in the baseline. before, after: the state, the label of
-    the class, or the condition in words. r: correlation with its counterpart over images, None where not known.
+    fires under another one), "effect" (it is needed for other classes). layer, unit: now; unit_before: in the
+    baseline. before, after: the state, the label of the class, the condition in words, or the classes that need it. r:
+    correlation with its counterpart over images, None where not known.
     """
 
     kind: str

@@ -24,6 +24,7 @@ _EXPECTED = {
     "max-dead": _AMOUNT,
     "max-redundant": _AMOUNT,
     "min-described": _SHARE,
+    "max-idle": _SHARE,
     "max-drop": _SHARE,
     "fail-on": " or ".join(SEVERITIES),
     "max-leaked": _IMAGES,
@@ -37,10 +38,11 @@ class Limits:
 
     min_recall: of every class. max_loss: in nats. max_dead, max_redundant: an int counts units, a float is a share of
     the units inside the model. min_described: the share of units with a condition in words among those that can have
-    one. max_drop: of the accuracy against a baseline, as a difference of shares. fail_on: the
-    mildest severity of a finding that is not allowed, one of SEVERITIES. max_leaked: test images with a copy, exact or
-    near, in the training split: an int counts them, a float is a share of the test images. max_suspect_labels: labels
-    of either split that look wrong, likewise, of the images that were looked through.
+    one. max_idle: the share of units without which nothing changes, among those whose effect is known. max_drop: of
+    the accuracy against a baseline, as a difference of shares. fail_on: the mildest severity of a finding that is not
+    allowed, one of SEVERITIES. max_leaked: test images with a copy, exact or near, in the training split: an int counts
+    them, a float is a share of the test images. max_suspect_labels: labels of either split that look wrong, likewise,
+    of the images that were looked through.
     """
 
     min_accuracy: float | None = option(None, "The test accuracy to reach.", metavar="S")
@@ -61,6 +63,9 @@ class Limits:
     )
     max_suspect_labels: int | float | None = option(
         None, "Labels allowed that look wrong: a number, or a share.", metavar="N|S"
+    )
+    max_idle: float | None = option(
+        None, "The share of units that may be without effect, of those whose effect is known.", metavar="S"
     )
 
     def named(self) -> dict[str, Any]:

@@ -62,6 +62,8 @@ KINDS = {
     "always-negative-units": Kind("notice", text("units stay on the negative side of their activation")),
     "weak-units": Kind("notice", text("units fire, but far more weakly than the rest of their layer")),
     "opposite-units": Kind("notice", text("pairs of units are mirror images of each other")),
+    "selective-without-effect": Kind("notice", text("units tell a class apart, and nothing changes without them")),
+    "needed-without-preference": Kind("notice", text("units tell no class apart, and the model needs them")),
     "heavy-layer": Kind("notice", text("one layer holds most of the parameters")),
 }
 """Every kind by its code, in the order of the report: gravest first."""

@@ -11,6 +11,7 @@ from typing import Any
 from reportgen.format import short
 from reportgen.i18n import Text, text
 from reportgen.record.conditions import IN_WORDS
+from reportgen.record.effects import is_idle
 from reportgen.record.run import SCHEMA
 from reportgen.record.units import Unit
 
@@ -98,6 +99,13 @@ def described_units(units: Iterable[Unit]) -> tuple[int, int]:
     inside = [unit.condition for unit in units if unit.state not in OUTPUT_STATES]
     looked = [one.found_in for one in inside if one is not None and one.found_in != "n/a"]
     return sum(one in IN_WORDS for one in looked), len(looked)
+
+
+def idle_units(units: Iterable[Unit]) -> tuple[int, int, int]:
+    """Return how many units inside the model have no effect, of how many that is known, and of how many it is not."""
+    idle = [is_idle(unit.effect) for unit in units if unit.state not in OUTPUT_STATES]
+    known = sum(one is not None for one in idle)
+    return sum(one is True for one in idle), known, len(idle) - known
 
 
 def read(report_json: bytes) -> Headline:

@@ -26,6 +26,7 @@ from tests.helpers.builders import (
     assert_one_line,
     changed_from,
     make_condition,
+    make_effect,
     make_record,
     make_scores,
     make_unit,
@@ -67,8 +68,8 @@ def only(record: Record, baseline: Headline | None = None, **limit: Any) -> Chec
 
 
 def test_every_limit_that_is_set_is_judged_and_no_other() -> None:
-    every = Limits(0.5, 0.5, 1, 0.5, 5, 5, 0.1, "error", 0.5)
-    names = "min-accuracy min-recall max-loss max-ece max-dead max-redundant max-drop fail-on min-described"
+    every = Limits(0.5, 0.5, 1, 0.5, 5, 5, 0.1, "error", 0.5, 0.5)
+    names = "min-accuracy min-recall max-loss max-ece max-dead max-redundant max-drop fail-on min-described max-idle"
     assert [found.name for found in check(make_record(), every)] == names.split()
     assert check(make_record(), Limits()) == []
 
@@ -161,6 +162,33 @@ def test_where_no_unit_could_have_words_the_limit_is_not_met(record: Record, sai
     found = only(record, min_described=0.0)
     assert not found.met
     assert found.says.startswith(said) and "at least 0 % is wanted" in found.says
+
+
+def idle(*found: bool | None) -> Record:
+    """Return a record of units without which nothing changes, of which something does, or of which nobody knows."""
+    effects = {True: make_effect(), False: make_effect({"star": 0.2}), None: None}
+    units = [make_unit(unit=u, effect=effects[one]) for u, one in enumerate(found)]
+    return make_record(units=units, layers=[make_verdict("conv", len(found))])
+
+
+@pytest.mark.parametrize(
+    ("record", "most", "met", "parts"),
+    [
+        (idle(True, False, False, True, None), 0.5, True, ["2 of 4 units are", "50.0 %", "1 more", "at most 50 % "]),
+        (idle(True, False, False, True, None), 0.49, False, ["2 of 4 units are"]),
+        (idle(True, False), 0.5, True, ["1 of 2 units is", "0 more"]),
+        (idle(None, None), 1.0, False, ["does not say what the 2 units inside the model do"]),
+        (with_units("output"), 1.0, False, ["does not say"]),
+    ],
+    ids=["at the limit", "above it", "one", "an old folder", "the output alone"],
+)
+def test_units_without_effect_are_a_share_of_those_whose_effect_is_known(
+    record: Record, most: float, met: bool, parts: list[str]
+) -> None:
+    found = only(record, max_idle=most)
+    assert found.met is met
+    for part in parts:
+        assert part in found.says
 
 
 def test_a_class_without_test_images_meets_no_recall() -> None:

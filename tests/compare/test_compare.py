@@ -21,8 +21,9 @@ from reportgen.compare.changes import compare
 from reportgen.data import samples
 from reportgen.i18n import literal, text
 from reportgen.record import record_file
-from reportgen.record.changes import Baseline, LayerMatch, UnitChange
+from reportgen.record.changes import Baseline, Figure, LayerMatch, UnitChange
 from reportgen.record.conditions import Condition
+from reportgen.record.effects import Effect
 from reportgen.record.evaluation import ClassScore
 from reportgen.record.model import LayerRow
 from reportgen.record.pictures import Answers, Responses
@@ -34,6 +35,7 @@ from reportgen.render.page import page
 from tests.helpers.builders import (
     changed_from,
     make_condition,
+    make_effect,
     make_finding,
     make_history,
     make_pictures,
@@ -41,6 +43,7 @@ from tests.helpers.builders import (
     make_scores,
     make_unit,
     make_verdict,
+    with_effects,
 )
 
 IMAGES = 250
@@ -731,6 +734,42 @@ def test_a_unit_that_fires_under_another_condition_is_named(
 ) -> None:
     old, new = (with_unit(make_record(), 0, condition=one) for one in (before, after))
     assert kinds(compare(old, new)) == ([("condition", 0, *expected)] if expected else [])
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "expected"),
+    [
+        (make_effect({"star": 0.2}), make_effect(), ("star", "nothing")),
+        (make_effect(), make_effect({"star": 0.2, "circle": 0.3}), ("nothing", "circle, star")),
+        (make_effect({"star": 0.2}), make_effect({"circle": 0.2}), ("star", "circle")),
+        # measured again, not certain, or not known
+        (make_effect({"star": 0.2}), make_effect({"star": 0.4}), None),
+        (make_effect({"star": 0.2}), make_effect(interval=[-0.05, 0.05]), None),
+        (make_effect(), make_effect(interval=[-0.05, 0.05]), None),
+        (make_effect({"star": 0.2}), make_effect(method="first order"), None),
+        (make_effect(), None, None),
+        (None, make_effect(), None),
+    ],
+)
+def test_a_unit_that_is_needed_for_other_classes_is_named(
+    before: Effect | None, after: Effect | None, expected: tuple[str, str] | None
+) -> None:
+    old, new = (with_unit(make_record(), 0, effect=one) for one in (before, after))
+    assert kinds(compare(old, new)) == ([("effect", 0, *expected)] if expected else [])
+
+
+def test_the_share_of_units_without_effect_stands_beside_each_layer() -> None:
+    old, new = with_effects(make_record(), make_effect(), make_effect({"star": 0.2})), with_unit(make_record(), 0)
+    found = compare(old, with_effects(new, make_effect(), make_effect()))
+    assert [one.idle for one in found.matches] == [Figure(0.5, 1.0), None]
+    shown = painted.paint(dataclasses.replace(new, baseline=found), has_cards=False)
+    assert shown is not None and [plain_words(row.idle) for row in shown.matches] == ["50 % before, 100 % now", "n/a"]
+    assert "50 % before, 100 % now" in plain_words(text_of(painted.html(new, shown, "en")))
+    assert compare(make_record(), make_record()).matches[0].idle is None
+
+
+def plain_words(said: str) -> str:
+    return said.replace("\N{NO-BREAK SPACE}", " ")
 
 
 def many_conditions(by: str) -> Record:

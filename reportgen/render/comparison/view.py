@@ -33,6 +33,7 @@ _CHANGES = {
     "state": text("changed its state"),
     "class": text("prefers another class"),
     "condition": text("fires under another condition"),
+    "effect": text("is needed for other classes"),
 }
 _HOW = {"index": text("number"), "class": text("class"), "correlation": text("responses")}
 _COUNTED = (
@@ -74,7 +75,7 @@ class UnitRow:
 
 @dataclass(frozen=True)
 class MatchRow:
-    """How the units of a layer were matched, and which were not."""
+    """How the units of a layer were matched, and which were not. idle: the shares without effect."""
 
     layer: str
     how: Text
@@ -82,6 +83,7 @@ class MatchRow:
     r: str
     unmatched_before: Text
     unmatched_after: Text
+    idle: Text
 
 
 @dataclass(frozen=True)
@@ -324,7 +326,13 @@ def _match(one: LayerMatch) -> MatchRow:
         r=format.share(one.median_r, 2),
         unmatched_before=_numbers(one.unmatched_before) if one.by else text("all"),
         unmatched_after=_numbers(one.unmatched_after) if one.by else text("all"),
+        idle=text("n/a") if one.idle is None else _idle(one.idle),
     )
+
+
+def _idle(found: Figure) -> Text:
+    before, after = (words.percent(value, 0) for value in (found.before, found.after))
+    return text("{before} before, {after} now", before=before, after=after)
 
 
 def _numbers(units: Sequence[int]) -> Text:
@@ -373,8 +381,8 @@ def _listed(found: Baseline) -> list[UnitChange]:
 
 def _before_and_after(kind: str, value: Text) -> str:
     """Return what a unit was or is: words of a report are said as they are, a state by its name, a label as a name."""
-    if kind == "condition":
-        return value
+    if kind in ("condition", "effect"):
+        return words.name(value, 400) if kind == "effect" else value
     return words.name(value, 24) if kind == "class" else words.state(value)
 
 

@@ -24,14 +24,16 @@ from reportgen.analysis.pixels.trial import Doubt
 from reportgen.format import number, percent, points, short, visible
 from reportgen.i18n import literal
 from reportgen.record.data import DataFacts, SkippedFile, SkippedFiles
+from reportgen.record.effects import Effect
 from reportgen.record.evaluation import Ablated, Mistake, Proof, ReliabilityBin, Scores
 from reportgen.record.finding_kinds import KINDS, finding
 from reportgen.record.model import LayerRow, ModelFacts
 from reportgen.record.shifts import Shift
 from reportgen.record.training import Deaths, Died, LayerDeaths
-from reportgen.record.units import Finding, LayerVerdict, Unit
+from reportgen.record.units import Finding, LayerVerdict, Preferred, Unit
 from reportgen.thresholds import FindingThresholds
 from tests.helpers.builders import (
+    make_effect,
     make_history,
     make_record,
     make_scores,
@@ -202,6 +204,10 @@ MANY = make_search(candidates={"test": 20, "train": 400}, searched={"test": 300,
 FEW = make_search(candidates={"test": 2, "train": 1}, searched={"test": 300, "train": 1200})
 
 
+def prefers(label: str, auroc: float) -> Preferred:
+    return Preferred(label, auroc, 0.9, 0.1, None, None, None)
+
+
 def broken(text: str = "shape") -> list[Finding]:
     """Return the findings of reports in which everything goes wrong, with `text` for every name."""
     rows = [make_scores().classes[0].__class__(text, None, None, None, 0)] * 3
@@ -218,6 +224,8 @@ def broken(text: str = "shape") -> list[Finding]:
         *make_units(4, layer=text, state="always-on"),
         *make_units(5, layer=text, opposite=6, duplicate_of=7),
         *make_units(6, layer=text, state="always-negative"),
+        *make_units(7, layer=text, effect=make_effect(), preferred_class=prefers(text, 0.95)),
+        *make_units(8, layer=text, effect=make_effect({"star": 0.2}), preferred_class=prefers(text, 0.6)),
         *make_units(0, 1, layer=f"{text}2", state="dead", cause=None),
     ]
     row = LayerRow(text, "Dense", [None], 900, True, None)
@@ -561,6 +569,34 @@ def test_a_class_that_has_images_and_is_never_named() -> None:
 def test_a_class_that_is_named_once_or_has_no_images_is_no_such_finding() -> None:
     assert codes(**of_test(scored([[100, 0, 0], [0, 99, 1], [2, 2, 1]]))) == ["weakest-class"]
     assert codes(**of_test(scored([[100, 0, 0], [0, 100, 0], [0, 0, 0]]))) == []
+
+
+@pytest.mark.parametrize(
+    ("auroc", "effect", "state", "expected"),
+    [
+        (0.9, make_effect(), "healthy", ["selective-without-effect"]),
+        (0.89, make_effect(), "healthy", []),
+        (0.95, make_effect({"star": 0.1}), "healthy", []),
+        (0.95, make_effect(interval=[-0.02, 0.0]), "healthy", []),  # too few images to tell
+        (0.95, make_effect(method="first order"), "healthy", []),  # an estimate is no ground for a finding
+        (0.95, None, "healthy", []),
+        (0.95, make_effect(), "output", []),
+        (0.69, make_effect({"star": 0.1}), "healthy", ["needed-without-preference"]),
+        (0.7, make_effect({"star": 0.1}), "healthy", []),
+        (0.6, make_effect(), "healthy", []),
+        (0.6, make_effect({"star": -0.1}), "healthy", []),  # it is in the way
+    ],
+)
+def test_what_a_unit_prefers_is_held_against_what_it_is_needed_for(
+    auroc: float, effect: Effect | None, state: str, expected: list[str]
+) -> None:
+    preferred = dataclasses.replace(make_unit().preferred_class, auroc=auroc)
+    units = make_units(*range(32))
+    units[7] = dataclasses.replace(units[7], preferred_class=preferred, effect=effect, state=state)
+    assert [one.code for one in found(units=units) if one.layer == "conv"] == expected
+    for one in found(units=units):
+        if one.code in expected:
+            assert one.units == [7] and "unit 7" in one.message and one.message.count("1 of 32 units") == 1
 
 
 def test_the_weakest_class_has_its_interval_and_what_the_others_reach() -> None:
