@@ -4,12 +4,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+import numpy as np
+from numpy.typing import NDArray
+
 from reportgen.analysis import described, judging, pictures, summary
 from reportgen.analysis.activations import gates, graph, outputs, probe, reading
 from reportgen.analysis.activations.shards import Engine
 from reportgen.analysis.activations.tally import LayerPlan, LayerTally
 from reportgen.analysis.evaluation import answers, scores
 from reportgen.analysis.evaluation.predictions import Predictions
+from reportgen.analysis.pruning import elsewhere, lossless
 from reportgen.analysis.units import facts
 from reportgen.dataset import Dataset, Part
 from reportgen.errors import InputError
@@ -36,6 +40,57 @@ class Collected:
     pictures: Pictures
 
 
+@dataclass(frozen=True)
+class Judged:
+    """A model that all images were sent through, and the verdicts on its units. right: (N,), of the test split.
+
+    names: of the classes, as the scores have them. output: what kind of output the model has. size: of a batch.
+    """
+
+    drawn: graph.Graph
+    looked: judging.Looked
+    predicted: Mapping[str, Predictions]
+    names: list[str]
+    output: str
+    verdicts: list[LayerVerdict]
+    units: list[Unit]
+    right: NDArray[np.bool_]
+    size: int
+
+
+def judged(
+    drawn: graph.Graph,
+    readings: list[reading.Reading],
+    dataset: Dataset,
+    options: Options,
+    progress: Progress,
+    engine: Engine,
+) -> Judged:
+    """Send every image through the model, and judge its units. Raises InputError where its scores are NaN."""
+    parts = dataset.parts
+    names = looked_at(dataset, options.analyse)
+    with progress.stage("pass", f"Sending {sum(map(len, parts.values())):,} images through the model ..."):
+        answered, plans, tallies = probe.all_parts(
+            drawn, readings, parts, names, dataset, memory=options.memory, progress=progress, engine=engine
+        )
+        outputs.check(answered)
+        predicted, output = outputs.read(answered)
+        classes = scores.class_labels(dataset.class_names, answered["test"].classes)
+    with progress.stage("judge", "Judging every unit ..."):
+        looked = _looked(readings, plans, tallies, parts, predicted, names)
+        verdicts, units = judging.judge(drawn, looked, dataset, classes, _thresholds(options))
+        right = predicted["test"].predicted == dataset.test.labels
+        size = probe.batch_size(readings, dataset.image_shape, options.memory)
+    return Judged(drawn, looked, predicted, classes, output, verdicts, units, right, size)
+
+
+def plan(found: Judged, dataset: Dataset) -> lossless.Plan:
+    """Return what can go of a model without changing an answer on any image of the data."""
+    others = {name: part for name, part in dataset.parts.items() if name not in found.looked.parts}
+    asked = elsewhere.of(found.drawn, found.looked.readings, others, dataset.pixels, found.size)
+    return lossless.Plan(found.drawn, found.looked, found.units, asked)
+
+
 def collect(
     model: "keras.Model",
     origin: str,
@@ -52,36 +107,29 @@ def collect(
     readings = reading.readings(drawn)
     engine = engine or probe.Here(drawn, readings)
     parts = dataset.parts
-    names = looked_at(dataset, options.analyse)
-    with progress.stage("pass", f"Sending {sum(map(len, parts.values())):,} images through the model ..."):
-        answered, plans, tallies = probe.all_parts(
-            drawn, readings, parts, names, dataset, memory=options.memory, progress=progress, engine=engine
-        )
-        outputs.check(answered)
-        predicted, output = outputs.read(answered)
-        classes = scores.class_labels(dataset.class_names, answered["test"].classes)
-    with progress.stage("judge", "Judging every unit ..."):
+    found = judged(drawn, readings, dataset, options, progress, engine)
+    looked, predicted, classes, size = found.looked, found.predicted, found.names, found.size
+    with progress.stage("judge", "Looking for what can go ..."):
         evaluation: dict[str, Scores | None] = {"train": None} | {
             name: scores.score(predicted[name], part.labels, classes) for name, part in parts.items()
         }
-        looked = _looked(readings, plans, tallies, parts, predicted, names)
-        verdicts, units = judging.judge(drawn, looked, dataset, classes, _thresholds(options))
-        size = probe.batch_size(readings, dataset.image_shape, options.memory)
-        units = gates.with_gates(drawn, readings, units, parts[names[0]], dataset.pixels, size)
+        cuts = [cut.noun() for cut in plan(found, dataset).cuts]
+        verdicts = [replace(verdict, lossless=cut) for verdict, cut in zip(found.verdicts, cuts, strict=True)]
+        units = gates.with_gates(drawn, readings, found.units, next(iter(looked.parts.values())), dataset.pixels, size)
         shown = pictures.collect(drawn, readings, dataset, predicted["test"], examples=options.examples)
         shown = pictures.with_units(shown, looked, verdicts, units)
-        right = predicted["test"].predicted == dataset.test.labels
-        shown = replace(shown, answers=answers.collect(plans, tallies, right))
+        shown = replace(shown, answers=answers.collect(looked.plans, looked.tallies, found.right))
     with progress.stage("words", "Looking for conditions in words ..."):
-        some = {name: parts[name] for name in names}
-        found = described.describe(
-            drawn, readings, some, dataset, classes, shown.cards.units, batch=size, seed=options.seed
+        described_by = described.describe(
+            drawn, readings, looked.parts, dataset, classes, shown.cards.units, batch=size, seed=options.seed
         )
-        verdicts, units = described.with_conditions(verdicts, units, found)
-        shown = replace(shown, seen=found.seen)
+        verdicts, units = described.with_conditions(verdicts, units, described_by)
+        shown = replace(shown, seen=described_by.seen)
     with progress.stage("proof", "Checking the model without the units called dead or removable ..."):
-        proof = judging.prove(engine, looked, units, dataset, right, batch=size, progress=progress)
-    return Collected(summary.facts(drawn, origin=origin, output=output), evaluation, verdicts, units, proof, shown)
+        proof = judging.prove(engine, looked, units, dataset, found.right, batch=size, progress=progress)
+    return Collected(
+        summary.facts(drawn, origin=origin, output=found.output), evaluation, verdicts, units, proof, shown
+    )
 
 
 def looked_at(dataset: Dataset, analyse: str) -> list[str]:

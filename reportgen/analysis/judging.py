@@ -53,9 +53,8 @@ def judge(
         predicted=numbered_through([looked.predicted[name] for name in looked.parts]),
         names=names,
     )
-    apart = dataset.pixels.shape is None and not any(reading.channels_first for reading in looked.readings)
-    image_range = _image_range(looked.parts, dataset, channels_apart=apart)
-    ranges = weights.input_ranges(graph, looked.readings, looked.tallies, image_range)
+    of_images = image_range(looked, looked.parts, dataset)
+    ranges = weights.input_ranges(graph, looked.readings, looked.tallies, of_images)
     seen = receptive_fields.fields(graph)
 
     def judged(reading: Reading, plan: LayerPlan, tally: LayerTally) -> tuple[LayerVerdict, list[Unit]]:
@@ -127,8 +126,12 @@ def _without_removable(looked: Looked, judged: Sequence[Unit]) -> dict[int, Abla
     return found
 
 
-def _image_range(parts: Mapping[str, Part], dataset: Dataset, *, channels_apart: bool) -> tuple[Floats, Floats]:
-    """Return the smallest and the largest value as the model sees them: (C,) of each channel, else (1,) of all."""
+def image_range(looked: Looked, parts: Mapping[str, Part], dataset: Dataset) -> tuple[Floats, Floats]:
+    """Return the smallest and the largest value of images as the model sees them: (C,) of each channel, or (1,) of all.
+
+    Channels are told apart where they are the last axis of what the model is given.
+    """
+    channels_apart = dataset.pixels.shape is None and not any(reading.channels_first for reading in looked.readings)
     ends = np.stack(
         [
             np.min([part.survey.low for part in parts.values()], axis=0),

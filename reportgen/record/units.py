@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 from reportgen.i18n import Text
 from reportgen.record.conditions import Condition, LayerConditions
+from reportgen.record.pruning import LayerCut
 
 
 @dataclass(frozen=True)
@@ -123,7 +124,8 @@ class LayerVerdict:
     which one is 0; a value on an edge is counted above it, on the last one below it.
     left_out: units that correlations leave out, with the reason. states: how many units are in each state.
     groups: units of each redundant group, its representative first. removable_params: what those held. conditions:
-    of its units; None in a folder from before there were any.
+    of its units; None in a folder from before there were any. lossless: which units can go without changing an answer,
+    likewise.
     """
 
     name: str
@@ -140,6 +142,7 @@ class LayerVerdict:
     left_out: dict[Text, list[int]]
     reasons: dict[str, Text]
     conditions: LayerConditions | None = None
+    lossless: LayerCut | None = None
 
 
 @dataclass(frozen=True)
