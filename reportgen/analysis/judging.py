@@ -53,7 +53,7 @@ def judge(
         predicted=numbered_through([looked.predicted[name] for name in looked.parts]),
         names=names,
     )
-    of_images = image_range(looked, looked.parts, dataset)
+    of_images = image_range(looked.readings, looked.parts, dataset)
     ranges = weights.input_ranges(graph, looked.readings, looked.tallies, of_images)
     seen = receptive_fields.fields(graph)
 
@@ -126,12 +126,14 @@ def _without_removable(looked: Looked, judged: Sequence[Unit]) -> dict[int, Abla
     return found
 
 
-def image_range(looked: Looked, parts: Mapping[str, Part], dataset: Dataset) -> tuple[Floats, Floats]:
-    """Return the smallest and the largest value of images as the model sees them: (C,) of each channel, or (1,) of all.
+def image_range(readings: Sequence[Reading], parts: Mapping[str, Part], dataset: Dataset) -> tuple[Floats, Floats]:
+    """Return the smallest and the largest value as the model sees them: (C,) of each channel where they come last."""
+    apart = dataset.pixels.shape is None and not any(reading.channels_first for reading in readings)
+    return _image_range(parts, dataset, channels_apart=apart)
 
-    Channels are told apart where they are the last axis of what the model is given.
-    """
-    channels_apart = dataset.pixels.shape is None and not any(reading.channels_first for reading in looked.readings)
+
+def _image_range(parts: Mapping[str, Part], dataset: Dataset, *, channels_apart: bool) -> tuple[Floats, Floats]:
+    """Return the smallest and the largest value as the model sees them: (C,) of each channel, else (1,) of all."""
     ends = np.stack(
         [
             np.min([part.survey.low for part in parts.values()], axis=0),

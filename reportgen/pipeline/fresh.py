@@ -16,7 +16,7 @@ from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
-from typing import Any, BinaryIO, Self
+from typing import IO, Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -118,7 +118,7 @@ def _loaded(path: Path, bounds: Bounds) -> Any:
     )
 
 
-def _answer(runs: Sequence[Any], given: BinaryIO, answer: BinaryIO) -> list[float]:
+def _answer(runs: Sequence[Any], given: IO[bytes], answer: IO[bytes]) -> list[float]:
     """Answer every batch, and return the seconds that each model takes for an image."""
     taken: list[list[float]] = [[] for _ in runs]
     is_first = True
@@ -135,17 +135,17 @@ def _answer(runs: Sequence[Any], given: BinaryIO, answer: BinaryIO) -> list[floa
     return [float(np.median(spent)) for spent in taken]
 
 
-def _send(stream: BinaryIO, values: NDArray[np.float32]) -> None:
+def _send(stream: IO[bytes], values: NDArray[np.float32]) -> None:
     values = np.ascontiguousarray(values, "<f4")
     _tell(stream, {"shape": values.shape}, values.tobytes())
 
 
-def _sent(stream: BinaryIO, line: bytes) -> NDArray[np.float32]:
+def _sent(stream: IO[bytes], line: bytes) -> NDArray[np.float32]:
     shape = json.loads(line)["shape"]
     values = stream.read(4 * math.prod(shape))
     return np.frombuffer(values, "<f4").reshape(shape)
 
 
-def _tell(answer: BinaryIO, found: dict[str, Any], more: bytes = b"") -> None:
+def _tell(answer: IO[bytes], found: dict[str, Any], more: bytes = b"") -> None:
     answer.write(json.dumps(found).encode() + b"\n" + more)
     answer.flush()

@@ -42,7 +42,10 @@ _BATCH = 250
 
 
 class Pruned(dict[str, Any]):
-    """What smaller.json holds. model: where the smaller model lies. smaller: the same as a noun. lang: of the report."""
+    """What smaller.json holds. model: where the smaller model lies. smaller: the same as a noun.
+
+    lang: of the report.
+    """
 
     model: Path
     smaller: Smaller
@@ -201,7 +204,7 @@ class _Work:
     def _image_range(self, looked: "Looked") -> Any:
         from reportgen.analysis import judging
 
-        return judging.image_range(looked, self._dataset.parts, self._dataset)
+        return judging.image_range(looked.readings, self._dataset.parts, self._dataset)
 
     def _merged(self, step: _Step) -> tuple[Merged, list[tuple[int, Copy]]]:
         """Merge redundant units in the plan of a step."""
@@ -281,6 +284,7 @@ class _Work:
         (before, uncounted), (after, _) = (size.multiplications(step.found.drawn) for step in (first, last))
         seconds = [None, None] if provenance.fixed_clock() else [1000 * tried.seconds[n] for n in (0, 2)]
         inner = [unit for unit in last.found.units if unit.state not in OUTPUT_STATES]
+        judged = sum(unit.state not in OUTPUT_STATES for unit in first.found.units)
         return Smaller(
             schema=SCHEMA,
             made_at=self._made_at,
@@ -291,7 +295,7 @@ class _Work:
             data_name=self._dataset.name,
             data_sha256=self._dataset.sha256,
             images=tried.images,
-            units=Change(sum(one.units_before for one in layers), sum(one.units_after for one in layers)),
+            units=Change(judged, len(inner)),
             params=Change(first.model.count_params(), last.model.count_params()),
             multiplications=Change(before, after),
             uncounted=uncounted,
@@ -371,9 +375,8 @@ def _saved(model: Any, bounds: Bounds, held: ExitStack) -> "ModelFile":
     try:
         model.save(path)
     except Exception as error:  # Keras raises what its layers raise
-        raise InputError(
-            f"the model cannot be saved ({short(str(error), 160)})", "build it of Keras's layers"
-        ) from error
+        what = f"the model cannot be saved ({short(str(error), 160)})"
+        raise InputError(what, "build it of Keras's own layers") from error
     return model_file.read(path, bounds)
 
 
@@ -436,7 +439,7 @@ def _certifies(proof: Path, model: Path) -> bool:
     try:
         found = json.loads(files.content(proof, files.MOST_JSON))
         with files.opened(model) as stream:
-            digest = hashlib.file_digest(stream, "sha256").hexdigest()
+            digest = hashlib.sha256(stream.read()).hexdigest()
     except (InputError, ValueError):
         return False
     return isinstance(found, dict) and found.get("schema") == SCHEMA and found.get("smaller_sha256") == digest

@@ -138,11 +138,11 @@ class Change:
 class Smaller:
     """A smaller model with its proof: what smaller.json holds.
 
-    model_sha256, smaller_sha256, data_sha256: of the files and the data. images: of all parts of the data.
-    test_accuracy: of the two files, on the whole
-    test split. multiplications: for one image, of the dense layers and convolutions; uncounted: other layers with weights.
-    seconds: for 1,000 images, None where the clock is fixed. merged: None where it was not asked for. left_dead,
-    left_copies: units that a report on the smaller model still calls dead or constant, and copies of others.
+    model_sha256, smaller_sha256, data_sha256: of the files and the data. images: of all parts of the data. units:
+    inside the model, without those of its output. multiplications: for one image, of the dense layers and convolutions;
+    uncounted: other layers with weights. test_accuracy: of the two files, on the whole test split. seconds: for 1,000
+    images, None where the clock is fixed. merged: None where it was not asked for. left_dead, left_copies: units that a
+    report on the smaller model still calls dead or constant, and copies of others.
     """
 
     schema: str

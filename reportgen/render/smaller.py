@@ -56,14 +56,18 @@ class _Writer:
                 _part(found.multiplications),
             ],
             [text("Seconds for 1,000 images"), *_both(found.seconds, format.number), _part(found.seconds)],
-            [text("File"), *_both(found.bytes, lambda value: format.size(round(value))), _part(found.bytes)],
+            [
+                text("Size of the file"),
+                *_both(found.bytes, lambda value: format.size(round(value))),
+                _part(found.bytes),
+            ],
             [text("Test accuracy"), *_both(found.test_accuracy, lambda value: format.percent(value, 2)), ""],
         ]
         table = self._lines.table(text("Figures"), ("", text("Before"), text("Now"), text("Change")), rows, numbers=3)
         if found.uncounted:
             named = format.first(found.uncounted, _NUMBERS)
             table += self._lines.indented([text("Multiplications are without those of {layers}.", layers=named)])
-        return table
+        return [*table, *self._lines.indented([text("The file is without the state of the training's optimiser.")])]
 
 
 def _lossless(found: Certificate) -> Text:
@@ -76,8 +80,8 @@ def _lossless(found: Certificate) -> Text:
         rounds=ntext(found.rounds, "{n} round", "{n} rounds"),
     )
     measured = text(
-        "over all {images} the scores of the file, loaded again, differ by at most {difference} from those of the model,"
-        " whose largest is {scale}.",
+        "over all {images} the scores of the file, loaded again, differ from those of the model by at most"
+        " {difference}; the largest is {scale}.",
         images=ntext(found.images, "{n} image", "{n} images"),
         difference=format.number(found.largest_difference),
         scale=format.number(found.scale),
@@ -100,8 +104,8 @@ def _merged(found: Merged) -> list[Text]:
     )
     low, high = (format.signed_points(end, 1) for end in found.interval)
     cost = text(
-        "Accuracy on {images} that nothing was fitted on: {before} before, {after} after ({change} points, 95 % interval"
-        " {low} to {high}).",
+        "Accuracy on {images} that nothing was fitted on: {before} before, {after} after ({change} points, 95 %"
+        " interval {low} to {high}).",
         images=ntext(found.scored_on, "{n} test image", "{n} test images"),
         before=format.percent(found.accuracy_before),
         after=format.percent(found.accuracy_after),
@@ -122,8 +126,8 @@ def _merged(found: Merged) -> list[Text]:
 
 
 def _row(layer: LayerSmaller) -> list[str]:
-    went = [layer.cannot_fire, layer.did_not_fire, layer.constant, layer.copies, layer.merged]
-    counts = [f"{len(some):,}" if some else "" for some in went]
+    went = map(len, (layer.cannot_fire, layer.did_not_fire, layer.constant, layer.copies, layer.merged))
+    counts = [f"{some:,}" if some else "" for some in went]
     return [layer.name, _count(layer.units_before), _count(layer.units_after), *counts]
 
 

@@ -89,8 +89,8 @@ class Plan:
             # what was weighed apart and is weighed together now can make copies of the units that weigh it
             self._changed = set()
             for place, alike in sorted(copies.items()):
-                for unit, of in alike.items():
-                    self._let_copy_go(place, unit, of)
+                for copied, of in alike.items():
+                    self._let_copy_go(place, copied, of)
             self.rounds += self.gone > gone
             copies, gone = {}, self.gone
 
@@ -255,11 +255,6 @@ class Plan:
     def _keep(cut: Cut, reason: Text, units: Sequence[int]) -> None:
         if units:
             cut.kept.setdefault(reason, []).extend(units)
-
-
-def cuts(graph: Graph, looked: Looked, units: Sequence[Unit], elsewhere: Elsewhere | None) -> list[LayerCut]:
-    """Return what can go of each layer that was read, in their order. elsewhere: None where all images were looked at."""
-    return [cut.noun() for cut in Plan(graph, looked, units, elsewhere).cuts]
 
 
 def _edges_and_places(reader: Reader, mixing: Mixing, found: Floats, scale: float) -> dict[Text, set[int]]:

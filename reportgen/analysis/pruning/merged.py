@@ -134,8 +134,8 @@ class Scored:
 
     def __init__(self, plan: Plan, model: Any, part: Part, pixels: Pixels, batch: int) -> None:
         self._part, self._batch = part, batch
-        self._room = rebuild.with_room(model, plan.mixings)
-        trial = self._room.model
+        self._trial = rebuild.Trial(model, plan.mixings)
+        trial = self._trial.model
 
         def answer(images: Any) -> Any:
             import tensorflow as tf
@@ -146,7 +146,7 @@ class Scored:
 
     def right(self, plan: Plan) -> Bools:
         """Return (N,) whether each image is answered rightly."""
-        rebuild.fill_whole(self._room, plan.mixings)
+        self._trial.fill(plan.mixings)
         found = [
             outputs.of(scores, self._part.labels[start:end], start)
             for start, end, scores in forward.outputs(self._run, self._part.images, self._batch, lambda *_: None)

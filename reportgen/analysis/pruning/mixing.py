@@ -43,7 +43,7 @@ class Mixing:
 
     @property
     def _inputs(self) -> int:
-        return self._kernel.shape[1] if self._depthwise is None else self._depthwise.shape[-2]
+        return int(self._kernel.shape[1] if self._depthwise is None else self._depthwise.shape[-2])
 
     @property
     def filters_first(self) -> bool:
@@ -111,7 +111,8 @@ class Mixing:
         if self._depthwise is None:
             return inputs
         each = self._depthwise.shape[-1]
-        return (inputs[:, np.newaxis] * each + np.arange(each)).reshape(-1)
+        rows: Ints = (inputs[:, np.newaxis] * each + np.arange(each)).reshape(-1)
+        return rows
 
     def _seen(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return (I, ...) what the kernel is given for inputs that are the same everywhere."""

@@ -1,11 +1,11 @@
 """The model again with other weights, or fewer of them: the same layers under the same names, nested as they were."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from reportgen.analysis.activations.graph import kind
+from reportgen.analysis.activations.graph import kind, opens
 from reportgen.analysis.pruning.lossless import Plan
 from reportgen.analysis.pruning.mixing import Mixing
 from reportgen.analysis.pruning.ways import Ints, Way
@@ -16,65 +16,72 @@ if TYPE_CHECKING:
 
 def rebuilt(model: "keras.Model", plan: Plan) -> "keras.Model":
     """Return a new model of the units that are still there in a plan for this one."""
-    made = _Cloned(model, plan.mixings)
+    made = _again(model, {layer: mixing.size() for layer, mixing in plan.mixings.items()})
     ways = [cut.way for cut in plan.cuts if cut.way is not None]
     stored = {id(mixing.layer): mixing.stored() for mixing in plan.mixings.values()}
-    made.fill(stored | _between(ways, plan.mixings))
-    return made.model
-
-
-def with_room(model: "keras.Model", mixings: Mapping[int, Mixing]) -> "_Cloned":
-    """Return a copy of the model, with its own weights, that can be filled with those of mixings, `stored(whole=True)`.
-
-    Layers whose bias may come have one.
-    """
-    made = _Cloned(model, mixings, whole=True)
-    made.fill({id(mixing.layer): _with_bias(mixing) for mixing in mixings.values()})
+    stored |= _between(ways, plan.mixings)
+    for layer, new in zip(_leaves(model), _leaves(made), strict=True):
+        new.set_weights(stored[id(layer)] if id(layer) in stored else layer.get_weights())
     return made
 
 
-def fill_whole(made: "_Cloned", mixings: Mapping[int, Mixing]) -> None:
-    """Give a model of `with_room` the weights of these mixings, those of what is gone as zero."""
-    for mixing in mixings.values():
-        made.of(mixing.layer).set_weights(_with_bias(mixing))
+class Trial:
+    """A copy of a model, with its own weights, that is given those of mixings again and again.
+
+    Units that are gone stay in it, but nothing weighs them. model: it.
+    """
+
+    def __init__(self, model: "keras.Model", mixings: Mapping[int, Mixing]) -> None:
+        sizes = {layer: (len(mixing.units), True) for layer, mixing in mixings.items()}
+        self.model = _again(model, sizes)
+        self._made = {id(layer): new for layer, new in zip(_leaves(model), _leaves(self.model), strict=True)}
+        for layer in _leaves(model):
+            if id(layer) not in mixings:
+                self._made[id(layer)].set_weights(layer.get_weights())
+
+    def fill(self, mixings: Mapping[int, Mixing]) -> None:
+        """Give it the weights of these mixings; where a layer has no bias, zeros."""
+        for layer, mixing in mixings.items():
+            stored = mixing.stored(whole=True)
+            none = [] if mixing.size()[1] else [np.zeros(len(mixing.units), np.float32)]
+            self._made[layer].set_weights([*stored, *none])
 
 
-class _Cloned:
-    """A model made of the layers of another; no weight is shared. model: it."""
-
-    def __init__(self, model: "keras.Model", mixings: Mapping[int, Mixing], *, whole: bool = False) -> None:
-        import keras
-
-        self._pairs: dict[int, tuple[Any, Any]] = {}
-
-        def again(operation: Any) -> Any:
-            if not isinstance(operation, keras.layers.Layer):
-                return operation  # it has no weights, and nothing of a size
-            config = operation.get_config()
-            if (mixing := mixings.get(id(operation))) is not None:
-                units, has_bias = mixing.size()
-                if not whole:
-                    config["units" if "units" in config else "filters"] = units
-                config["use_bias"] = has_bias or whole
-            made = type(operation).from_config(config)
-            self._pairs[id(operation)] = operation, made
-            return made
-
-        self.model = keras.models.clone_model(model, clone_function=again, recursive=True)
-
-    def of(self, layer: Any) -> Any:
-        """Return the layer that was made of one."""
-        return self._pairs[id(layer)][1]
-
-    def fill(self, others: Mapping[int, list[Any]]) -> None:
-        """Give each layer the weights of the one that it was made of, or those in `others`, by that one's id."""
-        for layer, made in self._pairs.values():
-            made.set_weights(others[id(layer)] if id(layer) in others else layer.get_weights())
+def _again(model: "keras.Model", sizes: Mapping[int, tuple[int, bool]]) -> "keras.Model":
+    """Return a model of the same configuration, but for the units of some layers and whether they have a bias."""
+    return type(model).from_config(_resized(model, model.get_config(), sizes))
 
 
-def _with_bias(mixing: Mixing) -> list[Any]:
-    stored = mixing.stored(whole=True)
-    return stored if mixing.size()[1] else [*stored, np.zeros(len(mixing.units), np.float32)]
+def _resized(model: Any, config: dict[str, Any], sizes: Mapping[int, tuple[int, bool]]) -> dict[str, Any]:
+    by_name = {layer.name: layer for layer in model.layers}
+    for entry in config["layers"]:
+        _forget_shapes(entry)
+        if (layer := by_name.get(entry["config"].get("name"))) is None:
+            continue  # an operation, which has nothing of a size
+        if opens(layer):
+            entry["config"] = _resized(layer, entry["config"], sizes)
+        elif id(layer) in sizes:
+            units, has_bias = sizes[id(layer)]
+            entry["config"]["units" if "units" in entry["config"] else "filters"] = units
+            entry["config"]["use_bias"] = has_bias
+    return config
+
+
+def _forget_shapes(value: Any) -> None:
+    """Take out of a configuration for which inputs layers were built: they are called on others now."""
+    if isinstance(value, dict):
+        value.pop("build_config", None)
+    for item in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+        _forget_shapes(item)
+
+
+def _leaves(model: Any) -> Iterator[Any]:
+    """Yield all layers, those of a model inside the model in its place."""
+    for layer in model.layers:
+        if opens(layer):
+            yield from _leaves(layer)
+        else:
+            yield layer
 
 
 def _between(ways: Sequence[Way], mixings: Mapping[int, Mixing]) -> dict[int, list[Any]]:

@@ -37,5 +37,6 @@ def _of(call: Call) -> int | None:
     if None in (*call.given[0].shape[1:], *call.outputs[0].shape[1:]):
         return None
     if name.startswith("Separable"):
-        return places[1] * (prod(layer.depthwise_kernel.shape) + prod(layer.pointwise_kernel.shape))
-    return places[name.endswith("Transpose") is False] * prod(layer.kernel.shape)
+        return places[1] * (prod(map(int, layer.depthwise_kernel.shape)) + prod(map(int, layer.pointwise_kernel.shape)))
+    each = places[0] if name.endswith("Transpose") else places[1]
+    return each * prod(map(int, layer.kernel.shape))

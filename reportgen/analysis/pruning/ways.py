@@ -22,10 +22,8 @@ WEIGHING = frozenset(
 """The kinds of layers that are cut: each of their units weighs all input channels."""
 
 _UNCHANGED = frozenset(
-    """
-    ActivityRegularization AlphaDropout Dropout GaussianDropout GaussianNoise Identity SpatialDropout1D SpatialDropout2D
-    SpatialDropout3D
-    """.split()
+    ["ActivityRegularization", "GaussianNoise", "Identity", "Dropout", "AlphaDropout", "GaussianDropout"]
+    + [f"SpatialDropout{n}D" for n in (1, 2, 3)]
 )
 _PLACES = ("Pooling", "ZeroPadding", "Cropping", "UpSampling")
 """What kinds of layers have in their names that treat each channel by itself, but places together."""
@@ -93,7 +91,8 @@ class Way:
     @property
     def axis(self) -> int:
         """The axis of the units in the tensor that is read, with the batch."""
-        behind = [one.along.axis for one in (*self.passed, *self.readers) if one.call.given[0] is self.reading.tensor]
+        both: tuple[Passed | Reader, ...] = (*self.passed, *self.readers)
+        behind = [one.along.axis for one in both if one.call.given[0] is self.reading.tensor]
         return behind[0] if behind else self.reading.axis
 
     @property

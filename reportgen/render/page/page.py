@@ -61,6 +61,7 @@ class View:
     shows: dict[str, Text]
     changes: view.Changes | None
     answers: list[answers.Answer]
+    saving: Text | None
 
 
 @dataclass(frozen=True)
@@ -111,6 +112,7 @@ def paint(record: Record, space: detail.Detail = detail.ALL) -> View:
         shows=_shows(record),
         changes=attempt(view.paint, record, has_cards=True),
         answers=attempt(answers.answers, record),
+        saving=attempt(answers.saving, record),
     )
 
 
