@@ -104,8 +104,8 @@ def _merged(found: Merged) -> list[Text]:
     )
     low, high = (format.signed_points(end, 1) for end in found.interval)
     cost = text(
-        "Accuracy on {images} that nothing was fitted on: {before} before, {after} after ({change} points, 95 %"
-        " interval {low} to {high}).",
+        "Accuracy on {images} that nothing was fitted on: {before} before, {after} after ({change} points, 95 per"
+        " cent interval {low} to {high}).",
         images=ntext(found.scored_on, "{n} test image", "{n} test images"),
         before=format.percent(found.accuracy_before),
         after=format.percent(found.accuracy_after),
@@ -122,7 +122,7 @@ def _merged(found: Merged) -> list[Text]:
             best=format.percent(best),
         )
         sentences.append(joined(" ", [band, found.said]))
-    return [*sentences, *([text("{stopped}.", stopped=found.stopped)] if found.stopped else [])]
+    return [*sentences, *([found.stopped] if found.stopped else [])]
 
 
 def _row(layer: LayerSmaller) -> list[str]:

@@ -241,8 +241,8 @@ def _stopped(plan: Plan, group: Group, fall: float, left: int) -> Text:
     assert way is not None
     return ntext(
         left,
-        "{n} group was left as it is: the next, in {layer}, would have cost {fall}, more than --max-drop",
-        "{n} groups were left as they are: the next, in {layer}, would have cost {fall}, more than --max-drop",
+        "{n} group was left as it is: the next, in {layer}, would have cost {fall}, more than --max-drop.",
+        "{n} groups were left as they are: the next, in {layer}, would have cost {fall}, more than --max-drop.",
         layer=way.reading.name,
         fall=percent(fall),
     )

@@ -55,12 +55,8 @@ def saving(record: Record) -> Text | None:
     gone = sum(one.lossless.units for one in inner if one.lossless is not None)
     if not gone:
         return None
-    return ntext(
-        gone,
-        "{n} of {units} can go without changing an answer:",
-        "{n} of {units} can go without changing an answer:",
-        units=_units(sum(judged_units(one.states) for one in inner)),
-    )
+    units = _units(sum(judged_units(one.states) for one in inner))
+    return text("{some} of {units} can go without changing an answer:", some=count(gone), units=units)
 
 
 def _firing(layers: Sequence[LayerVerdict]) -> Answer:
