@@ -79,13 +79,19 @@ def _lossless(found: Certificate) -> Text:
         "{n} units went without changing an answer, in {rounds}:",
         rounds=ntext(found.rounds, "{n} round", "{n} rounds"),
     )
+    images = ntext(found.images, "{n} image", "{n} images")
     measured = text(
         "over all {images} the scores of the file, loaded again, differ from those of the model by at most"
         " {difference}; the largest is {scale}.",
-        images=ntext(found.images, "{n} image", "{n} images"),
+        images=images,
         difference=format.number(found.largest_difference),
         scale=format.number(found.scale),
     )
+    if not found.largest_difference:
+        measured = text(
+            "over all {images} the scores of the file, loaded again, are those of the model to the last bit.",
+            images=images,
+        )
     changed = ntext(
         found.answers_changed,
         "{n} image, between two classes that are all but equal, gets another class.",

@@ -1,5 +1,6 @@
 """`reportgen.prune`: from a report's folder to a smaller model that says the same, and what it refuses."""
 
+import html
 import json
 import shutil
 from pathlib import Path
@@ -107,9 +108,10 @@ def test_the_file_says_the_same_of_every_image(pruned: Any, place: Path) -> None
 
 def test_the_report_foresees_what_goes(pruned: Any, place: Path) -> None:
     record = record_file.load(place / "report")
-    assert answers.saving(record) == "6 of 20 units can go without changing an answer:"
+    said = "6 of 20 units can go without changing an answer; with this report's folder as DIR:"
+    assert answers.saving(record) == said
     page = (place / "report" / "report.html").read_text(encoding="utf-8")
-    assert "6 of 20 units can go without changing an answer: <code>reportgen prune DIR</code>" in page
+    assert f"{said} <code>reportgen prune DIR</code>" in html.unescape(page)
 
 
 def test_a_report_on_the_smaller_model_has_nothing_dead_and_no_copy(pruned: Any, place: Path, tmp_path: Path) -> None:

@@ -28,6 +28,7 @@ _UNCHANGED = frozenset(
 _PLACES = ("Pooling", "ZeroPadding", "Cropping", "UpSampling")
 """What kinds of layers have in their names that treat each channel by itself, but places together."""
 
+_PRECISE = ("float32", "float64")
 _UNKNOWN_SIDE = 32
 """What stands for the side of a picture that the model leaves open."""
 
@@ -138,6 +139,7 @@ def is_cut(layer: Any) -> bool:
         and getattr(layer, "groups", 1) == 1
         and not getattr(layer, "lora_enabled", False)
         and getattr(layer, "quantization_mode", None) is None
+        and layer.compute_dtype in _PRECISE
     )
 
 
@@ -149,6 +151,10 @@ def _why_not_cut(call: Call, times: Mapping[int, int]) -> Text | None:
         return text("each of its units filters one channel of the layer before it")
     if getattr(layer, "groups", 1) != 1:
         return text("its units weigh groups of channels apart")
+    if kind(layer) in WEIGHING and layer.compute_dtype not in _PRECISE:
+        return text("it computes with {kind}, which rounds too roughly for a proof", kind=layer.compute_dtype)
+    if kind(layer) in WEIGHING and not is_cut(layer):
+        return text("its weights are quantised, adapted, or of a class that is not Keras's own")
     if not is_cut(layer):
         return text("layers of the kind {kind} are not cut", kind=layer_kinds.named(layer))
     activation = getattr(layer, "activation", None)

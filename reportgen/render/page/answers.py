@@ -56,7 +56,11 @@ def saving(record: Record) -> Text | None:
     if not gone:
         return None
     units = _units(sum(judged_units(one.states) for one in inner))
-    return text("{some} of {units} can go without changing an answer:", some=count(gone), units=units)
+    return text(
+        "{some} of {units} can go without changing an answer; with this report's folder as DIR:",
+        some=count(gone),
+        units=units,
+    )
 
 
 def _firing(layers: Sequence[LayerVerdict]) -> Answer:
