@@ -11,6 +11,7 @@ __all__ = [
     "ReportCallback",
     "ReportgenError",
     "SurroundingsError",
+    "prune",
     "report",
     "rerender",
 ]
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from reportgen.errors import InputError, ReportgenError, SurroundingsError
     from reportgen.pipeline.flow import render as rerender
     from reportgen.pipeline.flow import report
+    from reportgen.pipeline.smaller import prune
     from reportgen.result import Report
     from reportgen.thresholds import FindingThresholds
 
@@ -31,6 +33,7 @@ _PLACES = {
     "ReportCallback": ("callback", "ReportCallback"),
     "ReportgenError": ("errors", "ReportgenError"),
     "SurroundingsError": ("errors", "SurroundingsError"),
+    "prune": ("pipeline.smaller", "prune"),
     "report": ("pipeline.flow", "report"),
     "rerender": ("pipeline.flow", "render"),
 }

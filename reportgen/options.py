@@ -27,6 +27,9 @@ FORMATS = ("html", "pdf")
 LANGUAGES = ("en", "ja")
 PAPERS = ("a4", "letter")
 
+CLASS_NAMES = "<class names>"
+"""What stands in a command for class names that cannot stand in a list."""
+
 _LARGEST_SIDE = 10_000
 _COUNT, _SHARE = (1, 1_000_000), (0, 1)
 
@@ -139,6 +142,20 @@ class Bounds:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Pruning:
+    """How a model is made smaller."""
+
+    out: str | Path | None = option(None, "The file to write.", metavar="FILE", shown="DIR/smaller.keras")
+    lossless: bool = option(False, "Remove only what changes no answer.")
+    max_drop: float = option(0.01, "How far the accuracy may fall by merging redundant units, from 0 on.", metavar="S")
+
+    def check(self) -> None:
+        """Raise InputError where a value makes no sense."""
+        if not (_is_number(self.max_drop) and 0 <= self.max_drop <= 1):
+            raise InputError(f"--max-drop is {self.max_drop!r}", "expected a share from 0 to 1, such as 0.01")
+
+
+@dataclass(frozen=True, kw_only=True)
 class Pages:
     """What is written, and how it looks."""
 
@@ -205,6 +222,22 @@ class Call(Options, Place):
 
 
 @dataclass(frozen=True)
+class PruneCall(Pruning, Bounds):
+    """What `reportgen.prune` is called with. folder: of a finished report. model, data: where it does not tell."""
+
+    folder: str | Path
+    model: Any = None
+    data: "Data | None" = None
+    _: KW_ONLY
+    progress: Progress | None = None
+
+    def check(self) -> None:
+        """Raise InputError where a value makes no sense."""
+        Pruning.check(self)
+        Bounds.check(self)
+
+
+@dataclass(frozen=True)
 class CallbackCall(Analysis, Pages, Budget, Place):
     """What `reportgen.ReportCallback` is made with. watch: how many images the dead units are counted on."""
 
@@ -247,7 +280,7 @@ def _in_a_word(class_names: ClassNames) -> str:
         return str(class_names)
     names = sorted(class_names, key=class_names.__getitem__) if isinstance(class_names, Mapping) else list(class_names)
     is_list = len(names) > 1 and all(name and name == name.strip() and "," not in name for name in names)
-    return ",".join(names) if is_list else "<class names>"
+    return ",".join(names) if is_list else CLASS_NAMES
 
 
 def check_look(lang: str, paper: str) -> None:

@@ -90,7 +90,9 @@ class Report(dict[str, Any]):
 
     def _read(self) -> dict[str, bytes]:
         """Return all files of the report. Raises InputError where another report lies there by now, or none."""
-        found = folders.read(self._place)
+        there = folders.read(self._place)
+        # what was laid beside them since, a smaller model, is none of the report's
+        found = {name: there[name] for name in self._digests if name in there}
         if {name: _digest(content) for name, content in found.items()} != self._digests:
             raise InputError(f"the report is no longer in {self.folder}", "make it again, and save it elsewhere then")
         return found

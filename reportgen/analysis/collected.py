@@ -4,13 +4,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+import numpy as np
+from numpy.typing import NDArray
+
 from reportgen.analysis import described, judging, pictures, summary
 from reportgen.analysis.activations import gates, graph, outputs, probe, reading
+from reportgen.analysis.activations.outputs import Outputs
 from reportgen.analysis.activations.shards import Engine
 from reportgen.analysis.activations.tally import LayerPlan, LayerTally
 from reportgen.analysis.effects import layers as effects
 from reportgen.analysis.evaluation import answers, scores
 from reportgen.analysis.evaluation.predictions import Predictions
+from reportgen.analysis.pruning import elsewhere, lossless
 from reportgen.analysis.shifts import work
 from reportgen.analysis.shifts.work import Shifted
 from reportgen.analysis.trust import trust
@@ -43,6 +48,59 @@ class Collected:
     trust: Trust
 
 
+@dataclass(frozen=True)
+class Judged:
+    """A model that all images were sent through, and the verdicts on its units. right: (N,), of the test split.
+
+    answered, predicted: by part. names: of the classes, as the scores have them. output: what kind of output the model
+    has. size: of a batch.
+    """
+
+    drawn: graph.Graph
+    looked: judging.Looked
+    answered: Mapping[str, Outputs]
+    predicted: Mapping[str, Predictions]
+    names: list[str]
+    output: str
+    verdicts: list[LayerVerdict]
+    units: list[Unit]
+    right: NDArray[np.bool_]
+    size: int
+
+
+def judged(
+    drawn: graph.Graph,
+    readings: list[reading.Reading],
+    dataset: Dataset,
+    options: Options,
+    progress: Progress,
+    engine: Engine,
+) -> Judged:
+    """Send every image through the model, and judge its units. Raises InputError where its scores are NaN."""
+    parts = dataset.parts
+    names = looked_at(dataset, options.analyse)
+    with progress.stage("pass", f"Sending {sum(map(len, parts.values())):,} images through the model ..."):
+        answered, plans, tallies = probe.all_parts(
+            drawn, readings, parts, names, dataset, memory=options.memory, progress=progress, engine=engine
+        )
+        outputs.check(answered)
+        predicted, output = outputs.read(answered)
+        classes = scores.class_labels(dataset.class_names, answered["test"].classes)
+    with progress.stage("judge", "Judging every unit ..."):
+        looked = _looked(readings, plans, tallies, parts, predicted, names)
+        verdicts, units = judging.judge(drawn, looked, dataset, classes, _thresholds(options))
+        right = predicted["test"].predicted == dataset.test.labels
+        size = probe.batch_size(readings, dataset.image_shape, options.memory)
+    return Judged(drawn, looked, answered, predicted, classes, output, verdicts, units, right, size)
+
+
+def plan(found: Judged, dataset: Dataset) -> lossless.Plan:
+    """Return what can go of a model without changing an answer on any image of the data."""
+    others = {name: part for name, part in dataset.parts.items() if name not in found.looked.parts}
+    asked = elsewhere.of(found.drawn, found.looked.readings, others, dataset.pixels, found.size)
+    return lossless.Plan(found.drawn, found.looked, found.units, asked)
+
+
 def collect(
     model: "keras.Model",
     origin: str,
@@ -58,62 +116,60 @@ def collect(
     drawn = graph.Graph(model)
     readings = reading.readings(drawn)
     engine = engine or probe.Here(drawn, readings)
-    parts = dataset.parts
-    names = looked_at(dataset, options.analyse)
-    with progress.stage("pass", f"Sending {sum(map(len, parts.values())):,} images through the model ..."):
-        answered, plans, tallies = probe.all_parts(
-            drawn, readings, parts, names, dataset, memory=options.memory, progress=progress, engine=engine
-        )
-        outputs.check(answered)
-        predicted, output = outputs.read(answered)
-        classes = scores.class_labels(dataset.class_names, answered["test"].classes)
-    with progress.stage("judge", "Judging every unit ..."):
+    found = judged(drawn, readings, dataset, options, progress, engine)
+    looked, predicted, classes, size = found.looked, found.predicted, found.names, found.size
+    with progress.stage("judge", "Looking for what can go ..."):
         evaluation: dict[str, Scores | None] = {"train": None} | {
-            name: scores.score(predicted[name], part.labels, classes) for name, part in parts.items()
+            name: scores.score(predicted[name], part.labels, classes) for name, part in dataset.parts.items()
         }
-        looked = _looked(readings, plans, tallies, parts, predicted, names)
-        verdicts, units = judging.judge(drawn, looked, dataset, classes, _thresholds(options))
-        size = probe.batch_size(readings, dataset.image_shape, options.memory)
-        units = gates.with_gates(drawn, readings, units, parts[names[0]], dataset.pixels, size)
+        cuts = [cut.noun() for cut in plan(found, dataset).cuts]
+        verdicts = [replace(verdict, lossless=cut) for verdict, cut in zip(found.verdicts, cuts, strict=True)]
+        units = gates.with_gates(drawn, readings, found.units, next(iter(looked.parts.values())), dataset.pixels, size)
         shown = pictures.collect(drawn, readings, dataset, predicted["test"], examples=options.examples)
         shown = pictures.with_units(shown, looked, verdicts, units)
-        right = predicted["test"].predicted == dataset.test.labels
-        shown = replace(
-            shown, answers=answers.collect(plans, tallies, predicted["test"].predicted, dataset.test.labels)
-        )
+        kept = answers.collect(looked.plans, looked.tallies, predicted["test"].predicted, dataset.test.labels)
+        shown = replace(shown, answers=kept)
     with progress.stage("trust", "Looking for copies of images and for wrong labels ..."):
-        seen = trust.Answers(
-            {name: one.traces for name, one in answered.items() if one.traces is not None},
-            {name: one.predicted for name, one in predicted.items()},
-            output,
-            classes,
-        )
-        trusted = trust.collect(drawn, dataset, seen, seed=options.seed)
+        trusted = _trusted(found, dataset, options.seed)
         shown = replace(shown, trust=trusted.pictures)
     with progress.stage("words", "Looking for conditions in words ..."):
-        some = {name: parts[name] for name in names}
-        found = described.describe(
-            drawn, readings, some, dataset, classes, shown.cards.units, batch=size, seed=options.seed
+        words = described.describe(
+            drawn, readings, looked.parts, dataset, classes, shown.cards.units, batch=size, seed=options.seed
         )
-        verdicts, units = described.with_conditions(verdicts, units, found)
-        shown = replace(shown, seen=found.seen)
+        verdicts, units = described.with_conditions(verdicts, units, words)
+        shown = replace(shown, seen=words.seen)
     with progress.stage("effects", "Measuring what each unit does to each class ..."):
-        sample, answered_as = found.sample, numbered_through([looked.predicted[name] for name in names])
-        subject = effects.Subject(
-            sample.stored, dataset.pixels, sample.choose, sample.means, classes, answered_as[sample.numbers], output
-        )
+        subject = _subject(found, words.sample, dataset)
         done = effects.measure(drawn, readings, subject, verdicts, units, batch=size, seed=options.seed)
         verdicts, units = effects.with_effects(verdicts, units, done)
     with progress.stage("proof", "Checking the model without the units called dead or removable ..."):
-        proof = judging.prove(engine, looked, units, dataset, right, batch=size, progress=progress)
+        proof = judging.prove(engine, looked, units, dataset, found.right, batch=size, progress=progress)
     with progress.stage("shifts", "Changing test pictures ..."):
         shifted = work.shifted(
-            drawn, readings, plans, dataset, classes, output=output, breadth=options.shifts,
+            drawn, readings, looked.plans, dataset, classes, output=found.output, breadth=options.shifts,
             thresholds=_thresholds(options), batch=size, seed=options.seed, progress=progress,
         )  # fmt: skip
         shown = replace(shown, shifted=shifted.images)
-    facts = summary.facts(drawn, origin=origin, output=output)
+    facts = summary.facts(drawn, origin=origin, output=found.output)
     return Collected(facts, evaluation, verdicts, units, proof, shown, shifted, trusted)
+
+
+def _trusted(found: Judged, dataset: Dataset, seed: int) -> Trust:
+    seen = trust.Answers(
+        {name: one.traces for name, one in found.answered.items() if one.traces is not None},
+        {name: one.predicted for name, one in found.predicted.items()},
+        found.output,
+        found.names,
+    )
+    return trust.collect(found.drawn, dataset, seen, seed=seed)
+
+
+def _subject(found: Judged, sample: described.Sample, dataset: Dataset) -> effects.Subject:
+    """Return what effects are measured on: the images that were looked at for words."""
+    predicted = numbered_through(list(found.looked.predicted.values()))[sample.numbers]
+    return effects.Subject(
+        sample.stored, dataset.pixels, sample.choose, sample.means, found.names, predicted, found.output
+    )
 
 
 def looked_at(dataset: Dataset, analyse: str) -> list[str]:

@@ -53,9 +53,8 @@ def judge(
         predicted=numbered_through([looked.predicted[name] for name in looked.parts]),
         names=names,
     )
-    apart = dataset.pixels.shape is None and not any(reading.channels_first for reading in looked.readings)
-    image_range = _image_range(looked.parts, dataset, channels_apart=apart)
-    ranges = weights.input_ranges(graph, looked.readings, looked.tallies, image_range)
+    of_images = image_range(looked.readings, looked.parts, dataset)
+    ranges = weights.input_ranges(graph, looked.readings, looked.tallies, of_images)
     seen = receptive_fields.fields(graph)
 
     def judged(reading: Reading, plan: LayerPlan, tally: LayerTally) -> tuple[LayerVerdict, list[Unit]]:
@@ -125,6 +124,12 @@ def _without_removable(looked: Looked, judged: Sequence[Unit]) -> dict[int, Abla
             lines = moments.lines(plan, tally, twins)
             found[place] = Ablation(lines={unit: Line(twins[unit], *line) for unit, line in lines.items()})
     return found
+
+
+def image_range(readings: Sequence[Reading], parts: Mapping[str, Part], dataset: Dataset) -> tuple[Floats, Floats]:
+    """Return the smallest and the largest value as the model sees them: (C,) of each channel where they come last."""
+    apart = dataset.pixels.shape is None and not any(reading.channels_first for reading in readings)
+    return _image_range(parts, dataset, channels_apart=apart)
 
 
 def _image_range(parts: Mapping[str, Part], dataset: Dataset, *, channels_apart: bool) -> tuple[Floats, Floats]:

@@ -17,7 +17,11 @@ from reportgen.errors import InputError, SurroundingsError
 from reportgen.format import short
 
 MODEL = "model.keras"
-NAMES = frozenset({"report.html", "report.pdf", "report.json", "record.npz", MODEL})
+SMALLER, CERTIFICATE = "smaller.keras", "smaller.json"
+"""What `reportgen prune` makes of the model, and the proof for it. A later report does not keep them."""
+
+_MODELS = {MODEL, SMALLER}
+NAMES = frozenset({"report.html", "report.pdf", "report.json", "record.npz", CERTIFICATE, *_MODELS})
 FILES = "report_files"
 """The folder of what a split page has beside it."""
 
@@ -148,13 +152,13 @@ def _refuse(target: Path) -> None:
 def _foreign(folder: Path) -> list[str]:
     """Return what the folder holds beside a report. A model alone is no report: it may be its owner's only copy."""
     entries = sorted(folder.iterdir())
-    is_report = any(entry.name in NAMES - {MODEL} for entry in entries)
+    is_report = any(entry.name in NAMES - _MODELS for entry in entries)
     found = []
     for entry in entries:
         if entry.name == FILES and entry.is_dir() and not entry.is_symlink():
             inner = sorted(entry.iterdir())
             found += [f"{FILES}/{path.name}" for path in inner if path.suffix not in _BESIDE or not path.is_file()]
-        elif entry.name not in NAMES or (entry.name == MODEL and not is_report) or _is_real_folder(entry):
+        elif entry.name not in NAMES or (entry.name in _MODELS and not is_report) or _is_real_folder(entry):
             found.append(entry.name)
     return found
 

@@ -8,8 +8,10 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any, get_args, get_type_hints
 
 from reportgen.errors import InputError
+from reportgen.format import short
 from reportgen.i18n import Text, ntext
 from reportgen.options import Options
 from reportgen.record.training import History
@@ -70,6 +72,34 @@ def command(model: object, data: object, options: Options) -> str:
     for flag, value in options.changed().items():
         words += [f"--{flag}", value]
     return shlex.join(words)
+
+
+def called(command: str) -> tuple[str | None, str | None, Options]:
+    """Return model and data that a command of `command` names, None for those handed over in Python, and its options.
+
+    Raises InputError where it is none.
+    """
+    try:
+        words = shlex.split(command)
+        pairs = dict(zip(words[2::2], words[3::2], strict=True))
+        if words[:2] != ["reportgen", "report"] or not all(flag.startswith("--") for flag in pairs):
+            raise ValueError(command)
+        model, data = pairs.pop("--model", None), pairs.pop("--data")
+        hints = get_type_hints(Options)
+        given = {flag[2:].replace("-", "_"): value for flag, value in pairs.items()}
+        options = Options(**{name: _value(hints[name], value) for name, value in given.items()})
+        options.check()
+    except (ValueError, KeyError, TypeError) as error:
+        what = f"the report's command {short(command)!r} is none that reportgen writes"
+        raise InputError(what, "make the report again") from error
+    in_python = ("<live model>", "<arrays>")
+    return (None if model in in_python else model), (None if data in in_python else data), options
+
+
+def _value(hint: Any, word: str) -> Any:
+    """Return what a flag's value is as an option of that type."""
+    kinds = set(get_args(hint) or [hint])
+    return next((kind(word) for kind in (int, float) if kind in kinds and str not in kinds), word)
 
 
 def git_commit() -> str | None:

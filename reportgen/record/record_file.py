@@ -46,6 +46,11 @@ def to_bytes(record: Record) -> dict[str, bytes]:
     return {JSON_NAME: _json(facts, indent=1), ARRAYS_NAME: _npz(members | stored)}
 
 
+def as_json(noun: Any) -> bytes:
+    """Return a noun without arrays as JSON, its sentences in English. The same noun gives the same bytes."""
+    return _json(_plain(noun, None, {}), indent=1)
+
+
 def load(folder: Path) -> Record:
     """Read back what `to_bytes` made. Raises InputError where the folder holds no readable record."""
     do = "give a folder that `reportgen report` wrote"

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from reportgen.i18n import Text
 from reportgen.record.conditions import Condition, LayerConditions
 from reportgen.record.effects import Effect, LayerEffects
+from reportgen.record.pruning import LayerCut
 
 
 @dataclass(frozen=True)
@@ -126,7 +127,8 @@ class LayerVerdict:
     which one is 0; a value on an edge is counted above it, on the last one below it.
     left_out: units that correlations leave out, with the reason. states: how many units are in each state.
     groups: units of each redundant group, its representative first. removable_params: what those held. conditions:
-    of its units; effects: likewise; None in a folder from before there were any.
+    of its units; effects: likewise; lossless: which units can go without changing an answer. These three are None in a
+    folder from before there were any.
     """
 
     name: str
@@ -144,6 +146,7 @@ class LayerVerdict:
     reasons: dict[str, Text]
     conditions: LayerConditions | None = None
     effects: LayerEffects | None = None
+    lossless: LayerCut | None = None
 
 
 @dataclass(frozen=True)

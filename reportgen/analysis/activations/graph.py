@@ -79,9 +79,13 @@ class Graph:
 
     def only_consumer(self, tensor: Tensor) -> Call | None:
         """Return the one call that consumes `tensor`, None where there are more or the model gives it out."""
-        consumers = self._consumers.get(tensor, [])
+        consumers = self.consumers(tensor)
         # what the model gives out is seen by its caller, too, so a nonlinearity behind it is not all that follows
         return consumers[0] if len(consumers) == 1 and tensor is not self.output else None
+
+    def consumers(self, tensor: Tensor) -> list[Call]:
+        """Return the calls that consume `tensor`, in the order of computation."""
+        return self._consumers.get(tensor, [])
 
     def producer(self, tensor: Tensor) -> Call | None:
         """Return the call that gives `tensor`, None for the model's input."""

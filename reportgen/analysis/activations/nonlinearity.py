@@ -73,6 +73,11 @@ def of_activation(activation: Any, shape: tuple[int | None, ...]) -> Function | 
     return _tried(activation, shape) or UNKNOWN
 
 
+def is_by_itself(activation: Any, shape: tuple[int | None, ...]) -> bool:
+    """Return whether an activation without weights treats each value by itself, as a softmax does not."""
+    return _tried(activation, shape) is not None
+
+
 def of_call(call: Call) -> Function | Affine | None:
     """Return what a call does to each value by itself; None where it does not, or has weights."""
     operation = call.operation

@@ -1,7 +1,6 @@
 """What changed since a baseline, as text for a terminal."""
 
-import unicodedata
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 from reportgen import format
 from reportgen.i18n import Catalogue, Text, text
@@ -9,38 +8,38 @@ from reportgen.record.changes import ClassChange
 from reportgen.record.units import Finding
 from reportgen.render import words
 from reportgen.render.comparison.view import Changes
-from reportgen.render.languages import catalogue, said
+from reportgen.render.languages import catalogue
+from reportgen.render.lines import Lines, joined
 
 MOST_UNITS = 20
-_WIDE = "WF"
 _LONGEST = 300
 
 
 def plain(changes: Changes, lang: str) -> str:
     """Return the comparison as paragraphs and aligned tables in the language `lang`; signs are those of ASCII."""
     writer = _Writer(changes, catalogue(lang), lang)
-    whole = "\n\n".join("\n".join(block) for block in writer.blocks())
-    return whole.replace("\N{MINUS SIGN}", "-").replace("\N{MULTIPLICATION SIGN}", "x") + "\n"
+    return joined(writer.blocks())
 
 
-class _Writer:
+class _Writer(Lines):
     """Says a comparison in one language, block by block."""
 
     def __init__(self, changes: Changes, messages: Catalogue, lang: str) -> None:
-        self._changes, self._messages, self._lang = changes, messages, lang
+        super().__init__(messages)
+        self._changes, self._lang = changes, lang
 
     def blocks(self) -> Iterator[list[str]]:
         """Yield each paragraph and each table, as lines."""
         changes, found = self._changes, self._changes.baseline
-        date = words.moment(found.made_at, self._messages, self._lang)
-        title = words.name(self._say(found.title))
-        yield [self._say(text("Compared with {title}, made on {date}.", title=title, date=date))]
-        yield [words.capitalize_first(self._say(found.summary))]
+        date = words.moment(found.made_at, self.messages, self._lang)
+        title = words.name(self.say(found.title))
+        yield [self.say(text("Compared with {title}, made on {date}.", title=title, date=date))]
+        yield [words.capitalize_first(self.say(found.summary))]
         if found.caveats:
-            yield [self._say(text("Careful:")), *self._indented(found.caveats)]
+            yield [self.say(text("Careful:")), *self.indented(found.caveats)]
         rows = [[row.name, row.before, row.after, row.change] for row in changes.figures]
-        yield self._table(text("Figures"), ("", text("Before"), text("Now"), text("Change")), rows, numbers=3)
-        yield [self._say(changes.accuracy)]
+        yield self.table(text("Figures"), ("", text("Before"), text("Now"), text("Change")), rows, numbers=3)
+        yield [self.say(changes.accuracy)]
         if not found.unchanged:
             yield from self._details()
 
@@ -51,19 +50,19 @@ class _Writer:
         if changes.shifts:
             head = (text("Changed pictures"), text("Before"), text("Now"), text("Change"))
             rows = [[row.name, row.before, row.after, row.change] for row in changes.shifts]
-            yield self._table(
+            yield self.table(
                 text("Accuracy on changed pictures, where it is another beyond chance"), head, rows, numbers=3
             )
         if changes.layers:
             head = (text("Layer"), text("Change"), text("Before"), text("Now"))
             rows = [[row.name, row.change, row.before, row.after] for row in changes.layers]
-            yield self._table(text("Layers"), head, rows)
+            yield self.table(text("Layers"), head, rows)
         if changes.matches:
             yield from self._units()
         if findings.new:
-            yield [self._say(text("New findings")), *self._indented(map(self._finding, findings.new))]
+            yield [self.say(text("New findings")), *self.indented(map(self._finding, findings.new))]
         if findings.gone:
-            yield [self._say(text("Findings that are gone")), *self._indented(map(self._finding, findings.gone))]
+            yield [self.say(text("Findings that are gone")), *self.indented(map(self._finding, findings.gone))]
 
     def _classes(self, shown: Sequence[ClassChange]) -> list[str]:
         title = text(
@@ -91,15 +90,15 @@ class _Writer:
             ]
             interval = words.change_range(change.recall_interval)
             rows.append([words.name(change.label, 24), *map(format.share, values), interval])
-        return self._table(title, head, rows, numbers=7)
+        return self.table(title, head, rows, numbers=7)
 
     def _units(self) -> Iterator[list[str]]:
         changes, every = self._changes, self._changes.baseline.units
         counts = (text("Pairs"), "r", text("Unmatched before"), text("Unmatched now"))
         rows = [[m.layer, m.how, m.pairs, m.r, m.unmatched_before, m.unmatched_after] for m in changes.matches]
         yield [
-            *self._table(text("Units and their counterparts"), (text("Layer"), text("Matched by"), *counts), rows),
-            *self._indented(text("{layers}: {reason}", layers=layers, reason=why) for layers, why in changes.reasons),
+            *self.table(text("Units and their counterparts"), (text("Layer"), text("Matched by"), *counts), rows),
+            *self.indented(text("{layers}: {reason}", layers=layers, reason=why) for layers, why in changes.reasons),
         ]
         shown = changes.units[:MOST_UNITS]
         if shown:
@@ -114,39 +113,8 @@ class _Writer:
                 [one.layer, *numbers, one.what, one.before, one.after, one.r]
                 for one, numbers in zip(shown, units, strict=True)
             ]
-            yield self._table(title, (*head, text("Now"), "r"), rows)
+            yield self.table(title, (*head, text("Now"), "r"), rows)
 
     def _finding(self, finding: Finding) -> Text:
-        message = words.name(self._say(finding.message), _LONGEST)
+        message = words.name(self.say(finding.message), _LONGEST)
         return text("{severity} {message}", severity=words.severity(finding.severity), message=message)
-
-    def _say(self, value: str) -> str:
-        """Return words in the language, on one line; what a terminal could take for a command is made visible."""
-        return words.name(" ".join(str(said(value, self._messages)).split()), 2000)
-
-    def _indented(self, values: Iterable[str]) -> list[str]:
-        return [f"  {self._say(value)}" for value in values]
-
-    def _table(self, title: Text, head: Sequence[str], rows: Sequence[Sequence[str]], numbers: int = 0) -> list[str]:
-        """Return a title and aligned rows below it. numbers: how many columns, the last ones, are set to the right."""
-        said = [[self._say(cell) for cell in row] for row in (head, *rows)]
-        widths = [max(map(_width, column)) for column in zip(*said, strict=True)]
-        first = len(widths) - numbers
-        lines = []
-        for row in said:
-            cells = [_padded(cell, width, n >= first) for n, (cell, width) in enumerate(zip(row, widths, strict=True))]
-            lines.append(f"  {'  '.join(cells)}".rstrip())
-        return [self._say(title), *lines]
-
-
-def _padded(value: str, width: int, to_the_right: bool) -> str:
-    room = " " * (width - _width(value))
-    return room + value if to_the_right else value + room
-
-
-def _width(value: str) -> int:
-    """Return how many columns of a terminal the characters take."""
-    return sum(
-        0 if unicodedata.combining(letter) else 2 if unicodedata.east_asian_width(letter) in _WIDE else 1
-        for letter in value
-    )

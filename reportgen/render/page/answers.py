@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from reportgen.format import count, percent
 from reportgen.i18n import Text, joined, literal, ntext, text
-from reportgen.record.key_figures import OUTPUT_STATES, described_units
+from reportgen.record.key_figures import OUTPUT_STATES, described_units, judged_units
 from reportgen.record.run import Record
 from reportgen.record.units import LayerVerdict, Unit
 from reportgen.render.words import counted_states, inner_states
@@ -47,6 +47,20 @@ def answers(record: Record) -> list[Answer]:
     found = [_firing(inner), _distinct(inner, sum(unit.removable for unit in record.units))]
     described = [one for one in inner if one.conditions is not None]
     return [*found, _conditions(described, record.units)] if described else found
+
+
+def saving(record: Record) -> Text | None:
+    """Return how many units can go without changing an answer, None where there are none or nobody looked."""
+    inner = [one for one in record.layers if not set(one.states) <= OUTPUT_STATES]
+    gone = sum(one.lossless.units for one in inner if one.lossless is not None)
+    if not gone:
+        return None
+    units = _units(sum(judged_units(one.states) for one in inner))
+    return text(
+        "{some} of {units} can go without changing an answer; with this report's folder as DIR:",
+        some=count(gone),
+        units=units,
+    )
 
 
 def _firing(layers: Sequence[LayerVerdict]) -> Answer:

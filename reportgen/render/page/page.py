@@ -64,6 +64,7 @@ class View:
     answers: list[answers.Answer]
     shifts: shifts.ShiftsView | None
     trust: trust_view.TrustView | None
+    saving: Text | None
 
 
 @dataclass(frozen=True)
@@ -117,6 +118,7 @@ def paint(record: Record, space: detail.Detail = detail.ALL) -> View:
         answers=attempt(answers.answers, record),
         shifts=attempt(shifts.view, record),
         trust=attempt(trust_view.view, record, scale),
+        saving=attempt(answers.saving, record),
     )
 
 

@@ -1,0 +1,1 @@
+"""Units that can go, and what has to be done to the weights for it."""
