@@ -15,7 +15,9 @@ class FindingThresholds:
     mistake is a confident one. calibration: expected calibration error. imbalance: images of the largest class for
     one of the smallest. repeated: share of a part's images that repeat an earlier one. died_share, died_units: units
     of a layer that died for good in the same epoch, as a share of the layer and as a number. heavy: share of the
-    parameters, which a layer must exceed. order_gain: accuracy that another order of the classes gains.
+    parameters, which a layer must exceed. order_gain: accuracy that another order of the classes gains. leaked: share
+    of the test images that have a copy in the training split. suspect_labels: labels of a split that look wrong, as a
+    share of those looked through.
     """
 
     few_images: int = 1000
@@ -34,3 +36,5 @@ class FindingThresholds:
     died_units: int = 4
     heavy: float = 0.8
     order_gain: float = 0.1
+    leaked: float = 0.05
+    suspect_labels: float = 0.02

@@ -11,6 +11,8 @@ from reportgen.analysis.activations.tally import LayerPlan, LayerTally
 from reportgen.analysis.effects import layers as effects
 from reportgen.analysis.evaluation import answers, scores
 from reportgen.analysis.evaluation.predictions import Predictions
+from reportgen.analysis.trust import trust
+from reportgen.analysis.trust.trust import Trust
 from reportgen.analysis.units import facts
 from reportgen.dataset import Dataset, Part, numbered_through
 from reportgen.errors import InputError
@@ -35,6 +37,7 @@ class Collected:
     units: list[Unit]
     proof: Proof
     pictures: Pictures
+    trust: Trust
 
 
 def collect(
@@ -73,6 +76,15 @@ def collect(
         shown = pictures.with_units(shown, looked, verdicts, units)
         right = predicted["test"].predicted == dataset.test.labels
         shown = replace(shown, answers=answers.collect(plans, tallies, right))
+    with progress.stage("trust", "Looking for copies of images and for wrong labels ..."):
+        seen = trust.Answers(
+            {name: one.traces for name, one in answered.items() if one.traces is not None},
+            {name: one.predicted for name, one in predicted.items()},
+            output,
+            classes,
+        )
+        trusted = trust.collect(drawn, dataset, seen, chose_epoch=origin == "trained", seed=options.seed)
+        shown = replace(shown, trust=trusted.pictures)
     with progress.stage("words", "Looking for conditions in words ..."):
         some = {name: parts[name] for name in names}
         found = described.describe(
@@ -86,7 +98,8 @@ def collect(
         )
     with progress.stage("proof", "Checking the model without the units called dead or removable ..."):
         proof = judging.prove(engine, looked, units, dataset, right, batch=size, progress=progress)
-    return Collected(summary.facts(drawn, origin=origin, output=output), evaluation, verdicts, units, proof, shown)
+    model_facts = summary.facts(drawn, origin=origin, output=output)
+    return Collected(model_facts, evaluation, verdicts, units, proof, shown, trusted)
 
 
 def looked_at(dataset: Dataset, analyse: str) -> list[str]:

@@ -188,6 +188,20 @@ def _counts(old: Record, new: Record) -> dict[str, Count]:
         "dead": count(lambda r: in_state(r, "dead")),
         "redundant": count(lambda r: sum(unit.removable for unit in r.units)),
         "healthy": count(lambda r: in_state(r, "healthy")),
+    } | _trust_counts(old, new)
+
+
+def _trust_counts(old: Record, new: Record) -> dict[str, Count]:
+    """Return copies and doubted labels, where both reports looked for them: what one did not ask has not changed."""
+    if old.data.leaks is None or new.data.leaks is None:
+        return {}
+    of_labels = [
+        sum(one.candidates.values()) if (one := record.data.suspect_labels_search) and one.candidates else None
+        for record in (old, new)
+    ]
+    return {
+        "leaked": Count(old.data.leaks.test_images, new.data.leaks.test_images),
+        "suspect_labels": Count(*of_labels),
     }
 
 

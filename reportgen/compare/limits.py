@@ -33,6 +33,8 @@ def check(record: Record, limits: Limits, baseline: Headline | None = None) -> l
         "max-drop": lambda most: _drop(record, test, most, baseline),
         "fail-on": lambda mildest: _findings(record, mildest),
         "min-described": lambda least: _described(record, least),
+        "max-leaked": lambda most: _leaked(record, most),
+        "max-suspect-labels": lambda most: _suspect_labels(record, most),
     }
     return [Checked(name, *found[name](limit)) for name, limit in limits.named().items()]
 
@@ -129,6 +131,51 @@ def _described(record: Record, least: float) -> Verdict:
         limit=f"{100 * least:g} %",
     )
     return described / looked >= least - _ROUNDING, says
+
+
+def _leaked(record: Record, most: int | float) -> Verdict:
+    leaks = record.data.leaks
+    if leaks is None:
+        return False, text(
+            "This report did not look for copies of images, so nobody knows how many test images leaked."
+        )
+    if leaks.test_images is None:
+        return False, text("The data has no training split, so nobody knows how many test images leaked.")
+    figures = _shares(leaks.test_images, record.data.test_size, most)
+    if leaks.near_counts is None:
+        says = ntext(
+            leaks.test_images,
+            "{n} of {judged} test images is in the training split, too ({share} %); at most {limit} may be. Near"
+            " copies were not looked for.",
+            "{n} of {judged} test images are in the training split, too ({share} %); at most {limit} may be. Near"
+            " copies were not looked for.",
+            **figures,
+        )
+    else:
+        says = ntext(
+            leaks.test_images,
+            "{n} of {judged} test images has a copy, exact or near, in the training split ({share} %); at most {limit}"
+            " may.",
+            "{n} of {judged} test images have a copy, exact or near, in the training split ({share} %); at most {limit}"
+            " may.",
+            **figures,
+        )
+    return _few(leaks.test_images, record.data.test_size, most), says
+
+
+def _suspect_labels(record: Record, most: int | float) -> Verdict:
+    search = record.data.suspect_labels_search
+    searched = sum(search.searched.values()) if search else 0
+    if search is None or not searched:
+        return False, text("No labels were looked through, so nobody knows how many look wrong.")
+    found = sum(search.candidates.values())
+    says = ntext(
+        found,
+        "{n} of {judged} labels looks wrong ({share} %); at most {limit} may.",
+        "{n} of {judged} labels look wrong ({share} %); at most {limit} may.",
+        **_shares(found, searched, most),
+    )
+    return _few(found, searched, most), says
 
 
 def _judged(record: Record) -> int:

@@ -157,7 +157,7 @@ def _record(
     from reportgen.analysis.findings import ranked
     from reportgen.pipeline import provenance
 
-    facts = data_facts.facts(dataset, looked_at=looked_at)
+    facts = found.trust.added_to(data_facts.facts(dataset, looked_at=looked_at))
     return Record(
         schema=SCHEMA,
         title=literal(options.title) if options.title else _title(found.model.name, dataset.name),

@@ -141,11 +141,25 @@ class Seen:
 
 
 @dataclass(frozen=True)
+class TrustPictures:
+    """The images behind the doubts about the figures, as stored or thinned.
+
+    exact, near: (P, 2, *space, C) the images of the first pairs of `data.leaks`. suspects: (S,) places in
+    `data.suspect_labels`; images: (S, *space, C) theirs.
+    """
+
+    exact: Array
+    near: Array
+    suspects: Array
+    images: Array
+
+
+@dataclass(frozen=True)
 class Pictures:
     """The arrays of a run: what pictures are painted from, and `answers`, what a later run is compared with.
 
     worst: (M, *space, C), images of the test split's mistakes. answers: None in a folder from before there were any.
-    seen: of layers of maps whose units were described in words.
+    seen: of layers of maps whose units were described in words. trust: None in a folder from before there was any.
     """
 
     examples: Examples
@@ -158,3 +172,4 @@ class Pictures:
     class_maps: list[ClassMap] = field(default_factory=list)
     answers: Answers | None = None
     seen: list[Seen] = field(default_factory=list)
+    trust: TrustPictures | None = None

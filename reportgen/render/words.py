@@ -50,6 +50,7 @@ STAGES = {
     "pass": text("the pass over the images"),
     "judge": text("judging the units"),
     "effects": text("what each unit does to each class"),
+    "trust": text("looking for copies of images and for wrong labels"),
     "proof": text("the model without the units called dead or removable"),
 }
 

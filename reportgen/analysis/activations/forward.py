@@ -37,11 +37,12 @@ def compiled(answer: Callable[..., Any], part: Part, pixels: Pixels, more: Seque
     return made
 
 
-def outputs(run: Callable[..., Any], images: Images, batch: int, tick: Tick) -> Iterator[tuple[int, int, Values]]:
-    """Yield (start, end, what `run` gives) of each batch: (B, ...) float32. Raises InputError."""
+def outputs(run: Callable[..., Any], images: Images, batch: int, tick: Tick) -> Iterator[tuple[int, int, Any]]:
+    """Yield (start, end, what `run` gives) of each batch: (B, ...) float32, or several of these. Raises InputError."""
     for start, end, some in read_ahead(images, batch):
         with faults_named(some):
-            found = run(some).numpy()
+            given = run(some)
+            found = tuple(one.numpy() for one in given) if isinstance(given, tuple) else given.numpy()
         yield start, end, found
         tick(end, "images")
 

@@ -3,7 +3,14 @@
 from collections.abc import Mapping, Sequence
 
 from reportgen.analysis.evaluation.data import DataChecks
-from reportgen.analysis.findings import data_findings, pixel_findings, score_findings, training_findings, unit_findings
+from reportgen.analysis.findings import (
+    data_findings,
+    pixel_findings,
+    score_findings,
+    training_findings,
+    trust_findings,
+    unit_findings,
+)
 from reportgen.analysis.pixels.trial import Doubt
 from reportgen.i18n import Text
 from reportgen.record.data import DataFacts
@@ -45,6 +52,7 @@ def find(
         *pixel_findings.find(doubt),
         *score_findings.find(evaluation, units, proof, thresholds),
         *data_findings.find(data, checks, model, thresholds),
+        *trust_findings.find(data, thresholds),
         *unit_findings.find(layers, units, proof, thresholds),
     ]
     rank = {code: place for place, code in enumerate(KINDS)}

@@ -41,6 +41,8 @@ _COUNTED = (
     (text("Healthy units"), "healthy"),
     (text("Dead units"), "dead"),
     (text("Redundant units"), "redundant"),
+    (text("Test images with a copy in the training split"), "leaked"),
+    (text("Labels that look wrong"), "suspect_labels"),
 )
 _LAYER_CHANGES = {"added": text("added"), "gone": text("gone"), "resized": text("resized")}
 
@@ -149,6 +151,8 @@ def _figures(found: Baseline) -> Iterator[Row]:
         yield _shares(text("Training accuracy"), figures["train_accuracy"])
     yield _shares(text("Calibration error"), figures["ece"])
     for name, key in _COUNTED:
+        if key not in counts:  # of a baseline from before there was such a count
+            continue
         yield Row(name, format.count(counts[key].before), format.count(counts[key].after), _more(counts[key]))
     if (proof := figures["proof"]) != Figure(None, None):
         before, after = _signed_points(proof.before), _signed_points(proof.after)

@@ -22,6 +22,7 @@ SECTIONS = {
     "changes": text("What changed since the last report"),
     "model": text("The model"),
     "training": text("Training"),
+    "trust": text("How far to trust these figures"),
     "evaluation": text("Evaluation"),
     "layers": text("Inside the layers"),
     "glossary": text("Glossary"),

@@ -18,7 +18,7 @@ from reportgen.record.units import Finding
 from reportgen.render import fonts, languages, sheets, templating, words
 from reportgen.render.charts import dead_history, geometry
 from reportgen.render.comparison import view
-from reportgen.render.page import answers, detail, insights, layer_views, legends, missing
+from reportgen.render.page import answers, detail, insights, layer_views, legends, missing, trust_view
 from reportgen.render.page.missing import ENDS_ALL, Missing, NotDrawn, attempt
 from reportgen.render.pictures import input_images, tiles
 from reportgen.render.pictures.mosaic import Picture
@@ -61,6 +61,7 @@ class View:
     shows: dict[str, Text]
     changes: view.Changes | None
     answers: list[answers.Answer]
+    trust: trust_view.TrustView | None
 
 
 @dataclass(frozen=True)
@@ -111,6 +112,7 @@ def paint(record: Record, space: detail.Detail = detail.ALL) -> View:
         shows=_shows(record),
         changes=attempt(view.paint, record, has_cards=True),
         answers=attempt(answers.answers, record),
+        trust=attempt(trust_view.view, record, scale),
     )
 
 
@@ -310,6 +312,10 @@ _PLACES = {
     "constant-images": "about",
     "repeated-images": "about",
     "heavy-layer": "model",
+    "test-split-leaked": "copies",
+    "nearly-in-train": "copies",
+    "many-suspect-labels": "suspect-labels",
+    "suspect-labels": "suspect-labels",
     "most-confused-pair": "confusions",
     "confident-mistakes": "mistakes",
 }  # a finding of another kind about no layer is about the evaluation
