@@ -8,13 +8,13 @@ from reportgen.analysis import described, judging, pictures, summary
 from reportgen.analysis.activations import gates, graph, outputs, probe, reading
 from reportgen.analysis.activations.shards import Engine
 from reportgen.analysis.activations.tally import LayerPlan, LayerTally
-from reportgen.analysis.effects import layers as effects
+from reportgen.analysis.attribution import explained
 from reportgen.analysis.evaluation import answers, scores
 from reportgen.analysis.evaluation.predictions import Predictions
 from reportgen.analysis.trust import trust
 from reportgen.analysis.trust.trust import Trust
 from reportgen.analysis.units import facts
-from reportgen.dataset import Dataset, Part, numbered_through
+from reportgen.dataset import Dataset, Part
 from reportgen.errors import InputError
 from reportgen.options import Options
 from reportgen.progress import Progress
@@ -38,6 +38,7 @@ class Collected:
     proof: Proof
     pictures: Pictures
     trust: Trust
+    attributions: Attributions
 
 
 def collect(
@@ -85,6 +86,12 @@ def collect(
         )
         trusted = trust.collect(drawn, dataset, seen, chose_epoch=origin == "trained", seed=options.seed)
         shown = replace(shown, trust=trusted.pictures)
+    with progress.stage("attribution", "Explaining the surest mistakes and the labels that look wrong ..."):
+        attributions, maps = explained.explain(
+            drawn, readings, dataset, _targets(predicted["test"], dataset, trusted, classes), classes,
+            output=output, right=int(right.sum()), batch=size, seed=options.seed,
+        )  # fmt: skip
+        shown = replace(shown, attributions=maps)
     with progress.stage("words", "Looking for conditions in words ..."):
         some = {name: parts[name] for name in names}
         found = described.describe(
@@ -99,7 +106,7 @@ def collect(
     with progress.stage("proof", "Checking the model without the units called dead or removable ..."):
         proof = judging.prove(engine, looked, units, dataset, right, batch=size, progress=progress)
     model_facts = summary.facts(drawn, origin=origin, output=output)
-    return Collected(model_facts, evaluation, verdicts, units, proof, shown, trusted)
+    return Collected(model_facts, evaluation, verdicts, units, proof, shown, trusted, attributions)
 
 
 def looked_at(dataset: Dataset, analyse: str) -> list[str]:
@@ -111,6 +118,21 @@ def looked_at(dataset: Dataset, analyse: str) -> list[str]:
     if missing := [name for name in wanted if name not in dataset.parts]:
         raise InputError(f"--analyse is {analyse!r}, but the data has no {missing[0]} split", "use --analyse test")
     return wanted
+
+
+def _targets(
+    predicted: Predictions, dataset: Dataset, trusted: Trust, classes: Sequence[str]
+) -> list[explained.Target]:
+    """Return the images that are shown with a question: the surest mistakes, then the labels that look wrong."""
+    mistakes = [
+        explained.Target("test", n, int(predicted.predicted[n]), int(dataset.test.labels[n]))
+        for n in predicted.mistakes.tolist()
+    ]
+    doubted = [trusted.labels[place] for place in trusted.pictures.suspects.tolist()]
+    suspects = [
+        explained.Target(one.part, one.index, classes.index(one.suggested), classes.index(one.given)) for one in doubted
+    ]
+    return list(dict.fromkeys([*mistakes, *suspects]))
 
 
 def _looked(

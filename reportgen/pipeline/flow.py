@@ -198,6 +198,7 @@ def _record(
         look=Look(options.lang, options.paper),
         pictures=found.pictures,
         deaths=deaths,
+        attributions=found.attributions,
     )
 
 

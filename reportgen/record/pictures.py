@@ -160,6 +160,8 @@ class Pictures:
 
     worst: (M, *space, C), images of the test split's mistakes. answers: None in a folder from before there were any.
     seen: of layers of maps whose units were described in words. trust: None in a folder from before there was any.
+    attributions: (M, h, w) float16 in -1 ... 1, the maps of `Record.attributions`, of large images every n-th pixel;
+    None in a folder from before there were any.
     """
 
     examples: Examples
@@ -173,3 +175,4 @@ class Pictures:
     answers: Answers | None = None
     seen: list[Seen] = field(default_factory=list)
     trust: TrustPictures | None = None
+    attributions: Array | None = None

@@ -49,6 +49,7 @@ STAGES = {
     "load": text("loading the model"),
     "pass": text("the pass over the images"),
     "judge": text("judging the units"),
+    "attribution": text("why the surest mistakes were made"),
     "effects": text("what each unit does to each class"),
     "trust": text("looking for copies of images and for wrong labels"),
     "proof": text("the model without the units called dead or removable"),

@@ -22,6 +22,9 @@ STEPS = 64
 MOST_ALIKE = 0.5
 """The rank correlation with the map of a model with shuffled weights from which on a map tells of the image alone."""
 
+SIDE = 96
+"""Pixels of the longer side of a map that is shown; of larger ones every n-th, the mean of those around it."""
+
 _SHUFFLED, _SHUFFLED_STEPS = 2, 16
 _FEWEST_PIXELS = 64
 _MEAN_OF = 2000  # images
@@ -58,7 +61,7 @@ def explain(
     of the classes. output: how the scores are read, "softmax", "sigmoid" or "logits". right: how many test images the
     model is right about. batch: how many images at once; gradients keep about four times as much of each.
     """
-    nothing = np.zeros((0, *dataset.image_shape[:-1]), np.float16)
+    nothing = np.zeros((0, 0, 0), np.float16)
     if reason := _why_not(graph, dataset, right):
         return Attributions([], len(targets), STEPS, reason), nothing
     each = sum(int(np.prod([size or 1 for size in reading.shape[1:]])) for reading in readings)
@@ -147,5 +150,9 @@ class _Work:
 
     def map(self, place: int) -> NDArray[Any]:
         """Return the map of an image, from -1 to 1."""
+        from scipy.ndimage import uniform_filter
+
         made = self._maps[place]
-        return (made / np.abs(made).max()).astype(np.float16)
+        step = -(-max(made.shape) // SIDE)
+        thinned = uniform_filter(made, step)[::step, ::step] if step > 1 else made
+        return (thinned / (np.abs(thinned).max() or 1.0)).astype(np.float16)
