@@ -100,9 +100,12 @@ def collect(
         verdicts, units = described.with_conditions(verdicts, units, found)
         shown = replace(shown, seen=found.seen)
     with progress.stage("effects", "Measuring what each unit does to each class ..."):
-        verdicts, units = _with_effects(
-            drawn, looked, verdicts, units, found.sample, dataset, classes, output, size, options.seed
+        sample, answered_as = found.sample, numbered_through([looked.predicted[name] for name in names])
+        subject = effects.Subject(
+            sample.stored, dataset.pixels, sample.choose, sample.means, classes, answered_as[sample.numbers], output
         )
+        done = effects.measure(drawn, readings, subject, verdicts, units, batch=size, seed=options.seed)
+        verdicts, units = effects.with_effects(verdicts, units, done)
     with progress.stage("proof", "Checking the model without the units called dead or removable ..."):
         proof = judging.prove(engine, looked, units, dataset, right, batch=size, progress=progress)
     model_facts = summary.facts(drawn, origin=origin, output=output)

@@ -88,6 +88,7 @@ _CALLED: dict[str, Callable[[str], Text]] = {
     "outputs": lambda name: text("the outputs of layer {layer}", layer=name),
     "kernels": lambda name: text("the kernels of layer {layer}", layer=name),
     "classes": lambda name: text("the responses of layer {layer} to each class", layer=name),
+    "effects": lambda name: text("what the model does without units of layer {layer}", layer=name),
     "alike": lambda name: text("the correlations of layer {layer}", layer=name),
     "card": lambda name: text("a picture of unit {unit}", unit=name),
     "sentence": lambda name: text("the sentence under “{title}”", title=name),

@@ -86,7 +86,7 @@ def paint(record: Record, space: detail.Detail = detail.ALL) -> View:
     record = detail.thinned(record, space)
     pictures, history, test = record.pictures, record.history, record.evaluation["test"]
     assert test is not None
-    layers, scale = attempt(layer_views.build, record), input_images.scale_of(pictures)
+    layers, scale = attempt(layer_views.build, record, space.compared), input_images.scale_of(pictures)
     return View(
         record=record,
         space=space,
