@@ -1,6 +1,6 @@
 """Everything that is collected about a live model: what goes into the Record besides where it came from."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -9,15 +9,17 @@ from reportgen.analysis.activations import gates, graph, outputs, probe, reading
 from reportgen.analysis.activations.shards import Engine
 from reportgen.analysis.activations.tally import LayerPlan, LayerTally
 from reportgen.analysis.attribution import explained
+from reportgen.analysis.effects import layers as effects
 from reportgen.analysis.evaluation import answers, scores
 from reportgen.analysis.evaluation.predictions import Predictions
 from reportgen.analysis.trust import trust
 from reportgen.analysis.trust.trust import Trust
 from reportgen.analysis.units import facts
-from reportgen.dataset import Dataset, Part
+from reportgen.dataset import Dataset, Part, numbered_through
 from reportgen.errors import InputError
 from reportgen.options import Options
 from reportgen.progress import Progress
+from reportgen.record.attribution import Attributions
 from reportgen.record.evaluation import Proof, Scores
 from reportgen.record.model import ModelFacts
 from reportgen.record.pictures import Pictures

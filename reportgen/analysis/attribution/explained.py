@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +13,8 @@ from reportgen.analysis.attribution import checks
 from reportgen.analysis.attribution.gradients import Floats, Margins
 from reportgen.analysis.effects import head
 from reportgen.dataset import Dataset, spread
-from reportgen.i18n import Text, ntext, text
+from reportgen.i18n import Text, text
+from reportgen.intervals import wilson
 from reportgen.record.attribution import Attribution, Attributions
 
 STEPS = 64
@@ -73,7 +73,8 @@ def explain(
     test = dataset.test.images
     baseline = np.asarray(test[spread(len(test), _MEAN_OF)].mean(axis=0, dtype=np.float64), np.float32)
     work = _Work(margins, images, baseline, chosen, seed)
-    found, maps = [], []
+    found: list[Attribution] = []
+    maps: list[NDArray[np.float16]] = []
     for place, one in enumerate(chosen):
         made = work.attribution(place, one, names, len(maps))
         if made.map is not None:
@@ -87,15 +88,16 @@ def _why_not(graph: Graph, dataset: Dataset, right: int) -> Text | None:
         return text("the images are not pictures, or have fewer than {least} pixels", least=f"{_FEWEST_PIXELS}")
     if any(kind(call.operation) in EMBEDDINGS for call in graph.calls if graph.input in call.given):
         return text("the model's input is numbers of words, not a picture")
-    largest = int(np.bincount(dataset.test.labels).max())
-    if right <= largest:
-        return ntext(
-            largest,
-            "the model is right about {right} test images, no more than by always naming the largest class ({n})",
-            "the model is right about {right} test images, no more than by always naming the largest class ({n})",
-            right=f"{right:,}",
-        )
-    return None
+    images, largest = len(dataset.test), int(np.bincount(dataset.test.labels).max())
+    if wilson(right, images)[0] > largest / images:
+        return None
+    return text(
+        "the model is right about {right} of {images} test images, which is not clearly more than by always naming the"
+        " largest class ({largest})",
+        right=f"{right:,}",
+        images=f"{images:,}",
+        largest=f"{largest:,}",
+    )
 
 
 class _Work:
@@ -148,11 +150,11 @@ class _Work:
             map=shown if reason is None else None,
         )
 
-    def map(self, place: int) -> NDArray[Any]:
+    def map(self, place: int) -> NDArray[np.float16]:
         """Return the map of an image, from -1 to 1."""
         from scipy.ndimage import uniform_filter
 
         made = self._maps[place]
         step = -(-max(made.shape) // SIDE)
         thinned = uniform_filter(made, step)[::step, ::step] if step > 1 else made
-        return (thinned / (np.abs(thinned).max() or 1.0)).astype(np.float16)
+        return np.asarray(thinned / (np.abs(thinned).max() or 1.0), np.float16)

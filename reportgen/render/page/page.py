@@ -18,7 +18,7 @@ from reportgen.record.units import Finding
 from reportgen.render import fonts, languages, sheets, templating, words
 from reportgen.render.charts import dead_history, geometry
 from reportgen.render.comparison import view
-from reportgen.render.page import answers, detail, insights, layer_views, legends, missing, trust_view
+from reportgen.render.page import answers, attribution_view, detail, insights, layer_views, legends, missing, trust_view
 from reportgen.render.page.missing import ENDS_ALL, Missing, NotDrawn, attempt
 from reportgen.render.pictures import input_images, tiles
 from reportgen.render.pictures.mosaic import Picture
@@ -62,6 +62,7 @@ class View:
     changes: view.Changes | None
     answers: list[answers.Answer]
     trust: trust_view.TrustView | None
+    attributions: attribution_view.AttributionView
 
 
 @dataclass(frozen=True)
@@ -113,6 +114,7 @@ def paint(record: Record, space: detail.Detail = detail.ALL) -> View:
         changes=attempt(view.paint, record, has_cards=True),
         answers=attempt(answers.answers, record),
         trust=attempt(trust_view.view, record, scale),
+        attributions=attempt(attribution_view.view, record),
     )
 
 
