@@ -1,6 +1,6 @@
 """Everything that is collected about a live model: what goes into the Record besides where it came from."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -12,6 +12,7 @@ from reportgen.analysis.activations import gates, graph, outputs, probe, reading
 from reportgen.analysis.activations.outputs import Outputs
 from reportgen.analysis.activations.shards import Engine
 from reportgen.analysis.activations.tally import LayerPlan, LayerTally
+from reportgen.analysis.attribution import explained
 from reportgen.analysis.effects import layers as effects
 from reportgen.analysis.evaluation import answers, scores
 from reportgen.analysis.evaluation.predictions import Predictions
@@ -25,6 +26,7 @@ from reportgen.dataset import Dataset, Part, numbered_through
 from reportgen.errors import InputError
 from reportgen.options import Options
 from reportgen.progress import Progress
+from reportgen.record.attribution import Attributions
 from reportgen.record.evaluation import Proof, Scores
 from reportgen.record.model import ModelFacts
 from reportgen.record.pictures import Pictures
@@ -46,6 +48,7 @@ class Collected:
     pictures: Pictures
     shifted: Shifted
     trust: Trust
+    attributions: Attributions
 
 
 @dataclass(frozen=True)
@@ -132,6 +135,12 @@ def collect(
     with progress.stage("trust", "Looking for copies of images and for wrong labels ..."):
         trusted = _trusted(found, dataset, options.seed)
         shown = replace(shown, trust=trusted.pictures)
+    with progress.stage("attribution", "Explaining the surest mistakes and the labels that look wrong ..."):
+        attributions, maps = explained.explain(
+            drawn, readings, dataset, _targets(predicted["test"], dataset, trusted, classes), classes,
+            output=found.output, right=int(found.right.sum()), batch=size, seed=options.seed,
+        )  # fmt: skip
+        shown = replace(shown, attributions=maps)
     with progress.stage("words", "Looking for conditions in words ..."):
         words = described.describe(
             drawn, readings, looked.parts, dataset, classes, shown.cards.units, batch=size, seed=options.seed
@@ -151,7 +160,7 @@ def collect(
         )  # fmt: skip
         shown = replace(shown, shifted=shifted.images)
     facts = summary.facts(drawn, origin=origin, output=found.output)
-    return Collected(facts, evaluation, verdicts, units, proof, shown, shifted, trusted)
+    return Collected(facts, evaluation, verdicts, units, proof, shown, shifted, trusted, attributions)
 
 
 def _trusted(found: Judged, dataset: Dataset, seed: int) -> Trust:
@@ -181,6 +190,21 @@ def looked_at(dataset: Dataset, analyse: str) -> list[str]:
     if missing := [name for name in wanted if name not in dataset.parts]:
         raise InputError(f"--analyse is {analyse!r}, but the data has no {missing[0]} split", "use --analyse test")
     return wanted
+
+
+def _targets(
+    predicted: Predictions, dataset: Dataset, trusted: Trust, classes: Sequence[str]
+) -> list[explained.Target]:
+    """Return the images that are shown with a question: the surest mistakes, then the labels that look wrong."""
+    mistakes = [
+        explained.Target("test", n, int(predicted.predicted[n]), int(dataset.test.labels[n]))
+        for n in predicted.mistakes.tolist()
+    ]
+    doubted = [trusted.labels[place] for place in trusted.pictures.suspects.tolist()]
+    suspects = [
+        explained.Target(one.part, one.index, classes.index(one.suggested), classes.index(one.given)) for one in doubted
+    ]
+    return list(dict.fromkeys([*mistakes, *suspects]))
 
 
 def _looked(
