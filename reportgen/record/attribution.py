@@ -1,7 +1,6 @@
 """Why the model took images for one class rather than for another, as far as maps of their pixels can be trusted."""
 
 from dataclasses import dataclass, field
-from typing import Any
 
 from reportgen.i18n import Text
 
@@ -44,8 +43,3 @@ class Attributions:
     asked: int = 0
     steps: int = 0
     reason: Text | None = None
-
-    def of(self, part: str, index: int, toward: str) -> Attribution | None:
-        """Return that of an image, None where it was not explained."""
-        wanted: Any = (part, index, toward)
-        return next((one for one in self.images if (one.part, one.index, one.toward) == wanted), None)

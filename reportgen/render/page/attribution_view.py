@@ -33,6 +33,10 @@ class AttributionView:
     reading: Text | None
     counts: Text | None
 
+    def why(self, part: str, index: int, toward: str) -> Explained | None:
+        """Return the explanation of an image, None where it has none."""
+        return self.of.get((part, index, toward))
+
 
 def view(record: Record) -> AttributionView:
     """Return what is shown beside the surest mistakes and the labels that look wrong."""

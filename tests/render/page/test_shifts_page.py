@@ -31,8 +31,10 @@ def record(**changes: Any) -> Record:
 def section(given: Record, **options: Any) -> str:
     whole = page.html(page.paint(given, options.pop("space", detail.ALL)), given.look, **options).html
     html5lib.HTMLParser(strict=True).parse(whole)
-    found = re.search(r'<section id="shifts">.*?</section>', whole, re.DOTALL)
-    return found[0] if found else ""
+    trust = re.search(r'<section id="trust">(.*?)</section>', whole, re.DOTALL)
+    doubts = re.search(r'<ul class="doubts">.*?</ul>', trust[1], re.DOTALL) if trust else None
+    found = re.search(r'<h3 id="shifts">.*', trust[1], re.DOTALL) if trust else None
+    return doubts[0] + found[0] if doubts and found else ""
 
 
 def words(html: str) -> str:
