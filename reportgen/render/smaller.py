@@ -132,7 +132,7 @@ def _merged(found: Merged) -> list[Text]:
 
 
 def _row(layer: LayerSmaller) -> list[str]:
-    went = map(len, (layer.cannot_fire, layer.did_not_fire, layer.constant, layer.copies, layer.merged))
+    went = [len(layer.cannot_fire), len(layer.did_not_fire), len(layer.constant), len(layer.copies), len(layer.merged)]
     counts = [f"{some:,}" if some else "" for some in went]
     return [layer.name, _count(layer.units_before), _count(layer.units_after), *counts]
 

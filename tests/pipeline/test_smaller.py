@@ -31,7 +31,7 @@ KILLED = {"first": [1, 4], "second": [0, 2, 5], "third": [3]}
 def data(seed: int = 0) -> dict[str, Any]:
     """Return bright images of noise with a brighter quarter, which is the class."""
     rng = np.random.default_rng(seed)
-    found = {}
+    found: dict[str, Any] = {}
     for part, count in (("train", 60), ("test", 160)):
         labels = np.arange(count) % 4
         images = rng.integers(0, 120, (count, 8, 8, 1))
