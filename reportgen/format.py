@@ -48,6 +48,16 @@ def percent(share: float | None, decimals: int = 1) -> str:
     return NOT_AVAILABLE if share is None else f"{guarded(100 * share, 100.0, decimals)} %"
 
 
+def share_range(low: float, high: float, decimals: int = 3) -> str:
+    """0.97, 0.98914 -> "0.970–0.989"."""
+    return f"{share(low, decimals)}–{share(high, decimals)}"
+
+
+def percent_range(low: float, high: float, decimals: int = 1) -> str:
+    """0.97, 0.98914 -> "97.0–98.9 %"."""
+    return f"{guarded(100 * low, 100.0, decimals)}–{guarded(100 * high, 100.0, decimals)}\u00a0%"
+
+
 def number(value: float | None) -> str:
     """Return at most three significant digits: 0.0123, 4.57, 10, 1,230; 1.2e-07 for what is very small or large."""
     if value is None or not math.isfinite(value):

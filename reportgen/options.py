@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from reportgen.dataset import Data
 
 Analysed = Literal["test", "train", "both"]
+Breadth = Literal["none", "short", "full"]
 ClassNames = str | Path | Sequence[str] | Mapping[str, int]
 """What a caller can give for the names of the classes, see `data.names.given`."""
 
@@ -61,6 +62,9 @@ class Analysis:
         "test", "Whose images the units are judged on: test, train or both.", choices=get_args(Analysed)
     )
     memory: int = option(1000, "What the outputs of all layers may take at once.", limits=_COUNT, metavar="MB")
+    shifts: Breadth = option(
+        "short", "How widely changed pictures are tried: none, short or full.", choices=get_args(Breadth)
+    )
     redundant: float = option(0.95, "The correlation from which on units are redundant.", limits=_SHARE, metavar="R")
     always_on: float = option(
         0.99, "The share above zero that makes a ReLU unit always on.", limits=_SHARE, metavar="S"

@@ -15,7 +15,11 @@ class FindingThresholds:
     mistake is a confident one. calibration: expected calibration error. imbalance: images of the largest class for
     one of the smallest. repeated: share of a part's images that repeat an earlier one. died_share, died_units: units
     of a layer that died for good in the same epoch, as a share of the layer and as a number. heavy: share of the
-    parameters, which a layer must exceed. order_gain: accuracy that another order of the classes gains.
+    parameters, which a layer must exceed. order_gain: accuracy that another order of the classes gains. mild_cost:
+    accuracy that a mild change of the pictures costs. leaked: share of the test images that have a copy in the training
+    split. suspect_labels: labels of a split that look wrong, as a share of those looked through. suspect_precision:
+    average precision of the search for them, below which many of them are no warning. selective: the AUROC from which
+    on a unit without effect is worth a word. unselective: that below which one that is needed is.
     """
 
     few_images: int = 1000
@@ -34,3 +38,9 @@ class FindingThresholds:
     died_units: int = 4
     heavy: float = 0.8
     order_gain: float = 0.1
+    mild_cost: float = 0.05
+    leaked: float = 0.05
+    suspect_labels: float = 0.02
+    suspect_precision: float = 0.5
+    selective: float = 0.9
+    unselective: float = 0.7

@@ -10,9 +10,11 @@ from reportgen import report, selftest
 from reportgen.analysis.units import facts
 from reportgen.analysis.units.facts import Thresholds
 from reportgen.record.conditions import Condition
+from reportgen.record.effects import Effect, GroupEffect
 from reportgen.record.units import Unit
-from reportgen.selftest import named
+from reportgen.selftest import effective, named
 from tests.conftest import Run
+from tests.helpers.builders import make_effect, make_layer_effects
 from tests.helpers.passes import QUIET, Looked, look
 
 pytestmark = pytest.mark.tensorflow
@@ -161,6 +163,52 @@ def test_a_unit_that_was_not_described_is_named(words: dict[tuple[str, int], Con
     assert line.endswith("it was not described")
 
 
+# Units with known effects
+
+
+TOGETHER = make_effect({"2": 1.0}, names="0123")
+
+
+def planted_effects(together: Effect = TOGETHER, **changes: Effect) -> list[str]:
+    """Return what is said of effects as they were planted but for those of units of the first layer, "unit_3".
+
+    together: of the twins.
+    """
+    found = {
+        (planted.layer, planted.unit): make_effect(
+            {planted.needed: 0.5} if planted.needed else None,
+            names="0123",
+            method="exact" if planted.layer == effective.LAST else "masked",
+        )
+        for planted in effective.PLANTED
+    }
+    found |= {(effective.FIRST, int(name.removeprefix("unit_"))): one for name, one in changes.items()}
+    return effective.differences(found, make_layer_effects(groups=[GroupEffect([2, 3], together)]))
+
+
+def test_effects_as_they_were_planted_are_right() -> None:
+    assert planted_effects() == []
+
+
+@pytest.mark.parametrize(
+    ("unit", "effect", "said"),
+    [
+        ("unit_0", make_effect({"1": 0.5}, names="0123"), ["needed for ['1'], expected ['0']", "['1'] changes"]),
+        ("unit_2", make_effect({"2": 0.5}, names="0123"), ["whose twin", "needed for ['2'], expected []"]),
+        ("unit_4", make_effect({"3": -0.1}, names="0123"), ["recall of ['3'] changes, expected []"]),
+        ("unit_1", make_effect({"1": 0.5}, names="0123", method="first order"), ["'first order', expected 'masked'"]),
+    ],
+)  # fmt: skip
+def test_an_effect_that_was_not_planted_is_named(unit: str, effect: Effect, said: list[str]) -> None:
+    lines = " ".join(planted_effects(**{unit: effect}))
+    assert all(part in lines for part in said) and lines.startswith("planted_marks")
+
+
+def test_twins_that_are_not_needed_together_are_named() -> None:
+    [line] = planted_effects(together=make_effect(names="0123"))
+    assert "units [2, 3] together" in line and "not needed for class 2" in line
+
+
 # The command
 
 
@@ -199,6 +247,7 @@ EXPECTED = {
     "always-on-units": [4],
     "weight-duplicates": [5, 6],
     "redundant-units": [5, 6],
+    "selective-without-effect": [7],  # no planted unit is wired to a score
 }
 
 
@@ -206,7 +255,7 @@ def test_the_report_finds_what_was_planted_and_no_more(reported: Any) -> None:
     of_units = {found["code"]: found["units"] for found in reported["findings"] if found["units"]}
     assert of_units == EXPECTED
     grave = {found["code"] for found in reported["findings"] if found["severity"] in ("error", "warning")}
-    assert grave == set(EXPECTED) - {"always-on-units"}
+    assert grave == set(EXPECTED) - {"always-on-units", "selective-without-effect"}
 
 
 @pytest.mark.parametrize("code", EXPECTED)

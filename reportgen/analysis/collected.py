@@ -9,13 +9,19 @@ from numpy.typing import NDArray
 
 from reportgen.analysis import described, judging, pictures, summary
 from reportgen.analysis.activations import gates, graph, outputs, probe, reading
+from reportgen.analysis.activations.outputs import Outputs
 from reportgen.analysis.activations.shards import Engine
 from reportgen.analysis.activations.tally import LayerPlan, LayerTally
+from reportgen.analysis.effects import layers as effects
 from reportgen.analysis.evaluation import answers, scores
 from reportgen.analysis.evaluation.predictions import Predictions
 from reportgen.analysis.pruning import elsewhere, lossless
-from reportgen.analysis.units import facts
-from reportgen.dataset import Dataset, Part
+from reportgen.analysis.shifts import work
+from reportgen.analysis.shifts.work import Shifted
+from reportgen.analysis.trust import trust
+from reportgen.analysis.trust.trust import Trust
+from reportgen.analysis.units.facts import Thresholds
+from reportgen.dataset import Dataset, Part, numbered_through
 from reportgen.errors import InputError
 from reportgen.options import Options
 from reportgen.progress import Progress
@@ -38,17 +44,21 @@ class Collected:
     units: list[Unit]
     proof: Proof
     pictures: Pictures
+    shifted: Shifted
+    trust: Trust
 
 
 @dataclass(frozen=True)
 class Judged:
     """A model that all images were sent through, and the verdicts on its units. right: (N,), of the test split.
 
-    names: of the classes, as the scores have them. output: what kind of output the model has. size: of a batch.
+    answered, predicted: by part. names: of the classes, as the scores have them. output: what kind of output the model
+    has. size: of a batch.
     """
 
     drawn: graph.Graph
     looked: judging.Looked
+    answered: Mapping[str, Outputs]
     predicted: Mapping[str, Predictions]
     names: list[str]
     output: str
@@ -81,7 +91,7 @@ def judged(
         verdicts, units = judging.judge(drawn, looked, dataset, classes, _thresholds(options))
         right = predicted["test"].predicted == dataset.test.labels
         size = probe.batch_size(readings, dataset.image_shape, options.memory)
-    return Judged(drawn, looked, predicted, classes, output, verdicts, units, right, size)
+    return Judged(drawn, looked, answered, predicted, classes, output, verdicts, units, right, size)
 
 
 def plan(found: Judged, dataset: Dataset) -> lossless.Plan:
@@ -108,7 +118,7 @@ def collect(
     engine = engine or probe.Here(drawn, readings)
     parts = dataset.parts
     found = judged(drawn, readings, dataset, options, progress, engine)
-    looked, predicted, classes, size = found.looked, found.predicted, found.names, found.size
+    looked, predicted, output, classes, size = found.looked, found.predicted, found.output, found.names, found.size
     with progress.stage("judge", "Looking for what can go ..."):
         evaluation: dict[str, Scores | None] = {"train": None} | {
             name: scores.score(predicted[name], part.labels, classes) for name, part in parts.items()
@@ -118,18 +128,40 @@ def collect(
         units = gates.with_gates(drawn, readings, found.units, next(iter(looked.parts.values())), dataset.pixels, size)
         shown = pictures.collect(drawn, readings, dataset, predicted["test"], examples=options.examples)
         shown = pictures.with_units(shown, looked, verdicts, units)
-        shown = replace(shown, answers=answers.collect(looked.plans, looked.tallies, found.right))
+        answered = answers.collect(looked.plans, looked.tallies, predicted["test"].predicted, dataset.test.labels)
+        shown = replace(shown, answers=answered)
+    with progress.stage("trust", "Looking for copies of images and for wrong labels ..."):
+        seen = trust.Answers(
+            {name: one.traces for name, one in found.answered.items() if one.traces is not None},
+            {name: one.predicted for name, one in predicted.items()},
+            output,
+            classes,
+        )
+        trusted = trust.collect(drawn, dataset, seen, seed=options.seed)
+        shown = replace(shown, trust=trusted.pictures)
     with progress.stage("words", "Looking for conditions in words ..."):
-        described_by = described.describe(
+        in_words = described.describe(
             drawn, readings, looked.parts, dataset, classes, shown.cards.units, batch=size, seed=options.seed
         )
-        verdicts, units = described.with_conditions(verdicts, units, described_by)
-        shown = replace(shown, seen=described_by.seen)
+        verdicts, units = described.with_conditions(verdicts, units, in_words)
+        shown = replace(shown, seen=in_words.seen)
+    with progress.stage("effects", "Measuring what each unit does to each class ..."):
+        sample, answered_as = in_words.sample, numbered_through([looked.predicted[name] for name in looked.parts])
+        subject = effects.Subject(
+            sample.stored, dataset.pixels, sample.choose, sample.means, classes, answered_as[sample.numbers], output
+        )
+        done = effects.measure(drawn, readings, subject, verdicts, units, batch=size, seed=options.seed)
+        verdicts, units = effects.with_effects(verdicts, units, done)
     with progress.stage("proof", "Checking the model without the units called dead or removable ..."):
         proof = judging.prove(engine, looked, units, dataset, found.right, batch=size, progress=progress)
-    return Collected(
-        summary.facts(drawn, origin=origin, output=found.output), evaluation, verdicts, units, proof, shown
-    )
+    with progress.stage("shifts", "Changing test pictures ..."):
+        shifted = work.shifted(
+            drawn, readings, looked.plans, dataset, classes, output=output, breadth=options.shifts,
+            thresholds=_thresholds(options), batch=size, seed=options.seed, progress=progress,
+        )  # fmt: skip
+        shown = replace(shown, shifted=shifted.images)
+    facts = summary.facts(drawn, origin=origin, output=output)
+    return Collected(facts, evaluation, verdicts, units, proof, shown, shifted, trusted)
 
 
 def looked_at(dataset: Dataset, analyse: str) -> list[str]:
@@ -155,8 +187,8 @@ def _looked(
     return judging.Looked(readings, plans, tallies, {name: parts[name] for name in names}, classes)
 
 
-def _thresholds(options: Options) -> facts.Thresholds:
-    return facts.Thresholds(
+def _thresholds(options: Options) -> Thresholds:
+    return Thresholds(
         redundant=options.redundant,
         always_on=options.always_on,
         weak=options.weak,

@@ -48,10 +48,29 @@ _KEEPING_UNITS = {
 
 @dataclass(frozen=True)
 class Words:
-    """What was found out. layers: of each reading. seen: what cards show of layers of maps, by the layer's name."""
+    """What was found out. layers: of each reading. seen: what cards show of layers of maps, by the layer's name.
+
+    sample: the images, and what was measured on them besides, for whoever goes on with these.
+    """
 
     layers: list[LayerConditions]
     seen: list[Seen]
+    sample: "Sample"
+
+
+@dataclass(frozen=True)
+class Sample:
+    """The images that were looked at, cut in those that choose and those that score.
+
+    numbers: (N,) of the images among all. stored: these as they are stored, with their labels. choose: (N,) those that
+    choose. means: of each reading (U,) means of the units over the images that choose and all positions, NaN where
+    there are none.
+    """
+
+    numbers: NDArray[np.int64]
+    stored: Part
+    choose: NDArray[np.bool_]
+    means: list[Floats]
 
 
 def describe(
@@ -87,7 +106,9 @@ def describe(
             described = described.conditions
         found[reading.tensor] = described
     looked.fill(seen, chosen, batch)
-    return Words([found[reading.tensor] for reading in readings], seen)
+    return Words(
+        [found[reading.tensor] for reading in readings], seen, Sample(chosen, stored, cut.choose, looked.means())
+    )
 
 
 def with_conditions(
@@ -130,6 +151,7 @@ class _Looked:
         self._places: list[tuple[Ints, ...]] = [()] * len(readings)
         self._shapes: list[tuple[int, ...]] = [()] * len(readings)
         self._patches: list[list[Floats]] = [[] for _ in readings]
+        self._sums = [np.zeros(reading.units) for reading in readings]  # over images that choose, of means
         self._made_of = [self._unit_of(reading) for reading in readings]
         self._images_below = [self._known_below(place) for place in range(len(readings))]
 
@@ -153,7 +175,14 @@ class _Looked:
                 if unit is not None:
                     self._keep_below(place, below[self._readings[place].call.given[0]], start, end)
 
+    def means(self) -> list[Floats]:
+        """Return (U,) means of each layer's units over the images that choose."""
+        images = self._cut.choose.sum()
+        return [sums / images if images else np.full_like(sums, np.nan) for sums in self._sums]
+
     def _keep(self, place: int, values: Floats, start: int, end: int) -> None:
+        chosen = values[self._cut.choose[start:end]]
+        self._sums[place] += chosen.mean(axis=tuple(range(1, chosen.ndim - 1)), dtype=np.float64).sum(axis=0)
         space = values.shape[1:-1]
         if not space or len(space) > 3:
             self._values[place].append(values.reshape(len(values), -1, values.shape[-1])[:, 0])

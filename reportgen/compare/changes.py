@@ -10,7 +10,7 @@ from dataclasses import replace
 from itertools import pairwise
 
 from reportgen import format, intervals
-from reportgen.compare import conditions
+from reportgen.compare import conditions, effects, shifts
 from reportgen.compare import layers as layer_pairs
 from reportgen.compare.match import Matched, Matcher
 from reportgen.i18n import Text, joined, literal, ntext, text
@@ -22,15 +22,17 @@ from reportgen.record.changes import (
     Figure,
     FindingChanges,
     LayerChange,
+    LayerMatch,
     UnitChange,
 )
-from reportgen.record.evaluation import Scores
+from reportgen.record.evaluation import ClassScore, Scores
 from reportgen.record.key_figures import judged_units
+from reportgen.record.pictures import Answers
 from reportgen.record.run import Record
 from reportgen.record.training import History
 from reportgen.record.units import Finding, LayerVerdict, Unit
 
-KINDS = ("dead", "recovered", "merged", "parted", "state", "class", "condition")
+KINDS = ("dead", "recovered", "merged", "parted", "state", "class", "condition", "effect")
 """The kinds of change of a unit, gravest first."""
 
 _LISTED = 10
@@ -53,12 +55,13 @@ def compare(old: Record, new: Record) -> Baseline:
         figures=_figures(old, new),
         counts=_counts(old, new),
         accuracy=_accuracy(old, new),
-        classes=_classes(_test(old), _test(new)),
+        classes=_classes(old, new),
         history=_history(old.history),
         layers=layers,
-        matches=[one.match for one in matched],
+        matches=[_with_idle(one.match, old, new) for one in matched],
         units=_units(old, new, matched),
         findings=_findings(old.findings, new.findings, now),
+        shifts=shifts.changes(old, new),
     )
     found = replace(found, unchanged=_is_unchanged(found))
     return replace(found, summary=_summary(found, same_data=_same_data(old, new)))
@@ -133,6 +136,13 @@ def _data_caveats(old: Record, new: Record) -> Iterator[Text]:
         yield ntext(len(gone), "{n} class is gone: {names}.", "{n} classes are gone: {names}.", names=_listed(gone))
     if added := [label for label in labels[1] if label not in set(labels[0])]:
         yield ntext(len(added), "{n} class is new: {names}.", "{n} classes are new: {names}.", names=_listed(added))
+    chosen = [record.history is not None and record.history.chosen_on_test is True for record in (old, new)]
+    if chosen == [True, False]:
+        yield text(
+            "The test split chose the epoch before and did not now, so the figures before are the flattered ones."
+        )
+    if chosen == [False, True]:
+        yield text("The test split chose the epoch now and did not before, so the figures now are the flattered ones.")
     if old.data.looked_at != new.data.looked_at:
         yield text("The units were judged on the images of other splits of the data.")
 
@@ -188,13 +198,27 @@ def _counts(old: Record, new: Record) -> dict[str, Count]:
         "dead": count(lambda r: in_state(r, "dead")),
         "redundant": count(lambda r: sum(unit.removable for unit in r.units)),
         "healthy": count(lambda r: in_state(r, "healthy")),
+    } | _trust_counts(old, new)
+
+
+def _trust_counts(old: Record, new: Record) -> dict[str, Count]:
+    """Return copies and doubted labels, where both reports looked for them: what one did not ask has not changed."""
+    if old.data.leaks is None or new.data.leaks is None:
+        return {}
+    of_labels = [
+        sum(one.candidates.values()) if (one := record.data.suspect_labels_search) and one.candidates else None
+        for record in (old, new)
+    ]
+    return {
+        "leaked": Count(old.data.leaks.test_images, new.data.leaks.test_images),
+        "suspect_labels": Count(*of_labels),
     }
 
 
 def _accuracy(old: Record, new: Record) -> AccuracyChange:
     """Return how sure the difference is: by the images answered differently, where both were tested on the same."""
-    one, other = old.pictures.answers, new.pictures.answers
-    if _same_data(old, new) and one is not None and other is not None and one.right.shape == other.right.shape:
+    if answered := _both_answered(old, new):
+        one, other = answered
         gained, lost = int((~one.right & other.right).sum()), int((one.right & ~other.right).sum())
         interval = intervals.paired_difference(gained, lost, one.right.size)
         return AccuracyChange(list(interval), True, gained, lost)
@@ -202,9 +226,41 @@ def _accuracy(old: Record, new: Record) -> AccuracyChange:
     return AccuracyChange(list(intervals.difference(after, before)), False, None, None)
 
 
-def _classes(old: Scores, new: Scores) -> list[ClassChange]:
-    before, after = ({row.label: row for row in scores.classes} for scores in (old, new))
-    return [ClassChange(label, before.get(label), after.get(label)) for label in after | before]
+def _both_answered(old: Record, new: Record) -> tuple[Answers, Answers] | None:
+    """Return what both answered to the same images, None where they were tested on others or nobody knows."""
+    one, other = old.pictures.answers, new.pictures.answers
+    if not _same_data(old, new) or one is None or other is None or one.right.shape != other.right.shape:
+        return None
+    return one, other
+
+
+def _classes(old: Record, new: Record) -> list[ClassChange]:
+    before, after = ({row.label: row for row in _test(record).classes} for record in (old, new))
+    places = {row.label: place for place, row in enumerate(_test(new).classes)}
+    return [
+        ClassChange(
+            label,
+            before.get(label),
+            after.get(label),
+            _recall_interval(old, new, before[label], places[label]) if label in before and label in after else None,
+        )
+        for label in after | before
+    ]
+
+
+def _recall_interval(old: Record, new: Record, was: ClassScore, place: int) -> list[float] | None:
+    """Return the interval of the change of a class's recall. was: the class before; place: among the classes now."""
+    now = _test(new).classes[place]
+    if was.recall is None or now.recall is None:
+        return None
+    answered = _both_answered(old, new)
+    if answered and (labels := answered[1].labels) is not None and was.support == now.support:
+        before, after = (one.right[labels == place] for one in answered)
+        return list(
+            intervals.paired_difference(int((~before & after).sum()), int((before & ~after).sum()), before.size)
+        )
+    counted = [(round(one.recall * one.support), one.support) for one in (now, was) if one.recall is not None]
+    return list(intervals.difference(counted[0], counted[1]))
 
 
 def _history(history: History | None) -> History | None:
@@ -225,6 +281,15 @@ def _matched(old: Record, new: Record, now: Mapping[str, str]) -> list[Matched]:
     ]
     order = {layer.name: n for n, layer in enumerate(new.layers)}
     return [matcher.layer(before, after) for before, after in sorted(both, key=lambda pair: order[pair[1].name])]
+
+
+def _with_idle(match: LayerMatch, old: Record, new: Record) -> LayerMatch:
+    """Return a match with the shares of the layer's units that are without effect."""
+    before, after = (
+        [unit for unit in record.units if unit.layer == name]
+        for record, name in ((old, match.before), (new, match.layer))
+    )
+    return replace(match, idle=effects.idle(before, after))
 
 
 def _units(old: Record, new: Record, matched: Sequence[Matched]) -> list[UnitChange]:
@@ -257,6 +322,8 @@ def _changes(was: Unit, now: Unit, r: float | None) -> Iterator[UnitChange]:
         yield change("class", was.preferred_class.label, now.preferred_class.label)
     if was.condition and now.condition and conditions.differ(was.condition, now.condition):
         yield change("condition", conditions.said(was.condition), conditions.said(now.condition))
+    if was.effect and now.effect and effects.differ(was.effect, now.effect):
+        yield change("effect", effects.said(was.effect), effects.said(now.effect))
 
 
 def _doubt(change: UnitChange, was: Unit, now: Unit) -> float:
@@ -309,6 +376,7 @@ def _is_unchanged(found: Baseline) -> bool:
         or found.accuracy.gained
         or found.accuracy.lost
         or any(row.before != row.after for row in found.classes)
+        or any(row.before != row.after for row in found.shifts)
         or any(count.before != count.after for count in found.counts.values())
         or not all(_is_close(figure) for figure in found.figures.values())
         or any(not match.by or match.unmatched_before or match.unmatched_after for match in found.matches)

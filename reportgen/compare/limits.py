@@ -3,11 +3,12 @@
 from collections.abc import Callable
 from typing import Any
 
-from reportgen.format import short, visible
+from reportgen.format import share_range, short, visible
 from reportgen.i18n import Text, joined, literal, ntext, text
+from reportgen.intervals import difference, wilson
 from reportgen.record.checks import SEVERITIES, Checked, Limits
 from reportgen.record.evaluation import Scores
-from reportgen.record.key_figures import OUTPUT_STATES, Headline, described_units, judged_units
+from reportgen.record.key_figures import OUTPUT_STATES, Headline, described_units, idle_units, judged_units
 from reportgen.record.run import Record
 
 Verdict = tuple[bool, Text]
@@ -33,16 +34,20 @@ def check(record: Record, limits: Limits, baseline: Headline | None = None) -> l
         "max-drop": lambda most: _drop(record, test, most, baseline),
         "fail-on": lambda mildest: _findings(record, mildest),
         "min-described": lambda least: _described(record, least),
+        "max-leaked": lambda most: _leaked(record, most),
+        "max-suspect-labels": lambda most: _suspect_labels(record, most),
+        "max-idle": lambda most: _idle(record, most),
     }
     return [Checked(name, *found[name](limit)) for name, limit in limits.named().items()]
 
 
 def _accuracy(test: Scores, images: int, least: float) -> Verdict:
     says = text(
-        "Test accuracy is {value} ({correct} of {images}); at least {limit} is wanted.",
+        "Test accuracy is {value} ({correct} of {images}, 95 % CI {range}); at least {limit} is wanted.",
         value=_figure(test.accuracy, least),
         correct=f"{test.correct:,}",
         images=f"{images:,}",
+        range=share_range(*wilson(test.correct, images), decimals=4),
         limit=f"{least:g}",
     )
     return test.accuracy >= least - _ROUNDING, says
@@ -131,6 +136,73 @@ def _described(record: Record, least: float) -> Verdict:
     return described / looked >= least - _ROUNDING, says
 
 
+def _leaked(record: Record, most: int | float) -> Verdict:
+    leaks = record.data.leaks
+    if leaks is None:
+        return False, text(
+            "This report did not look for copies of images, so nobody knows how many test images leaked."
+        )
+    if leaks.test_images is None:
+        return False, text("The data has no training split, so nobody knows how many test images leaked.")
+    figures = _shares(leaks.test_images, record.data.test_size, most)
+    if leaks.near_counts is None:
+        says = ntext(
+            leaks.test_images,
+            "{n} of {judged} test images is in the training split, too ({share} %); at most {limit} may be. Near"
+            " copies were not looked for.",
+            "{n} of {judged} test images are in the training split, too ({share} %); at most {limit} may be. Near"
+            " copies were not looked for.",
+            **figures,
+        )
+    else:
+        says = ntext(
+            leaks.test_images,
+            "{n} of {judged} test images has a copy, exact or near, in the training split ({share} %); at most {limit}"
+            " may.",
+            "{n} of {judged} test images have a copy, exact or near, in the training split ({share} %); at most {limit}"
+            " may.",
+            **figures,
+        )
+    return _few(leaks.test_images, record.data.test_size, most), says
+
+
+def _suspect_labels(record: Record, most: int | float) -> Verdict:
+    search = record.data.suspect_labels_search
+    searched = sum(search.searched.values()) if search else 0
+    if search is None or not searched:
+        return False, text("No labels were looked through, so nobody knows how many look wrong.")
+    found = sum(search.candidates.values())
+    says = ntext(
+        found,
+        "{n} of {judged} labels looks wrong ({share} %); at most {limit} may.",
+        "{n} of {judged} labels look wrong ({share} %); at most {limit} may.",
+        **_shares(found, searched, most),
+    )
+    return _few(found, searched, most), says
+
+
+def _idle(record: Record, most: float) -> Verdict:
+    idle, known, unknown = idle_units(record.units)
+    limit = f"{100 * most:g} %"
+    if not known:
+        return False, ntext(
+            unknown,
+            "This report does not say what the {n} unit inside the model does; at most {limit} may be without effect.",
+            "This report does not say what the {n} units inside the model do; at most {limit} may be without effect.",
+            limit=limit,
+        )
+    says = ntext(
+        idle,
+        "{n} of {known} units is without effect ({share} %; {unknown} more are not known); at most {limit} may be.",
+        "{n} of {known} units are without effect ({share} %; {unknown} more are not known); at most {limit} may be.",
+        known=f"{known:,}",
+        share=_figure(100 * idle / known, 100 * most, decimals=1),
+        unknown=f"{unknown:,}",
+        limit=limit,
+    )
+    return idle / known <= most + _ROUNDING, says
+
+
 def _judged(record: Record) -> int:
     return sum(judged_units(layer.states) for layer in record.layers)
 
@@ -159,10 +231,15 @@ def _drop(record: Record, test: Scores, most: float, baseline: Headline | None) 
             limit=f"{most:g}",
         )
     drop = baseline.accuracy - test.accuracy
+    before = round(baseline.accuracy * baseline.images), baseline.images
+    low, high = difference((test.correct, record.data.test_size), before)
     says = text(
-        "Test accuracy went from {before} to {after}; a drop of at most {limit} is allowed.",
+        "Test accuracy went from {before} to {after} (95 % CI of the change, as of two samples, {low} to {high}); a"
+        " drop of at most {limit} is allowed.",
         before=_figure(baseline.accuracy, test.accuracy),
         after=_figure(test.accuracy, baseline.accuracy),
+        low=f"{low:+.4f}",
+        high=f"{high:+.4f}",
         limit=f"{most:g}",
     )
     return drop <= most + _ROUNDING, says

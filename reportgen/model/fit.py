@@ -6,6 +6,7 @@ import time
 import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -53,9 +54,9 @@ def fit(
             callbacks=[stopping, watch],
             verbose=0,
         )
-    return from_metrics(
-        found.history, source=text("this run"), seconds=watch.seconds, stopped_early=len(watch.seconds) < epochs
-    )
+    stopped_early = len(watch.seconds) < epochs
+    history = from_metrics(found.history, source=text("this run"), seconds=watch.seconds, stopped_early=stopped_early)
+    return replace(history, chosen_on_test=stopped_early)
 
 
 def archive(model: keras.Model, made_at: str) -> bytes:

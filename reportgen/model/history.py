@@ -7,6 +7,7 @@ import math
 import numbers
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +17,14 @@ from reportgen.format import short
 from reportgen.i18n import Text, joined, literal, text
 from reportgen.model import earlier
 from reportgen.record import key_figures
+from reportgen.record.evaluation import Scores
 from reportgen.record.training import History
 
 MOST_EPOCHS = 200_000
 """Of a file beside a model; more are no training that anybody looks at."""
 
 _MOST_BYTES = 64 * 2**20
+_SAME_LOSS = 1e-4  # Keras adds up its losses in 32 bits and batch by batch
 _MOST_METRICS = 100
 
 
@@ -49,6 +52,30 @@ def from_metrics(
         stopped_early=stopped_early,
         source=source,
     )
+
+
+def chosen_on_test(history: History, test: Scores) -> History:
+    """Return the history with whether the test split chose the epoch, as far as its figures show it.
+
+    They do where an epoch's validation loss, and its validation accuracy where there is one, are the test split's: then
+    that split was the one to validate on. It chose where the training stopped early, or where the weights are not those
+    of the last epoch.
+    """
+    if history.chosen_on_test is not None or "val_loss" not in history.metrics:
+        return history
+    accuracies = [history.metrics[name] for name in ("val_accuracy", "val_acc") if name in history.metrics]
+    half_an_image = 0.5 * test.accuracy / test.correct if test.correct else 0.0
+    same = [
+        place
+        for place, loss in enumerate(history.metrics["val_loss"])
+        if loss is not None
+        and math.isclose(loss, test.loss, rel_tol=_SAME_LOSS)
+        and all(abs((one[place] or 0.0) - test.accuracy) <= half_an_image for one in accuracies)
+    ]
+    if not same:
+        return history
+    last = len(history.epochs) - 1
+    return replace(history, chosen_on_test=True if last not in same else history.stopped_early)
 
 
 def of_live(model: object) -> History | None:
@@ -95,7 +122,13 @@ def _logged(logged: Mapping[str, Sequence[float | None]], own: object, source: T
         metrics = joined(", ", [short(name) for name in missing])
         source = text("{source} (without {metrics}, not taken after every epoch)", source=source, metrics=metrics)
     counted = getattr(own, "epoch", [])  # from 0; a fit can go on where an earlier one ended
-    return from_metrics(whole, source=source, first=counted[0] + 1 if counted else 1)
+    planned = (getattr(own, "params", None) or {}).get("epochs")
+    return from_metrics(
+        whole,
+        source=source,
+        stopped_early=counted[-1] + 1 < planned if counted and planned else None,
+        first=counted[0] + 1 if counted else 1,
+    )
 
 
 class _NoHistory(Exception):

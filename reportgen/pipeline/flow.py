@@ -155,9 +155,14 @@ def _record(
     """Return all that was found out as one noun, its findings too. looked_at: the parts that units were judged on."""
     from reportgen.analysis.evaluation import data as data_facts
     from reportgen.analysis.findings import ranked
+    from reportgen.model import history as histories
     from reportgen.pipeline import provenance
 
-    facts = data_facts.facts(dataset, looked_at=looked_at)
+    test = found.evaluation["test"]
+    assert test is not None
+    history = histories.chosen_on_test(provenance.unclocked(about.history), test) if about.history else None
+    chose_epoch = history is not None and history.chosen_on_test is True
+    facts = found.trust.added_to(data_facts.facts(dataset, looked_at=looked_at), chose_epoch=chose_epoch)
     return Record(
         schema=SCHEMA,
         title=literal(options.title) if options.title else _title(found.model.name, dataset.name),
@@ -175,7 +180,7 @@ def _record(
         ),
         data=facts,
         model=replace(found.model, changes=changes),
-        history=provenance.unclocked(about.history) if about.history else None,
+        history=history,
         evaluation=found.evaluation,
         layers=found.layers,
         units=found.units,
@@ -192,12 +197,16 @@ def _record(
             units=found.units,
             proof=found.proof,
             doubt=doubt,
+            shifts=found.shifted.shifts,
+            shifts_run=found.shifted.run,
             thresholds=options.finding_thresholds,
         ),
         baseline=None,
         look=Look(options.lang, options.paper),
         pictures=found.pictures,
         deaths=deaths,
+        shifts=found.shifted.shifts,
+        shifts_run=found.shifted.run,
     )
 
 

@@ -1,6 +1,6 @@
 """What changed since an earlier report."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from reportgen.i18n import Text
 from reportgen.record.evaluation import ClassScore
@@ -42,11 +42,31 @@ class AccuracyChange:
 
 @dataclass(frozen=True)
 class ClassChange:
-    """A class in the test split before and after; None where there is no such class."""
+    """A class in the test split before and after; None where there is no such class.
+
+    recall_interval: of the difference of the recalls, 95 %, paired where AccuracyChange is; None where one recall is
+    undefined.
+    """
 
     label: str
     before: ClassScore | None
     after: ClassScore | None
+    recall_interval: list[float] | None = None
+
+
+@dataclass(frozen=True)
+class ShiftChange:
+    """The accuracy on pictures changed in one way, before and after.
+
+    interval: of the difference, 95 % for all changes together (Bonferroni). It is that of two independent samples, also
+    where both are of the same images, and then wider than it need be.
+    """
+
+    corruption: str
+    severity: int
+    before: float
+    after: float
+    interval: list[float]
 
 
 @dataclass(frozen=True)
@@ -65,7 +85,8 @@ class LayerMatch:
     layer: its name now, before: in the baseline. by: "index", "correlation", "class", or None where they could not be
     matched; reason: why so, a sentence. images: how many both answered, 0 where responses played no part. threshold:
     the correlation that a pair must reach. median_r: of the pairs, None where not known. unmatched_before,
-    unmatched_after: units without a counterpart.
+    unmatched_after: units without a counterpart. idle: the share of units without effect, of those whose effect is
+    known; None where neither report knows.
     """
 
     layer: str
@@ -78,6 +99,7 @@ class LayerMatch:
     pairs: int
     unmatched_before: list[int]
     unmatched_after: list[int]
+    idle: Figure | None = None
 
 
 @dataclass(frozen=True)
@@ -86,8 +108,9 @@ class UnitChange:
 
     kind: "dead" (it has become so), "recovered" (from being dead), "state" (any other change of state), "merged" (it
     says the same as another now), "parted" (it no longer does), "class" (it prefers another one), "condition" (it
-    fires under another one). layer, unit: now; unit_before: in the baseline. before, after: the state, the label of
-    the class, or the condition in words. r: correlation with its counterpart over images, None where not known.
+    fires under another one), "effect" (it is needed for other classes). layer, unit: now; unit_before: in the
+    baseline. before, after: the state, the label of the class, the condition in words, or the classes that need it. r:
+    correlation with its counterpart over images, None where not known.
     """
 
     kind: str
@@ -115,7 +138,8 @@ class Baseline:
     title, made_at, reportgen: of the baseline. caveats: what makes the two not comparable, a sentence each. summary:
     the change in one line, without a full stop. unchanged: nothing that is compared here changed, and all could be.
     figures: test_accuracy, test_loss, train_accuracy, ece, and proof (accuracy without idle units less that with).
-    counts: test_correct, test_size, total_params, epochs, units (inside the model), dead, redundant, healthy.
+    counts: test_correct, test_size, total_params, epochs, units (inside the model), dead, redundant, healthy; where
+    both looked for them leaked (test images with a copy in the training split) and suspect_labels.
     history: the baseline's, its losses and accuracies only. layers: those that changed. matches: of each layer that
     both looked into. units: those that changed.
     """
@@ -135,3 +159,4 @@ class Baseline:
     matches: list[LayerMatch]
     units: list[UnitChange]
     findings: FindingChanges
+    shifts: list[ShiftChange] = field(default_factory=list)

@@ -15,6 +15,7 @@ TABLE = "tool.reportgen.check"
 SEVERITIES = ("error", "warning")
 _SHARE = "a number from 0 to 1"
 _AMOUNT = "a whole number of units, or with a decimal point a share of them from 0.0 to 1.0"
+_IMAGES = "a whole number of images, or with a decimal point a share of them from 0.0 to 1.0"
 _EXPECTED = {
     "min-accuracy": _SHARE,
     "min-recall": _SHARE,
@@ -23,8 +24,11 @@ _EXPECTED = {
     "max-dead": _AMOUNT,
     "max-redundant": _AMOUNT,
     "min-described": _SHARE,
+    "max-idle": _SHARE,
     "max-drop": _SHARE,
     "fail-on": " or ".join(SEVERITIES),
+    "max-leaked": _IMAGES,
+    "max-suspect-labels": _IMAGES,
 }
 
 
@@ -34,8 +38,11 @@ class Limits:
 
     min_recall: of every class. max_loss: in nats. max_dead, max_redundant: an int counts units, a float is a share of
     the units inside the model. min_described: the share of units with a condition in words among those that can have
-    one. max_drop: of the accuracy against a baseline, as a difference of shares. fail_on: the
-    mildest severity of a finding that is not allowed, one of SEVERITIES.
+    one. max_idle: the share of units without which nothing changes, among those whose effect is known. max_drop: of
+    the accuracy against a baseline, as a difference of shares. fail_on: the mildest severity of a finding that is not
+    allowed, one of SEVERITIES. max_leaked: test images with a copy, exact or near, in the training split: an int counts
+    them, a float is a share of the test images. max_suspect_labels: labels of either split that look wrong, likewise,
+    of the images that were looked through.
     """
 
     min_accuracy: float | None = option(None, "The test accuracy to reach.", metavar="S")
@@ -50,6 +57,15 @@ class Limits:
     fail_on: str | None = option(None, "Allow no finding of this severity: error or warning.", metavar="SEVERITY")
     min_described: float | None = option(
         None, "The share of units that must have a condition in words, of those that can.", metavar="S"
+    )
+    max_leaked: int | float | None = option(
+        None, "Test images allowed that have a copy in the training split: a number, or a share.", metavar="N|S"
+    )
+    max_suspect_labels: int | float | None = option(
+        None, "Labels allowed that look wrong: a number, or a share.", metavar="N|S"
+    )
+    max_idle: float | None = option(
+        None, "The share of units that may be without effect, of those whose effect is known.", metavar="S"
     )
 
     def named(self) -> dict[str, Any]:
@@ -86,6 +102,6 @@ def _makes_sense(key: str, value: Any) -> bool:
         return value in SEVERITIES
     if isinstance(value, bool) or not isinstance(value, int | float):
         return False
-    counts = isinstance(value, int) and _EXPECTED[key] == _AMOUNT
+    counts = isinstance(value, int) and _EXPECTED[key] in (_AMOUNT, _IMAGES)
     highest = float("inf") if counts or key == "max-loss" else 1
     return bool(0 <= value <= highest)

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 from reportgen.i18n import Text
+from reportgen.record.trust import Leaks, SuspectLabel, SuspectScore, SuspectSearch
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,8 @@ class DataFacts:
     train_size: None where there is no training split. input_shape: of one image, (*space, C): (L, C) is a series,
     (H, W, C) a picture, (D, H, W, C) a volume. pixels: a sentence. looked_at: the parts whose images the units were
     judged on. skipped: files that could not be read, by part. split: None where the data has its parts itself.
+    leaks, suspect_labels_search: None in a folder from before they were looked for. suspect_labels: labels that look
+    wrong, of the test split first, the first 1,000 of each ranked; suspect_labels_score: None where it is undefined.
     """
 
     name: str
@@ -56,3 +59,7 @@ class DataFacts:
     looked_at: list[str]
     skipped: list[SkippedFiles] = field(default_factory=list)
     split: SplitFacts | None = None
+    leaks: Leaks | None = None
+    suspect_labels: list[SuspectLabel] = field(default_factory=list)
+    suspect_labels_score: SuspectScore | None = None
+    suspect_labels_search: SuspectSearch | None = None

@@ -7,13 +7,19 @@ from reportgen.i18n import Text, text
 
 @dataclass(frozen=True)
 class ClassScore:
-    """Precision, recall and f1 of one class (or an average), None where they divide by zero."""
+    """Precision, recall and f1 of one class (or an average), None where they divide by zero.
+
+    precision_interval, recall_interval: Wilson's, 95 %, [low, high]; None of an average, where the figure is None, and
+    in a folder from before there were any.
+    """
 
     label: str
     precision: float | None
     recall: float | None
     f1: float | None
     support: int
+    precision_interval: list[float] | None = None
+    recall_interval: list[float] | None = None
 
 
 @dataclass(frozen=True)
@@ -37,13 +43,17 @@ class Mistake:
 
 @dataclass(frozen=True)
 class ReliabilityBin:
-    """Predictions whose confidence lies in (low, high]; confidence and accuracy are None in an empty bin."""
+    """Predictions whose confidence lies in (low, high]; confidence and accuracy are None in an empty bin.
+
+    interval: of the accuracy, Wilson's, 95 %; None in an empty bin and in a folder from before there were any.
+    """
 
     low: float
     high: float
     count: int
     confidence: float | None
     accuracy: float | None
+    interval: list[float] | None = None
 
 
 @dataclass(frozen=True)
@@ -51,6 +61,9 @@ class Scores:
     """How well the model does on one part. confusion: rows are true classes.
 
     loss: mean cross-entropy in nats. ece: expected calibration error over `reliability`. correct: exact count.
+    accuracy_interval: Wilson's, 95 %. ece_interval: see `scores.calibration_interval`, 95 %. ece_by_chance: what a
+    perfectly calibrated model of as many images, as sure as this one, exceeds in 2.5 % of cases. These three are None
+    in a folder from before there were any.
     """
 
     accuracy: float
@@ -64,6 +77,9 @@ class Scores:
     reliability: list[ReliabilityBin]
     most_confused: list[Confused]
     worst: list[Mistake]
+    accuracy_interval: list[float] | None = None
+    ece_interval: list[float] | None = None
+    ece_by_chance: float | None = None
 
 
 @dataclass(frozen=True)

@@ -20,11 +20,14 @@ KINDS = {
     "loss-not-finite": Kind("error", text("the training loss became infinite or NaN")),
     "worse-than-majority": Kind("error", text("always naming the largest class would be right as often")),
     "dead-layer": Kind("error", text("no unit of a layer ever fires")),
+    "test-split-leaked": Kind("error", text("many test images have a copy, exact or near, in the training split")),
     # figures of the report that mislead
     "pixel-range": Kind("warning", text("the model expects its pixels in another range than they reach it")),
     "proof-failed": Kind("warning", text("accuracy falls without the units called dead or removable")),
     "test-in-train": Kind("warning", text("test images are exactly in the training split")),
+    "nearly-in-train": Kind("warning", text("test images are nearly in the training split")),
     "conflicting-labels": Kind("warning", text("equal images have different labels")),
+    "many-suspect-labels": Kind("warning", text("many labels look wrong")),
     "skipped-files": Kind("warning", text("files hold no picture that can be read")),
     "class-without-images": Kind("warning", text("a split has no image of a class")),
     # what is missing from the report
@@ -49,6 +52,8 @@ KINDS = {
     "still-improving": Kind("notice", text("the last epoch was the best")),
     "most-confused-pair": Kind("notice", text("a good part of one class is taken for one other class")),
     "confident-mistakes": Kind("notice", text("the model is wrong and very sure; the labels may be wrong")),
+    "fragile": Kind("notice", text("a mild change of the pictures costs much accuracy")),
+    "suspect-labels": Kind("notice", text("some labels look wrong")),
     "history-unreadable": Kind("notice", text("a file beside the model is no history that can be read")),
     "constant-images": Kind("notice", text("images show one colour only")),
     "repeated-images": Kind("notice", text("images occur more than once in a split")),
@@ -57,6 +62,8 @@ KINDS = {
     "always-negative-units": Kind("notice", text("units stay on the negative side of their activation")),
     "weak-units": Kind("notice", text("units fire, but far more weakly than the rest of their layer")),
     "opposite-units": Kind("notice", text("pairs of units are mirror images of each other")),
+    "selective-without-effect": Kind("notice", text("units tell a class apart, and nothing changes without them")),
+    "needed-without-preference": Kind("notice", text("units tell no class apart, and the model needs them")),
     "heavy-layer": Kind("notice", text("one layer holds most of the parameters")),
 }
 """Every kind by its code, in the order of the report: gravest first."""

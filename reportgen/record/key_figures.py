@@ -11,6 +11,7 @@ from typing import Any
 from reportgen.format import short
 from reportgen.i18n import Text, text
 from reportgen.record.conditions import IN_WORDS
+from reportgen.record.effects import is_idle
 from reportgen.record.run import SCHEMA
 from reportgen.record.units import Unit
 
@@ -38,7 +39,8 @@ class Headline:
 
     made_at: ISO 8601 in UTC, to the second, so that later is greater. accuracy: of the test split, of `images` test
     images. units: inside the model, as far as they were judged; dead and redundant are some of them. worst: code and
-    severity of the gravest finding with its sentence in English. lang: of the report's pages.
+    severity of the gravest finding with its sentence in English. lang: of the report's pages. chosen_on_test: the test
+    split is known to have chosen the epoch of the weights.
     """
 
     title: str
@@ -55,6 +57,7 @@ class Headline:
     dead: int
     redundant: int
     worst: tuple[str, str, str] | None
+    chosen_on_test: bool = False
 
 
 @dataclass(frozen=True)
@@ -98,6 +101,13 @@ def described_units(units: Iterable[Unit]) -> tuple[int, int]:
     return sum(one in IN_WORDS for one in looked), len(looked)
 
 
+def idle_units(units: Iterable[Unit]) -> tuple[int, int, int]:
+    """Return how many units inside the model have no effect, of how many that is known, and of how many it is not."""
+    idle = [is_idle(unit.effect) for unit in units if unit.state not in OUTPUT_STATES]
+    known = sum(one is not None for one in idle)
+    return sum(one is True for one in idle), known, len(idle) - known
+
+
 def read(report_json: bytes) -> Headline:
     """Return the headline of a report.json. Raises Unreadable where it is none."""
     return of(parsed(_without_units(report_json)))
@@ -124,7 +134,7 @@ def of(found: Mapping[str, Any]) -> Headline:
     groups = [group for layer in layers for group in _get(layer, list, "groups")]
     if not all(isinstance(group, list) for group in groups):
         raise _wrong(groups, "groups")
-    look = found.get("look")
+    look, history = found.get("look"), found.get("history")
     return Headline(
         title=_get(found, str, "title"),
         made_at=moment(found, "made_at"),
@@ -140,6 +150,7 @@ def of(found: Mapping[str, Any]) -> Headline:
         dead=sum(counts.get("dead", 0) for counts in states),
         redundant=sum(len(group) - 1 for group in groups),
         worst=_worst(_get(found, list, "findings")),
+        chosen_on_test=isinstance(history, dict) and history.get("chosen_on_test") is True,
     )
 
 

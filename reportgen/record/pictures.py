@@ -110,12 +110,15 @@ class Answers:
     """What a later run is compared with, image by image.
 
     right: (N,) bool, whether the model is right about each test image. images: (M,) numbers among the images looked
-    at, ascending. responses: of every layer looked into, none where the model has too many units for it.
+    at, ascending. responses: of every layer looked into, none where the model has too many units for it. labels: (N,)
+    the class of each test image, by its place among the classes of the scores; None in a folder from before it was
+    kept.
     """
 
     right: Array
     images: Array
     responses: list[Responses]
+    labels: Array | None = None
 
 
 @dataclass(frozen=True)
@@ -141,11 +144,38 @@ class Seen:
 
 
 @dataclass(frozen=True)
+class ShiftedImages:
+    """A test image, and how each corruption changes it. original: (1, H, W, C) as stored; changed: (S, H, W, C).
+
+    corruptions: what was done to each of the changed ones, at the strongest severity.
+    """
+
+    original: Array
+    changed: Array
+    corruptions: list[str]
+
+
+@dataclass(frozen=True)
+class TrustPictures:
+    """The images behind the doubts about the figures, as stored or thinned.
+
+    exact, near: (P, 2, *space, C) the images of the first pairs of `data.leaks`. suspects: (S,) places in
+    `data.suspect_labels`; images: (S, *space, C) theirs.
+    """
+
+    exact: Array
+    near: Array
+    suspects: Array
+    images: Array
+
+
+@dataclass(frozen=True)
 class Pictures:
     """The arrays of a run: what pictures are painted from, and `answers`, what a later run is compared with.
 
     worst: (M, *space, C), images of the test split's mistakes. answers: None in a folder from before there were any.
-    seen: of layers of maps whose units were described in words.
+    seen: of layers of maps whose units were described in words. shifted: None where no pictures were changed.
+    trust: None in a folder from before there was any.
     """
 
     examples: Examples
@@ -158,3 +188,5 @@ class Pictures:
     class_maps: list[ClassMap] = field(default_factory=list)
     answers: Answers | None = None
     seen: list[Seen] = field(default_factory=list)
+    shifted: ShiftedImages | None = None
+    trust: TrustPictures | None = None

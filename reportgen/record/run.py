@@ -12,6 +12,7 @@ from reportgen.record.data import DataFacts
 from reportgen.record.evaluation import Proof, Scores
 from reportgen.record.model import ModelFacts
 from reportgen.record.pictures import Pictures
+from reportgen.record.shifts import Shift, ShiftsRun
 from reportgen.record.training import Deaths, History
 from reportgen.record.units import Finding, LayerVerdict, Unit
 
@@ -62,3 +63,5 @@ class Record:
     look: Look
     pictures: Pictures
     deaths: Deaths | None = None
+    shifts: list[Shift] | None = None
+    shifts_run: ShiftsRun | None = None

@@ -12,6 +12,8 @@ class History:
     epochs: 1, 2, ..., or on from where an earlier fit ended; best_epoch: the one with the lowest validation loss
     (training loss without one).
     stopped_early: None where nobody knows (a history found beside a loaded model).
+    chosen_on_test: whether the test split's own figures decided at which epoch to stop or which weights to keep, so
+    that the figures on it are somewhat too good; None where nobody knows.
     """
 
     epochs: list[int]
@@ -20,6 +22,7 @@ class History:
     best_epoch: int | None
     stopped_early: bool | None
     source: Text
+    chosen_on_test: bool | None = None
 
 
 @dataclass(frozen=True)

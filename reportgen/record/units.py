@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 from reportgen.i18n import Text
 from reportgen.record.conditions import Condition, LayerConditions
+from reportgen.record.effects import Effect, LayerEffects
 from reportgen.record.pruning import LayerCut
 
 
@@ -88,7 +89,8 @@ class Unit:
     other_image: the strongest image that is not of the preferred class. reasons: why a figure is None, by its name.
     gates: of a unit of a recurrent layer that has any; none and a reason where they are not known. condition: under
     which it fires; None in a folder from before there were any. nearest: the unit with the largest |r| over images.
-    kept: of a removable unit, the one of its group that stays.
+    kept: of a removable unit, the one of its group that stays. effect: what the model does without the unit; None in a
+    folder from before there were any.
     """
 
     layer: str
@@ -114,6 +116,7 @@ class Unit:
     gates: list[Gate] = field(default_factory=list)
     condition: Condition | None = None
     kept: Nearest | None = None
+    effect: Effect | None = None
 
 
 @dataclass(frozen=True)
@@ -124,8 +127,8 @@ class LayerVerdict:
     which one is 0; a value on an edge is counted above it, on the last one below it.
     left_out: units that correlations leave out, with the reason. states: how many units are in each state.
     groups: units of each redundant group, its representative first. removable_params: what those held. conditions:
-    of its units; None in a folder from before there were any. lossless: which units can go without changing an answer,
-    likewise.
+    of its units; effects: likewise; None in a folder from before there were any. lossless: which units can go without
+    changing an answer, likewise.
     """
 
     name: str
@@ -142,6 +145,7 @@ class LayerVerdict:
     left_out: dict[Text, list[int]]
     reasons: dict[str, Text]
     conditions: LayerConditions | None = None
+    effects: LayerEffects | None = None
     lossless: LayerCut | None = None
 
 

@@ -64,6 +64,7 @@ def write(record: Record, lang: str, *, url: str | None, pdf: Attached) -> Mail:
         "headline": _headline(record, test),
         "verdict": words.verdict(record.layers, record.units),
         "rows": _rows(record, test),
+        "flattered": words.flattered(record.history),
         "new": changes.new if changes else [],
         "gone": changes.gone[:MOST_FINDINGS] if changes else [],
         "findings": record.findings[:MOST_FINDINGS],
@@ -201,4 +202,7 @@ def _weakest(test: Scores) -> list[Row]:
 
 
 def _of(scores: Scores, images: int) -> Text:
-    return text("{part} of {whole}", part=format.count(scores.correct), whole=format.count(images))
+    right = text("{part} of {whole}", part=format.count(scores.correct), whole=format.count(images))
+    if scores.accuracy_interval is None:
+        return right
+    return text("{right}; 95 % CI: {range}", right=right, range=words.percent_range(scores.accuracy_interval))

@@ -21,6 +21,7 @@ from reportgen.format import (
 )
 from reportgen.i18n import Catalogue, Text, joined, literal, ntext, text
 from reportgen.record.key_figures import OUTPUT_STATES
+from reportgen.record.training import History
 from reportgen.record.units import LayerVerdict, Unit
 
 STATES = {
@@ -49,7 +50,10 @@ STAGES = {
     "load": text("loading the model"),
     "pass": text("the pass over the images"),
     "judge": text("judging the units"),
+    "trust": text("looking for copies of images and for wrong labels"),
+    "effects": text("what each unit does to each class"),
     "proof": text("the model without the units called dead or removable"),
+    "shifts": text("changing pictures"),
 }
 
 _MOMENT = text("d MMMM y, HH:mm 'UTC'")  # a pattern of Babel's, so that each language has its own order
@@ -58,6 +62,35 @@ _MOMENT = text("d MMMM y, HH:mm 'UTC'")  # a pattern of Babel's, so that each la
 def percent(value: float | None, decimals: int = 1) -> str:
     """As `format.percent`, with a no-break space."""
     return NOT_AVAILABLE if value is None else format.percent(value, decimals).replace(" ", "\N{NO-BREAK SPACE}")
+
+
+def share_range(interval: Sequence[float]) -> str:
+    """[0.97, 0.98914] -> "0.970–0.989"."""
+    low, high = interval
+    return format.share_range(low, high)
+
+
+def percent_range(interval: Sequence[float]) -> str:
+    """[0.97, 0.98914] -> "97.0–98.9 %"."""
+    low, high = interval
+    return format.percent_range(low, high)
+
+
+def change_range(interval: Sequence[float] | None) -> str:
+    """[-0.012, 0.003] -> "−1.2 … +0.3": of the difference of two shares, in percentage points."""
+    if interval is None:
+        return NOT_AVAILABLE
+    return " … ".join(signed(format.signed_points(end, 1)) for end in interval)
+
+
+def flattered(history: History | None) -> Text | None:
+    """Return that the figures of the test split are somewhat too good, where that is known; else None."""
+    if history is None or not history.chosen_on_test:
+        return None
+    return text(
+        "The test split also chose the epoch whose weights the model has, so its figures are somewhat better than they"
+        " would be on new images."
+    )
 
 
 def moment(value: str, messages: Catalogue, lang: str) -> str:
@@ -163,7 +196,10 @@ FILTERS = {
     for f in (
         count,
         share,
+        share_range,
         percent,
+        percent_range,
+        change_range,
         number,
         fixed,
         seconds,

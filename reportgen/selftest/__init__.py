@@ -12,7 +12,7 @@ from reportgen.dataset import Dataset, Part, Pixels
 from reportgen.i18n import literal
 from reportgen.progress import Progress
 from reportgen.record.units import Unit
-from reportgen.selftest import named
+from reportgen.selftest import effective, named
 
 if TYPE_CHECKING:
     import keras
@@ -70,7 +70,8 @@ def run(progress: Progress) -> list[str]:
         predicted = outputs.read(answered)[0]["test"].predicted
         looked = judging.Looked(readings, plans, tallies, {"test": found.test}, {"test": predicted})
         _, units = judging.judge(drawn, looked, found, found.class_names, facts.DEFAULTS)
-    return [*differences([unit for unit in units if unit.layer == LAYER]), *named.run(progress)]
+    wrong = differences([unit for unit in units if unit.layer == LAYER])
+    return [*wrong, *named.run(progress), *effective.run(progress)]
 
 
 def differences(units: list[Unit]) -> list[str]:

@@ -26,6 +26,7 @@ from tests.helpers.builders import (
     assert_one_line,
     changed_from,
     make_condition,
+    make_effect,
     make_record,
     make_scores,
     make_unit,
@@ -67,8 +68,8 @@ def only(record: Record, baseline: Headline | None = None, **limit: Any) -> Chec
 
 
 def test_every_limit_that_is_set_is_judged_and_no_other() -> None:
-    every = Limits(0.5, 0.5, 1, 0.5, 5, 5, 0.1, "error", 0.5)
-    names = "min-accuracy min-recall max-loss max-ece max-dead max-redundant max-drop fail-on min-described"
+    every = Limits(0.5, 0.5, 1, 0.5, 5, 5, 0.1, "error", 0.5, 0.5)
+    names = "min-accuracy min-recall max-loss max-ece max-dead max-redundant max-drop fail-on min-described max-idle"
     assert [found.name for found in check(make_record(), every)] == names.split()
     assert check(make_record(), Limits()) == []
 
@@ -163,6 +164,33 @@ def test_where_no_unit_could_have_words_the_limit_is_not_met(record: Record, sai
     assert found.says.startswith(said) and "at least 0 % is wanted" in found.says
 
 
+def idle(*found: bool | None) -> Record:
+    """Return a record of units without which nothing changes, of which something does, or of which nobody knows."""
+    effects = {True: make_effect(), False: make_effect({"star": 0.2}), None: None}
+    units = [make_unit(unit=u, effect=effects[one]) for u, one in enumerate(found)]
+    return make_record(units=units, layers=[make_verdict("conv", len(found))])
+
+
+@pytest.mark.parametrize(
+    ("record", "most", "met", "parts"),
+    [
+        (idle(True, False, False, True, None), 0.5, True, ["2 of 4 units are", "50.0 %", "1 more", "at most 50 % "]),
+        (idle(True, False, False, True, None), 0.49, False, ["2 of 4 units are"]),
+        (idle(True, False), 0.5, True, ["1 of 2 units is", "0 more"]),
+        (idle(None, None), 1.0, False, ["does not say what the 2 units inside the model do"]),
+        (with_units("output"), 1.0, False, ["does not say"]),
+    ],
+    ids=["at the limit", "above it", "one", "an old folder", "the output alone"],
+)
+def test_units_without_effect_are_a_share_of_those_whose_effect_is_known(
+    record: Record, most: float, met: bool, parts: list[str]
+) -> None:
+    found = only(record, max_idle=most)
+    assert found.met is met
+    for part in parts:
+        assert part in found.says
+
+
 def test_a_class_without_test_images_meets_no_recall() -> None:
     classes = [ClassScore("a", 1.0, 1.0, 1.0, 6), ClassScore("b\n", None, None, None, 0)]
     found = only(scored(classes=classes), min_recall=0.0)
@@ -242,7 +270,7 @@ def test_what_is_not_met_is_named_with_value_and_limit_and_ends_with_1(light: Ru
     assert done.returncode == 1
     unmet = [line for line in done.stdout.splitlines() if line.startswith("NOT MET")]
     assert len(unmet) == 2
-    assert "min-accuracy: Test accuracy is 0.8333 (5 of 6); at least 0.9" in unmet[0]
+    assert "min-accuracy: Test accuracy is 0.8333 (5 of 6, 95 % CI 0.4365–0.9699); at least 0.9" in unmet[0]
     (line,) = done.stderr.splitlines()
     assert line.startswith("reportgen: error: 2 of 3 checks are not met (min-accuracy, max-redundant); ")
 

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import typer
 
+from reportgen import intervals
 from reportgen.analysis.activations.bins import Grid
 from reportgen.analysis.activations.tally import KEPT, LayerPlan, LayerTally, kept_of
 from reportgen.analysis.evaluation import answers
@@ -20,8 +21,9 @@ from reportgen.compare.changes import compare
 from reportgen.data import samples
 from reportgen.i18n import literal, text
 from reportgen.record import record_file
-from reportgen.record.changes import Baseline, LayerMatch, UnitChange
+from reportgen.record.changes import Baseline, Figure, LayerMatch, UnitChange
 from reportgen.record.conditions import Condition
+from reportgen.record.effects import Effect
 from reportgen.record.evaluation import ClassScore
 from reportgen.record.model import LayerRow
 from reportgen.record.pictures import Answers, Responses
@@ -33,6 +35,7 @@ from reportgen.render.page import page
 from tests.helpers.builders import (
     changed_from,
     make_condition,
+    make_effect,
     make_finding,
     make_history,
     make_pictures,
@@ -40,6 +43,7 @@ from tests.helpers.builders import (
     make_scores,
     make_unit,
     make_verdict,
+    with_effects,
 )
 
 IMAGES = 250
@@ -404,6 +408,39 @@ def test_only_classes_that_changed_noticeably_are_listed_and_counted() -> None:
     assert "square" not in said
 
 
+def test_a_change_of_recall_has_an_interval_by_the_images_that_changed() -> None:
+    labels = np.repeat([0, 1, 2], [400, 400, 200])
+    right = [np.ones(1000, np.bool_), np.ones(1000, np.bool_)]
+    right[0][:40], right[1][20:30] = False, False  # of circles: 30 won, none lost but those wrong both times
+    old, new = (
+        make_record(
+            evaluation={"train": None, "test": with_recall(is_right, labels)},
+            pictures=make_pictures(answers=Answers(is_right, np.zeros(0, np.int64), [], labels.astype(np.uint8))),
+        )
+        for is_right in right
+    )
+    circle, square, _ = compare(old, new).classes
+    assert circle.recall_interval == pytest.approx(intervals.paired_difference(30, 0, 400))
+    assert square.recall_interval == pytest.approx(intervals.paired_difference(0, 0, 400))
+    apart = compare(of_run(old, data_sha256="f" * 64), new).classes[0]
+    assert apart.recall_interval == pytest.approx(intervals.difference((390, 400), (360, 400)))
+
+
+def with_recall(right: Any, labels: Any) -> Any:
+    """Return scores whose recalls are those of these answers."""
+    found = [right[labels == k] for k in range(3)]
+    rows = zip(make_scores().classes, found, strict=True)
+    classes = [dataclasses.replace(row, recall=float(of.mean()), support=len(of)) for row, of in rows]
+    return make_scores(classes=classes)
+
+
+def test_a_split_that_chose_the_epoch_of_one_alone_is_a_caveat() -> None:
+    chosen, not_known = (make_record(history=make_history(chosen_on_test=known)) for known in (True, None))
+    assert any("chose the epoch now and did not before" in caveat for caveat in compare(not_known, chosen).caveats)
+    assert any("chose the epoch before and did not now" in caveat for caveat in compare(chosen, not_known).caveats)
+    assert not any("chose" in caveat for caveat in compare(chosen, chosen).caveats)
+
+
 def test_units_of_the_output_are_matched_by_their_class() -> None:
     new_order = [*make_scores().classes[1:], make_scores().classes[0]]
     found = compare(make_record(), make_record(evaluation={"train": None, "test": make_scores(classes=new_order)}))
@@ -699,6 +736,42 @@ def test_a_unit_that_fires_under_another_condition_is_named(
     assert kinds(compare(old, new)) == ([("condition", 0, *expected)] if expected else [])
 
 
+@pytest.mark.parametrize(
+    ("before", "after", "expected"),
+    [
+        (make_effect({"star": 0.2}), make_effect(), ("star", "nothing")),
+        (make_effect(), make_effect({"star": 0.2, "circle": 0.3}), ("nothing", "circle, star")),
+        (make_effect({"star": 0.2}), make_effect({"circle": 0.2}), ("star", "circle")),
+        # measured again, not certain, or not known
+        (make_effect({"star": 0.2}), make_effect({"star": 0.4}), None),
+        (make_effect({"star": 0.2}), make_effect(interval=[-0.05, 0.05]), None),
+        (make_effect(), make_effect(interval=[-0.05, 0.05]), None),
+        (make_effect({"star": 0.2}), make_effect(method="first order"), None),
+        (make_effect(), None, None),
+        (None, make_effect(), None),
+    ],
+)
+def test_a_unit_that_is_needed_for_other_classes_is_named(
+    before: Effect | None, after: Effect | None, expected: tuple[str, str] | None
+) -> None:
+    old, new = (with_unit(make_record(), 0, effect=one) for one in (before, after))
+    assert kinds(compare(old, new)) == ([("effect", 0, *expected)] if expected else [])
+
+
+def test_the_share_of_units_without_effect_stands_beside_each_layer() -> None:
+    old, new = with_effects(make_record(), make_effect(), make_effect({"star": 0.2})), with_unit(make_record(), 0)
+    found = compare(old, with_effects(new, make_effect(), make_effect()))
+    assert [one.idle for one in found.matches] == [Figure(0.5, 1.0), None]
+    shown = painted.paint(dataclasses.replace(new, baseline=found), has_cards=False)
+    assert shown is not None and [plain_words(row.idle) for row in shown.matches] == ["50 % before, 100 % now", "n/a"]
+    assert "50 % before, 100 % now" in plain_words(text_of(painted.html(new, shown, "en")))
+    assert compare(make_record(), make_record()).matches[0].idle is None
+
+
+def plain_words(said: str) -> str:
+    return said.replace("\N{NO-BREAK SPACE}", " ")
+
+
 def many_conditions(by: str) -> Record:
     """Return a record of a layer whose 12 units all fire under another condition than those that they were matched."""
     unit = UnitChange("condition", "conv", 0, 0, text("ink"), text("no simple condition"), 0.9)
@@ -902,18 +975,24 @@ def tally(kept: Any, images: Any) -> LayerTally:
     return LayerTally(**blank | {"kept": np.asarray(kept, np.float32), "kept_images": np.asarray(images)})
 
 
+def right_of(images: int) -> tuple[Any, Any]:
+    """Return predictions and labels that agree."""
+    return np.zeros(images, np.uint8), np.zeros(images, np.int64)
+
+
 def test_responses_are_kept_for_256_images_chosen_as_if_at_random() -> None:
     values = noise(1000, 4)
-    found = answers.collect([plan(4)], [tally(values, np.arange(1000))], np.ones(1000, np.bool_))
+    found = answers.collect([plan(4)], [tally(values, np.arange(1000))], *right_of(1000))
     assert np.array_equal(found.images, np.flatnonzero(kept_of(np.arange(1000), 256)))
     assert found.responses[0].values.dtype == np.float16
     assert found.responses[0].values.shape == (256, 4)
 
 
 def test_a_large_model_keeps_fewer_images_and_all_of_them_are_those_of_a_small_one() -> None:
-    right, images = np.ones(1000, np.bool_), np.arange(1000)
+    images = np.arange(1000)
     few, many = (
-        answers.collect([plan(units)], [tally(np.zeros((1000, units)), images)], right) for units in (4, 25_000)
+        answers.collect([plan(units)], [tally(np.zeros((1000, units)), images)], *right_of(1000))
+        for units in (4, 25_000)
     )
     assert len(many.images) == 80
     assert set(many.images) < set(few.images)
@@ -921,12 +1000,12 @@ def test_a_large_model_keeps_fewer_images_and_all_of_them_are_those_of_a_small_o
 
 
 def test_a_huge_model_keeps_no_responses_but_which_images_are_right() -> None:
-    found = answers.collect([plan(100_000)], [tally(np.zeros((2, 100_000)), [0, 1])], np.ones(2, np.bool_))
+    found = answers.collect([plan(100_000)], [tally(np.zeros((2, 100_000)), [0, 1])], *right_of(2))
     assert found.responses == [] and found.right.all()
 
 
 def test_a_model_without_units_keeps_none() -> None:
-    assert answers.collect([], [], np.ones(2, np.bool_)).responses == []
+    assert answers.collect([], [], *right_of(2)).responses == []
 
 
 @pytest.mark.parametrize("scale", [1e-6, 1.0, 1e6])

@@ -3,6 +3,7 @@
 import dataclasses
 import subprocess
 import sys
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -12,10 +13,22 @@ from reportgen.i18n import Text, literal, ntext, text
 from reportgen.record.changes import AccuracyChange, Baseline, Count, Figure, FindingChanges
 from reportgen.record.conditions import Condition, ConditionFeature
 from reportgen.record.data import DataFacts
+from reportgen.record.effects import Audit, ClassEffect, Effect, LayerEffects
 from reportgen.record.evaluation import ClassScore, Confused, Mistake, Proof, ReliabilityBin, Scores
 from reportgen.record.model import LayerRow, ModelFacts
-from reportgen.record.pictures import Cards, ClassMap, Correlations, Examples, Kernels, Maps, Pictures, Strips
+from reportgen.record.pictures import (
+    Cards,
+    ClassMap,
+    Correlations,
+    Examples,
+    Kernels,
+    Maps,
+    Pictures,
+    ShiftedImages,
+    Strips,
+)
 from reportgen.record.run import SCHEMA, Look, Provenance, Record
+from reportgen.record.shifts import Shift, ShiftedClass, ShiftedLayer, ShiftsRun, UnitToBlame
 from reportgen.record.training import History
 from reportgen.record.units import Finding, LayerVerdict, Nearest, Preferred, TopImage, Unit
 from tests import ROOT
@@ -251,6 +264,68 @@ def make_condition(found_in: str = "picture", said: str = "ink", **changes: Any)
     known = {"found_in": found_in, "text": words, "sentence": literal(f"Fires on {said}."), "features": features}
     made = Condition(**empty | known | {"below": []})
     return replaced(made, changes, "text", "sentence", "reason")
+
+
+def make_shift(corruption: str = "noise", severity: int = 1, accuracy: float = 0.5, **changes: Any) -> Shift:
+    """Return what a change does to a model that is right about 90 of 100 images; unit 1 is to blame."""
+    change = accuracy - 0.9
+    shift = Shift(
+        corruption=corruption,
+        severity=severity,
+        amount=literal(f"strength {severity}"),
+        accuracy=accuracy,
+        interval=[accuracy - 0.1, accuracy + 0.1],
+        change=change,
+        change_interval=[change - 0.05, change + 0.05],
+        falls=change < -0.05,
+        weakest_class=ShiftedClass("star", 0.25, [0.1, 0.5], 1.0, 30),
+        units_dead=1,
+        units_saturated=0,
+        layers=[ShiftedLayer("conv", [0], [], 1, 2.5)],
+        unit_to_blame=UnitToBlame("conv", 1, 0.5, 0.2, [0.1, 0.3], 50, 2, 2),
+        reasons={},
+    )
+    return replaced(shift, changes, "amount", "reasons")
+
+
+def make_shifts_run(**changes: Any) -> ShiftsRun:
+    """Return how the pictures of `make_shift` were changed."""
+    run = ShiftsRun(
+        "short", 100, 200, 0.9, [0.83, 0.94], [1, 3], 1, [literal("Half of the images were left out.")], None
+    )
+    return replaced(run, changes, "reason")
+
+
+def make_shifted_images() -> ShiftedImages:
+    """Return an image and what noise and inversion make of it."""
+    original = np.arange(64, dtype=np.uint8).reshape(1, 8, 8, 1)
+    return ShiftedImages(original, np.concatenate([original[:, ::-1], 255 - original]), ["noise", "inversion"])
+
+
+def make_effect(falls: dict[str, float] | None = None, names: Sequence[str] = NAMES, **changes: Any) -> Effect:
+    """Return the effect of a unit without which the recall of some classes falls for certain; of none without any."""
+    classes = [
+        ClassEffect(label, -falls[label], [-falls[label] - 0.02, -falls[label] + 0.02], True)
+        if falls and label in falls
+        else ClassEffect(label, 0.0, [-0.01, 0.01], False)
+        for label in names
+    ]
+    change = -sum((falls or {}).values()) / len(names)
+    made = Effect("masked", classes, change, [change - 0.005, change + 0.005], None, bool(falls))
+    return replaced(made, changes, "reason")
+
+
+def with_effects(record: Record, *found: Effect) -> Record:
+    """Return a record whose first layer's units have these effects."""
+    units = [dataclasses.replace(unit, effect=effect) for unit, effect in zip(record.units, found, strict=False)]
+    layers = [dataclasses.replace(record.layers[0], effects=make_layer_effects()), *record.layers[1:]]
+    return dataclasses.replace(record, units=[*units, *record.units[len(units) :]], layers=layers)
+
+
+def make_layer_effects(**changes: Any) -> LayerEffects:
+    """Return the effects of a layer of two units, both masked."""
+    made = LayerEffects(500, 400, {"masked": 2}, 2, Audit(2, 400, 0.97, 1.1), None, None, [], None)
+    return replaced(made, changes, "withheld", "undone", "reason")
 
 
 def make_kernels(weights: Any, *, on_colour: bool = False, channels: Any = None) -> Kernels:

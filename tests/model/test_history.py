@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from reportgen.i18n import Text
+from reportgen.i18n import Text, text
 from reportgen.model import history
-from tests.helpers.builders import modules_after
+from tests.helpers.builders import make_scores, modules_after
 
 SHA = "a" * 64
 ORDER = [
@@ -283,3 +283,38 @@ def test_the_file_after_one_that_is_left_out_is_read(model: Path) -> None:
     left_out: list[Text] = []
     assert history.beside(model, SHA, left_out).metrics == {"loss": [1.5]}
     assert ["history.json" in sentence for sentence in left_out] == [True]
+
+
+# Whether the test split chose the epoch
+
+
+@pytest.mark.parametrize(
+    ("losses", "accuracies", "stopped_early", "chosen"),
+    [
+        ([0.9, 0.50001, 0.7], [0.5, 5 / 6, 0.6], None, True),  # the weights are of an epoch before the last
+        ([0.9, 0.7, 0.50001], [0.5, 0.6, 5 / 6], True, True),
+        ([0.9, 0.7, 0.5], [0.5, 0.6, 5 / 6], False, False),
+        ([0.9, 0.7, 0.5], [0.5, 0.6, 5 / 6], None, None),
+        ([0.9, 0.51, 0.7], [0.5, 5 / 6, 0.6], True, None),  # other images
+        ([0.9, 0.5, 0.7], [0.5, 4 / 6, 0.6], True, None),
+        ([None, None, 0.5], None, True, True),
+    ],
+)
+def test_a_split_with_the_figures_of_the_validation_chose_the_epoch(
+    losses: list[float | None], accuracies: list[float | None] | None, stopped_early: bool | None, chosen: bool | None
+) -> None:
+    metrics = {"val_loss": losses} | ({"val_accuracy": accuracies} if accuracies else {})
+    logged = history.from_metrics(metrics, source=text("a test"), stopped_early=stopped_early)
+    assert history.chosen_on_test(logged, make_scores()).chosen_on_test is chosen
+
+
+def test_without_validation_nothing_is_known_of_it() -> None:
+    logged = history.from_metrics({"loss": [0.5]}, source=text("a test"), stopped_early=True)
+    assert history.chosen_on_test(logged, make_scores()).chosen_on_test is None
+
+
+@pytest.mark.parametrize(("planned", "stopped_early"), [(5, True), (2, False), (None, None)])
+def test_a_live_model_tells_whether_its_fit_stopped_early(planned: int | None, stopped_early: bool | None) -> None:
+    own = SimpleNamespace(history={"loss": [2.0, 1.0]}, epoch=[0, 1], params={"epochs": planned})
+    found = history.of_live(SimpleNamespace(history=own))
+    assert found is not None and found.stopped_early is stopped_early

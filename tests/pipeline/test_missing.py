@@ -25,7 +25,15 @@ from reportgen.render.comparison import view
 from reportgen.render.page import insights, layer_views, page
 from reportgen.render.pdf import pdf, printer
 from reportgen.render.pictures import input_images, tiles
-from tests.helpers.builders import assert_one_line, changed_from, make_kernels, make_pictures, make_record
+from tests.helpers.builders import (
+    assert_one_line,
+    changed_from,
+    make_effect,
+    make_kernels,
+    make_pictures,
+    make_record,
+    with_effects,
+)
 
 PARTS: dict[str, tuple[ModuleType, str, str]] = {
     "course of a metric": (geometry, "metric", "the chart of accuracy"),
@@ -39,6 +47,7 @@ PARTS: dict[str, tuple[ModuleType, str, str]] = {
     "kernel of a unit": (tiles, "unit_kernel", "a picture of unit conv/u0"),
     "correlations": (tiles, "correlations", "the correlations of layer conv"),
     "class map": (tiles, "class_map", "the responses of layer conv to each class"),
+    "effects": (tiles, "effects", "what the model does without units of layer conv"),
     "input images": (input_images, "images", "a test image"),
     "strongest images": (input_images, "with_patches", "a picture of unit conv/u0"),
     "sentence of a table": (insights, "summary", "the sentence under “summary”"),
@@ -63,6 +72,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     examples = dataclasses.replace(make_pictures().examples, images=images)
     cards = dataclasses.replace(make_pictures().cards, images=images)
     record = make_record(pictures=make_pictures(kernels=[kernels], examples=examples, worst=images[1:], cards=cards))
+    record = with_effects(record, make_effect({"star": 0.3}), make_effect())
     record = dataclasses.replace(record, baseline=changed_from(record))
     place = tmp_path_factory.mktemp("whole") / "shapes"
     place.mkdir()

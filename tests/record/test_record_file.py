@@ -18,7 +18,17 @@ from reportgen.errors import InputError
 from reportgen.record import record_file
 from reportgen.record.evaluation import Proof
 from reportgen.record.run import Record
-from tests.helpers.builders import assert_one_line, make_history, make_pictures, make_record, make_scores, make_unit
+from tests.helpers.builders import (
+    assert_one_line,
+    make_history,
+    make_pictures,
+    make_record,
+    make_scores,
+    make_shift,
+    make_shifted_images,
+    make_shifts_run,
+    make_unit,
+)
 
 JSON, ARRAYS = "report.json", "record.npz"
 
@@ -104,6 +114,15 @@ def test_a_record_survives_writing_and_reading_unchanged(folder: Path) -> None:
         pytest.param({"pictures": make_pictures(maps=[], strips=[], kernels=[])}, id="no pictures of layers"),
         pytest.param({"pictures": make_pictures(worst=np.zeros((0, 4, 4, 1), np.uint8))}, id="no mistakes"),
         pytest.param({"title": 'Größe <3> & "損失"\n\u202e'}, id="any letters"),
+        pytest.param(
+            {
+                "shifts": [make_shift(), make_shift(severity=3, unit_to_blame=None, reasons={"unit_to_blame": "why"})],
+                "shifts_run": make_shifts_run(),
+                "pictures": make_pictures(shifted=make_shifted_images()),
+            },
+            id="changed pictures",
+        ),
+        pytest.param({"shifts_run": make_shifts_run(breadth="none", reason="it was not asked for")}, id="unchanged"),
         pytest.param({"proof": Proof(3, 0.75, 0.5, [-0.5, 0.0])}, id="a proof"),
         pytest.param({"units": [make_unit(), make_unit(nearest=None, group=None, preferred_class=None)]}, id="units"),
     ],
@@ -111,6 +130,14 @@ def test_a_record_survives_writing_and_reading_unchanged(folder: Path) -> None:
 def test_records_of_other_kinds_survive_too(tmp_path: Path, changes: dict[str, Any]) -> None:
     record = make_record(**changes)
     assert list(leaves(record_file.load(put(tmp_path, record)))) == list(leaves(record))
+
+
+def test_a_folder_from_before_pictures_were_changed_loads(folder: Path) -> None:
+    found = json.loads((folder / JSON).read_bytes())
+    del found["shifts"], found["shifts_run"]
+    (folder / JSON).write_text(json.dumps(found), encoding="utf-8")
+    loaded = record_file.load(folder)
+    assert loaded.shifts is loaded.shifts_run is loaded.pictures.shifted is None
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "uint16", "int64", "bool", "float16", "float32", "float64"])
@@ -271,7 +298,7 @@ def test_a_value_of_another_kind_is_refused(folder: Path, place: str, value: Any
 KEYS = json.loads(record_file.to_bytes(make_record())[JSON]).keys()
 
 
-@pytest.mark.parametrize("key", sorted(KEYS - {"look", "deaths"}))
+@pytest.mark.parametrize("key", sorted(KEYS - {"look", "deaths", "shifts", "shifts_run"}))
 def test_a_missing_key_is_refused(folder: Path, key: str) -> None:
     found = json.loads((folder / JSON).read_text(encoding="utf-8"))
     del found[key]

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from reportgen.analysis.activations.graph import Graph, Tensor
 from reportgen.analysis.activations.reading import Reading
@@ -44,6 +45,32 @@ def without(graph: Graph, ablations: Sequence[Mapping[int, Ablation]], readings:
 
     changes = [_change([(readings[place], one) for place, one in layers.items()]) for layers in ablations]
     return lambda images: tf.cast(tf.stack(graph.runs(images, changes), axis=1), tf.float32)
+
+
+def held(reading: Reading, ablation: Ablation, value: Any) -> Any:
+    """Return the value of the tensor that is read, with the ablated units of the layer held or on their lines."""
+    return masked_alike(value, reading.put(_ablated(reading, ablation, reading.own(value)), value))
+
+
+def permuted(reading: Reading, units: Sequence[int], order: NDArray[np.int64], value: Any) -> Any:
+    """Return the value of the tensor that is read, with some units' values being those for other images.
+
+    order: (B,) for each image the one whose values it gets.
+    """
+    import tensorflow as tf
+
+    own, chosen = reading.own(value), np.zeros(reading.units)
+    chosen[list(units)] = 1
+    behind = [1] * (len(reading.shape) - 1 - reading.axis)
+    mixed = tf.where(tf.constant(chosen.reshape(-1, *behind) > 0), tf.gather(own, order, axis=0), own)
+    return masked_alike(value, reading.put(mixed, value))
+
+
+def masked_alike(value: Any, changed: Any) -> Any:
+    """Return what was changed with the mask that Keras keeps beside a value, which says what is padding."""
+    if (mask := getattr(value, "_keras_mask", None)) is not None:
+        changed._keras_mask = mask
+    return changed
 
 
 def _change(ablated: Sequence[tuple[Reading, Ablation]]) -> Callable[[Tensor, Any], Any]:

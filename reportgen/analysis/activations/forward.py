@@ -37,11 +37,12 @@ def compiled(answer: Callable[..., Any], part: Part, pixels: Pixels, more: Seque
     return made
 
 
-def outputs(run: Callable[..., Any], images: Images, batch: int, tick: Tick) -> Iterator[tuple[int, int, Values]]:
-    """Yield (start, end, what `run` gives) of each batch: (B, ...) float32. Raises InputError."""
+def outputs(run: Callable[..., Any], images: Images, batch: int, tick: Tick) -> Iterator[tuple[int, int, Any]]:
+    """Yield (start, end, what `run` gives) of each batch: (B, ...) float32, or several of these. Raises InputError."""
     for start, end, some in read_ahead(images, batch):
         with faults_named(some):
-            found = run(some).numpy()
+            given = run(some)
+            found = tuple(one.numpy() for one in given) if isinstance(given, tuple) else given.numpy()
         yield start, end, found
         tick(end, "images")
 
@@ -82,10 +83,12 @@ def faults_named(images: NDArray[Any]) -> Iterator[None]:
     """
     import tensorflow as tf
 
-    shape = "x".join(map(str, images.shape[1:]))
+    shape, scopes = "x".join(map(str, images.shape[1:])), len(_name_scopes())
     try:
         yield
     except (tf.errors.OpError, MemoryError, ValueError, TypeError, NotImplementedError, RuntimeError) as error:
+        # Keras leaves a name that TensorFlow refused in front of the names of all that is made later
+        del _name_scopes()[scopes:]
         if is_of_memory(error):
             raise SurroundingsError(
                 f"the memory does not hold what the model computes for {len(images)} images of {shape} at once",
@@ -101,6 +104,14 @@ def faults_named(images: NDArray[Any]) -> Iterator[None]:
             f"the model cannot be run on images of {shape} ({said})",
             "expected a model that this version of Keras runs on them; try model.predict, it says more",
         ) from error
+
+
+def _name_scopes() -> list[Any]:
+    """Return the scopes of names that Keras is in, its own list of them."""
+    from keras.src.backend.common import global_state
+
+    found: list[Any] = global_state.get_global_attribute("name_scope_stack", default=[], set_to_default=True)
+    return found
 
 
 def outputs_of(graph: Graph, tensors: Sequence[Tensor], part: Part, pixels: Pixels, count: int) -> list[Values]:

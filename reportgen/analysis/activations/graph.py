@@ -117,6 +117,56 @@ class Graph:
                     values.setdefault(tensor, []).append(change(tensor, value))
         return values[self.output]
 
+    def reached(self, tensor: Tensor, until: Tensor | None = None) -> list[Call]:
+        """Return the calls that depend on a tensor, in the order in which they are computed.
+
+        until: only those on the way to this one.
+        """
+        found, touched = [], {tensor}
+        for call in self.calls:
+            if not touched.isdisjoint(call.given):
+                found.append(call)
+                touched.update(call.outputs)
+        if until is None:
+            return found
+        needed, on_the_way = {until}, []
+        for call in reversed(found):
+            if not needed.isdisjoint(call.outputs):
+                on_the_way.append(call)
+                needed.update(call.given)
+        return on_the_way[::-1]
+
+    def all_values(self, images: Any, seen: Callable[[Tensor, Any], None] | None = None) -> dict[Tensor, Any]:
+        """Return every value for `images`. seen: is shown each as soon as it is computed."""
+        import keras
+
+        found: dict[Tensor, Any] = {self.input: keras.ops.cast(images, self.model.inputs[0].dtype)}
+
+        def keep(tensor: Tensor, value: Any) -> Any:
+            found[tensor] = value
+            if seen is not None:
+                seen(tensor, value)
+            return value
+
+        self.run(images, keep)
+        return found
+
+    def again(self, values: Mapping[Tensor, Any], changed: Tensor, value: Any, wanted: Tensor) -> Any:
+        """Return what `wanted` is where `changed` has another value; only what lies between is computed.
+
+        values: as `all_values` gave them.
+        """
+        path = self.reached(changed, until=wanted)
+        last = {tensor: place for place, call in enumerate(path) for tensor in call.given}
+        found = {changed: value}
+        for place, call in enumerate(path):
+            given = {tensor: found.get(tensor, values[tensor]) for tensor in call.given}
+            found.update(zip(call.outputs, call.on(given), strict=True))
+            for tensor in call.given:
+                if last[tensor] == place:
+                    found.pop(tensor, None)  # nobody asks again, and it may be large
+        return found.get(wanted, values[wanted])
+
     def values(self, images: Any, wanted: Sequence[Tensor]) -> tuple[Any, list[Any]]:
         """Return the model's output for `images`, and the values of the tensors that are wanted."""
         import keras

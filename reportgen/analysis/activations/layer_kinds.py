@@ -162,6 +162,12 @@ def why_not(layer: Any) -> Text | None:
     return text("reportgen does not look into layers of the kind {kind}", kind=name)
 
 
+def is_known_without_units(layer: Any) -> bool:
+    """Return whether a layer is of a kind that has no units, whatever weights it has."""
+    name = kind(inner(layer))
+    return any(name in kinds for kinds in WITHOUT_UNITS.values())
+
+
 def note(layer: Any, units: int) -> Text | None:
     """Return what the units of a layer are, where its kind alone does not tell. units: how many it has."""
     core = inner(layer)

@@ -6,7 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from reportgen.analysis.activations import traces
 from reportgen.analysis.activations.tally import Counts, Floats
+from reportgen.analysis.activations.traces import Traces
 from reportgen.analysis.evaluation import predictions
 from reportgen.analysis.evaluation.predictions import Predictions
 from reportgen.errors import InputError
@@ -19,7 +21,8 @@ class Outputs:
     The kind of output shows only when all of them are known, so two predictions are kept. classes: K, among how many
     is predicted. broken: how many images have a score that is NaN or infinite. sums_to_one: whether the scores of
     every image do, within 1 %. shares: where scores are shares of their sum; None where they cannot be, because one
-    is outside [0, 1] or all of an image are 0. logits: where scores are logits.
+    is outside [0, 1] or all of an image are 0. logits: where scores are logits. traces: of single images, None where
+    they were not asked for.
     """
 
     classes: int
@@ -27,6 +30,7 @@ class Outputs:
     sums_to_one: bool
     shares: Predictions | None
     logits: Predictions
+    traces: Traces | None = None
 
     def __len__(self) -> int:
         return len(self.logits.predicted)
@@ -52,12 +56,14 @@ def of(scores: NDArray[np.float32], labels: Counts, first: int = 0) -> Outputs:
 def joined(found: Sequence[Outputs]) -> Outputs:
     """Return what is kept of the outputs for images that follow each other as one."""
     shares = [one.shares for one in found if one.shares is not None]
+    traced = [one.traces for one in found if one.traces is not None]
     return Outputs(
         classes=found[0].classes,
         broken=sum(one.broken for one in found),
         sums_to_one=all(one.sums_to_one for one in found),
         shares=predictions.joined(shares) if len(shares) == len(found) else None,
         logits=predictions.joined([one.logits for one in found]),
+        traces=traces.joined(traced) if traced else None,
     )
 
 

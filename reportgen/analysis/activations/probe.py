@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from reportgen.analysis.activations import ablation, forward, outputs
+from reportgen.analysis.activations import ablation, forward, outputs, traces
 from reportgen.analysis.activations.counting import Counted
-from reportgen.analysis.activations.graph import Graph
+from reportgen.analysis.activations.graph import Graph, Tensor
 from reportgen.analysis.activations.outputs import Outputs
 from reportgen.analysis.activations.reading import Reading
 from reportgen.analysis.activations.reductions import Read, plan_of, reduce_all, specs, units_last
@@ -24,6 +24,7 @@ from reportgen.analysis.activations.tally import (
     LayerTally,
     kept_among,
 )
+from reportgen.analysis.activations.traces import Penultimate, Traced
 from reportgen.dataset import Dataset, Part, repeats, spread
 from reportgen.progress import Progress, Tick
 
@@ -61,12 +62,15 @@ def all_parts(
     ends = np.cumsum([0, *(len(parts[name]) for name in looked_at)]).tolist()
     looked = [Shard(name, 0, len(parts[name]), number) for name, number in zip(looked_at, ends, strict=False)]
     size = batch_size(readings, dataset.image_shape, memory)
+    classes = max(len(dataset.class_names), graph.output.shape[-1] or 1)
+    traced = Traced(traces.every(sum(map(len, parts.values())), traces.of_model(graph), classes))
     work = Work(
         dataset.pixels,
         size,
         classes=len(dataset.class_names),
         kept=kept_among(ends[-1]),
         repeats=repeats(parts[name] for name in looked_at),
+        traced=traced,
     )
     work, begun = Sender(graph, readings).begin(work, looked[0], parts[looked_at[0]])
     done = [] if begun is None else [begun]
@@ -75,7 +79,7 @@ def all_parts(
     found = joined(done)
     answered = {name: found.outputs_of(name) for name in looked_at}
     if others := [Shard(name, 0, len(part)) for name, part in parts.items() if name not in looked_at]:
-        without = engine.send(Work(dataset.pixels, size), parts, others, progress)
+        without = engine.send(Work(dataset.pixels, size, traced=traced), parts, others, progress)
         answered |= {shard.part: without.outputs_of(shard.part) for shard in others}
     return answered, list(work.plans), list(found.tallies)
 
@@ -100,6 +104,8 @@ class Sender:
 
     def __init__(self, graph: Graph, readings: Sequence[Reading]) -> None:
         self._graph, self._readings = graph, readings
+        found = traces.of_model(graph)
+        self._penultimate = found if isinstance(found, Penultimate) else None
         self._last: tuple[Work, np.dtype[Any], Callable[..., Any]] | None = None
 
     def begin(self, work: Work, shard: Shard, part: Part) -> tuple[Work, Found | None]:
@@ -112,7 +118,7 @@ class Sender:
 
         images = part.images[spread(len(part), min(_FIRST, work.batch))]
         with forward.faults_named(images):
-            scores, read = self._values(forward.as_seen(tf.convert_to_tensor(images), work.pixels))
+            scores, features, read = self._values(forward.as_seen(tf.convert_to_tensor(images), work.pixels))
             plans = [plan_of(reading, one.values.numpy()) for reading, one in zip(self._readings, read, strict=True)]
             work = replace(work, plans=plans)
             if len(images) < len(part):
@@ -120,23 +126,25 @@ class Sender:
             counted = Counted(work, shard, part.labels)
             reduced = reduce_all(read, plans, *map(tf.convert_to_tensor, counted.given(0, len(part))))
         counted.add(reduced, counted.grids, 0, len(part))
-        return work, Found({shard: (outputs.of(scores.numpy(), part.labels, shard.start),)}, counted.tallies())
+        found = _kept(scores.numpy(), features.numpy(), part.labels, shard.start, work.traced)
+        return work, Found({shard: (found,)}, counted.tallies())
 
     def send(self, work: Work, shard: Shard, part: Part, tick: Tick) -> Found:
         """Return what comes of one shard, whose images and labels `part` holds; the last batch may be smaller."""
         run = self._compiled(work, part)
         answered: list[list[Outputs]] = [[] for _ in work.ablations]
 
-        def keep(scores: NDArray[np.float32], start: int, end: int) -> None:
+        def keep(scores: NDArray[np.float32], features: NDArray[np.float32], start: int, end: int) -> None:
             for of_ablation, into in zip(np.moveaxis(scores, 1, 0), answered, strict=True):
-                into.append(outputs.of(of_ablation, part.labels[start:end], shard.start + start))
+                labels = part.labels[start:end]
+                into.append(_kept(of_ablation, features, labels, shard.start + start, work.traced))
 
         def kept() -> dict[Shard, tuple[Outputs, ...]]:
             return {shard: tuple(outputs.joined(one) for one in answered)}
 
         if not work.plans:
-            for start, end, scores in forward.outputs(run, part.images, work.batch, tick):
-                keep(scores, start, end)
+            for start, end, (scores, features) in forward.outputs(run, part.images, work.batch, tick):
+                keep(scores, features, start, end)
             return Found(kept(), [])
         counted = Counted(work, shard, part.labels)
         # a thread of OpenBLAS that has done its share of a product spins for a while, on a core that TensorFlow needs
@@ -144,13 +152,13 @@ class Sender:
             counting: Future[None] | None = None  # of the batch before: numpy counts while TensorFlow computes
             for start, end, images in forward.read_ahead(part.images, work.batch):
                 with forward.faults_named(images):
-                    scores, reduced = run(images, *counted.given(start, end))
+                    scores, features, reduced = run(images, *counted.given(start, end))
                     if counted.widened(reduced):  # to what holds these values, so once more is enough
-                        scores, reduced = run(images, *counted.given(start, end))
+                        scores, features, reduced = run(images, *counted.given(start, end))
                 if counting is not None:
                     counting.result()
                 counting = aside.submit(counted.add, reduced, counted.grids, start, end)
-                keep(scores.numpy()[:, np.newaxis], start, end)
+                keep(scores.numpy()[:, np.newaxis], features.numpy(), start, end)
                 tick(end, "images")
             assert counting is not None
             counting.result()
@@ -162,8 +170,7 @@ class Sender:
             if work.plans:
                 run = forward.compiled(self._reducing(work.plans), part, work.pixels, specs(work))
             else:
-                answer = ablation.without(self._graph, work.ablations, self._readings)
-                run = forward.compiled(answer, part, work.pixels)
+                run = forward.compiled(self._answering(work), part, work.pixels)
             self._last = work, dtype, run
         return self._last[2]
 
@@ -173,21 +180,60 @@ class Sender:
         It is given what `Counted.given` says after the images.
         """
 
-        def answer(images: Any, *given: Any) -> tuple[Any, list[dict[str, Any]]]:
-            scores, read = self._values(images)
-            return scores, reduce_all(read, plans, *given)
+        def answer(images: Any, *given: Any) -> tuple[Any, Any, list[dict[str, Any]]]:
+            scores, features, read = self._values(images)
+            return scores, features, reduce_all(read, plans, *given)
 
         return answer
 
-    def _values(self, images: Any) -> tuple[Any, list[Read]]:
-        """Return the scores, float32, and what is read of each layer. images: as the model sees them."""
+    def _answering(self, work: Work) -> Callable[..., Any]:
+        """Return what sends images through the model: to the scores under each ablation, and to what is traced."""
+        import tensorflow as tf
+
+        if not work.traced.every:
+            without = ablation.without(self._graph, work.ablations, self._readings)
+            return lambda images: (without(images), self._features(images, []))
+
+        def answer(images: Any) -> tuple[Any, Any]:
+            scores, found = self._graph.values(images, self._before_scores)
+            return tf.cast(scores, tf.float32)[:, tf.newaxis], self._features(images, found)
+
+        return answer
+
+    @property
+    def _before_scores(self) -> list[Tensor]:
+        return [] if self._penultimate is None else [self._penultimate.tensor]
+
+    def _features(self, images: Any, found: Sequence[Any]) -> Any:
+        """Return what is kept of the values before the scores, (B, D) float32; D = 0 where none were found."""
+        import tensorflow as tf
+
+        if self._penultimate is None or not found:
+            return tf.zeros((tf.shape(images)[0], 0))
+        return self._penultimate.read(found[0])
+
+    def _values(self, images: Any) -> tuple[Any, Any, list[Read]]:
+        """Return the scores, float32, what is kept of the values before them, and what is read of each layer.
+
+        images: as the model sees them.
+        """
         import tensorflow as tf
 
         gates = [reading.gate for reading in self._readings if reading.gate is not None]
-        scores, found = self._graph.values(images, [*(reading.tensor for reading in self._readings), *gates])
+        tensors = [*(reading.tensor for reading in self._readings), *gates, *self._before_scores]
+        scores, found = self._graph.values(images, tensors)
         before = iter(found[len(self._readings) :])
+        features = self._features(images, found[len(self._readings) + len(gates) :])
         read = [
             Read(units_last(value, reading), None if reading.gate is None else units_last(next(before), reading))
             for value, reading in zip(found, self._readings, strict=False)
         ]
-        return tf.cast(scores, tf.float32), read
+        return tf.cast(scores, tf.float32), features, read
+
+
+def _kept(
+    scores: NDArray[np.float32], features: NDArray[np.float32], labels: NDArray[np.int64], start: int, traced: Traced
+) -> Outputs:
+    """Return what is kept of the outputs for a batch, and of its images where they are traced."""
+    found = outputs.of(scores, labels, start)
+    return replace(found, traces=traces.of(scores, features, start, traced)) if traced.every else found

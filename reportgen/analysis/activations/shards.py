@@ -12,6 +12,7 @@ from reportgen.analysis.activations import outputs
 from reportgen.analysis.activations.ablation import Ablation
 from reportgen.analysis.activations.outputs import Outputs
 from reportgen.analysis.activations.tally import Counts, LayerPlan, LayerTally, merge
+from reportgen.analysis.activations.traces import Traced
 from reportgen.dataset import Part, Pixels, cut
 from reportgen.progress import Progress
 
@@ -24,7 +25,8 @@ class Work:
     reading; without them only the model's answers are asked for. classes: K of the labels. kept: (M,) the numbers of
     the images whose mean responses are kept, ascending. repeats: those of the images that show the same as an earlier
     one, ascending; mostly there are none. ablations: without which units the model is to answer, once for each; by the
-    place of the layer's reading; only where there are no plans.
+    place of the layer's reading; only where there are no plans. traced: which images are traced; none where units are
+    taken out.
     """
 
     pixels: Pixels
@@ -34,6 +36,7 @@ class Work:
     kept: Counts = field(default_factory=lambda: np.zeros(0, np.int64))
     repeats: Counts = field(default_factory=lambda: np.zeros(0, np.int64))
     ablations: Sequence[Mapping[int, Ablation]] = ({},)
+    traced: Traced = field(default_factory=Traced)
 
 
 @dataclass(frozen=True)

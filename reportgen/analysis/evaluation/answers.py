@@ -5,7 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from reportgen.analysis.activations.tally import LayerPlan, LayerTally, kept_of
+from reportgen.analysis.activations.tally import Counts, LayerPlan, LayerTally, kept_of
+from reportgen.analysis.evaluation.predictions import Classes
 from reportgen.record.pictures import Answers, Responses
 
 IMAGES = 256
@@ -18,19 +19,20 @@ FEWEST = 32
 """With fewer images unrelated units reach an r of 0.8 and nothing could be matched, so none are kept."""
 
 
-def collect(plans: Sequence[LayerPlan], tallies: Sequence[LayerTally], right: NDArray[np.bool_]) -> Answers:
-    """Return what is kept of a pass. right: (N,) whether the model is right about each test image.
+def collect(plans: Sequence[LayerPlan], tallies: Sequence[LayerTally], predicted: Classes, labels: Counts) -> Answers:
+    """Return what is kept of a pass. predicted, labels: (N,) class indices of the test images.
 
     Of the images that the tallies kept the first by rank are taken: as good as random, and of two runs on the same
     data the same ones, even where one has room for fewer.
     """
     units = sum(plan.units for plan in plans)
     room = min(IMAGES, LARGEST // (2 * units)) if units else 0
+    right, labels = predicted == labels, labels.astype(predicted.dtype)
     if not tallies or room < FEWEST:
-        return Answers(right, np.zeros(0, np.int64), [])
+        return Answers(right, np.zeros(0, np.int64), [], labels)
     chosen = kept_of(tallies[0].kept_images, room)
     found = [Responses(p.layer, standardised(t.kept[chosen])) for p, t in zip(plans, tallies, strict=True)]
-    return Answers(right, tallies[0].kept_images[chosen], found)
+    return Answers(right, tallies[0].kept_images[chosen], found, labels)
 
 
 def standardised(responses: NDArray[np.float32]) -> NDArray[np.float16]:

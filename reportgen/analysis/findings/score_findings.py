@@ -1,18 +1,18 @@
 """What is worth a reader's attention about the model's answers, and about the proof."""
 
-import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from reportgen.analysis.evaluation.predictions import MISTAKES
+from reportgen.analysis.evaluation.scores import calibration_by_chance
 from reportgen.analysis.findings import order_findings
 from reportgen.analysis.findings.unit_findings import matters
 from reportgen.analysis.phrases import LEVEL, PARTS, counted_images, counted_units, label, listed, numbered_images
 from reportgen.format import percent, points
 from reportgen.i18n import Text, ntext, text
-from reportgen.intervals import chance_of_at_most, difference, quantile, wilson
+from reportgen.intervals import chance_of_at_most, difference, wilson
 from reportgen.record.evaluation import Ablated, Proof, Scores
 from reportgen.record.finding_kinds import finding
 from reportgen.record.key_figures import OUTPUT_STATES
@@ -186,7 +186,7 @@ def _most_confused_pair(test: _Answers, thresholds: FindingThresholds) -> Findin
 
 def _poor_calibration(test: Scores, thresholds: FindingThresholds) -> Finding | None:
     """Compare the calibration error with the threshold and with what a perfectly calibrated model gets by chance."""
-    if test.ece < thresholds.calibration or test.ece <= _chance_calibration(test):
+    if test.ece < thresholds.calibration or test.ece <= calibration_by_chance(test.reliability):
         return None
     total = sum(b.count for b in test.reliability)
     sure = sum(b.count * b.confidence for b in test.reliability if b.confidence is not None) / total
@@ -207,16 +207,6 @@ def _calibration_verdict(gap: float, error: float) -> Text:
     if abs(gap) < error / 2:  # most of the error cancels out between bins
         return text("The model is over-confident for some predictions and under-confident for others")
     return text("The model is over-confident") if gap > 0 else text("The model is under-confident")
-
-
-def _chance_calibration(test: Scores) -> float:
-    """Return the calibration error that chance alone exceeds in 2.5 % of cases, each bin's error a folded normal."""
-    filled = [(b.count, b.confidence) for b in test.reliability if b.confidence is not None]
-    total = sum(images for images, _ in filled)
-    variances = [images * sure * (1 - sure) for images, sure in filled]  # of the number of right answers in a bin
-    mean = math.sqrt(2 / math.pi) * sum(math.sqrt(variance) for variance in variances)
-    spread = math.sqrt((1 - 2 / math.pi) * sum(variances))
-    return (mean + quantile(0.95) * spread) / total if total else 0.0
 
 
 def _gap(train: Scores, test: Scores, thresholds: FindingThresholds) -> Finding | None:

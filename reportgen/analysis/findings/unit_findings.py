@@ -14,10 +14,12 @@ from reportgen.analysis.phrases import (
     numbered_units,
     span,
 )
-from reportgen.format import number, percent
+from reportgen.format import number, percent, points, share
 from reportgen.i18n import Text, joined, ntext, text
+from reportgen.record.effects import NOTHING, Effect, is_idle
 from reportgen.record.evaluation import Ablated, Proof
 from reportgen.record.finding_kinds import finding
+from reportgen.record.key_figures import OUTPUT_STATES
 from reportgen.record.units import Finding, LayerVerdict, Unit
 from reportgen.thresholds import FindingThresholds
 
@@ -37,6 +39,9 @@ def find(
     redundant, copies = (partial(judge, matter=alike) for judge in (_redundant, _duplicates))
     judges = (dead, _stuck, _constant, _always_on, _always_negative, _weak, redundant, copies, _opposite)
     found = [judge(layer, of_layer[layer.name]) for layer in layers for judge in judges]
+    found += [
+        judge(layer, of_layer[layer.name], thresholds) for layer in layers for judge in (_idle_selective, _needed_blind)
+    ]
     return [one for one in [*found, _few_images(layers, thresholds)] if one]
 
 
@@ -203,6 +208,64 @@ def _opposite(layer: LayerVerdict, units: Sequence[Unit]) -> Finding | None:
         numbers=listed([text("{one} with {other}", one=f"{one:,}", other=f"{other:,}") for one, other in pairs]),
     )
     return finding("opposite-units", message, layer.name, sorted({unit for pair in pairs for unit in pair}))
+
+
+def _idle_selective(layer: LayerVerdict, units: Sequence[Unit], thresholds: FindingThresholds) -> Finding | None:
+    """Return which units tell a class apart while nothing changes without them."""
+    idle = [unit for unit in units if _auroc(unit) >= thresholds.selective and _is_sure(unit) and is_idle(unit.effect)]
+    if not idle:
+        return None
+    message = text(
+        "In layer {layer}, {some} of {units} told a class apart (AUROC {auroc} or more), and nothing changes without"
+        " any one: held at its mean, accuracy stays within {bound} points at {level} confidence, and no class changes"
+        " by more than chance explains ({numbers}). What a unit prefers does not tell what it is needed for: others say"
+        " the same, or the layers behind do not listen.",
+        **_some(layer, idle),
+        auroc=share(thresholds.selective, 1),
+        bound=points(NOTHING),
+        level=LEVEL,
+        numbers=_which(idle),
+    )
+    return finding("selective-without-effect", message, layer.name, [unit.unit for unit in idle])
+
+
+def _needed_blind(layer: LayerVerdict, units: Sequence[Unit], thresholds: FindingThresholds) -> Finding | None:
+    """Return which units tell no class apart while the model needs them."""
+    needed = [
+        unit
+        for unit in units
+        if 0 < _auroc(unit) < thresholds.unselective and _is_sure(unit) and _is_needed(unit.effect)
+    ]
+    if not needed:
+        return None
+    message = text(
+        "In layer {layer}, {some} of {units} told no class apart (AUROC below {auroc}), and the model needs them:"
+        " without each, recall or accuracy falls by more than chance explains ({numbers}). Do not remove units because"
+        " they prefer nothing.",
+        **_some(layer, needed),
+        auroc=share(thresholds.unselective, 1),
+        numbers=_which(needed),
+    )
+    return finding("needed-without-preference", message, layer.name, [unit.unit for unit in needed])
+
+
+def _auroc(unit: Unit) -> float:
+    """Return how well a unit tells its class apart, 0 where it is not known, or the unit is an output."""
+    inside = unit.preferred_class is not None and unit.state not in OUTPUT_STATES
+    return unit.preferred_class.auroc if inside and unit.preferred_class is not None else 0.0
+
+
+def _is_sure(unit: Unit) -> bool:
+    """Return whether a unit's effect is no estimate."""
+    return unit.effect is not None and unit.effect.method in ("exact", "masked")
+
+
+def _is_needed(effect: Effect | None) -> bool:
+    """Return whether something certainly gets worse without a unit."""
+    if effect is None or effect.method is None:
+        return False
+    worse = any(one.significant and one.recall_change < 0 for one in effect.classes)
+    return worse or (effect.significant and (effect.accuracy_change or 0) < 0)
 
 
 def _few_images(layers: Sequence[LayerVerdict], thresholds: FindingThresholds) -> Finding | None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,6 +41,34 @@ _OUT_OF_REACH = text("it cannot fire on this input range: its bias outweighs eve
 _ONLY_SILENT = text("it did not fire on these images")
 
 
+class Ends(Protocol):
+    """What a tally says of the ends of what U units gave, see `LayerTally`."""
+
+    @property
+    def images(self) -> int:
+        """N."""
+
+    @property
+    def fired(self) -> Counts:
+        """(U,) images on which the unit fired."""
+
+    @property
+    def low_tail(self) -> Counts:
+        """(U,) values at the lower end of the range."""
+
+    @property
+    def high_tail(self) -> Counts:
+        """(U,) values at its upper end."""
+
+    @property
+    def smallest(self) -> Floats:
+        """(U,) of the values and 0."""
+
+    @property
+    def largest(self) -> Floats:
+        """(U,) of the values."""
+
+
 @dataclass(frozen=True)
 class Verdict:
     """The state of one unit, the sentence with its figures, and why it is dead."""
@@ -55,7 +84,7 @@ def judge(plan: LayerPlan, tally: LayerTally, weights: Weights, thresholds: Thre
         DEAD: is_dead(plan, tally),
         CONSTANT: is_constant(plan, tally, thresholds),
         ALWAYS_NEGATIVE: (tally.fired == 0) & (plan.family == "leaky"),
-        SATURATED: _is_saturated(plan, tally, thresholds),
+        SATURATED: is_saturated(plan, tally, thresholds),
         ALWAYS_ON: _is_always_on(plan, tally, thresholds),
         WEAK: _of_layer(plan, tally) <= thresholds.weak,
         HEALTHY: np.ones(plan.units, np.bool_),
@@ -94,7 +123,7 @@ def rests_at_zero(plan: LayerPlan | Reading) -> bool:
     return plan.family in ("relu", "relu6") or (plan.family == "bounded" and plan.low is not None and plan.low >= 0)
 
 
-def is_dead(plan: LayerPlan, tally: LayerTally) -> Flags:
+def is_dead(plan: LayerPlan, tally: Ends) -> Flags:
     """Return (U,) which units never fired and passed nothing on: where values below 0 count too, none that matters.
 
     That is none beyond eps, and behind a LeakyReLU, GELU and the like none beyond a millionth of the layer's largest.
@@ -114,9 +143,10 @@ def is_constant(plan: LayerPlan, tally: LayerTally, thresholds: Thresholds) -> F
     return still & (mean > 0)
 
 
-def _is_saturated(plan: LayerPlan, tally: LayerTally, thresholds: Thresholds) -> Flags:
+def is_saturated(plan: LayerPlan, tally: Ends, thresholds: Thresholds) -> Flags:
+    """Return (U,) which units are nearly always at one end of their activation's range."""
     one_side: Counts = np.maximum(tally.low_tail, tally.high_tail)
-    return one_side > thresholds.saturated * moments.values_per_unit(plan, tally)
+    return one_side > thresholds.saturated * tally.images * plan.positions
 
 
 def _is_always_on(plan: LayerPlan, tally: LayerTally, thresholds: Thresholds) -> Flags:

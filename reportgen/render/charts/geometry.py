@@ -71,13 +71,17 @@ class LineChart:
 
 @dataclass(frozen=True)
 class Bin:
-    """A bin of the reliability diagram: a bar from x to x + width, and its share of the images below."""
+    """A bin of the reliability diagram: a bar from x to x + width, and its share of the images below.
+
+    interval: the ends of the accuracy's, the lower first; None where there is none.
+    """
 
     x: float
     width: float
     accuracy_top: float
     point: tuple[float, float]
     share_top: float
+    interval: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True)
@@ -194,6 +198,7 @@ def reliability(bins: Sequence[ReliabilityBin]) -> ReliabilityChart:
             point=(x.at(one.confidence), y.at(one.accuracy)),
             # a bin with a single image keeps a line that can be seen
             share_top=min(_STRIP_BOTTOM - (_STRIP_BOTTOM - _STRIP_TOP) * one.count / most, _STRIP_BOTTOM - 1),
+            interval=(y.at(one.interval[0]), y.at(one.interval[1])) if one.interval else None,
         )
         for one in bins
         if one.accuracy is not None and one.confidence is not None

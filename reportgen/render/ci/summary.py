@@ -22,6 +22,7 @@ def markdown(record: Record, checks: Sequence[Checked], lang: str) -> str:
         checks=checks,
         unmet=[check for check in checks if not check.met],
         verdict=words.verdict(record.layers, record.units),
+        flattered=words.flattered(record.history),
     )
     return text.rstrip() + "\n"
 

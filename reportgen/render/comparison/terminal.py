@@ -47,6 +47,12 @@ class _Writer(Lines):
         changes, findings = self._changes, self._changes.baseline.findings
         if changes.classes:
             yield self._classes(changes.classes)
+        if changes.shifts:
+            head = (text("Changed pictures"), text("Before"), text("Now"), text("Change"))
+            rows = [[row.name, row.before, row.after, row.change] for row in changes.shifts]
+            yield self.table(
+                text("Accuracy on changed pictures, where it is another beyond chance"), head, rows, numbers=3
+            )
         if changes.layers:
             head = (text("Layer"), text("Change"), text("Before"), text("Now"))
             rows = [[row.name, row.change, row.before, row.after] for row in changes.layers]
@@ -65,7 +71,16 @@ class _Writer(Lines):
             shown=format.count(len(shown)),
             all=format.count(len(self._changes.baseline.classes)),
         )
-        head = ("", text("Precision"), text("Now"), text("Recall"), text("Now"), "F1", text("Now"))
+        head = (
+            "",
+            text("Precision"),
+            text("Now"),
+            text("Recall"),
+            text("Now"),
+            "F1",
+            text("Now"),
+            text("Recall, 95 % CI"),
+        )
         rows = []
         for change in shown:
             values = [
@@ -73,8 +88,9 @@ class _Writer(Lines):
                 for name in ("precision", "recall", "f1")
                 for score in (change.before, change.after)
             ]
-            rows.append([words.name(change.label, 24), *map(format.share, values)])
-        return self.table(title, head, rows, numbers=6)
+            interval = words.change_range(change.recall_interval)
+            rows.append([words.name(change.label, 24), *map(format.share, values), interval])
+        return self.table(title, head, rows, numbers=7)
 
     def _units(self) -> Iterator[list[str]]:
         changes, every = self._changes, self._changes.baseline.units

@@ -6,10 +6,11 @@ from dataclasses import dataclass, replace
 
 from reportgen import format
 from reportgen.i18n import Text, joined, literal, ntext, text
-from reportgen.record.changes import Baseline, ClassChange, Count, Figure, LayerMatch, UnitChange
+from reportgen.record.changes import Baseline, ClassChange, Count, Figure, LayerMatch, ShiftChange, UnitChange
 from reportgen.record.evaluation import ClassScore
 from reportgen.record.model import LayerRow
 from reportgen.record.run import Record
+from reportgen.record.shifts import NAMES, SEVERITIES
 from reportgen.record.training import History
 from reportgen.render import single, templating, words
 from reportgen.render.charts import geometry
@@ -32,6 +33,7 @@ _CHANGES = {
     "state": text("changed its state"),
     "class": text("prefers another class"),
     "condition": text("fires under another condition"),
+    "effect": text("is needed for other classes"),
 }
 _HOW = {"index": text("number"), "class": text("class"), "correlation": text("responses")}
 _COUNTED = (
@@ -41,6 +43,8 @@ _COUNTED = (
     (text("Healthy units"), "healthy"),
     (text("Dead units"), "dead"),
     (text("Redundant units"), "redundant"),
+    (text("Test images with a copy in the training split"), "leaked"),
+    (text("Labels that look wrong"), "suspect_labels"),
 )
 _LAYER_CHANGES = {"added": text("added"), "gone": text("gone"), "resized": text("resized")}
 
@@ -71,7 +75,7 @@ class UnitRow:
 
 @dataclass(frozen=True)
 class MatchRow:
-    """How the units of a layer were matched, and which were not."""
+    """How the units of a layer were matched, and which were not. idle: the shares without effect."""
 
     layer: str
     how: Text
@@ -79,6 +83,7 @@ class MatchRow:
     r: str
     unmatched_before: Text
     unmatched_after: Text
+    idle: Text
 
 
 @dataclass(frozen=True)
@@ -87,7 +92,8 @@ class Changes:
 
     accuracy: how sure its change is. classes: those that changed noticeably, most of them; noticeable: how many did.
     charts: old and new course of a metric, by its name. reasons: in which layers units were matched so, and why.
-    has_cards: whether the page shows the units themselves, too.
+    shifts: of changed pictures on which accuracy is another beyond chance. has_cards: whether the page shows the units
+    themselves, too.
     """
 
     least = f"{NOTICEABLE:g}"
@@ -103,6 +109,7 @@ class Changes:
     reasons: list[tuple[Text, Text]]
     units: list[UnitRow]
     layers: list[Row]
+    shifts: list[Row]
     has_cards: bool
 
 
@@ -123,6 +130,7 @@ def paint(record: Record, *, has_cards: bool) -> Changes | None:
         reasons=[*_reasons(found.matches), *_folded(found)],
         units=[_unit(change) for change in _listed(found)[:MOST_UNITS]],
         layers=[_layer(one.kind, one.before, one.after) for one in found.layers],
+        shifts=[_shift(one) for one in sorted(found.shifts, key=lambda one: one.after - one.before) if _is_sure(one)],
         has_cards=has_cards,
     )
 
@@ -149,6 +157,8 @@ def _figures(found: Baseline) -> Iterator[Row]:
         yield _shares(text("Training accuracy"), figures["train_accuracy"])
     yield _shares(text("Calibration error"), figures["ece"])
     for name, key in _COUNTED:
+        if key not in counts:  # of a baseline from before there was such a count
+            continue
         yield Row(name, format.count(counts[key].before), format.count(counts[key].after), _more(counts[key]))
     if (proof := figures["proof"]) != Figure(None, None):
         before, after = _signed_points(proof.before), _signed_points(proof.after)
@@ -157,6 +167,27 @@ def _figures(found: Baseline) -> Iterator[Row]:
 
 def _shares(name: Text, figure: Figure) -> Row:
     return Row(name, words.percent(figure.before, 2), words.percent(figure.after, 2), _points(figure))
+
+
+def _is_sure(change: ShiftChange) -> bool:
+    """Return whether the accuracy is another beyond chance."""
+    low, high = change.interval
+    return low > 0 or high < 0
+
+
+def _shift(change: ShiftChange) -> Row:
+    called = text(
+        "{corruption}, {severity}",
+        corruption=NAMES.get(change.corruption, literal(words.name(change.corruption))),
+        severity=SEVERITIES.get(change.severity, literal(str(change.severity))),
+    )
+    difference = text(
+        "{change} ({low} to {high}) points",
+        change=_signed(change.after - change.before),
+        low=_signed(change.interval[0]),
+        high=_signed(change.interval[1]),
+    )
+    return Row(called, words.percent(change.before), words.percent(change.after), difference)
 
 
 def _of(part: int | None, whole: int | None) -> Text:
@@ -295,7 +326,13 @@ def _match(one: LayerMatch) -> MatchRow:
         r=format.share(one.median_r, 2),
         unmatched_before=_numbers(one.unmatched_before) if one.by else text("all"),
         unmatched_after=_numbers(one.unmatched_after) if one.by else text("all"),
+        idle=text("n/a") if one.idle is None else _idle(one.idle),
     )
+
+
+def _idle(found: Figure) -> Text:
+    before, after = (words.percent(value, 0) for value in (found.before, found.after))
+    return text("{before} before, {after} now", before=before, after=after)
 
 
 def _numbers(units: Sequence[int]) -> Text:
@@ -344,8 +381,8 @@ def _listed(found: Baseline) -> list[UnitChange]:
 
 def _before_and_after(kind: str, value: Text) -> str:
     """Return what a unit was or is: words of a report are said as they are, a state by its name, a label as a name."""
-    if kind == "condition":
-        return value
+    if kind in ("condition", "effect"):
+        return words.name(value, 400) if kind == "effect" else value
     return words.name(value, 24) if kind == "class" else words.state(value)
 
 

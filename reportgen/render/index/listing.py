@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
+from reportgen import intervals
 from reportgen.i18n import Text, literal, text
 from reportgen.record.key_figures import Headline, Shelf, Shelved
 from reportgen.render import single, templating, words
@@ -20,7 +21,8 @@ _LEAST_SPAN = 0.01
 class Row:
     """One report of a list. hrefs: relative addresses by file name, the best first. number: in its series, from 1.
 
-    change: of the accuracy since the report before it in the series, None where that has other data or is not there.
+    change: of the accuracy since the report before it in the series, None where that has other data or is not there;
+    change_interval: of it, 95 %, the two taken as independent samples, which is wider than image by image.
     worst: what its gravest finding is about.
     """
 
@@ -31,7 +33,13 @@ class Row:
     number: int
     of: int
     change: float | None
+    change_interval: tuple[float, float] | None
     worst: Text | None
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """Of the accuracy, Wilson's, 95 %."""
+        return intervals.wilson(*_right(self.headline))
 
     @property
     def href(self) -> str:
@@ -106,7 +114,7 @@ def _rows(shelf: Shelf, base: Path, meanings: Mapping[str, str]) -> list[Row]:
     rows = []
     for one in reversed(shelf.reports):
         before = earlier.setdefault(_series_of(one.headline), [])
-        rows.append((one, len(before) + 1, _change(one.headline, before[-1].headline if before else None)))
+        rows.append((one, len(before) + 1, before[-1].headline if before else None))
         before.append(one)
     return [
         Row(
@@ -116,10 +124,11 @@ def _rows(shelf: Shelf, base: Path, meanings: Mapping[str, str]) -> list[Row]:
             hrefs={name: _href(one.folder / name, base) for name in one.files},
             number=number,
             of=len(earlier[_series_of(one.headline)]),
-            change=change,
+            change=_change(one.headline, last),
+            change_interval=_change_interval(one.headline, last),
             worst=_worst(one.headline, meanings),
         )
-        for one, number, change in reversed(rows)
+        for one, number, last in reversed(rows)
     ]
 
 
@@ -135,6 +144,17 @@ def _series_of(headline: Headline) -> tuple[str, str]:
 
 def _change(now: Headline, before: Headline | None) -> float | None:
     return now.accuracy - before.accuracy if before and before.data_sha256 == now.data_sha256 else None
+
+
+def _change_interval(now: Headline, before: Headline | None) -> tuple[float, float] | None:
+    if before is None or _change(now, before) is None or not (now.images and before.images):
+        return None
+    return intervals.difference(_right(now), _right(before))
+
+
+def _right(headline: Headline) -> tuple[int, int]:
+    """Return how many test images the model is right about, and how many there are."""
+    return round(headline.accuracy * headline.images), headline.images
 
 
 def _worst(headline: Headline, meanings: Mapping[str, str]) -> Text | None:

@@ -11,7 +11,19 @@ from itertools import accumulate
 import numpy as np
 
 from reportgen.i18n import Text, ntext, text
-from reportgen.record.pictures import Array, Cards, ClassMap, Correlations, Examples, Kernels, Maps, Pictures, Strips
+from reportgen.record.pictures import (
+    Array,
+    Cards,
+    ClassMap,
+    Correlations,
+    Examples,
+    Kernels,
+    Maps,
+    Pictures,
+    ShiftedImages,
+    Strips,
+    TrustPictures,
+)
 from reportgen.record.run import Record
 from reportgen.record.units import Unit
 from reportgen.render.page.layer_views import CELLS_ON_PAPER, ROWS_ON_PAPER, has_remark
@@ -116,6 +128,8 @@ def thinned(record: Record, space: Detail) -> Record:
             pictures,
             examples=_examples(pictures.examples, space),
             worst=_small(pictures.worst, space.image_side),
+            shifted=_shifted(pictures.shifted, space.image_side),
+            trust=None if pictures.trust is None else _trust(pictures.trust, space.image_side),
             cards=_cards(record, space.cards),
             maps=[_map(maps, space) for maps in pictures.maps if space.units != 0],
             strips=[_strip(strips, space) for strips in pictures.strips if space.units != 0],
@@ -126,6 +140,12 @@ def thinned(record: Record, space: Detail) -> Record:
             class_maps=[_class_map(found, space.compared) for found in pictures.class_maps if space.compared != 0],
         ),
     )
+
+
+def _shifted(shown: ShiftedImages | None, side: int | None) -> ShiftedImages | None:
+    if shown is None:
+        return None
+    return replace(shown, original=_small(shown.original, side), changed=_small(shown.changed, side))
 
 
 def outputs(pictures: Pictures) -> list[Maps | Strips]:
@@ -299,6 +319,12 @@ def _small(images: Array, side: int | None) -> Array:
         return images
     step = -(-max(images.shape[1:3]) // side)
     return images[:, ::step, ::step]
+
+
+def _trust(shown: TrustPictures, side: int | None) -> TrustPictures:
+    pairs = [_small(of.reshape(-1, *of.shape[2:]), side) for of in (shown.exact, shown.near)]
+    exact, near = (of.reshape(-1, 2, *of.shape[1:]) for of in pairs)
+    return replace(shown, exact=exact, near=near, images=_small(shown.images, side))
 
 
 def _map(maps: Maps, space: Detail) -> Maps:

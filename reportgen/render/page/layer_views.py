@@ -14,7 +14,7 @@ from reportgen.record.pictures import Array, Kernels, Maps, Pictures, Seen, Stri
 from reportgen.record.run import Record
 from reportgen.record.units import LayerVerdict, TopImage, Unit
 from reportgen.render.charts import dead_history, geometry
-from reportgen.render.page import insights, legends
+from reportgen.render.page import effects, insights, legends
 from reportgen.render.page.missing import attempt
 from reportgen.render.pictures import input_images, seen, tiles
 from reportgen.render.pictures.mosaic import Grid, Picture
@@ -75,6 +75,16 @@ class UnitView:
     css: str
     died: Text | None
     card: "CardView | None"
+
+    @property
+    def needed(self) -> Text | None:
+        """What the unit is needed for, in a sentence; None where nobody measured it."""
+        return None if self.unit.effect is None else effects.needed(self.unit.effect)
+
+    @property
+    def needed_briefly(self) -> Text:
+        """The same in a few words."""
+        return effects.briefly(self.unit.effect)
 
     def has_card(self, on_paper: bool) -> bool:
         """Return whether its card is shown; on paper healthy units have none."""
@@ -178,6 +188,7 @@ class LayerView:
     compared: int
     class_map: Grid | None
     mapped: int
+    effects: effects.EffectsView | None
     shows: dict[str, Text]
 
     @property
@@ -202,8 +213,8 @@ class LayerView:
         return {view.unit.unit for view in cards + self.rows(on_paper)[:most]}
 
 
-def build(record: Record) -> list[LayerView]:
-    """Paint all layers with units, in the order of the model."""
+def build(record: Record, compared: int | None = None) -> list[LayerView]:
+    """Paint all layers with units, in the order of the model. compared: most units in the picture of effects."""
     rows = {row.name: row for row in record.model.layers}
     units: dict[str, list[Unit]] = {}
     for unit in record.units:
@@ -224,6 +235,7 @@ def build(record: Record) -> list[LayerView]:
             shows["alike"] = attempt(insights.correlations, alike)
         if answers:
             shows["classes"] = attempt(insights.class_map, answers, labels)
+        measured = verdict.effects if verdict.effects and verdict.effects.reason is None else None
         if kernels:
             shows["kernels"] = attempt(insights.kernels, kernels)
         views.append(
@@ -236,6 +248,7 @@ def build(record: Record) -> list[LayerView]:
                 compared=len(alike.order) if alike else 0,
                 class_map=attempt(tiles.class_map, answers.values) if answers else None,
                 mapped=answers.values.shape[1] if answers else 0,
+                effects=attempt(effects.paint, measured, own, labels, compared) if measured else None,
                 shows=shows,
             )
         )

@@ -18,7 +18,7 @@ from reportgen.record.units import Finding
 from reportgen.render import fonts, languages, sheets, templating, words
 from reportgen.render.charts import dead_history, geometry
 from reportgen.render.comparison import view
-from reportgen.render.page import answers, detail, insights, layer_views, legends, missing
+from reportgen.render.page import answers, detail, insights, layer_views, legends, missing, shifts, trust_view
 from reportgen.render.page.missing import ENDS_ALL, Missing, NotDrawn, attempt
 from reportgen.render.pictures import input_images, tiles
 from reportgen.render.pictures.mosaic import Picture
@@ -41,6 +41,7 @@ class View:
     space: detail.Detail
     labels: list[str]
     weakest: ClassScore | None
+    flattered: Text | None
     matrix: list[list[int]] | None
     confused_pairs: int
     training_seconds: float | None
@@ -62,6 +63,8 @@ class View:
     changes: view.Changes | None
     answers: list[answers.Answer]
     saving: Text | None
+    shifts: shifts.ShiftsView | None
+    trust: trust_view.TrustView | None
 
 
 @dataclass(frozen=True)
@@ -86,12 +89,13 @@ def paint(record: Record, space: detail.Detail = detail.ALL) -> View:
     record = detail.thinned(record, space)
     pictures, history, test = record.pictures, record.history, record.evaluation["test"]
     assert test is not None
-    layers, scale = attempt(layer_views.build, record), input_images.scale_of(pictures)
+    layers, scale = attempt(layer_views.build, record, space.compared), input_images.scale_of(pictures)
     return View(
         record=record,
         space=space,
         labels=[c.label for c in test.classes],
         weakest=attempt(insights.weakest, test),
+        flattered=words.flattered(record.history),
         matrix=test.confusion if len(test.classes) <= MOST_CLASSES_IN_MATRIX else None,
         confused_pairs=sum(cell > 0 for t, row in enumerate(test.confusion) for p, cell in enumerate(row) if t != p),
         training_seconds=_total(history.seconds) if history else None,
@@ -113,6 +117,8 @@ def paint(record: Record, space: detail.Detail = detail.ALL) -> View:
         changes=attempt(view.paint, record, has_cards=True),
         answers=attempt(answers.answers, record),
         saving=attempt(answers.saving, record),
+        shifts=attempt(shifts.view, record),
+        trust=attempt(trust_view.view, record, scale),
     )
 
 
@@ -312,6 +318,11 @@ _PLACES = {
     "constant-images": "about",
     "repeated-images": "about",
     "heavy-layer": "model",
+    "fragile": "shifts",
+    "test-split-leaked": "copies",
+    "nearly-in-train": "copies",
+    "many-suspect-labels": "suspect-labels",
+    "suspect-labels": "suspect-labels",
     "most-confused-pair": "confusions",
     "confident-mistakes": "mistakes",
 }  # a finding of another kind about no layer is about the evaluation

@@ -71,6 +71,12 @@ def image(stored: Images) -> Picture:
     return _grey_or_colour(as_bytes(stored[np.newaxis])[0])
 
 
+def on_one_scale(stored: Sequence[Images]) -> list[Picture]:
+    """Return a picture of each image (H, W, C), small and all from the darkest to the brightest value of them all."""
+    step, _ = enlargement(max(stored[0].shape[:2]))
+    return [painted_small(pixels) for pixels in as_bytes(np.stack(stored)[:, ::step, ::step])]
+
+
 def beside(stored: Images, mosaic: Mosaic, scale: Extent | None = None) -> list[Pixels]:
     """Return each image (E, *space, C) as it stands beside its tiles, (h, w, 1) in grey or (h, w, 3).
 

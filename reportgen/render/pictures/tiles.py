@@ -140,6 +140,32 @@ def class_map(values: NDArray[np.float32]) -> Grid:
     return Grid([_COARSE.picture(sheet, sequential()) for sheet in sheets], 0.0, 1.0, 0, answers.size)
 
 
+def effects(
+    changes: NDArray[np.float32], certain: NDArray[np.bool_], units: Sequence[int], classes: Sequence[int]
+) -> Grid:
+    """Paint what becomes of classes without units, a row a unit and a column a class, zero in the middle of the scale.
+
+    changes: (V, K) of recall; certain: (V, K) where chance does not explain them: other changes are hatched. units,
+    classes: the numbers of rows and columns.
+    """
+    limit = float(np.abs(changes).max()) or 1.0
+    height, width = _MAP_CELL
+    painted = levels(changes, -limit, limit).repeat(height, axis=0).repeat(width, axis=1)
+    doubtful = (~certain & (changes != 0)).repeat(height, axis=0).repeat(width, axis=1)
+    down, right = np.indices(painted.shape)
+    painted = np.where(doubtful & ((down + right) % 7 < 2), PAPER, painted).astype(np.uint8)
+    columns = [_COARSE.number(k) for k in classes]
+    blocks = []
+    for first in range(0, len(units), _MAP_ROWS):
+        rows = [_COARSE.number(unit) for unit in units[first : first + _MAP_ROWS]]
+        sheet = painted[first * height : (first + _MAP_ROWS) * height]
+        blocks.append(_with_numbers(sheet, rows, height, columns, width))
+    beside = max(1, _WIDEST // (blocks[0].shape[1] + _COARSE.gap))
+    sheets = [_COARSE.wrap(part, min(beside, len(part))) for part in chunks(blocks, beside)]
+    pictures = [_COARSE.picture(sheet, diverging()) for sheet in sheets]
+    return Grid(pictures, -limit, limit, int((~certain & (changes != 0)).sum()), changes.size)
+
+
 def icon() -> Picture:
     """Paint the mark of a report, for the tab of a browser: the outputs of nine units."""
     outputs = np.array([[0.1, 0.5, 0.9], [0.3, 0.95, 0.4], [0.8, 0.2, 0.6]], np.float32)

@@ -391,3 +391,68 @@ def test_whatever_the_output_rows_become_probabilities(rows: list[list[float]]) 
     found, _ = probabilities_of(rows)
     assert ((found >= 0) & (found <= 1)).all()
     assert found.sum(axis=1) == pytest.approx(np.ones(len(rows)), abs=2e-7)
+
+
+# Intervals
+
+
+def test_accuracy_precision_and_recall_have_wilsons_interval() -> None:
+    labels = np.repeat([0, 1], [60, 40])
+    predicted = labels.copy()
+    predicted[:6], predicted[60:61] = 1, 0
+    found = scores.score(predictions.of(np.eye(2)[predicted], labels), labels, ["a", "b"])
+    assert found.accuracy_interval == roots(93, 100)
+    assert [row.recall_interval for row in found.classes] == [roots(54, 60), roots(39, 40)]
+    assert [row.precision_interval for row in found.classes] == [roots(54, 55), roots(39, 45)]
+    assert found.macro_avg.recall_interval is None
+    assert [one.interval for one in found.reliability if one.count] == [roots(93, 100)]
+
+
+def roots(right: int, images: int) -> Any:
+    """Return approximately the shares p with (right / images - p)^2 = z^2 p (1 - p) / images: Wilson's interval."""
+    z2, share = 1.959963984540054**2, right / images
+    return pytest.approx(np.sort(np.roots([1 + z2 / images, -2 * share - z2 / images, share**2]).real).tolist())
+
+
+def test_a_class_without_images_or_predictions_has_no_interval() -> None:
+    labels = np.zeros(5, np.int64)
+    found = scores.score(predictions.of(np.eye(2)[labels], labels), labels, ["a", "b"])
+    assert found.classes[1].recall_interval is None and found.classes[1].precision_interval is None
+
+
+@pytest.mark.parametrize("too_sure", [0.0, 0.02, 0.15])
+def test_the_interval_of_the_calibration_error_holds_the_true_one(too_sure: float) -> None:
+    generator = np.random.default_rng(3)
+    centres = (np.arange(8, 15) + 0.5) / 15
+    held = 0
+    for _ in range(100):
+        images = generator.multinomial(1000, np.full(len(centres), 1 / len(centres)))
+        right = generator.binomial(images, centres - too_sure)
+        low, high = scores.calibration_interval(bins_of(centres, images, right))
+        held += low <= too_sure <= high
+    assert held >= 88
+
+
+def bins_of(centres: Any, images: Any, right: Any) -> list[ReliabilityBin]:
+    rows = zip(centres.tolist(), images.tolist(), right.tolist(), strict=True)
+    return [ReliabilityBin(c - 1 / 30, c + 1 / 30, n, c if n else None, k / n if n else None) for c, n, k in rows]
+
+
+def test_what_chance_explains_may_be_no_error_at_all() -> None:
+    bins = bins_of(np.array([0.9]), np.array([100]), np.array([91]))
+    low, high = scores.calibration_interval(bins)
+    assert low == 0 and 0.06 < high < 0.1
+    low, high = scores.calibration_interval(bins_of(np.array([1.0]), np.array([100]), np.array([100])))
+    assert low == 0 and 0.01 < high < 0.05
+    low, high = scores.calibration_interval(bins_of(np.array([0.9]), np.array([10_000]), np.array([8000])))
+    assert 0.085 < low < 0.1 < high < 0.115
+
+
+def test_chance_makes_a_calibrated_model_exceed_its_bound_in_a_fortieth_of_cases() -> None:
+    generator = np.random.default_rng(4)
+    centres = (np.arange(8, 15) + 0.5) / 15
+    images = np.full(len(centres), 150)
+    bound = scores.calibration_by_chance(bins_of(centres, images, images))
+    drawn = [bins_of(centres, images, generator.binomial(images, centres)) for _ in range(1000)]
+    beyond = np.mean([scores.calibration_error(bins) > bound for bins in drawn])
+    assert 0.01 < beyond < 0.05

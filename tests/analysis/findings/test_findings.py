@@ -10,7 +10,7 @@ import pytest
 
 from reportgen.analysis.evaluation import predictions, scores
 from reportgen.analysis.evaluation.data import DataChecks, Twins
-from reportgen.analysis.findings import ranked
+from reportgen.analysis.findings import ranked, shift_findings
 from reportgen.analysis.phrases import (
     counted_images,
     label,
@@ -24,13 +24,25 @@ from reportgen.analysis.pixels.trial import Doubt
 from reportgen.format import number, percent, points, short, visible
 from reportgen.i18n import literal
 from reportgen.record.data import DataFacts, SkippedFile, SkippedFiles
+from reportgen.record.effects import Effect
 from reportgen.record.evaluation import Ablated, Mistake, Proof, ReliabilityBin, Scores
 from reportgen.record.finding_kinds import KINDS, finding
 from reportgen.record.model import LayerRow, ModelFacts
+from reportgen.record.shifts import Shift
 from reportgen.record.training import Deaths, Died, LayerDeaths
-from reportgen.record.units import Finding, LayerVerdict, Unit
+from reportgen.record.units import Finding, LayerVerdict, Preferred, Unit
 from reportgen.thresholds import FindingThresholds
-from tests.helpers.builders import make_history, make_record, make_scores, make_unit, modules_after
+from tests.helpers.builders import (
+    make_effect,
+    make_history,
+    make_record,
+    make_scores,
+    make_shift,
+    make_shifts_run,
+    make_unit,
+    modules_after,
+)
+from tests.helpers.trusted import make_leaks, make_search, with_doubts
 
 HOSTILE = 'x"<script>alert(1)</script>\n\u202eevil\x1b[31m{{ 7*7 }}'
 
@@ -188,8 +200,16 @@ def test_a_code_that_is_not_in_the_table_is_refused() -> None:
         finding("made-up", "Something.")
 
 
+MANY = make_search(candidates={"test": 20, "train": 400}, searched={"test": 300, "train": 1200})
+FEW = make_search(candidates={"test": 2, "train": 1}, searched={"test": 300, "train": 1200})
+
+
+def prefers(label: str, auroc: float) -> Preferred:
+    return Preferred(label, auroc, 0.9, 0.1, None, None, None)
+
+
 def broken(text: str = "shape") -> list[Finding]:
-    """Return the findings of three reports in which everything goes wrong, with `text` for every name."""
+    """Return the findings of reports in which everything goes wrong, with `text` for every name."""
     rows = [make_scores().classes[0].__class__(text, None, None, None, 0)] * 3
     mistakes = [Mistake(n, text, text, 0.9999) for n in range(12)]
     layers = [
@@ -204,6 +224,8 @@ def broken(text: str = "shape") -> list[Finding]:
         *make_units(4, layer=text, state="always-on"),
         *make_units(5, layer=text, opposite=6, duplicate_of=7),
         *make_units(6, layer=text, state="always-negative"),
+        *make_units(7, layer=text, effect=make_effect(), preferred_class=prefers(text, 0.95)),
+        *make_units(8, layer=text, effect=make_effect({"star": 0.2}), preferred_class=prefers(text, 0.6)),
         *make_units(0, 1, layer=f"{text}2", state="dead", cause=None),
     ]
     row = LayerRow(text, "Dense", [None], 900, True, None)
@@ -227,6 +249,8 @@ def broken(text: str = "shape") -> list[Finding]:
         "units": units,
         "proof": Proof(3, 0.9, 0.8, [-0.12, -0.08]),
         "doubt": Doubt("network", "-1-1", text, 200, 90, 150, (1.5, 0.5)),
+        "shifts": [make_shift()],
+        "shifts_run": make_shifts_run(),
         "unread": [literal(f"The file {short(text)} is no history.")],
         "deaths": Deaths(50, "test", [0, 1], 1, [LayerDeaths(text, 32, [0, 9], [Died(1, list(range(9)))])]),
     }
@@ -245,10 +269,12 @@ def broken(text: str = "shape") -> list[Finding]:
         }
     )
     third = found(**of_test(scored([[0, 50, 0], [0, 0, 50], [50, 0, 0]], classes=rows)))
-    return first + second + third
+    many = with_doubts(make_data([400, 400, 400]), text, leaks=make_leaks(test_images=60), suspect_labels_search=MANY)
+    few = with_doubts(make_data([400, 400, 400]), text, suspect_labels_search=FEW)
+    return first + second + third + found(data=many) + found(data=few)
 
 
-def test_three_broken_reports_have_every_kind_of_finding() -> None:
+def test_broken_reports_have_every_kind_of_finding() -> None:
     assert {one.code for one in broken()} == set(KINDS) - {"no-pdf", "not-drawn"}, "those are about the report itself"
 
 
@@ -543,6 +569,34 @@ def test_a_class_that_has_images_and_is_never_named() -> None:
 def test_a_class_that_is_named_once_or_has_no_images_is_no_such_finding() -> None:
     assert codes(**of_test(scored([[100, 0, 0], [0, 99, 1], [2, 2, 1]]))) == ["weakest-class"]
     assert codes(**of_test(scored([[100, 0, 0], [0, 100, 0], [0, 0, 0]]))) == []
+
+
+@pytest.mark.parametrize(
+    ("auroc", "effect", "state", "expected"),
+    [
+        (0.9, make_effect(), "healthy", ["selective-without-effect"]),
+        (0.89, make_effect(), "healthy", []),
+        (0.95, make_effect({"star": 0.1}), "healthy", []),
+        (0.95, make_effect(interval=[-0.02, 0.0]), "healthy", []),  # too few images to tell
+        (0.95, make_effect(method="first order"), "healthy", []),  # an estimate is no ground for a finding
+        (0.95, None, "healthy", []),
+        (0.95, make_effect(), "output", []),
+        (0.69, make_effect({"star": 0.1}), "healthy", ["needed-without-preference"]),
+        (0.7, make_effect({"star": 0.1}), "healthy", []),
+        (0.6, make_effect(), "healthy", []),
+        (0.6, make_effect({"star": -0.1}), "healthy", []),  # it is in the way
+    ],
+)
+def test_what_a_unit_prefers_is_held_against_what_it_is_needed_for(
+    auroc: float, effect: Effect | None, state: str, expected: list[str]
+) -> None:
+    preferred = dataclasses.replace(make_unit().preferred_class, auroc=auroc)
+    units = make_units(*range(32))
+    units[7] = dataclasses.replace(units[7], preferred_class=preferred, effect=effect, state=state)
+    assert [one.code for one in found(units=units) if one.layer == "conv"] == expected
+    for one in found(units=units):
+        if one.code in expected:
+            assert one.units == [7] and "unit 7" in one.message and one.message.count("1 of 32 units") == 1
 
 
 def test_the_weakest_class_has_its_interval_and_what_the_others_reach() -> None:
@@ -940,3 +994,36 @@ def test_names_are_shown_on_one_line_and_cut_visibly() -> None:
     assert name("x" * 80) == "x" * 80
     assert name("x" * 81) == "x" * 80 + "…"
     assert label("T-shirt/top") == '"T-shirt/top"'
+
+
+def fragile(*shifts: Shift, **changes: float) -> list[str]:
+    given = FindingThresholds(**changes) if changes else FindingThresholds()
+    return [str(one.message) for one in shift_findings.find(list(shifts), make_shifts_run(), given)]
+
+
+def test_mild_changes_that_cost_much_are_one_finding_the_costliest_first() -> None:
+    (said,) = fragile(
+        make_shift("blur", accuracy=0.8), make_shift("shift", accuracy=0.6), make_shift("jpeg", accuracy=0.88)
+    )
+    assert "shift (strength 1) 30.0 points (25.0 to 35.0) and blur (strength 1) 10.0 points" in said
+    assert "90.0 % on 100 test images" in said.replace(", measured", "") and "jpeg" not in said.lower()
+
+
+@pytest.mark.parametrize(
+    "shift",
+    [
+        make_shift(severity=3),
+        make_shift("inversion"),
+        make_shift(accuracy=0.86),
+        make_shift(falls=False),
+    ],
+    ids=["strong", "inversion", "small", "by chance"],
+)
+def test_what_is_not_mild_or_costs_little_is_no_finding(shift: Shift) -> None:
+    assert fragile(shift) == []
+
+
+def test_the_threshold_of_mild_changes_is_a_cost_itself() -> None:
+    at = make_shift(accuracy=0.4, change=-0.5)
+    assert fragile(at, mild_cost=0.5) and not fragile(at, mild_cost=0.501)
+    assert shift_findings.find(None, None, FindingThresholds()) == []

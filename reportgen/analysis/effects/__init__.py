@@ -1,0 +1,1 @@
+"""What the model does without each unit: which classes it still recognises."""

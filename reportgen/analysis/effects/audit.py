@@ -1,0 +1,70 @@
+"""First order held against masked: on which units, and whether they agree."""
+
+import numpy as np
+
+from reportgen.analysis.effects.paired import Floats, Ints
+from reportgen.analysis.effects.passes import Scores
+from reportgen.format import share
+from reportgen.i18n import Text, text
+from reportgen.record.effects import Audit
+
+AUDITED = 20
+"""Units of each layer on which first order is held against masked."""
+LARGEST = 20
+"""Units of each layer with the largest first-order effects that are masked, too."""
+AGREES = 0.9
+"""The least Spearman correlation at which first order is given."""
+_STRATA = 5
+
+
+def sample(size: Floats, seed: int) -> Ints:
+    """Return AUDITED units, ascending, as many from each fifth of the layer by the size (U,) of their effect."""
+    units = len(size)
+    if units <= AUDITED:
+        return np.arange(units)
+    rng = np.random.default_rng(seed)
+    strata = np.array_split(np.argsort(size, kind="stable"), _STRATA)
+    return np.sort(np.concatenate([rng.choice(one, AUDITED // _STRATA, replace=False) for one in strata]))
+
+
+def by_class(moved: Scores, labels: Ints) -> Floats:
+    """Return (U, classes with images) means over the images of a class. moved: (N, U); labels: (N,)."""
+    classes, which = np.unique(labels, return_inverse=True)
+    sums = np.zeros((len(classes), moved.shape[1]))
+    np.add.at(sums, which, moved)
+    return np.asarray((sums / np.bincount(which)[:, np.newaxis]).T)
+
+
+def compare(first: Floats, masked: Floats, images: int, layers: int = 1) -> Audit:
+    """Return how well first order agrees with masked. Both: (units, classes) mean changes of the margin.
+
+    images, layers: how many they are of.
+    """
+    from scipy.stats import rankdata
+
+    one, other = first.ravel(), masked.ravel()
+    spearman = slope = None
+    if np.ptp(one) > 0 and np.ptp(other) > 0:
+        spearman = round(float(np.corrcoef(rankdata(one), rankdata(other))[0, 1]), 4)
+    if np.ptp(other) > 0:
+        slope = round(float(np.cov(one, other, bias=True)[0, 1] / np.var(other)), 4)
+    return Audit(len(first), images, spearman, slope, layers)
+
+
+def withheld(found: Audit, first: Floats, masked: Floats) -> Text | None:
+    """Return why first order is not given, None where it is."""
+    if not first.any() and not masked.any():
+        return None  # both say that nothing changes
+    if found.spearman is None:
+        return text(
+            "on the units that were masked, too, it cannot be compared with what masking gives: one of the two is the"
+            " same throughout"
+        )
+    if found.spearman < AGREES:
+        return text(
+            "on the units that were masked, too, its Spearman correlation with what masking gives is {found}, below"
+            " {least}",
+            found=share(found.spearman, 2).replace("-", "\N{MINUS SIGN}"),
+            least=share(AGREES, 1),
+        )
+    return None

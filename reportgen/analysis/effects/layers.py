@@ -1,0 +1,366 @@
+"""The effects of all units: which layers are exact, what is masked within the bound of work, and what is left out."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
+
+from reportgen.analysis.activations.graph import Graph
+from reportgen.analysis.activations.reading import Reading
+from reportgen.analysis.effects import audit, head, paired, work
+from reportgen.analysis.effects.head import Head
+from reportgen.analysis.effects.paired import Flags, Floats, Ints
+from reportgen.analysis.effects.passes import Answers, Masking, Passes, Scores, Sweep
+from reportgen.dataset import Part, Pixels, spread
+from reportgen.errors import InputError, SurroundingsError
+from reportgen.i18n import Text, joined, ntext, text
+from reportgen.record.effects import Audit, Effect, GroupEffect, LayerEffects
+from reportgen.record.units import LayerVerdict, Unit
+
+MOST_WORK = 4 * 10**10
+"""Multiplications that masking may take in all: seconds on a few cores."""
+_SWEEP = 3
+"""How many times as many the run for gradients and products may take."""
+_ROUNDING = 1e-3
+"""A score that is as far behind as this share of the range of scores may be the largest one, rounded otherwise."""
+_FEWEST = 8
+"""Least images that first order is held against masking on, and that outputs are permuted over."""
+_LEAST_IMAGES = 16
+"""So many are looked at however large the model is."""
+_MOST_CLASSES = 20
+"""Most classes each of which gets a backward pass of its own."""
+EXACT, MASKED, FIRST = "exact", "masked", "first order"
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What is measured on. stored: the images as they are stored, with their labels, and how the model sees them.
+
+    choose: (N,) those that means are taken of; the others are measured on. means: of each reading (U,). names: of the
+    classes, as the scores have them. predicted: (N,) classes. output: the kind of output, see `outputs.read`.
+    """
+
+    stored: Part
+    pixels: Pixels
+    choose: NDArray[np.bool_]
+    means: Sequence[Floats]
+    names: Sequence[str]
+    predicted: Ints
+    output: str
+
+
+@dataclass(frozen=True)
+class Found:
+    """The effects of a layer, and of each of its units."""
+
+    layer: LayerEffects
+    units: list[Effect]
+
+
+@dataclass(frozen=True)
+class _About:
+    """What is known of a layer. flagged: units that a finding can be about; groups: of redundant units."""
+
+    units: int
+    flagged: list[int]
+    groups: list[list[int]]
+
+
+@dataclass
+class _Layer:
+    """A layer while it is measured. right: (N, U) whether the model is right without each unit, by `methods` (U,).
+
+    permuted: (N, U) likewise with the unit's output for another image, where `asked` (U,). groups: (N, G) without each
+    group, or None.
+    """
+
+    right: Flags
+    methods: NDArray[np.object_]
+    permuted: Flags
+    asked: Flags
+    groups: Flags | None = None
+    wanted: int = 0
+    audit: Audit | None = None
+    withheld: Text | None = None
+    undone: list[Text] = field(default_factory=list)
+
+
+def measure(
+    graph: Graph, readings: Sequence[Reading], subject: Subject, layers: Sequence[LayerVerdict], units: Sequence[Unit],
+    *, batch: int, seed: int,
+) -> list[Found]:  # fmt: skip
+    """Return the effects of the units of each reading.
+
+    layers, units: the verdicts, one layer a reading. batch: how many images at once.
+    """
+    about = [_about(one, units) for one in layers]
+    # labels that are numbers may go beyond what the model has scores for
+    scored = np.flatnonzero(~subject.choose & (subject.stored.labels < max(graph.output.shape[-1] or 0, 2)))
+    chosen = int(subject.choose.sum())
+    whole = sum(map(work.of, graph.calls))
+    most = max(_SWEEP * MOST_WORK // (3 * max(whole, 1)), _LEAST_IMAGES)
+    scored = scored[spread(len(scored), min(len(scored), most))]
+    if not len(scored) or not chosen:
+        why = text(
+            "too few images: {chosen} to take means of, {scored} to measure on",
+            chosen=f"{chosen:,}",
+            scored=f"{len(scored):,}",
+        )
+        return [_unknown(one.units, why, chosen, len(scored)) for one in about]
+    images = Part(np.asarray(subject.stored.images)[scored], subject.stored.labels[scored])
+
+    def measured(found: Head) -> _Measured:
+        passes = Passes(graph, readings, found, images, subject.pixels, subject.means, batch)
+        return _Measured(graph, readings, found, passes, images, subject, about, chosen, seed)
+
+    # one thread for each product: how OpenBLAS divides one depends on which cores are free, and so does its rounding
+    with threadpool_limits(1, user_api="blas"):
+        found = measured(head.find(graph, subject.output))
+        if not found.has_scores(subject.predicted[scored]):
+            found = measured(head.as_they_are(graph, subject.output))
+        return found.all()
+
+
+def with_effects(
+    layers: Sequence[LayerVerdict], units: Sequence[Unit], found: Sequence[Found]
+) -> tuple[list[LayerVerdict], list[Unit]]:
+    """Return verdicts with the effects that were found. layers: one a reading; units: of these, in their order."""
+    of_units = [effect for one in found for effect in one.units]
+    return (
+        [replace(one, effects=of.layer) for one, of in zip(layers, found, strict=True)],
+        [replace(unit, effect=of) for unit, of in zip(units, of_units, strict=True)],
+    )
+
+
+def _about(layer: LayerVerdict, units: Sequence[Unit]) -> _About:
+    own = [unit for unit in units if unit.layer == layer.name]
+    flagged = [
+        unit.unit
+        for unit in own
+        if unit.state != "healthy" or unit.removable or unit.duplicate_of is not None or unit.opposite is not None
+    ]
+    return _About(layer.units, flagged, layer.groups)
+
+
+def _unknown(units: int, reason: Text, chosen: int, scored: int) -> Found:
+    layer = LayerEffects(chosen, scored, {}, 0, None, None, None, [], reason)
+    return Found(layer, [Effect(None, [], None, None, reason)] * units)
+
+
+class _Measured:
+    """Measures layer by layer, and keeps count of the work that masking may still take."""
+
+    def __init__(
+        self, graph: Graph, readings: Sequence[Reading], found: Head, passes: Passes, images: Part, subject: Subject,
+        about: Sequence[_About], chosen: int, seed: int,
+    ) -> None:  # fmt: skip
+        self._graph, self._readings, self._head, self._passes, self._images = graph, readings, found, passes, images
+        self._names, self._about, self._chosen, self._seed = subject.names, about, chosen, seed
+        self._left = MOST_WORK
+        outputs = (graph.output, found.tensor)
+        self._outputs = [place for place, reading in enumerate(readings) if reading.tensor in outputs]
+        inside = [place for place in range(len(readings)) if place not in self._outputs]
+        self._exact = [place for place in inside if self._is_exact(place)]
+        self._others = [place for place in inside if place not in self._exact]
+        self._swept, self._has_slopes = self._sweep()
+        self._before = self._swept.scores.argmax(axis=1) == images.labels
+
+    def has_scores(self, predicted: Ints) -> bool:
+        """Return whether the largest score is that of the class that the model names, up to rounding."""
+        scores = self._swept.scores
+        if len(scores) != len(predicted) or scores.shape[1] <= predicted.max():
+            return False
+        behind = scores.max(axis=1) - scores[np.arange(len(scores)), predicted]
+        return bool((behind <= _ROUNDING * np.ptp(scores)).all())
+
+    def all(self) -> list[Found]:
+        """Return the effects of all layers. The last ones first: it takes least to run what is behind them."""
+        why = text("its units are the scores themselves")
+        found = {
+            place: _unknown(self._about[place].units, why, self._chosen, len(self._images)) for place in self._outputs
+        }
+        found |= {place: self._of_linear(place) for place in self._exact}
+        masked = {}
+        for number, place in enumerate(reversed(self._others)):
+            masked[place] = self._masked(place, self._left // (len(self._others) - number))
+        self._audit_together({place: layer for place, layer in masked.items() if layer.audit is None})
+        for place, layer in masked.items():
+            if layer.withheld is not None:
+                layer.methods[layer.methods == FIRST] = None
+            self._leave_out(layer, self._about[place])
+            found[place] = self._found(self._about[place], layer)
+        return [found[place] for place in range(len(self._about))]
+
+    def _is_exact(self, place: int) -> bool:
+        reading = self._readings[place]
+        values = int(np.prod([size or 1 for size in reading.shape[1:]]))
+        products = len(self._images) * values * max(self._graph.output.shape[-1] or 0, 2)
+        return products <= _SWEEP * MOST_WORK and self._head.is_linear(reading.tensor)
+
+    def _sweep(self) -> tuple[Sweep, bool]:
+        """Return what one run of the model tells, and whether gradients could be taken."""
+        classes, whole = max(self._graph.output.shape[-1] or 0, 2), sum(map(work.of, self._graph.calls))
+        each = classes <= _MOST_CLASSES and len(self._images) * whole * (1 + 2 * classes) <= _SWEEP * MOST_WORK
+        groups = {place: self._about[place].groups for place in self._exact}
+        try:
+            return self._passes.sweep(self._exact, groups, self._others, each=each, seed=self._seed), True
+        except (InputError, SurroundingsError, LookupError):  # an operation without gradient, or too little memory
+            return self._passes.sweep(self._exact, groups, (), each=False, seed=self._seed), False
+
+    def _of_linear(self, place: int) -> Found:
+        about, known = self._about[place], self._swept.linear[place]
+        asked = np.full(about.units, self._passes.together >= _FEWEST)
+        layer = _Layer(known.alone.right, np.full(about.units, EXACT, object), known.permuted.right, asked)
+        layer.groups = None if known.groups is None else known.groups.right
+        return self._found(about, layer)
+
+    def _masked(self, place: int, fair: int) -> _Layer:
+        """Return a layer by first order and masking, which may take as much work as is `fair`."""
+        about, images = self._about[place], len(self._images)
+        units, first = about.units, self._swept.first.get(place)
+        size = self._size(place)
+        layer = _Layer(
+            np.zeros((images, units), np.bool_) if first is None else first.right.copy(),
+            np.full(units, None if first is None else FIRST, object),
+            np.zeros((images, units), np.bool_),
+            np.zeros(units, np.bool_),
+        )
+        each = self._each(place)
+        sampled = audit.sample(size, self._seed)
+        largest = np.argsort(-size, kind="stable")[: audit.LARGEST]
+        wanted = list(dict.fromkeys([*sampled.tolist(), *about.flagged, *np.sort(largest).tolist()]))
+        layer.wanted = len(wanted)
+        if first is None:
+            layer.withheld = text("no gradients could be taken of this model")
+        enough = min(images, fair // (each * len(sampled)))
+        if enough < min(_FEWEST, images):
+            return layer
+        known = self._without(place, [(int(unit),) for unit in sampled], enough)
+        fair -= self._spend(len(sampled) * enough * each)
+        if first is not None:
+            self._hold(layer, first.moved[:enough, sampled], known.moved)
+        if enough == images:
+            _put(layer, sampled, known)
+            more = wanted[len(sampled) : len(sampled) + max(fair // (each * images), 0)]
+            if more:
+                _put(layer, np.array(more), self._without(place, [(unit,) for unit in more], None))
+                fair -= self._spend(len(more) * images * each)
+            if about.groups and len(about.groups) * images * each <= fair:
+                layer.groups = self._without(place, [tuple(group) for group in about.groups], None).right
+                fair -= self._spend(len(about.groups) * images * each)
+            self._permute(place, layer, each, fair)
+        return layer
+
+    def _size(self, place: int) -> Floats:
+        """Return (U,) how large the effect of each unit is by first order, 0 where that is not known."""
+        first = self._swept.first.get(place)
+        return np.zeros(self._about[place].units) if first is None else np.abs(first.moved).mean(axis=0)
+
+    def _each(self, place: int) -> int:
+        """Return the work of running what is behind a layer, for one image."""
+        return work.behind(self._graph, self._readings[place].tensor) + 1
+
+    def _without(self, place: int, units: Sequence[tuple[int, ...]], images: int | None) -> Answers:
+        return self._passes.without([Masking(place, one) for one in units], images)
+
+    def _spend(self, amount: int) -> int:
+        self._left -= amount
+        return amount
+
+    def _hold(self, layer: _Layer, first: Scores, masked: Scores, layers: int = 1) -> None:
+        """Hold first order against masking. Both: (n, units) changes of the margins of the first n images."""
+        labels = self._images.labels[: len(first)]
+        one, other = audit.by_class(first, labels), audit.by_class(masked, labels)
+        layer.audit = audit.compare(one, other, len(first), layers)
+        layer.withheld = audit.withheld(layer.audit, one, other)
+
+    def _audit_together(self, layers: Mapping[int, _Layer]) -> None:
+        """Hold first order against masking on units of all layers that could not be held by themselves."""
+        if not layers or not self._has_slopes:
+            return
+        units = [(place, unit) for place in layers for unit in range(self._about[place].units)]
+        sampled = [units[n] for n in audit.sample(np.concatenate([self._size(place) for place in layers]), self._seed)]
+        enough = min(len(self._images), self._left // sum(self._each(place) for place, _ in sampled))
+        if enough < min(_FEWEST, len(self._images)):
+            for layer in layers.values():
+                layer.withheld = text("masking units to hold it against would take longer than a report may")
+            return
+        known = self._passes.without([Masking(place, (unit,)) for place, unit in sampled], enough)
+        self._spend(enough * sum(self._each(place) for place, _ in sampled))
+        first = np.stack([self._swept.first[place].moved[:enough, unit] for place, unit in sampled], axis=1)
+        for layer in layers.values():
+            self._hold(layer, first, known.moved, len(layers))
+
+    def _permute(self, place: int, layer: _Layer, each: int, fair: int) -> None:
+        """Permute the outputs of masked units without which something changes, as far as work is `fair`.
+
+        each: the work for one image.
+        """
+        masked = np.flatnonzero(layer.methods == MASKED)
+        counts = paired.count(self._before, layer.right[:, masked], self._images.labels, len(self._names))
+        moving = masked[paired.certain(counts).any(axis=1)][: max(fair // (each * len(self._images)), 0)]
+        if len(moving) and self._passes.together >= _FEWEST:
+            mixed = self._passes.permuted([Masking(place, (int(unit),)) for unit in moving], self._seed)
+            layer.permuted[:, moving], layer.asked[moving] = mixed.right, True
+            self._spend(len(moving) * len(self._images) * each)
+
+    def _leave_out(self, layer: _Layer, about: _About) -> None:
+        """Say what was wanted and not done."""
+        masked = int((layer.methods == MASKED).sum())
+        if masked < layer.wanted:
+            layer.undone.append(
+                text(
+                    "{masked} of {wanted} units that were to be masked were, since all would take longer than a report"
+                    " may",
+                    masked=f"{masked:,}",
+                    wanted=f"{layer.wanted:,}",
+                )
+            )
+        if about.groups and layer.groups is None:
+            layer.undone.append(
+                ntext(
+                    len(about.groups),
+                    "{n} group of redundant units was not masked as a whole",
+                    "{n} groups of redundant units were not masked as a whole",
+                )
+            )
+
+    def _found(self, about: _About, layer: _Layer) -> Found:
+        known = np.flatnonzero([method is not None for method in layer.methods])
+        labels, classes = self._images.labels, len(self._names)
+        counts = paired.count(self._before, layer.right[:, known], labels, classes)
+        mixed = paired.count(self._before, layer.permuted[:, known], labels, classes)
+        effects = paired.effects(counts, list(layer.methods[known]), self._names, mixed, layer.asked[known])
+        why = text("it was not masked, and first order is withheld: {reason}", reason=layer.withheld or "")
+        units = [Effect(None, [], None, None, why)] * about.units
+        for unit, effect in zip(known, effects, strict=True):
+            units[unit] = effect
+        groups = []
+        if layer.groups is not None:
+            together = paired.count(self._before, layer.groups, labels, classes)
+            method = EXACT if EXACT in layer.methods else MASKED
+            none = np.zeros(len(about.groups), np.bool_)
+            of_groups = paired.effects(together, [method] * len(about.groups), self._names, together, none)
+            groups = [GroupEffect(list(group), effect) for group, effect in zip(about.groups, of_groups, strict=True)]
+        methods = {name: int((layer.methods == name).sum()) for name in (EXACT, MASKED, FIRST)}
+        return Found(
+            LayerEffects(
+                chosen_on=self._chosen,
+                scored_on=len(self._images),
+                methods={name: n for name, n in methods.items() if n},
+                wanted=layer.wanted,
+                audit=layer.audit,
+                withheld=layer.withheld if None in layer.methods else None,
+                undone=joined("; ", layer.undone) if layer.undone else None,
+                groups=groups,
+                reason=None,
+            ),
+            units,
+        )
+
+
+def _put(layer: _Layer, units: Ints, known: Answers) -> None:
+    """Note what masking says of some units."""
+    layer.right[:, units], layer.methods[units] = known.right, MASKED

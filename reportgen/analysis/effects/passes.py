@@ -1,0 +1,314 @@
+"""Images through the model for effects: gradients of the scores, and the model run again without units."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reportgen.analysis.activations import ablation, forward
+from reportgen.analysis.activations.ablation import Ablation
+from reportgen.analysis.activations.graph import Graph, Tensor
+from reportgen.analysis.activations.reading import Reading
+from reportgen.analysis.activations.reductions import units_last
+from reportgen.analysis.effects.head import Head
+from reportgen.dataset import Part, Pixels
+
+Scores = NDArray[np.float32]
+Flags = NDArray[np.bool_]
+
+_TOGETHER = 2 * 10**7
+"""Most changes of scores, images x units x classes, and most values of a jacobian that are in memory at once."""
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What becomes of N images without each of A things.
+
+    right: (N, A) whether the model is right. moved: (N, A) how far the margin moves by which the true class leads the
+    best of the others.
+    """
+
+    right: Flags
+    moved: Scores
+
+
+@dataclass(frozen=True)
+class Linear:
+    """The answers without each unit of a layer, with its output for another image, and without each group of units."""
+
+    alone: Answers
+    permuted: Answers
+    groups: Answers | None
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """What one run of the model tells. scores: (N, K) of the model as it is.
+
+    linear: by the place of each exact layer. first: likewise of each layer that gradients were taken for.
+    """
+
+    scores: Scores
+    linear: dict[int, Linear]
+    first: dict[int, Answers]
+
+
+@dataclass(frozen=True)
+class Masking:
+    """Units of one layer that are taken away together. place: of their reading."""
+
+    place: int
+    units: tuple[int, ...]
+
+
+class Passes:
+    """Sends the images that score through the model.
+
+    means: of each reading (U,) what its units are held at. batch: how many images at once.
+    """
+
+    def __init__(
+        self, graph: Graph, readings: Sequence[Reading], head: Head, images: Part, pixels: Pixels,
+        means: Sequence[NDArray[np.float64]], batch: int,
+    ) -> None:  # fmt: skip
+        self._graph, self._readings, self._head, self._images = graph, readings, head, images
+        self._pixels, self._means = pixels, means
+        # even ones: outputs are permuted within a batch
+        self._batch = self.together = -(-len(images) // -(-len(images) // batch))
+
+    def sweep(
+        self, exact: Sequence[int], groups: Mapping[int, Sequence[Sequence[int]]], others: Sequence[int],
+        *, each: bool, seed: int,
+    ) -> Sweep:  # fmt: skip
+        """Send the images through the model once, for what is exact and what gradients estimate.
+
+        exact: the layers that the scores are linear in, with the groups of units that are taken away together. others:
+        those that gradients are taken for. each: one backward pass for each class; else one for the margin of the true
+        class over the best of the others, who are taken to stay the two that matter.
+        """
+        import tensorflow as tf
+
+        tensors = list(dict.fromkeys(self._readings[place].tensor for place in others))
+        linear = {place: (self._slopes(self._readings[place]), groups.get(place, ())) for place in exact}
+        done = []
+        for start in self._starts(len(self._images)):
+            labels = self._labels(start)
+            with forward.faults_named(self._images.images[start : start + 1]), self._head.before_activation():
+                with tf.GradientTape(persistent=True, watch_accessed_variables=False) as tape:
+                    values = self._graph.all_values(self._seen(start), _watching(tape, tensors))
+                    scores = self._head.scores(values[self._head.tensor])
+                    plain = scores.numpy()
+                    targets = tf.unstack(scores, axis=1) if each else [_margin(scores, labels)]
+                off = [self._off(values, place) for place in others]
+                moved: list[list[Scores]] = [[] for _ in others]
+                for target in targets if others else ():
+                    found = tape.gradient(target, [values[tensor] for tensor in tensors])
+                    slopes = dict(zip(tensors, found, strict=True))
+                    for number, place in enumerate(others):
+                        moved[number].append(self._along(off[number], slopes, place))
+            first = [
+                _answers(plain, np.stack(one, axis=-1), labels) if each else _led(plain, one[0], labels)
+                for one in moved
+            ]
+            known = {place: self._linear(place, *of, values, plain, labels, seed) for place, of in linear.items()}
+            done.append(Sweep(plain, known, dict(zip(others, first, strict=True))))
+        return _swept(done)
+
+    def _linear(
+        self, place: int, slopes: Scores, groups: Sequence[Sequence[int]], values: dict[Tensor, Any], scores: Scores,
+        labels: NDArray[np.int64], seed: int,
+    ) -> Linear:  # fmt: skip
+        """Return what becomes of a batch without each unit of a layer that the scores are linear in."""
+        reading, mean = self._readings[place], self._means[place].astype(np.float32)
+        own = _flat(units_last(values[reading.tensor], reading))
+        together = [_changes(mean[one] - own[..., one], slopes[..., one]).sum(axis=1) for one in map(list, groups)]
+        return Linear(
+            _by_parts(mean - own, slopes, scores, labels),
+            _by_parts(own[_order(len(own), seed)] - own, slopes, scores, labels),
+            _answers(scores, np.stack(together, axis=1), labels) if together else None,
+        )
+
+    def without(self, maskings: Sequence[Masking], images: int | None = None) -> Answers:
+        """Return what becomes of the first `images`, by default all, without the units of each masking."""
+        held = [Ablation(held={unit: float(self._means[one.place][unit]) for unit in one.units}) for one in maskings]
+
+        def changed(number: int, value: Any) -> Any:
+            return ablation.held(self._readings[maskings[number].place], held[number], value)
+
+        return self._again(maskings, changed, images)
+
+    def permuted(self, maskings: Sequence[Masking], seed: int) -> Answers:
+        """Return what becomes of the images where the units of each masking have their outputs for other images."""
+
+        def changed(number: int, value: Any) -> Any:
+            one = maskings[number]
+            return ablation.permuted(self._readings[one.place], one.units, _order(len(value), seed), value)
+
+        return self._again(maskings, changed, None)
+
+    def _again(self, maskings: Sequence[Masking], changed: Callable[[int, Any], Any], images: int | None) -> Answers:
+        found = []
+        for start in self._starts(len(self._images) if images is None else images):
+            values, labels = self._values(start, images), self._labels(start, images)
+            plain, moved = self._scores(values), []
+            with self._head.before_activation():
+                for number, one in enumerate(maskings):
+                    tensor = self._readings[one.place].tensor
+                    after = self._graph.again(values, tensor, changed(number, values[tensor]), self._head.tensor)
+                    moved.append(self._head.scores(after).numpy() - plain)
+            found.append(_answers(plain, np.stack(moved, axis=1), labels))
+        return _joined(found)
+
+    def _off(self, values: dict[Tensor, Any], place: int) -> Any:
+        """Return how far a layer's units are from where they are held, (B, *positions, U)."""
+        import tensorflow as tf
+
+        reading = self._readings[place]
+        return tf.constant(self._means[place], tf.float32) - units_last(values[reading.tensor], reading)
+
+    def _along(self, off: Any, slopes: dict[Tensor, Any], place: int) -> Scores:
+        """Return (B, U), how far a score moves along its slopes, nowhere where it does not depend on the layer."""
+        import tensorflow as tf
+
+        slope = slopes[self._readings[place].tensor]
+        if slope is None:
+            return np.zeros((off.shape[0], off.shape[-1]), np.float32)
+        along = off * units_last(tf.convert_to_tensor(slope), self._readings[place])
+        return np.asarray(tf.reduce_sum(along, list(range(1, len(off.shape) - 1))).numpy())
+
+    def _starts(self, images: int) -> range:
+        return range(0, images, self._batch)
+
+    def _labels(self, start: int, most: int | None = None) -> NDArray[np.int64]:
+        return self._images.labels[:most][start : start + self._batch]
+
+    def _seen(self, start: int, most: int | None = None) -> Any:
+        """Return a batch of the first `most` images as the model sees them."""
+        import tensorflow as tf
+
+        some = self._images.images[:most][start : start + self._batch]
+        return forward.as_seen(tf.convert_to_tensor(some), self._pixels)
+
+    def _values(self, start: int, most: int | None = None) -> dict[Tensor, Any]:
+        """Return every value for a batch, the scores before their activation."""
+        with forward.faults_named(self._images.images[start : start + 1]), self._head.before_activation():
+            return self._graph.all_values(self._seen(start, most))
+
+    def _scores(self, values: dict[Tensor, Any]) -> Scores:
+        return np.asarray(self._head.scores(values[self._head.tensor]).numpy())
+
+    def _slopes(self, reading: Reading) -> Scores:
+        """Return (K, P, U), how much each score changes with a unit at a position: the same for every image.
+
+        An image is taken once for each score, so that one backward pass gives the slopes of all of these.
+        """
+        import tensorflow as tf
+
+        values = self._values(0, 1)
+        path = self._graph.reached(reading.tensor, until=self._head.tensor)
+        needed = {reading.tensor, self._head.tensor}.union(*(call.given for call in path))
+        classes = self._scores(values).shape[1]
+        most = max(1, _TOGETHER // max(int(np.prod(values[reading.tensor].shape)), 1))
+        found = []
+        for first in range(0, classes, most):
+            count = min(most, classes - first)
+            tiled = {tensor: tf.repeat(values[tensor], count, axis=0) for tensor in needed}
+            with self._head.before_activation(), tf.GradientTape(watch_accessed_variables=False) as tape:
+                tape.watch(tiled[reading.tensor])
+                again = self._graph.again(tiled, reading.tensor, tiled[reading.tensor], self._head.tensor)
+                own = tf.linalg.diag_part(self._head.scores(again)[:, first : first + count])
+            slope = tape.gradient(own, tiled[reading.tensor], unconnected_gradients=tf.UnconnectedGradients.ZERO)
+            found.append(_flat(units_last(slope, reading)))
+        return np.concatenate(found)
+
+
+def _watching(tape: Any, tensors: Sequence[Tensor]) -> Callable[[Tensor, Any], None]:
+    """Return what makes the tape watch the values of some tensors as soon as they are there."""
+
+    def watch(tensor: Tensor, value: Any) -> None:
+        if tensor in tensors:
+            tape.watch(value)
+
+    return watch
+
+
+def _flat(values: Any) -> Scores:
+    """Return values (B, *positions, U) as (B, P, U)."""
+    plain = np.asarray(values)
+    return plain.reshape(len(plain), -1, plain.shape[-1])
+
+
+def _order(images: int, seed: int) -> NDArray[np.int64]:
+    """Return for each image of a batch another one."""
+    order = np.random.default_rng(seed).permutation(images)
+    back = np.empty_like(order)
+    back[order] = np.roll(order, 1)  # one circle through all of them, so that none gets its own
+    return back
+
+
+def _changes(off: Scores, slopes: Scores) -> Scores:
+    """Return (B, U, K) changes of the scores. off: (B, P, U); slopes: (K, P, U)."""
+    by_unit = np.matmul(np.moveaxis(off, 2, 0), np.moveaxis(slopes, 2, 0).transpose(0, 2, 1))
+    return np.moveaxis(by_unit, 0, 1)
+
+
+def _by_parts(off: Scores, slopes: Scores, scores: Scores, labels: NDArray[np.int64]) -> Answers:
+    """Return what becomes of a batch, by as many images as fit. off: (B, P, U) what is added to the values."""
+    most = max(1, _TOGETHER // (off.shape[2] * scores.shape[1]))
+    parts = [slice(first, first + most) for first in range(0, len(off), most)]
+    return _joined([_answers(scores[part], _changes(off[part], slopes), labels[part]) for part in parts])
+
+
+def _answers(scores: Scores, moved: Scores, labels: NDArray[np.int64]) -> Answers:
+    """Return what becomes of images. scores: (B, K) before; moved: (B, A, K) how they change."""
+    after = scores[:, np.newaxis] + moved
+    right = after.argmax(axis=-1) == labels[:, np.newaxis]
+    return Answers(right, (_lead(after, labels) - _lead(scores[:, np.newaxis], labels)).astype(np.float32))
+
+
+def _led(scores: Scores, moved: Scores, labels: NDArray[np.int64]) -> Answers:
+    """Return the same where only the margin of the true class is known to move. moved: (B, A)."""
+    lead = _lead(scores[:, np.newaxis], labels)
+    before = (scores.argmax(axis=1) == labels)[:, np.newaxis]
+    return Answers(np.where(moved == 0, before, lead + moved > 0), moved)
+
+
+def _lead(scores: Scores, labels: NDArray[np.int64]) -> Scores:
+    """Return (B, A), by how much the true class leads the best of the others. scores: (B, A, K)."""
+    images = np.arange(len(labels))
+    others = scores.copy()
+    others[images, :, labels] = -np.inf
+    return np.asarray(scores[images, :, labels] - others.max(axis=-1))
+
+
+def _margin(scores: Any, labels: NDArray[np.int64]) -> Any:
+    """Return (B,) of the tape, by how much the true class leads the best of the others."""
+    import tensorflow as tf
+
+    true = tf.one_hot(labels, scores.shape[1], dtype=scores.dtype)
+    best = tf.reduce_max(tf.where(true > 0, tf.fill(tf.shape(scores), scores.dtype.min), scores), axis=1)
+    return tf.reduce_sum(tf.where(true > 0, scores, tf.zeros_like(scores)), axis=1) - best
+
+
+def _swept(parts: Sequence[Sweep]) -> Sweep:
+    """Return the sweeps of batches as one."""
+    return Sweep(
+        np.concatenate([one.scores for one in parts]),
+        {
+            place: Linear(
+                _joined([one.linear[place].alone for one in parts]),
+                _joined([one.linear[place].permuted for one in parts]),
+                _joined([of for one in parts if (of := one.linear[place].groups) is not None])
+                if parts[0].linear[place].groups is not None
+                else None,
+            )
+            for place in parts[0].linear
+        },
+        {place: _joined([one.first[place] for one in parts]) for place in parts[0].first},
+    )
+
+
+def _joined(parts: Sequence[Answers]) -> Answers:
+    return Answers(np.concatenate([one.right for one in parts]), np.concatenate([one.moved for one in parts]))

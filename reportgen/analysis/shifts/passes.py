@@ -1,0 +1,226 @@
+"""Changed images through the model: what its units give, and what it answers when some are given back what they gave.
+
+Giving units back what they give for the unchanged image is activation patching (Vig et al. 2020, Meng et al. 2022).
+Only what runs for every change is compiled: to compile a pass takes as long as several passes.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reportgen.analysis.activations import forward, outputs
+from reportgen.analysis.activations.graph import Graph, Tensor
+from reportgen.analysis.activations.outputs import Outputs
+from reportgen.analysis.activations.reading import Reading
+from reportgen.analysis.activations.reductions import units_last
+from reportgen.analysis.activations.tally import TAIL, Counts, Floats, LayerPlan
+from reportgen.dataset import Part, Pixels
+
+Stored = NDArray[Any]
+_TINY = 1e-30
+
+
+@dataclass(frozen=True)
+class Responses:
+    """What a layer's units give for N images. Each is (U,), as of a LayerTally; pooled: (N, U) means over positions."""
+
+    images: int
+    fired: Counts
+    low_tail: Counts
+    high_tail: Counts
+    smallest: Floats
+    largest: Floats
+    pooled: NDArray[np.float32]
+
+
+class Passes:
+    """A model that changed images are sent through.
+
+    readings, plans: the layers that are looked at and how. output: "softmax", "sigmoid" or "logits", what its scores
+    are. batch: how many images at once. Every method raises InputError where the model cannot be run.
+    """
+
+    def __init__(
+        self,
+        graph: Graph,
+        readings: Sequence[Reading],
+        plans: Sequence[LayerPlan],
+        pixels: Pixels,
+        output: str,
+        batch: int,
+    ) -> None:
+        self.readings, self.plans = readings, plans
+        self._graph, self._pixels, self._output, self._batch = graph, pixels, output, batch
+        self._run: Callable[..., Any] | None = None
+
+    def look(self, images: Stored, labels: Counts) -> tuple[Outputs, list[Responses]]:
+        """Return what the model answers to images as stored, (N, H, W, C), and what the units of each layer give."""
+        answered, found = [], []
+        for some in self._batches(len(images)):
+            with forward.faults_named(images[some]):
+                scores, reduced = self._compiled(images)(images[some])
+            answered.append(outputs.of(scores.numpy(), labels[some]))
+            found.append([_responses(one, plan) for one, plan in zip(reduced, self.plans, strict=True)])
+        return outputs.joined(answered), [_joined(of_layer) for of_layer in zip(*found, strict=True)]
+
+    def restored(self, shifted: Stored, clean: Stored, units: Mapping[int, Sequence[int]], labels: Counts) -> Outputs:
+        """Return what the model answers to changed images with units given back what they give for the unchanged.
+
+        shifted, clean: (N, H, W, C) as stored. units: by the place of their reading.
+        """
+        import tensorflow as tf
+
+        places = {self.readings[place].tensor: [] for place in units}  # type: dict[Tensor, list[int]]
+        for place in units:
+            places[self.readings[place].tensor].append(place)  # several layers may be read in one tensor
+        answered = []
+        for some in self._batches(len(shifted)):
+            with forward.faults_named(shifted[some]):
+                _, found = self._graph.values(self._seen(clean[some]), list(places))
+                known = dict(zip(places, found, strict=True))
+
+                def change(tensor: Tensor, value: Any, known: dict[Tensor, Any] = known) -> Any:
+                    for place in places.get(tensor, ()):
+                        reading = self.readings[place]
+                        back = np.zeros(reading.units, np.bool_)
+                        back[list(units[place])] = True
+                        shaped = back.reshape(-1, *[1] * (len(reading.shape) - 1 - reading.axis))
+                        own = tf.where(shaped, reading.own(known[tensor]), reading.own(value))
+                        value = reading.put(own, value)
+                    return value
+
+                scores = self._graph.run(self._seen(shifted[some]), change)
+            answered.append(outputs.of(np.asarray(scores, np.float32), labels[some]))
+        return outputs.joined(answered)
+
+    def attributions(self, shifted: Stored, clean: Stored, labels: Counts, taken_for: Counts) -> list[Floats]:
+        """Return (U,) of each reading how much each unit's own change costs, to first order, summed over images.
+
+        It is the change of the unit times the slope, at the changed image, of how far the score of the label (N,) is
+        above that of the class that the image is taken for (N,): attribution patching (Nanda 2023; Syed et al. 2023).
+        Positive where giving back what the unit said of the unchanged image would help.
+        Raises LookupError where an operation of the model has no slope.
+        """
+        import tensorflow as tf
+
+        wanted = list(dict.fromkeys(reading.tensor for reading in self.readings))
+        total = [np.zeros(reading.units) for reading in self.readings]
+        for some in self._batches(len(shifted)):
+            with forward.faults_named(shifted[some]):
+                _, values = self._graph.values(self._seen(clean[some]), wanted)
+                known = dict(zip(wanted, values, strict=True))
+                found: dict[Tensor, Any] = {}
+                with tf.GradientTape() as tape:
+
+                    def watch(tensor: Tensor, value: Any, found: dict[Tensor, Any] = found, tape: Any = tape) -> Any:
+                        if tensor in wanted:
+                            tape.watch(value)
+                            found[tensor] = value
+                        return value
+
+                    scores = self._logs(tf.cast(self._graph.run(self._seen(shifted[some]), watch), tf.float32))
+                    above = tf.gather(scores, labels[some], batch_dims=1) - tf.gather(
+                        scores, taken_for[some], batch_dims=1
+                    )
+                each = tape.gradient(above, list(found.values()), unconnected_gradients="zero")
+                slopes = dict(zip(found, each, strict=True))
+                for into, reading in zip(total, self.readings, strict=True):
+                    value, before, slope = (units_last(of[reading.tensor], reading) for of in (found, known, slopes))
+                    axes = list(range(len(value.shape) - 1))
+                    into += tf.reduce_sum(tf.cast((before - value) * slope, tf.float64), axes).numpy()
+        return total
+
+    def _compiled(self, images: Stored) -> Callable[..., Any]:
+        if self._run is None:
+            self._run = forward.compiled(self._reduced, Part(images, np.zeros(0, np.int64)), self._pixels)
+        return self._run
+
+    def _reduced(self, images: Any) -> tuple[Any, list[dict[str, Any]]]:
+        """Return the scores, float32, and each layer's values reduced. images: as the model sees them."""
+        import tensorflow as tf
+
+        gates = [reading.gate for reading in self.readings if reading.gate is not None]
+        scores, values = self._graph.values(images, [*(reading.tensor for reading in self.readings), *gates])
+        before = iter(values[len(self.readings) :])
+        each = [
+            _reduced(
+                units_last(value, reading), None if reading.gate is None else units_last(next(before), reading), plan
+            )
+            for reading, plan, value in zip(self.readings, self.plans, values, strict=False)
+        ]
+        return tf.cast(scores, tf.float32), each
+
+    def _batches(self, images: int) -> list[slice]:
+        return [slice(start, start + self._batch) for start in range(0, images, self._batch)]
+
+    def _seen(self, images: Stored) -> Any:
+        import tensorflow as tf
+
+        return forward.as_seen(tf.convert_to_tensor(images), self._pixels)
+
+    def _logs(self, scores: Any) -> Any:
+        """Return (B, K) scores of which differences are log odds, however the model gives them."""
+        import tensorflow as tf
+
+        if self._output == "logits":
+            return tf.concat([tf.zeros_like(scores), scores], 1) if scores.shape[1] == 1 else scores
+        if scores.shape[1] == 1:
+            scores = tf.concat([1 - scores, scores], 1)
+        return tf.math.log(scores + _TINY)
+
+
+def _reduced(values: Any, gate: Any, plan: LayerPlan) -> dict[str, Any]:
+    """Reduce what a layer's units give for one batch, (B, *positions, U), inside the graph, as `reductions` do.
+
+    gate: likewise what goes into the nonlinearity, where only that tells whether a unit fires, else None.
+    """
+    import tensorflow as tf
+
+    a = tf.reshape(values, (-1, plan.positions, plan.units))
+    peaks = tf.reduce_max(a, 1)
+    tells = peaks if gate is None else tf.reduce_max(tf.reshape(gate, (-1, plan.positions, plan.units)), 1)
+    found = {
+        "pooled": tf.reduce_mean(a, 1),
+        "largest": tf.reduce_max(peaks, 0),
+        "fired": tf.math.count_nonzero(tells > plan.eps, 0),
+    }
+    if plan.family not in ("relu", "relu6"):
+        found["smallest"] = tf.minimum(tf.reduce_min(a, (0, 1)), 0)
+    if plan.family == "bounded":
+        assert plan.low is not None and plan.high is not None
+        share = (a - plan.low) / (plan.high - plan.low)
+        found["low_tail"] = tf.math.count_nonzero(share < TAIL, (0, 1))
+        found["high_tail"] = tf.math.count_nonzero(share > 1 - TAIL, (0, 1))
+    if plan.family == "relu6":
+        found["high_tail"] = tf.math.count_nonzero(a >= plan.high, (0, 1))
+    return found
+
+
+def _responses(reduced: Mapping[str, Any], plan: LayerPlan) -> Responses:
+    found = {name: value.numpy() for name, value in reduced.items()}
+    nothing = np.zeros(plan.units, np.int64)
+    return Responses(
+        images=len(found["pooled"]),
+        fired=found["fired"],
+        low_tail=found.get("low_tail", nothing),
+        high_tail=found.get("high_tail", nothing),
+        smallest=np.asarray(found.get("smallest", nothing), np.float64),
+        largest=found["largest"].astype(np.float64),
+        pooled=found["pooled"],
+    )
+
+
+def _joined(found: Sequence[Responses]) -> Responses:
+    """Return what a layer's units give for images that follow each other."""
+    return Responses(
+        images=sum(one.images for one in found),
+        fired=np.sum([one.fired for one in found], axis=0),
+        low_tail=np.sum([one.low_tail for one in found], axis=0),
+        high_tail=np.sum([one.high_tail for one in found], axis=0),
+        smallest=np.min([one.smallest for one in found], axis=0),
+        largest=np.max([one.largest for one in found], axis=0),
+        pooled=np.concatenate([one.pooled for one in found]),
+    )
