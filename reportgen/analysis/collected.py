@@ -1,6 +1,6 @@
 """Everything that is collected about a live model: what goes into the Record besides where it came from."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -12,6 +12,7 @@ from reportgen.analysis.activations import gates, graph, outputs, probe, reading
 from reportgen.analysis.activations.outputs import Outputs
 from reportgen.analysis.activations.shards import Engine
 from reportgen.analysis.activations.tally import LayerPlan, LayerTally
+from reportgen.analysis.attribution import explained
 from reportgen.analysis.effects import layers as effects
 from reportgen.analysis.evaluation import answers, scores
 from reportgen.analysis.evaluation.predictions import Predictions
@@ -25,6 +26,7 @@ from reportgen.dataset import Dataset, Part, numbered_through
 from reportgen.errors import InputError
 from reportgen.options import Options
 from reportgen.progress import Progress
+from reportgen.record.attribution import Attributions
 from reportgen.record.evaluation import Proof, Scores
 from reportgen.record.model import ModelFacts
 from reportgen.record.pictures import Pictures
@@ -46,6 +48,7 @@ class Collected:
     pictures: Pictures
     shifted: Shifted
     trust: Trust
+    attributions: Attributions
 
 
 @dataclass(frozen=True)
@@ -116,52 +119,66 @@ def collect(
     drawn = graph.Graph(model)
     readings = reading.readings(drawn)
     engine = engine or probe.Here(drawn, readings)
-    parts = dataset.parts
     found = judged(drawn, readings, dataset, options, progress, engine)
-    looked, predicted, output, classes, size = found.looked, found.predicted, found.output, found.names, found.size
+    looked, predicted, classes, size = found.looked, found.predicted, found.names, found.size
     with progress.stage("judge", "Looking for what can go ..."):
         evaluation: dict[str, Scores | None] = {"train": None} | {
-            name: scores.score(predicted[name], part.labels, classes) for name, part in parts.items()
+            name: scores.score(predicted[name], part.labels, classes) for name, part in dataset.parts.items()
         }
         cuts = [cut.noun() for cut in plan(found, dataset).cuts]
         verdicts = [replace(verdict, lossless=cut) for verdict, cut in zip(found.verdicts, cuts, strict=True)]
         units = gates.with_gates(drawn, readings, found.units, next(iter(looked.parts.values())), dataset.pixels, size)
         shown = pictures.collect(drawn, readings, dataset, predicted["test"], examples=options.examples)
         shown = pictures.with_units(shown, looked, verdicts, units)
-        answered = answers.collect(looked.plans, looked.tallies, predicted["test"].predicted, dataset.test.labels)
-        shown = replace(shown, answers=answered)
+        kept = answers.collect(looked.plans, looked.tallies, predicted["test"].predicted, dataset.test.labels)
+        shown = replace(shown, answers=kept)
     with progress.stage("trust", "Looking for copies of images and for wrong labels ..."):
-        seen = trust.Answers(
-            {name: one.traces for name, one in found.answered.items() if one.traces is not None},
-            {name: one.predicted for name, one in predicted.items()},
-            output,
-            classes,
-        )
-        trusted = trust.collect(drawn, dataset, seen, seed=options.seed)
+        trusted = _trusted(found, dataset, options.seed)
         shown = replace(shown, trust=trusted.pictures)
+    with progress.stage("attribution", "Explaining the surest mistakes and the labels that look wrong ..."):
+        attributions, maps = explained.explain(
+            drawn, readings, dataset, _targets(predicted["test"], dataset, trusted, classes), classes,
+            output=found.output, right=int(found.right.sum()), batch=size, seed=options.seed,
+        )  # fmt: skip
+        shown = replace(shown, attributions=maps)
     with progress.stage("words", "Looking for conditions in words ..."):
-        in_words = described.describe(
+        words = described.describe(
             drawn, readings, looked.parts, dataset, classes, shown.cards.units, batch=size, seed=options.seed
         )
-        verdicts, units = described.with_conditions(verdicts, units, in_words)
-        shown = replace(shown, seen=in_words.seen)
+        verdicts, units = described.with_conditions(verdicts, units, words)
+        shown = replace(shown, seen=words.seen)
     with progress.stage("effects", "Measuring what each unit does to each class ..."):
-        sample, answered_as = in_words.sample, numbered_through([looked.predicted[name] for name in looked.parts])
-        subject = effects.Subject(
-            sample.stored, dataset.pixels, sample.choose, sample.means, classes, answered_as[sample.numbers], output
-        )
+        subject = _subject(found, words.sample, dataset)
         done = effects.measure(drawn, readings, subject, verdicts, units, batch=size, seed=options.seed)
         verdicts, units = effects.with_effects(verdicts, units, done)
     with progress.stage("proof", "Checking the model without the units called dead or removable ..."):
         proof = judging.prove(engine, looked, units, dataset, found.right, batch=size, progress=progress)
     with progress.stage("shifts", "Changing test pictures ..."):
         shifted = work.shifted(
-            drawn, readings, looked.plans, dataset, classes, output=output, breadth=options.shifts,
+            drawn, readings, looked.plans, dataset, classes, output=found.output, breadth=options.shifts,
             thresholds=_thresholds(options), batch=size, seed=options.seed, progress=progress,
         )  # fmt: skip
         shown = replace(shown, shifted=shifted.images)
-    facts = summary.facts(drawn, origin=origin, output=output)
-    return Collected(facts, evaluation, verdicts, units, proof, shown, shifted, trusted)
+    facts = summary.facts(drawn, origin=origin, output=found.output)
+    return Collected(facts, evaluation, verdicts, units, proof, shown, shifted, trusted, attributions)
+
+
+def _trusted(found: Judged, dataset: Dataset, seed: int) -> Trust:
+    seen = trust.Answers(
+        {name: one.traces for name, one in found.answered.items() if one.traces is not None},
+        {name: one.predicted for name, one in found.predicted.items()},
+        found.output,
+        found.names,
+    )
+    return trust.collect(found.drawn, dataset, seen, seed=seed)
+
+
+def _subject(found: Judged, sample: described.Sample, dataset: Dataset) -> effects.Subject:
+    """Return what effects are measured on: the images that were looked at for words."""
+    predicted = numbered_through(list(found.looked.predicted.values()))[sample.numbers]
+    return effects.Subject(
+        sample.stored, dataset.pixels, sample.choose, sample.means, found.names, predicted, found.output
+    )
 
 
 def looked_at(dataset: Dataset, analyse: str) -> list[str]:
@@ -173,6 +190,21 @@ def looked_at(dataset: Dataset, analyse: str) -> list[str]:
     if missing := [name for name in wanted if name not in dataset.parts]:
         raise InputError(f"--analyse is {analyse!r}, but the data has no {missing[0]} split", "use --analyse test")
     return wanted
+
+
+def _targets(
+    predicted: Predictions, dataset: Dataset, trusted: Trust, classes: Sequence[str]
+) -> list[explained.Target]:
+    """Return the images that are shown with a question: the surest mistakes, then the labels that look wrong."""
+    mistakes = [
+        explained.Target("test", n, int(predicted.predicted[n]), int(dataset.test.labels[n]))
+        for n in predicted.mistakes.tolist()
+    ]
+    doubted = [trusted.labels[place] for place in trusted.pictures.suspects.tolist()]
+    suspects = [
+        explained.Target(one.part, one.index, classes.index(one.suggested), classes.index(one.given)) for one in doubted
+    ]
+    return list(dict.fromkeys([*mistakes, *suspects]))
 
 
 def _looked(

@@ -207,6 +207,7 @@ def _record(
         deaths=deaths,
         shifts=found.shifted.shifts,
         shifts_run=found.shifted.run,
+        attributions=found.attributions,
     )
 
 

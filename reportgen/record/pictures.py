@@ -176,6 +176,8 @@ class Pictures:
     worst: (M, *space, C), images of the test split's mistakes. answers: None in a folder from before there were any.
     seen: of layers of maps whose units were described in words. shifted: None where no pictures were changed.
     trust: None in a folder from before there was any.
+    attributions: (M, h, w) float16 in -1 ... 1, the maps of `Record.attributions`, of large images every n-th pixel;
+    None in a folder from before there were any.
     """
 
     examples: Examples
@@ -190,3 +192,4 @@ class Pictures:
     seen: list[Seen] = field(default_factory=list)
     shifted: ShiftedImages | None = None
     trust: TrustPictures | None = None
+    attributions: Array | None = None

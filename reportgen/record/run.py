@@ -7,6 +7,7 @@ undefined is None.
 from dataclasses import dataclass
 
 from reportgen.i18n import Text
+from reportgen.record.attribution import Attributions
 from reportgen.record.changes import Baseline
 from reportgen.record.data import DataFacts
 from reportgen.record.evaluation import Proof, Scores
@@ -44,7 +45,10 @@ class Look:
 
 @dataclass(frozen=True)
 class Record:
-    """One run, whole. The keys of report.json are these fields, `pictures` excepted (record.npz)."""
+    """One run, whole. The keys of report.json are these fields, `pictures` excepted (record.npz).
+
+    attributions: None in a folder from before there were any.
+    """
 
     schema: str
     title: Text
@@ -65,3 +69,4 @@ class Record:
     deaths: Deaths | None = None
     shifts: list[Shift] | None = None
     shifts_run: ShiftsRun | None = None
+    attributions: Attributions | None = None

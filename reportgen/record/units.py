@@ -127,8 +127,8 @@ class LayerVerdict:
     which one is 0; a value on an edge is counted above it, on the last one below it.
     left_out: units that correlations leave out, with the reason. states: how many units are in each state.
     groups: units of each redundant group, its representative first. removable_params: what those held. conditions:
-    of its units; effects: likewise; None in a folder from before there were any. lossless: which units can go without
-    changing an answer, likewise.
+    of its units; effects: likewise; lossless: which units can go without changing an answer. These three are None in a
+    folder from before there were any.
     """
 
     name: str

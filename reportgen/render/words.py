@@ -51,6 +51,7 @@ STAGES = {
     "pass": text("the pass over the images"),
     "judge": text("judging the units"),
     "trust": text("looking for copies of images and for wrong labels"),
+    "attribution": text("why the surest mistakes were made"),
     "effects": text("what each unit does to each class"),
     "proof": text("the model without the units called dead or removable"),
     "shifts": text("changing pictures"),

@@ -18,7 +18,17 @@ from reportgen.record.units import Finding
 from reportgen.render import fonts, languages, sheets, templating, words
 from reportgen.render.charts import dead_history, geometry
 from reportgen.render.comparison import view
-from reportgen.render.page import answers, detail, insights, layer_views, legends, missing, shifts, trust_view
+from reportgen.render.page import (
+    answers,
+    attribution_view,
+    detail,
+    insights,
+    layer_views,
+    legends,
+    missing,
+    shifts,
+    trust_view,
+)
 from reportgen.render.page.missing import ENDS_ALL, Missing, NotDrawn, attempt
 from reportgen.render.pictures import input_images, tiles
 from reportgen.render.pictures.mosaic import Picture
@@ -62,9 +72,10 @@ class View:
     shows: dict[str, Text]
     changes: view.Changes | None
     answers: list[answers.Answer]
-    saving: Text | None
     shifts: shifts.ShiftsView | None
     trust: trust_view.TrustView | None
+    saving: Text | None
+    attributions: attribution_view.AttributionView
 
 
 @dataclass(frozen=True)
@@ -116,9 +127,10 @@ def paint(record: Record, space: detail.Detail = detail.ALL) -> View:
         shows=_shows(record),
         changes=attempt(view.paint, record, has_cards=True),
         answers=attempt(answers.answers, record),
-        saving=attempt(answers.saving, record),
         shifts=attempt(shifts.view, record),
         trust=attempt(trust_view.view, record, scale),
+        saving=attempt(answers.saving, record),
+        attributions=attempt(attribution_view.view, record),
     )
 
 
