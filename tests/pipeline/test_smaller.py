@@ -66,7 +66,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     network().save(made / "net.keras")
     np.savez(made / "data.npz", **data())
     out = made / "report"
-    reportgen.report(made / "net.keras", made / "data.npz", out=out, formats=["html"], examples=1)
+    reportgen.report(made / "net.keras", made / "data.npz", out=out, formats=["html"], examples=1, shifts="none")
     return made
 
 
@@ -115,7 +115,9 @@ def test_the_report_foresees_what_goes(pruned: Any, place: Path) -> None:
 
 
 def test_a_report_on_the_smaller_model_has_nothing_dead_and_no_copy(pruned: Any, place: Path, tmp_path: Path) -> None:
-    found = reportgen.report(pruned.model, place / "data.npz", out=tmp_path / "again", formats=["html"], examples=1)
+    found = reportgen.report(
+        pruned.model, place / "data.npz", out=tmp_path / "again", formats=["html"], examples=1, shifts="none"
+    )
     assert {unit["state"] for unit in found["units"]} & {"dead", "constant"} == set()
     assert [unit for unit in found["units"] if unit["duplicate_of"] is not None] == []
     assert answers.saving(record_file.load(tmp_path / "again")) is None
@@ -135,7 +137,9 @@ def test_redundant_units_are_merged_as_far_as_the_accuracy_allows(tmp_path: Path
     kernel, bias = model.get_layer("third").get_weights()
     kernel[:, 4], bias[4] = kernel[:, 1] * noise.uniform(0.99, 1.01, len(kernel)), bias[1]  # nearly the same
     model.get_layer("third").set_weights([kernel, bias])
-    made = reportgen.report(model, data(), out=tmp_path / "report", formats=["html"], examples=1, redundant=0.999)
+    made = reportgen.report(
+        model, data(), out=tmp_path / "report", formats=["html"], examples=1, shifts="none", redundant=0.999
+    )
     groups = {tuple(group) for layer in made["layers"] for group in layer["groups"] if layer["name"] == "third"}
     assert any({1, 4} <= set(group) for group in groups)
     found = reportgen.prune(tmp_path / "report", model, data(), max_drop=0.5)
@@ -179,7 +183,7 @@ def test_another_model_is_refused(report: Path, tmp_path: Path) -> None:
 
 
 def test_a_live_model_that_does_other_than_the_report_says_is_refused(tmp_path: Path) -> None:
-    reportgen.report(network(), data(), out=tmp_path / "live", formats=["html"], examples=1)
+    reportgen.report(network(), data(), out=tmp_path / "live", formats=["html"], examples=1, shifts="none")
     refused(tmp_path / "live", "it was handed over in Python", "--model")
     refused(tmp_path / "live", "data was handed over in Python", "--data", model=network())
     other = randomise(network(), seed=5)
