@@ -68,8 +68,11 @@ def only(record: Record, baseline: Headline | None = None, **limit: Any) -> Chec
 
 
 def test_every_limit_that_is_set_is_judged_and_no_other() -> None:
-    every = Limits(0.5, 0.5, 1, 0.5, 5, 5, 0.1, "error", 0.5, 0.5)
-    names = "min-accuracy min-recall max-loss max-ece max-dead max-redundant max-drop fail-on min-described max-idle"
+    every = Limits(0.5, 0.5, 1, 0.5, 5, 5, 0.1, "error", 0.5, 5, 5, 0.5)
+    names = (
+        "min-accuracy min-recall max-loss max-ece max-dead max-redundant max-drop fail-on min-described max-leaked"
+        " max-suspect-labels max-idle"
+    )
     assert [found.name for found in check(make_record(), every)] == names.split()
     assert check(make_record(), Limits()) == []
 
