@@ -31,9 +31,9 @@ def test_from_five_per_cent_on_leaks_are_an_error(leaked: int, exact: int, code:
     )
 
 
-def test_fewer_near_copies_are_a_warning_and_exact_ones_alone_are_told_elsewhere() -> None:
+def test_fewer_near_copies_are_a_notice_and_exact_ones_alone_are_told_elsewhere() -> None:
     one = only("nearly-in-train", data=doubted(leaks=make_leaks(test_images=14, exact_test_images=4)))
-    assert one.severity == "warning" and one.message.startswith("10 test images have no exact but a near copy")
+    assert one.severity == "notice" and one.message.startswith("10 test images have no exact but a near copy")
     assert not codes(data=doubted(leaks=make_leaks(test_images=14, exact_test_images=14)))
     assert not codes(data=doubted(leaks=make_leaks(test_images=None, exact_test_images=None)))
 
