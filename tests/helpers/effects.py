@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import comb
 from typing import Any
 
 import numpy as np
@@ -96,16 +95,3 @@ def means(model: Any, name: str, images: Array) -> Array:
     """Return the mean of each unit of a layer over images and positions."""
     values = np.asarray(keras.Model(model.inputs[0], model.get_layer(name).output)(images, training=False))
     return np.asarray(values.mean(axis=tuple(range(values.ndim - 1)), dtype=np.float64))
-
-
-def mcnemar(gained: int, lost: int) -> float:
-    """Return the two-sided p of the exact test, term by term."""
-    n, few = gained + lost, min(gained, lost)
-    return min(1.0, 2 * sum(comb(n, k) for k in range(few + 1)) / 2**n)
-
-
-def holm(p: Sequence[float]) -> list[float]:
-    """Return corrected p-values by the definition: the largest of (m - i) p(i) over all that are no larger."""
-    ranked = sorted(p)
-    steps = {value: max((len(p) - i) * ranked[i] for i in range(len(p)) if ranked[i] <= value) for value in ranked}
-    return [min(1.0, steps[value]) for value in p]

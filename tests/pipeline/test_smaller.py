@@ -23,7 +23,7 @@ from tests.helpers.builders import assert_one_line
 from tests.helpers.passes import answers as said_by
 from tests.helpers.passes import randomise
 
-pytestmark = [pytest.mark.tensorflow, pytest.mark.slow]
+pytestmark = pytest.mark.tensorflow
 L = keras.layers
 KILLED = {"first": [1, 4], "second": [0, 2, 5], "third": [3]}
 

@@ -298,7 +298,7 @@ def test_a_value_of_another_kind_is_refused(folder: Path, place: str, value: Any
 KEYS = json.loads(record_file.to_bytes(make_record())[JSON]).keys()
 
 
-@pytest.mark.parametrize("key", sorted(KEYS - {"look", "deaths", "shifts", "shifts_run"}))
+@pytest.mark.parametrize("key", sorted(KEYS - {"look", "deaths", "shifts", "shifts_run", "attributions"}))
 def test_a_missing_key_is_refused(folder: Path, key: str) -> None:
     found = json.loads((folder / JSON).read_text(encoding="utf-8"))
     del found[key]

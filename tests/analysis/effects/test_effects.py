@@ -10,7 +10,8 @@ from reportgen.analysis.effects import head, layers
 from reportgen.dataset import Part
 from reportgen.record.effects import is_idle
 from reportgen.runtime import keras
-from tests.helpers.effects import Case, holm, mcnemar
+from tests.helpers.chances import holm, mcnemar
+from tests.helpers.effects import Case
 from tests.helpers.passes import randomise
 
 pytestmark = pytest.mark.tensorflow

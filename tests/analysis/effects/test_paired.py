@@ -5,7 +5,7 @@ import pytest
 
 from reportgen.analysis.effects import paired
 from reportgen.intervals import paired_difference
-from tests.helpers import effects as slow
+from tests.helpers import chances as slow
 
 
 def test_mcnemar_is_the_exact_binomial_test() -> None:
