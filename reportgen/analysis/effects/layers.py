@@ -205,15 +205,16 @@ class _Measured:
         each = classes <= _MOST_CLASSES and len(self._images) * whole * (1 + 2 * classes) <= _SWEEP * MOST_WORK
         groups = {place: self._about[place].groups for place in self._exact}
         try:
-            return self._passes.sweep(self._exact, groups, self._others, each=each, seed=self._seed), True
+            return self._passes.sweep(self._exact, groups, self._others, each=each), True
         except (InputError, SurroundingsError, LookupError):  # an operation without gradient, or too little memory
-            return self._passes.sweep(self._exact, groups, (), each=False, seed=self._seed), False
+            return self._passes.sweep(self._exact, groups, (), each=False), False
 
     def _of_linear(self, place: int) -> Found:
         about, known = self._about[place], self._swept.linear[place]
-        asked = np.full(about.units, self._passes.together >= _FEWEST)
-        layer = _Layer(known.alone.right, np.full(about.units, EXACT, object), known.permuted.right, asked)
-        layer.groups = None if known.groups is None else known.groups.right
+        nobody = np.zeros(about.units, np.bool_)
+        layer = _Layer(known.alone, np.full(about.units, EXACT, object), np.zeros_like(known.alone), nobody)
+        layer.groups = known.groups if about.groups else None
+        self._permute(place, layer, self._each(place), self._left // 2)
         return self._found(about, layer)
 
     def _masked(self, place: int, fair: int) -> _Layer:
@@ -294,13 +295,13 @@ class _Measured:
             self._hold(layer, first, known.moved, len(layers))
 
     def _permute(self, place: int, layer: _Layer, each: int, fair: int) -> None:
-        """Permute the outputs of masked units without which something changes, as far as work is `fair`.
+        """Permute the outputs of units without which something changes, estimates aside, as far as work is `fair`.
 
         each: the work for one image.
         """
-        masked = np.flatnonzero(layer.methods == MASKED)
-        counts = paired.count(self._before, layer.right[:, masked], self._images.labels, len(self._names))
-        moving = masked[paired.certain(counts).any(axis=1)][: max(fair // (each * len(self._images)), 0)]
+        sure = np.flatnonzero((layer.methods == MASKED) | (layer.methods == EXACT))
+        counts = paired.count(self._before, layer.right[:, sure], self._images.labels, len(self._names))
+        moving = sure[paired.certain(counts).any(axis=1)][: max(fair // (each * len(self._images)), 0)]
         if len(moving) and self._passes.together >= _FEWEST:
             mixed = self._passes.permuted([Masking(place, (int(unit),)) for unit in moving], self._seed)
             layer.permuted[:, moving], layer.asked[moving] = mixed.right, True

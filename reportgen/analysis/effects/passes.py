@@ -36,11 +36,10 @@ class Answers:
 
 @dataclass(frozen=True)
 class Linear:
-    """The answers without each unit of a layer, with its output for another image, and without each group of units."""
+    """Whether the model is right without each unit of a layer, (N, U), and without each group of them, (N, G)."""
 
-    alone: Answers
-    permuted: Answers
-    groups: Answers | None
+    alone: Flags
+    groups: Flags
 
 
 @dataclass(frozen=True)
@@ -80,7 +79,7 @@ class Passes:
 
     def sweep(
         self, exact: Sequence[int], groups: Mapping[int, Sequence[Sequence[int]]], others: Sequence[int],
-        *, each: bool, seed: int,
+        *, each: bool,
     ) -> Sweep:  # fmt: skip
         """Send the images through the model once, for what is exact and what gradients estimate.
 
@@ -112,23 +111,29 @@ class Passes:
                 _answers(plain, np.stack(one, axis=-1), labels) if each else _led(plain, one[0], labels)
                 for one in moved
             ]
-            known = {place: self._linear(place, *of, values, plain, labels, seed) for place, of in linear.items()}
+            known = {place: self._linear(place, *of, values, plain, labels) for place, of in linear.items()}
             done.append(Sweep(plain, known, dict(zip(others, first, strict=True))))
         return _swept(done)
 
     def _linear(
         self, place: int, slopes: Scores, groups: Sequence[Sequence[int]], values: dict[Tensor, Any], scores: Scores,
-        labels: NDArray[np.int64], seed: int,
+        labels: NDArray[np.int64],
     ) -> Linear:  # fmt: skip
         """Return what becomes of a batch without each unit of a layer that the scores are linear in."""
-        reading, mean = self._readings[place], self._means[place].astype(np.float32)
-        own = _flat(units_last(values[reading.tensor], reading))
-        together = [_changes(mean[one] - own[..., one], slopes[..., one]).sum(axis=1) for one in map(list, groups)]
-        return Linear(
-            _by_parts(mean - own, slopes, scores, labels),
-            _by_parts(own[_order(len(own), seed)] - own, slopes, scores, labels),
-            _answers(scores, np.stack(together, axis=1), labels) if together else None,
-        )
+        mean = self._means[place].astype(np.float32)
+        off = mean - _flat(units_last(values[self._readings[place].tensor], self._readings[place]))
+        if (slopes == slopes[:, :1]).all():  # a mean over positions: their sum says as much
+            off, slopes = off.sum(axis=1, keepdims=True), slopes[:, :1]
+        most = max(1, _TOGETHER // (off.shape[2] * scores.shape[1]))
+        alone, groups_ = [], []
+        for part in (slice(first, first + most) for first in range(0, len(off), most)):
+            moved = _changes(off[part], slopes)
+            alone.append(_right(scores[part], moved, labels[part]))
+            together = [moved[:, list(one)].sum(axis=1) for one in groups]
+            groups_.append(
+                _right(scores[part], np.stack(together, axis=1), labels[part]) if together else alone[-1][:, :0]
+            )
+        return Linear(np.concatenate(alone), np.concatenate(groups_))
 
     def without(self, maskings: Sequence[Masking], images: int | None = None) -> Answers:
         """Return what becomes of the first `images`, by default all, without the units of each masking."""
@@ -254,18 +259,17 @@ def _changes(off: Scores, slopes: Scores) -> Scores:
     return np.moveaxis(by_unit, 0, 1)
 
 
-def _by_parts(off: Scores, slopes: Scores, scores: Scores, labels: NDArray[np.int64]) -> Answers:
-    """Return what becomes of a batch, by as many images as fit. off: (B, P, U) what is added to the values."""
-    most = max(1, _TOGETHER // (off.shape[2] * scores.shape[1]))
-    parts = [slice(first, first + most) for first in range(0, len(off), most)]
-    return _joined([_answers(scores[part], _changes(off[part], slopes), labels[part]) for part in parts])
-
-
 def _answers(scores: Scores, moved: Scores, labels: NDArray[np.int64]) -> Answers:
     """Return what becomes of images. scores: (B, K) before; moved: (B, A, K) how they change."""
     after = scores[:, np.newaxis] + moved
-    right = after.argmax(axis=-1) == labels[:, np.newaxis]
-    return Answers(right, (_lead(after, labels) - _lead(scores[:, np.newaxis], labels)).astype(np.float32))
+    return Answers(
+        _right(scores, moved, labels), (_lead(after, labels) - _lead(scores[:, np.newaxis], labels)).astype(np.float32)
+    )
+
+
+def _right(scores: Scores, moved: Scores, labels: NDArray[np.int64]) -> Flags:
+    """Return (B, A) whether the model is right. scores: (B, K) before; moved: (B, A, K) how they change."""
+    return np.asarray((scores[:, np.newaxis] + moved).argmax(axis=-1) == labels[:, np.newaxis])
 
 
 def _led(scores: Scores, moved: Scores, labels: NDArray[np.int64]) -> Answers:
@@ -298,11 +302,8 @@ def _swept(parts: Sequence[Sweep]) -> Sweep:
         np.concatenate([one.scores for one in parts]),
         {
             place: Linear(
-                _joined([one.linear[place].alone for one in parts]),
-                _joined([one.linear[place].permuted for one in parts]),
-                _joined([of for one in parts if (of := one.linear[place].groups) is not None])
-                if parts[0].linear[place].groups is not None
-                else None,
+                np.concatenate([one.linear[place].alone for one in parts]),
+                np.concatenate([one.linear[place].groups for one in parts]),
             )
             for place in parts[0].linear
         },
