@@ -162,7 +162,7 @@ def _figures(found: Baseline) -> Iterator[Row]:
         yield Row(name, format.count(counts[key].before), format.count(counts[key].after), _more(counts[key]))
     if (proof := figures["proof"]) != Figure(None, None):
         before, after = _signed_points(proof.before), _signed_points(proof.after)
-        yield Row(text("Accuracy without idle units"), before, after, _points(proof))
+        yield Row(text("Accuracy without dead or redundant units"), before, after, _points(proof))
 
 
 def _shares(name: Text, figure: Figure) -> Row:
