@@ -342,7 +342,7 @@ def test_figures_stand_side_by_side_with_exact_counts() -> None:
     assert found.summary == "accuracy 66.7 % (-16.7 points)"
     said = shown(make_record(), new)
     assert re.search(r"Test accuracy +83.33 % +66.67 % +-16.67 points", said)
-    assert re.search(r"Accuracy without idle units +-16.67 points +n/a +n/a", said)
+    assert re.search(r"Accuracy without dead or redundant units +-16.67 points +n/a +n/a", said)
 
 
 def test_numbers_of_right_answers_of_different_test_parts_have_no_difference() -> None:
