@@ -137,7 +137,8 @@ class Baseline:
 
     title, made_at, reportgen: of the baseline. caveats: what makes the two not comparable, a sentence each. summary:
     the change in one line, without a full stop. unchanged: nothing that is compared here changed, and all could be.
-    figures: test_accuracy, test_loss, train_accuracy, ece, and proof (accuracy without the units called dead or redundant less that with).
+    figures: test_accuracy, test_loss, train_accuracy, ece, and proof (accuracy without the units
+    called dead or redundant less that with).
     counts: test_correct, test_size, total_params, epochs, units (inside the model), dead, redundant, healthy; where
     both looked for them leaked (test images with a copy in the training split) and suspect_labels.
     history: the baseline's, its losses and accuracies only. layers: those that changed. matches: of each layer that

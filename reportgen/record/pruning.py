@@ -110,7 +110,8 @@ class Merged:
 
     units, groups: how many. fitted_on, scored_on: images, of the test split. accuracy_before, accuracy_after: on those
     that score. interval: 95 %, of the difference. max_drop: how far it was allowed to fall. stopped: why not all
-    groups were merged, None where they were. at_random: None where nothing was merged. said: what this shows.
+    groups were merged, None where they were. at_random: None where nothing was merged. said: what this shows. still:
+    how many of the units are none of a group, but always give the same on the test images, though not on others.
     """
 
     units: int
@@ -124,6 +125,7 @@ class Merged:
     stopped: Text | None
     at_random: AtRandom | None
     said: Text
+    still: int = 0
 
 
 @dataclass(frozen=True)

@@ -103,11 +103,21 @@ def _lossless(found: Certificate) -> Text:
 def _merged(found: Merged) -> list[Text]:
     if not found.units:
         return [text("No redundant unit was merged."), *([found.stopped] if found.stopped else [])]
-    went = ntext(
-        found.units,
-        "{n} redundant unit was merged into one that says the same.",
-        "{n} redundant units were merged into those that say the same.",
-    )
+    redundant, went = found.units - found.still, list[Text]()
+    if redundant:
+        merged = ntext(
+            redundant,
+            "{n} redundant unit was merged into one that says the same.",
+            "{n} redundant units were merged into those that say the same.",
+        )
+        went.append(merged)
+    if found.still:
+        let_go = ntext(
+            found.still,
+            "{n} unit that always gives the same on the test images, though not on all others, was let go.",
+            "{n} units that always give the same on the test images, though not on all others, were let go.",
+        )
+        went.append(let_go)
     low, high = (format.signed_points(end, 1) for end in found.interval)
     cost = text(
         "Accuracy on {images} that nothing was fitted on: {before} before, {after} after ({change} points, 95 per"
@@ -119,7 +129,7 @@ def _merged(found: Merged) -> list[Text]:
         low=low,
         high=high,
     )
-    sentences = [joined(" ", [went, cost])]
+    sentences = [joined(" ", [*went, cost])]
     if found.at_random is not None:
         worst, best = found.at_random.accuracy[0], found.at_random.accuracy[-1]
         band = text(

@@ -158,6 +158,31 @@ def test_redundant_units_are_merged_as_far_as_the_accuracy_allows(tmp_path: Path
     assert none["merged"]["accuracy_after"] >= none["merged"]["accuracy_before"]
 
 
+def test_a_unit_that_is_dead_on_the_test_images_alone_stays_without_loss_and_goes_with_the_redundant_ones(
+    tmp_path: Path,
+) -> None:
+    model, given = network(), data()
+    kernel, bias = model.get_layer("third").get_weights()
+    kernel[:, 4], bias[4] = 0, 0
+    kernel[:2, 4] = 1  # of units that see no brightness that the test images have
+    model.get_layer("third").set_weights([kernel, bias])
+    given["x_train"][:3] = 255
+    seen = keras.Model(model.inputs[0], model.get_layer("third").input)
+    bias[4] = -1.01 * np.asarray(seen(given["x_test"] / np.float32(255)))[:, :2].sum(axis=1).max()
+    model.get_layer("third").set_weights([kernel, bias])
+    made = reportgen.report(model, given, out=tmp_path / "report", formats=["html"], examples=1, shifts="none")
+    assert next(u for u in made["units"] if (u["layer"], u["unit"]) == ("third", 4))["state"] == "dead"
+    cut = next(layer for layer in made["layers"] if layer["name"] == "third")["lossless"]
+    assert cut["kept"] == [{"units": [4], "reason": "it does not hold for the images of the other split"}]
+    found = reportgen.prune(tmp_path / "report", model, given, max_drop=0.5)
+    third = next(layer for layer in found["layers"] if layer["name"] == "third")
+    assert found["merged"]["still"] == 1 and 4 in [one["unit"] for one in third["merged"]]
+    line = next(one for one in third["merged"] if one["unit"] == 4)
+    assert (line["factor"], line["offset"]) == pytest.approx((0, 0), abs=1e-12)
+    assert found["left_dead"] == 0
+    assert "though not on all others, was let go" in plain(found.smaller, "en")
+
+
 def test_with_a_fixed_clock_the_same_call_gives_the_same_bytes(
     report: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

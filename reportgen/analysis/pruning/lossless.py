@@ -50,6 +50,11 @@ class Cut:
         """The units that go."""
         return {*self.dead, *(one.unit for one in self.constant), *(one.unit for one in self.copies)}
 
+    @property
+    def still_here(self) -> list[int]:
+        """The units that always give the same on the images they were judged on, and not on those of another split."""
+        return self.kept.get(_ELSEWHERE, [])
+
     def noun(self) -> LayerCut:
         """Return it as a report has it."""
         return LayerCut(

@@ -15,6 +15,7 @@ from reportgen.analysis.evaluation import proof
 from reportgen.analysis.pruning import rebuild
 from reportgen.analysis.pruning.lossless import Plan
 from reportgen.analysis.pruning.mixing import Mixing
+from reportgen.analysis.units import states
 from reportgen.dataset import Images, Part, Pixels, blocks
 from reportgen.format import percent
 from reportgen.i18n import Text, ntext, text
@@ -22,6 +23,7 @@ from reportgen.record.pruning import AtRandom, Copy, Merged
 from reportgen.record.units import Unit
 
 DRAWS = 20
+STILL_STATES = (states.DEAD, states.CONSTANT)
 
 Bools = NDArray[np.bool_]
 
@@ -30,13 +32,15 @@ Bools = NDArray[np.bool_]
 class Group:
     """Units of one layer of which one is enough. place: of the layer's reading. stays: it; goes: the others.
 
-    likeness: the smallest r of those that go with the one that stays.
+    likeness: the smallest r of those that go with the one that stays. still: the one that goes always gives the same
+    on the test images, which is a line through any other.
     """
 
     place: int
     stays: int
     goes: tuple[int, ...]
     likeness: float
+    still: bool = False
 
 
 def chosen(images: Images) -> Bools:
@@ -60,7 +64,24 @@ def groups(plan: Plan, units: Sequence[Unit], places: Mapping[str, int]) -> list
         if goes and not any(mixing.filters_first for _, mixing in plan.readers(place)):
             r = min(unit.kept.r for unit in goes if unit.kept is not None) if any(unit.kept for unit in goes) else 0.0
             found.append(Group(place, stays.unit, tuple(unit.unit for unit in goes), r))
-    return sorted(found, key=lambda one: (-one.likeness, one.place, one.stays))
+    found += [group for place in range(len(plan.cuts)) for group in _still(plan, units, place)]
+    return sorted(found, key=lambda one: (-one.likeness, one.place, one.stays, one.goes))
+
+
+def _still(plan: Plan, units: Sequence[Unit], place: int) -> list[Group]:
+    """Return the units of a layer that are dead or constant on the test images alone, each with one that stays."""
+    cut = plan.cuts[place]
+    own = [unit for unit in units if unit.layer == cut.reading.name]
+    lively = [u.unit for u in own if u.state not in STILL_STATES and not u.removable and u.unit not in cut.gone]
+    if cut.way is None or not lively or not cut.still_here:
+        return []
+    plan.mixing(cut.way.layer)
+    mixings = [mixing for _, mixing in plan.readers(place)]
+    padded = any(mixing.sees_edges for mixing in mixings)  # where only what is zero leaves nothing behind
+    still = [unit for unit in cut.still_here if not padded or own[unit].state == states.DEAD]
+    if any(mixing.filters_first for mixing in mixings):
+        return []
+    return [Group(place, lively[0], (unit,), 1.0, still=True) for unit in still]
 
 
 def copied(mixings: Mapping[int, Mixing]) -> dict[int, Mixing]:
@@ -193,7 +214,7 @@ def merge(
         at_random = _at_random(plan, untouched, merged, lines, scored, float(after.mean()), seed)
     result = Merged(
         units=len(done),
-        groups=len(merged),
+        groups=sum(not group.still for group in merged),
         fitted_on=fitted_on,
         scored_on=len(before),
         accuracy_before=float(before.mean()),
@@ -203,6 +224,7 @@ def merge(
         stopped=stopped,
         at_random=at_random,
         said=_shown(at_random),
+        still=sum(group.still for group in merged),
     )
     return result, done
 
