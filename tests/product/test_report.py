@@ -60,6 +60,16 @@ def test_both_parts_are_judged_and_every_class_has_its_images(made_report: Path)
         assert scores["accuracy"] > 0.6  # two epochs are enough to be far from guessing
 
 
+def test_the_search_for_wrong_labels_is_scored_on_the_bundled_digits(made_report: Path) -> None:
+    found = json.loads((made_report / "report.json").read_text())["data"]
+    score = found["suspect_labels_score"]
+    assert (score["flipped"], score["images"], score["draws"]) == (10, 1000, 20)
+    # after two epochs, with 84 % of the answers right; chance is 0.01, and after a whole training both are near 0.8
+    assert 0.3 < score["by_confusion"] <= score["average_precision"] + 0.1
+    assert 0.3 < score["average_precision"] < 0.9
+    assert found["leaks"]["exact_counts"] == {"train": 0, "test": 0, "across": 0}
+
+
 def test_the_history_ends_where_the_model_is(made_report: Path) -> None:
     found = json.loads((made_report / "report.json").read_text())
     history, test = found["history"], found["evaluation"]["test"]
