@@ -101,7 +101,8 @@ def describe(
     for place, reading in enumerate(readings):
         described = looked.described(place, images, labels, found)
         if isinstance(described, Described):
-            if units := [unit for unit in cards.get(reading.name, ()) if unit < reading.units]:
+            units = [unit for unit in cards.get(reading.name, ()) if unit < reading.units]
+            if units and not cut.choose.all():  # the image of median fit is one of those that score
                 seen.append(looked.seen(place, described, np.array(units), images, chosen))
             described = described.conditions
         found[reading.tensor] = described

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from reportgen.i18n import Text, joined, literal, text
 from reportgen.record.changes import Figure
-from reportgen.record.effects import Effect, is_idle
+from reportgen.record.effects import ClassEffect, Effect, is_idle
 from reportgen.record.key_figures import idle_units
 from reportgen.record.units import Unit
 
@@ -12,11 +12,20 @@ from reportgen.record.units import Unit
 def differ(was: Effect, now: Effect) -> bool:
     """Return whether a unit is certainly needed for other classes, or is needed at all where it was not.
 
-    An effect that is not certain, or an estimate, before or now, is no change.
+    An effect that is not certain, or an estimate, before or now, is no change; and nor is a class that is named in one
+    alone, unless the two intervals of its recall have nothing in common.
     """
-    if None in (is_idle(was), is_idle(now)) or "first order" in (was.method, now.method):
+    if None in (is_idle(was), is_idle(now)):
         return False
-    return _needing(was) != _needing(now) or is_idle(was) != is_idle(now)
+    if is_idle(was) != is_idle(now):
+        return True
+    before, after = ({one.label: one for one in effect.classes} for effect in (was, now))
+    named = set(_needing(was)) ^ set(_needing(now))
+    return any(_apart(before[label], after[label]) for label in named if label in before and label in after)
+
+
+def _apart(one: ClassEffect, other: ClassEffect) -> bool:
+    return one.interval[1] < other.interval[0] or other.interval[1] < one.interval[0]
 
 
 def said(effect: Effect) -> Text:

@@ -162,7 +162,7 @@ class _Work:
                 last, _ = self._without_loss(self._again(lossless), track)
         with self._progress.stage("archive", "Saving the smaller model, and loading it again ..."):
             contents = [fit.archive(step.model, self._made_at) for step in (lossless, last)]
-            tried = self._tried(contents)
+            tried = self._tried(contents, first.found)
         certificate = Certificate(gone, rounds, tried.images, tried.difference, tried.scale, BOUND, tried.changed)
         if not tried.difference <= BOUND * tried.scale:
             raise InputError(
@@ -224,11 +224,12 @@ class _Work:
                 for numbers in (np.flatnonzero(fits), np.flatnonzero(~fits))
             )
             places = {reading.name: place for place, reading in enumerate(found.looked.readings)}
-            groups = merged.groups(step.plan, found.units, places)
+            groups = merged.groups(step.plan, found.units, places, on_test="test" in found.looked.parts)
             pixels = self._dataset.pixels
             lines = merged.Lines(step.plan, found.drawn, sorted({one.place for one in groups}), fit, pixels, found.size)
             return merged.merge(
-                step.plan, groups, lines, merged.Scored(step.plan, step.model, score, pixels, found.size),
+                step.plan, groups, lines, merged.Scored(step.plan, step.model, fit, pixels, found.size),
+                merged.Scored(step.plan, step.model, score, pixels, found.size),
                 fitted_on=len(fit), max_drop=self._call.max_drop, seed=self._options.seed, say=progress.say,
             )  # fmt: skip
 
@@ -242,7 +243,7 @@ class _Work:
                 "give the model that the report is about, or make a report on this one",
             )
 
-    def _tried(self, contents: Sequence[bytes]) -> "_Tried":
+    def _tried(self, contents: Sequence[bytes], found: "Judged") -> "_Tried":
         """Return what the files say, and the model that they were made of, in a process of its own."""
         from reportgen.analysis.activations import forward, outputs
 
@@ -252,10 +253,10 @@ class _Work:
             for path, content in zip(paths, contents, strict=True):
                 path.write_bytes(content)
             with fresh.Fresh([self._file.copy, *paths], self._options.bounds) as process:
-                tried = _Tried()
+                tried = _Tried(0.0 if found.output == "logits" else 0.5)
                 answered: list[list[Any]] = [[] for _ in range(3)]
                 for name, part in self._dataset.parts.items():
-                    for start, end, images in forward.read_ahead(part.images, _BATCH):
+                    for start, end, images in forward.read_ahead(part.images, min(_BATCH, found.size)):
                         seen = np.asarray(forward.as_seen(images, self._dataset.pixels))
                         scores = process.scores(seen)
                         tried.add(scores[0], scores[1])
@@ -313,10 +314,12 @@ class _Work:
 class _Tried:
     """What came of the files in a process of their own: how far the scores of two differ, and how fast all are.
 
-    accuracy: of each file on the test split. seconds: of each, for an image.
+    middle: the single score above which a model says yes. accuracy: of each file on the test split. seconds: of each,
+    for an image.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, middle: float) -> None:
+        self._middle = middle
         self.images, self.difference, self.scale, self.changed = 0, 0.0, 0.0, 0
         self.accuracy: list[float] = []
         self.seconds: list[float] = []
@@ -324,10 +327,10 @@ class _Tried:
     def add(self, before: Any, after: Any) -> None:
         """Compare the scores of some images, (B, K), of the model as it was and as it is without loss."""
         self.images += len(before)
-        self.difference = max(self.difference, float(np.abs(after - before).max()))
-        self.scale = max(self.scale, float(np.abs(before).max()))
+        self.difference = float(np.maximum(self.difference, np.abs(after - before).max()))  # NaN stays NaN
+        self.scale = float(np.maximum(self.scale, np.abs(before).max()))
         if before.shape[1] == 1:
-            changed = (before > 0.5) != (after > 0.5)
+            changed = (before > self._middle) != (after > self._middle)
         else:
             changed = before.argmax(axis=1) != after.argmax(axis=1)
         self.changed += int(changed.sum())

@@ -100,9 +100,9 @@ def is_idle(effect: Effect | None) -> bool | None:
     """Return whether nothing changes without a unit; None where that is not known, or too few images tell.
 
     Nothing changes where no class and not the accuracy changes significantly, and the interval of the accuracy stays
-    within NOTHING.
+    within NOTHING. Of an estimate that is not known: its interval is of the images alone, not of its own error.
     """
-    if effect is None or effect.method is None or effect.interval is None:
+    if effect is None or effect.method not in ("exact", "masked") or effect.interval is None:
         return None
     if effect.significant or any(one.significant for one in effect.classes):
         return False

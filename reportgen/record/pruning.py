@@ -21,7 +21,8 @@ class LayerCut:
     """Which units of a layer can go without changing an answer on any image of the data.
 
     dead, constant: those that always give the same. copies: those that give a multiple of another. kept: units of
-    these kinds that stay. left: why no unit of the layer can go, None where some could.
+    these kinds that stay; elsewhere: those among them that give something else on images of a split that units were not
+    judged on. left: why no unit of the layer can go, None where some could.
     """
 
     dead: list[int] = field(default_factory=list)
@@ -29,6 +30,7 @@ class LayerCut:
     copies: list[int] = field(default_factory=list)
     kept: list[Kept] = field(default_factory=list)
     left: Text | None = None
+    elsewhere: list[int] = field(default_factory=list)
 
     @property
     def units(self) -> int:
@@ -79,9 +81,9 @@ class LayerSmaller:
 class Certificate:
     """That nothing was lost: scores of the model before and after, compared over all images of the data.
 
-    The file was loaded again for it, in a process of its own. units: that went. rounds: of looking for more.
-    largest_difference: between two scores. scale: the largest score in size. bound: the share of that which the
-    difference may be. answers_changed: images that are given another class.
+    The model without these units was saved and loaded again for it, in a process of its own. units: that went. rounds:
+    of looking for more. largest_difference: between two scores. scale: the largest score in size. bound: the share of
+    that which the difference may be. answers_changed: images that are given another class.
     """
 
     units: int

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from reportgen.format import percent
-from reportgen.i18n import Text, text
+from reportgen.i18n import Text, literal, text
 
 
 @dataclass(frozen=True)
@@ -139,15 +139,30 @@ def costliest(row: Sequence[Shift]) -> Shift:
 
 
 def summary(shifts: Sequence[Shift], run: ShiftsRun) -> Text:
-    """Return in one clause, without a full stop, which change costs most accuracy, or why there is none."""
+    """Return in one clause, without a full stop, which change costs most accuracy, or why there is none.
+
+    Of mild ones where any costs some, since strong ones cost every model much; an inversion is never mild.
+    """
     if run.reason is not None:
         return text("changed pictures: n/a, because {reason}", reason=run.reason)
     fallen = [one for one in map(costliest, costliest_first(shifts)) if one.falls]
     if not fallen:
         return text("no change of the pictures costs accuracy beyond chance")
+    mild = [one for one in shifts if one.falls and one.severity == 1 and one.corruption != "inversion"]
+    worst = min(mild, key=lambda one: one.accuracy, default=fallen[0])
+    figures = {
+        "corruption": NAMES.get(worst.corruption, literal(worst.corruption)),
+        "amount": worst.amount,
+        "before": percent(run.accuracy),
+        "after": percent(worst.accuracy),
+    }
+    if mild:
+        return text(
+            "of the mild changes, {corruption} ({amount}) costs most: accuracy falls from {before} to {after}",
+            **figures,
+        )
     return text(
-        "{corruption} costs most: accuracy falls from {before} to {after}",
-        corruption=NAMES.get(fallen[0].corruption, fallen[0].corruption),
-        before=percent(run.accuracy),
-        after=percent(fallen[0].accuracy),
+        "no mild change costs accuracy beyond chance; of the strong ones, {corruption} ({amount}) costs most: accuracy"
+        " falls from {before} to {after}",
+        **figures,
     )

@@ -81,15 +81,16 @@ def _lossless(found: Certificate) -> Text:
     )
     images = ntext(found.images, "{n} image", "{n} images")
     measured = text(
-        "over all {images} the scores of the file, loaded again, differ from those of the model by at most"
-        " {difference}; the largest is {scale}.",
+        "over all {images} the scores of the model without them, saved and loaded again, differ from those of the model"
+        " by at most {difference}; the largest is {scale}.",
         images=images,
         difference=format.number(found.largest_difference),
         scale=format.number(found.scale),
     )
     if not found.largest_difference:
         measured = text(
-            "over all {images} the scores of the file, loaded again, are those of the model to the last bit.",
+            "over all {images} the scores of the model without them, saved and loaded again, are those of the model to"
+            " the last bit.",
             images=images,
         )
     changed = ntext(

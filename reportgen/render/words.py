@@ -88,6 +88,11 @@ def flattered(history: History | None) -> Text | None:
     """Return that the figures of the test split are somewhat too good, where that is known; else None."""
     if history is None or not history.chosen_on_test:
         return None
+    if history.stopped_early:
+        return text(
+            "The test images also decided when the training stopped, so the figures on them are somewhat better than"
+            " they would be on new images."
+        )
     return text(
         "The test split also chose the epoch whose weights the model has, so its figures are somewhat better than they"
         " would be on new images."

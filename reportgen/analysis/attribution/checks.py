@@ -1,5 +1,7 @@
 """Whether a map of what pixels add to a margin can be trusted: deletion, and the model with its weights shuffled."""
 
+from collections.abc import Iterator
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -11,8 +13,8 @@ ORDERS = 19
 """Random orders: a map no better than they are comes before all of them once in 20 times."""
 
 
-def deletions(image: Floats, baseline: Floats, amounts: NDArray[np.float64], seed: int) -> Floats:
-    """Return (1 + ORDERS, len(DELETED), H, W, C): an image with more and more of its pixels as in the baseline.
+def deletions(image: Floats, baseline: Floats, amounts: NDArray[np.float64], seed: int) -> Iterator[Floats]:
+    """Yield 1 + ORDERS times (len(DELETED), H, W, C): an image with more and more of its pixels as in the baseline.
 
     First those are deleted that the map, amounts (H, W), gives the most, then as many in random orders. Pixels that
     are the baseline's anyway count for neither: else random orders would waste their deletions on them.
@@ -23,12 +25,12 @@ def deletions(image: Floats, baseline: Floats, amounts: NDArray[np.float64], see
     orders = [by_map, *(generator.permutation(changed) for _ in range(ORDERS))]
     channels = image.shape[-1]
     flat, plain = image.reshape(-1, channels), baseline.reshape(-1, channels)
-    made = np.tile(flat, (len(orders), len(DELETED), 1, 1))
-    for row, order in enumerate(orders):
-        for column, share in enumerate(DELETED):
+    for order in orders:
+        made = np.tile(flat, (len(DELETED), 1, 1))
+        for row, share in enumerate(DELETED):
             gone = order[: round(share * len(order))]
-            made[row, column, gone] = plain[gone]
-    return made.reshape(len(orders), len(DELETED), *image.shape)
+            made[row, gone] = plain[gone]
+        yield made.reshape(len(DELETED), *image.shape)
 
 
 def similarity(one: NDArray[np.float64], other: NDArray[np.float64]) -> float:

@@ -12,8 +12,9 @@ from reportgen.analysis.activations.reading import Reading
 from reportgen.analysis.attribution import checks
 from reportgen.analysis.attribution.gradients import Floats, Margins
 from reportgen.analysis.effects import head
-from reportgen.dataset import Dataset, spread
-from reportgen.i18n import Text, text
+from reportgen.dataset import BLOCK, Dataset, Images, spread
+from reportgen.errors import InputError, SurroundingsError
+from reportgen.i18n import Text, literal, text
 from reportgen.intervals import wilson
 from reportgen.record.attribution import Attribution, Attributions
 
@@ -69,10 +70,13 @@ def explain(
     if not chosen:
         return Attributions([], 0, STEPS), nothing
     margins = Margins(graph, head.find(graph, output), dataset.pixels, dataset.image_shape, max(batch // 4, 1))
-    images = np.stack([dataset.parts[one.part].images[one.index] for one in chosen]).astype(np.float32)
-    test = dataset.test.images
-    baseline = np.asarray(test[spread(len(test), _MEAN_OF)].mean(axis=0, dtype=np.float64), np.float32)
-    work = _Work(margins, images, baseline, chosen, seed)
+    images = np.concatenate([dataset.parts[one.part].images[np.array([one.index])] for one in chosen])
+    try:
+        work = _Work(margins, images.astype(np.float32), _mean_image(dataset.test.images), chosen, seed)
+    except LookupError:  # what TensorFlow raises of an operation without a gradient
+        return Attributions([], len(targets), STEPS, text("the model has an operation without a gradient")), nothing
+    except (InputError, SurroundingsError) as error:
+        return Attributions([], len(targets), STEPS, literal(error.what)), nothing
     found: list[Attribution] = []
     maps: list[NDArray[np.float16]] = []
     for place, one in enumerate(chosen):
@@ -81,6 +85,16 @@ def explain(
             maps.append(work.map(place))
         found.append(made)
     return Attributions(found, len(targets), STEPS), np.stack(maps) if maps else nothing
+
+
+def _mean_image(images: Images) -> Floats:
+    """Return the mean (H, W, C) of some images, evenly spread, with only so many in memory at once."""
+    numbers = spread(len(images), _MEAN_OF)
+    each = max(BLOCK // max(4 * int(np.prod(images.shape[1:])), 1), 1)
+    total = np.zeros(images.shape[1:])
+    for start in range(0, len(numbers), each):
+        total += images[numbers[start : start + each]].sum(axis=0, dtype=np.float64)
+    return np.asarray(total / len(numbers), np.float32)
 
 
 def _why_not(graph: Graph, dataset: Dataset, right: int) -> Text | None:
@@ -117,10 +131,9 @@ class _Work:
             self._random.append(made.sum(axis=-1, dtype=np.float64))
         self._without = []
         for image, amounts, one, other in zip(images, self._maps, toward, away, strict=True):
-            deleted = checks.deletions(image, baseline, amounts, seed)
-            flat = deleted.reshape(-1, *image.shape)
-            left = margins.of(flat, np.full(len(flat), one), np.full(len(flat), other))
-            self._without.append(left.reshape(deleted.shape[:2]).mean(axis=1, dtype=np.float64))
+            classes = np.full(len(checks.DELETED), one), np.full(len(checks.DELETED), other)
+            left = [margins.of(some, *classes).mean() for some in checks.deletions(image, baseline, amounts, seed)]
+            self._without.append(np.array(left, np.float64))
 
     def attribution(self, place: int, target: Target, names: Sequence[str], shown: int) -> Attribution:
         """Return what was found out about one image. shown: how many maps are shown before it."""

@@ -45,7 +45,7 @@ class Margins:
 
     def of(self, images: Floats, toward: Classes, away: Classes) -> Floats:
         """Return (N,) margins. images: (N, H, W, C) as stored, but floats. toward, away: (N,) classes."""
-        return np.concatenate([found for _, found in self._each(self._margin, images, toward, away)])
+        return np.concatenate(list(self._each(self._margin, images, toward, away)))
 
     def attributions(self, images: Floats, baseline: Floats, toward: Classes, away: Classes, steps: int) -> Floats:
         """Return (N, H, W, C), how much each pixel adds to the margin on the way from the baseline to the image.
@@ -57,10 +57,13 @@ class Margins:
         along = ((np.arange(steps, dtype=np.float32) + 0.5) / steps).reshape(-1, 1, 1, 1)
         found = []
         for image, one, other in zip(images, toward, away, strict=True):
-            way = image - baseline
-            classes = np.full(steps, one), np.full(steps, other)
-            slopes = [slope for _, slope in self._each(self._slope, baseline + along * way, *classes)]
-            found.append(np.concatenate(slopes).mean(axis=0, dtype=np.float64) * way)
+            way, total = image - baseline, np.zeros(image.shape)
+            for start in range(0, steps, self._batch):
+                some = baseline + along[start : start + self._batch] * way
+                classes = np.full(len(some), one), np.full(len(some), other)
+                for slopes in self._each(self._slope, some, *classes):
+                    total += slopes.sum(axis=0, dtype=np.float64)
+            found.append(total / steps * way)
         return np.asarray(np.stack(found), np.float32)
 
     @contextmanager
@@ -80,8 +83,9 @@ class Margins:
             for kernel, values in zip(self._kernels, kept, strict=True):
                 kernel.assign(values)
 
-    def _each(self, run: Any, images: Floats, toward: Classes, away: Classes) -> Iterator[tuple[int, Floats]]:
+    def _each(self, run: Any, images: Floats, toward: Classes, away: Classes) -> Iterator[Floats]:
         for start in range(0, len(images), self._batch):
             some = slice(start, start + self._batch)
             with forward.faults_named(images[some][:1]), self._head.before_activation():
-                yield start, run(images[some], toward[some].astype(np.int32), away[some].astype(np.int32)).numpy()
+                found = run(images[some], toward[some].astype(np.int32), away[some].astype(np.int32)).numpy()
+            yield found

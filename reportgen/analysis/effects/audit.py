@@ -4,7 +4,7 @@ import numpy as np
 
 from reportgen.analysis.effects.paired import Floats, Ints
 from reportgen.analysis.effects.passes import Scores
-from reportgen.format import share
+from reportgen.format import fixed, share
 from reportgen.i18n import Text, text
 from reportgen.record.effects import Audit
 
@@ -14,6 +14,8 @@ LARGEST = 20
 """Units of each layer with the largest first-order effects that are masked, too."""
 AGREES = 0.9
 """The least Spearman correlation at which first order is given."""
+SLOPES = (0.5, 2.0)
+"""How many times what masking gives first order may be: a rank does not tell that all of it is too small."""
 _STRATA = 5
 
 
@@ -66,5 +68,13 @@ def withheld(found: Audit, first: Floats, masked: Floats) -> Text | None:
             " {least}",
             found=share(found.spearman, 2).replace("-", "\N{MINUS SIGN}"),
             least=share(AGREES, 1),
+        )
+    if found.slope is None or not SLOPES[0] <= found.slope <= SLOPES[1]:
+        return text(
+            "on the units that were masked, too, it is {found} times what masking gives, which is not within {low} and"
+            " {high}",
+            found=fixed(found.slope, 2).replace("-", "\N{MINUS SIGN}"),
+            low=f"{SLOPES[0]:g}",
+            high=f"{SLOPES[1]:g}",
         )
     return None

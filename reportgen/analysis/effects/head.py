@@ -41,8 +41,9 @@ class Head:
             yield
             return
         layer = layer_kinds.inner(self.cut.operation)
-        kept, layer.activation = layer.activation, None
+        kept = layer.activation
         try:
+            layer.activation = None
             yield
         finally:
             layer.activation = kept

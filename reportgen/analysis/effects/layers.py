@@ -101,7 +101,8 @@ def measure(
     chosen = int(subject.choose.sum())
     whole = sum(map(work.of, graph.calls))
     most = max(_SWEEP * MOST_WORK // (3 * max(whole, 1)), _LEAST_IMAGES)
-    scored = scored[spread(len(scored), min(len(scored), most))]
+    # in no order: outputs are permuted within a batch, and some of the images come first, while data may be by class
+    scored = np.random.default_rng(seed).permutation(scored[spread(len(scored), min(len(scored), most))])
     if not len(scored) or not chosen:
         why = text(
             "too few images: {chosen} to take means of, {scored} to measure on",

@@ -55,7 +55,7 @@ def find(
         *training_findings.find(history, deaths, thresholds),
         *(finding("history-unreadable", sentence) for sentence in unread),
         *pixel_findings.find(doubt),
-        *score_findings.find(evaluation, units, proof, thresholds),
+        *score_findings.find(evaluation, units, proof, data.suspect_labels, thresholds),
         *shift_findings.find(shifts, shifts_run, thresholds),
         *data_findings.find(data, checks, model, thresholds),
         *trust_findings.find(data, thresholds),

@@ -1,6 +1,6 @@
 """What is worth a reader's attention about the model's answers, and about the proof."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,7 @@ from reportgen.intervals import chance_of_at_most, difference, wilson
 from reportgen.record.evaluation import Ablated, Proof, Scores
 from reportgen.record.finding_kinds import finding
 from reportgen.record.key_figures import OUTPUT_STATES
+from reportgen.record.trust import SuspectLabel
 from reportgen.record.units import Finding, Unit
 from reportgen.thresholds import FindingThresholds
 
@@ -36,9 +37,13 @@ def find(
     evaluation: Mapping[str, Scores | None],
     units: Sequence[Unit],
     proof: Proof | None,
+    suspects: Sequence[SuspectLabel],
     thresholds: FindingThresholds,
 ) -> list[Finding]:
-    """Return the findings about the answers on both parts and about the proof."""
+    """Return the findings about the answers on both parts and about the proof.
+
+    suspects: labels that look wrong, which have a finding of their own.
+    """
     train, test = evaluation.get("train"), evaluation.get("test")
     found: list[Finding | None] = [*_proof_failed(proof)]
     if test:
@@ -54,7 +59,10 @@ def find(
         ]
     if train and test:
         found.append(_gap(train, test, thresholds))
-    found += [_confident_mistakes(part, scores, thresholds) for part in PARTS if (scores := evaluation.get(part))]
+    doubted = {(one.part, one.index) for one in suspects}
+    found += [
+        _confident_mistakes(part, scores, doubted, thresholds) for part in PARTS if (scores := evaluation.get(part))
+    ]
     return [one for one in found if one]
 
 
@@ -228,12 +236,16 @@ def _gap(train: Scores, test: Scores, thresholds: FindingThresholds) -> Finding 
     return finding("train-test-gap", message)
 
 
-def _confident_mistakes(part: str, scores: Scores, thresholds: FindingThresholds) -> Finding | None:
-    sure = [mistake for mistake in scores.worst if mistake.probability >= thresholds.confidence]
+def _confident_mistakes(
+    part: str, scores: Scores, doubted: Set[tuple[str, int]], thresholds: FindingThresholds
+) -> Finding | None:
+    """Return that the model is sure of wrong answers whose labels are not doubted already."""
+    listed_ones = [mistake for mistake in scores.worst if mistake.probability >= thresholds.confidence]
+    sure = [mistake for mistake in listed_ones if (part, mistake.index) not in doubted]
     if not sure:
         return None
     first, count = sure[0], counted_images(len(sure), part)
-    if len(sure) == MISTAKES:  # the record lists no more
+    if len(listed_ones) == MISTAKES:  # the record lists no more
         count = text("At least {images}", images=count)
     message = text(
         "{images} got a wrong prediction with a probability of {confidence} or more ({numbers}; the surest, labelled"

@@ -10,6 +10,7 @@ from reportgen.record.units import Finding
 from reportgen.thresholds import FindingThresholds
 
 _NAMED = 3
+_SAME = 5e-4  # of an accuracy that is shown with one decimal of a per cent
 
 
 def find(data: DataFacts, thresholds: FindingThresholds) -> list[Finding]:
@@ -26,7 +27,7 @@ def _leaked(data: DataFacts, leaks: Leaks, thresholds: FindingThresholds) -> Fin
         "images": counted_images(data.test_size, "test"),
         "leaked": f"{leaked:,}",
         "share": percent(leaked / data.test_size),
-        "accuracy": _accuracy(leaks.accuracy_without),
+        "accuracy": _accuracy(leaks.accuracy_without, leaked),
     }
     if leaked and leaked >= thresholds.leaked * data.test_size:
         message = text(
@@ -41,20 +42,31 @@ def _leaked(data: DataFacts, leaks: Leaks, thresholds: FindingThresholds) -> Fin
     near = leaked - exact
     message = ntext(
         near,
-        "{n} test image has no exact but a near copy in the training split (a correlation of the pixels of at least"
-        " 0.98). {accuracy} Look at the pair, and remove one of the two if it shows the same thing.",
-        "{n} test images have no exact but a near copy in the training split (a correlation of the pixels of at least"
-        " 0.98). {accuracy} Look at the pairs, and remove one of the two where they show the same thing.",
+        "{n} test image is nearly the same as a training image (a correlation of the pixels of at least 0.98)."
+        " {accuracy} Look at the pair, and remove one of the two if it shows the same thing.",
+        "{n} test images are nearly the same as training images (a correlation of the pixels of at least 0.98)."
+        " {accuracy} Look at the pairs, and remove one of the two where they show the same thing.",
         accuracy=figures["accuracy"],
     )
     return finding("nearly-in-train", message)
 
 
-def _accuracy(without: AccuracyWithout | None) -> Text:
+def _accuracy(without: AccuracyWithout | None, leaked: int) -> Text:
+    """Return how accurate the model is without so many images."""
     if without is None:
         return text("How accurate the model is without them is undefined.")
-    return text(
-        "Without them the accuracy is {value} ({level} interval {low} to {high}), a change of {change} points.",
+    if abs(without.change) < _SAME:
+        return ntext(
+            leaked,
+            "Without it the accuracy is the same, {value}.",
+            "Without these {n} images the accuracy is the same, {value}.",
+            value=percent(without.value),
+        )
+    return ntext(
+        leaked,
+        "Without it the accuracy is {value} ({level} interval {low} to {high}), a change of {change} points.",
+        "Without these {n} images the accuracy is {value} ({level} interval {low} to {high}), a change of {change}"
+        " points.",
         value=percent(without.value, 2),
         level=LEVEL,
         low=percent(without.interval[0], 2),

@@ -14,6 +14,7 @@ from reportgen.analysis.phrases import (
     numbered_units,
     span,
 )
+from reportgen.analysis.units.states import ONLY_SILENT
 from reportgen.format import number, percent, points, share
 from reportgen.i18n import Text, joined, ntext, text
 from reportgen.record.effects import NOTHING, Effect, is_idle
@@ -63,7 +64,11 @@ def _dead(layer: LayerVerdict, units: Sequence[Unit], *, matter: bool) -> Findin
         return finding("dead-layer", _all_dead(layer, list(causes)), layer.name, [unit.unit for unit in silent])
     if not silent:
         return None
-    why = [text("{cause} ({units})", cause=cause, units=numbered_units(found)) for cause, found in causes.items()]
+    numbers = {cause: numbered_units(found) for cause, found in causes.items()}
+    why = [
+        units if cause == ONLY_SILENT else text("{cause} ({units})", cause=cause, units=units)
+        for cause, units in numbers.items()
+    ]
     message = text(
         "In layer {layer}, {some} of {units} never fired on {images} (at {level} confidence: on fewer than {bound} of"
         " such images): {causes}.",
@@ -73,8 +78,17 @@ def _dead(layer: LayerVerdict, units: Sequence[Unit], *, matter: bool) -> Findin
         bound=percent(3 / max(layer.n_images, 3)),  # rule of three
         causes=joined("; ", why),
     )
-    do = _KEEP if matter else text("Remove them, or train with a lower learning rate or a leaky activation.")
-    return finding("dead-units", joined(" ", [message, do]), layer.name, [unit.unit for unit in silent])
+    rare = layer.lossless.elsewhere if layer.lossless else []
+    do = [_KEEP] if matter else [text("Remove them, or train with a lower learning rate or a leaky activation.")]
+    if fire := [unit.unit for unit in silent if unit.unit in rare]:
+        do = [] if len(fire) == len(silent) else do
+        do.append(
+            text(
+                "On images of the other split {units} did fire: rare, not dead. Do not remove on this evidence.",
+                units=numbered_units(fire),
+            )
+        )
+    return finding("dead-units", joined(" ", [message, *do]), layer.name, [unit.unit for unit in silent])
 
 
 def _all_dead(layer: LayerVerdict, causes: Sequence[Text]) -> Text:
@@ -216,10 +230,10 @@ def _idle_selective(layer: LayerVerdict, units: Sequence[Unit], thresholds: Find
     if not idle:
         return None
     message = text(
-        "In layer {layer}, {some} of {units} told a class apart (AUROC {auroc} or more), and nothing changes without"
-        " any one: held at its mean, accuracy stays within {bound} points at {level} confidence, and no class changes"
-        " by more than chance explains ({numbers}). What a unit prefers does not tell what it is needed for: others say"
-        " the same, or the layers behind do not listen.",
+        "In layer {layer}, {some} of {units} told a class apart (AUROC {auroc} or more; {numbers}), yet none of them is"
+        " needed on its own: with any single one held at its mean, accuracy stays within {bound} points at {level}"
+        " confidence, and no class changes beyond chance. That does not mean that they can go together: effects do not"
+        " add up.",
         **_some(layer, idle),
         auroc=share(thresholds.selective, 1),
         bound=points(NOTHING),

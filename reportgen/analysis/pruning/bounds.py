@@ -16,7 +16,7 @@ from reportgen.analysis.pruning.ways import is_cut
 
 Range = tuple[Floats, Floats]
 
-_SAME = ("Dropout", "MaxPool", "AveragePool", "Cropping", "UpSampling", "Identity", "GaussianNoise")
+_SAME = ("Dropout", "MaxPool", "AveragePool", "Cropping", "Identity", "GaussianNoise")
 _RISING = ("relu", "relu6", "bounded")
 
 

@@ -27,7 +27,7 @@ STILL = 1e-5
 
 _TRIED = 8
 _ALL = text("all units of the layer would go, and one has to stay")
-_ELSEWHERE = text("it does not hold for the images of the other split")
+_ELSEWHERE = text("on images of the other split it gives something else")
 
 Elsewhere = Callable[[Sequence[int]], Mapping[int, tuple[Floats, Floats]]]
 """Gives, for the places of some readings, (U,) the smallest and largest value of each unit on all other images."""
@@ -63,6 +63,7 @@ class Cut:
             copies=sorted(one.unit for one in self.copies),
             kept=[Kept(sorted(units), reason) for reason, units in self.kept.items()],
             left=self.left,
+            elsewhere=sorted(self.still_here),
         )
 
 

@@ -48,8 +48,11 @@ def chosen(images: Images) -> Bools:
     return np.concatenate([cuts(block).choose for block in blocks(images)])
 
 
-def groups(plan: Plan, units: Sequence[Unit], places: Mapping[str, int]) -> list[Group]:
-    """Return the groups of redundant units, without those that are gone, the most alike first."""
+def groups(plan: Plan, units: Sequence[Unit], places: Mapping[str, int], *, on_test: bool) -> list[Group]:
+    """Return the groups of redundant units, without those that are gone, the most alike first.
+
+    on_test: units were judged on the test images; where not, none of them is known to be still on these.
+    """
     members: dict[tuple[int, int], list[Unit]] = {}
     for unit in units:
         place = places[unit.layer]
@@ -64,7 +67,8 @@ def groups(plan: Plan, units: Sequence[Unit], places: Mapping[str, int]) -> list
         if goes and not any(mixing.filters_first for _, mixing in plan.readers(place)):
             r = min(unit.kept.r for unit in goes if unit.kept is not None) if any(unit.kept for unit in goes) else 0.0
             found.append(Group(place, stays.unit, tuple(unit.unit for unit in goes), r))
-    found += [group for place in range(len(plan.cuts)) for group in _still(plan, units, place)]
+    if on_test:
+        found += [group for place in range(len(plan.cuts)) for group in _still(plan, units, place)]
     return sorted(found, key=lambda one: (-one.likeness, one.place, one.stays, one.goes))
 
 
@@ -181,6 +185,7 @@ def merge(
     plan: Plan,
     found: Sequence[Group],
     lines: Lines,
+    chooses: Scored,
     scored: Scored,
     *,
     fitted_on: int,
@@ -190,23 +195,24 @@ def merge(
 ) -> tuple[Merged, list[tuple[int, Copy]]]:
     """Merge groups, the most alike first, until the accuracy would fall further than it may.
 
+    chooses: on the images that lines are fitted on, which decide that; scored: on others, which tell what it costs.
     Changes the plan's weights. Returns what came of it, and by the place of the layer what went where.
     """
-    before = scored.right(plan)
+    whole, before = chooses.right(plan).mean(), scored.right(plan)
     untouched = copied(plan.mixings)
-    after, done, stopped = before, list[tuple[int, Copy]](), None
+    done, stopped = list[tuple[int, Copy]](), None
     merged = list[Group]()
     for group in found:
         earlier = copied(plan.mixings)
         moved = [(group.place, lines.move(plan, group.place, unit, group.stays)) for unit in group.goes]
-        now = scored.right(plan)
-        if before.mean() - now.mean() > max_drop:
+        fall = float(whole - chooses.right(plan).mean())
+        if fall > max_drop:
             plan.mixings = earlier
-            stopped = _stopped(plan, group, float(before.mean() - now.mean()), len(found) - len(merged))
+            stopped = _stopped(plan, group, fall, len(found) - len(merged))
             break
-        after = now
         done += moved
         merged.append(group)
+    after = scored.right(plan)
     low, high = proof.interval(before, after)
     at_random = None
     if done:

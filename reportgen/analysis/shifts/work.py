@@ -17,6 +17,7 @@ from reportgen.analysis.shifts.facts import Right
 from reportgen.analysis.shifts.passes import Passes, Responses
 from reportgen.analysis.units.facts import Thresholds
 from reportgen.dataset import Dataset, spread
+from reportgen.errors import InputError, SurroundingsError
 from reportgen.i18n import Text, ntext, text
 from reportgen.progress import Progress
 from reportgen.record.pictures import ShiftedImages
@@ -244,7 +245,7 @@ class _Looked:
         looked = [(one.corruption, one.severity) for one in [*worst, *rest][: self._extent.blamed]]
         found = []
         for one in shifts:
-            unit: UnitToBlame | Text = text("not tried; --shifts full does")
+            unit: UnitToBlame | Text = text("it was not tried")
             if not one.falls:
                 unit = text("accuracy does not fall beyond chance")
             elif (one.corruption, one.severity) in looked:
@@ -272,6 +273,8 @@ class _Looked:
             each = self._passes.attributions(images[lost], self._images[lost], self._labels[lost], now.predicted[lost])
         except LookupError:
             return text("the model has an operation without a gradient, so that no units can be chosen to be tried")
+        except (InputError, SurroundingsError) as error:
+            return literal(error.what)
         parts = np.concatenate([np.zeros(0), *each])
         order = np.argsort(-parts, kind="stable")[: self._extent.tried]
         units = [(place, unit) for place, one in enumerate(self._passes.readings) for unit in range(one.units)]

@@ -12,6 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
+from reportgen.dataset import spread
+
 Values = NDArray[np.float32]
 Numbers = NDArray[np.int64]
 
@@ -20,6 +22,7 @@ FEW = 4000
 
 _SHARED = 4  # cells that a point can be found in
 _IN_A_CELL = 600  # points, on the average
+_MOST_MEMBERS = 8000  # of a cell
 _BLOCK = 1024
 _FEW_ASKING = 64  # that ask among all
 _THREADS = min(2, os.cpu_count() or 1)
@@ -88,6 +91,8 @@ def _cells(points: Values, norms: Values, seed: int) -> Iterator[tuple[Numbers, 
     ends = np.searchsorted(cells.ravel()[flat], np.arange(len(centres) + 1))
     for cell in range(len(centres)):
         asking, members = own[own_ends[cell] : own_ends[cell + 1]], flat[ends[cell] : ends[cell + 1]] // _SHARED
+        # where features coincide all images share their cells; the time must not grow with the square of their number
+        members = members[spread(len(members), min(len(members), _MOST_MEMBERS))]
         yield from ((asking[at : at + _BLOCK], members) for at in range(0, len(asking), _BLOCK))
 
 

@@ -157,8 +157,8 @@ def _agreed(found: labels.Found, traced: Traces, own: NDArray[np.int64]) -> tupl
     before = len(found.ranked)
     agreed, voted = labels.agreed(found, traced.features, own)
     note = text(
-        "In the training split the model contradicts {before} labels that it was trained on. Only those are listed on"
-        " which the {voters} nearest other images agree with it ({after}).",
+        "In the training split the search raised {before} candidates. Only those are listed on which the {voters}"
+        " nearest other images agree with the model ({after}).",
         before=f"{before:,}",
         voters=f"{labels.VOTERS}",
         after=f"{len(agreed.ranked):,}",
@@ -189,8 +189,8 @@ def _thinned(part: str, searched: int, images: int) -> Text:
 def _out_of_sample(chose_epoch: bool) -> Text:
     if chose_epoch:
         return text(
-            "The test images were not trained on, but they chose the epoch whose weights were kept, so the model knows"
-            " their labels a little."
+            "The test images were not trained on, but they decided when the training stopped or which weights were"
+            " kept, so the model knows their labels a little."
         )
     return text("As far as this report can tell, the model was not trained on the test images.")
 

@@ -38,7 +38,7 @@ _INPUT_IS_ZERO = text("the layer's input is all zero")
 _KERNEL_IS_ZERO = text("its kernel is zero")
 _GAMMA_IS_ZERO = text("the gamma of its batch normalisation is zero")
 _OUT_OF_REACH = text("it cannot fire on this input range: its bias outweighs every sum that its weights can reach")
-_ONLY_SILENT = text("it did not fire on these images")
+ONLY_SILENT = text("it did not fire on these images")
 
 
 class Ends(Protocol):
@@ -177,7 +177,7 @@ def _causes(plan: LayerPlan, weights: Weights, thresholds: Thresholds) -> list[t
         causes.append((_GAMMA_IS_ZERO, vanishing(np.abs(weights.gamma))))
     if weights.reach is not None and plan.family in RELU_FAMILY:
         causes.append((_OUT_OF_REACH, weights.reach <= 0))
-    return [*causes, (_ONLY_SILENT, everywhere)]
+    return [*causes, (ONLY_SILENT, everywhere)]
 
 
 class _Evidence:

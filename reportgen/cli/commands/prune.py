@@ -22,7 +22,7 @@ def prune(
     debug: Debug = False,
     **given: Any,
 ) -> None:
-    """Write a smaller model that gives the same answers, with the proof."""
+    """Write a smaller model: without units that change no answer, redundant ones merged, with the proof."""
     with errors_shown(debug):
         from reportgen.cli import supervisor
 

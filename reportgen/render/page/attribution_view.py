@@ -13,25 +13,29 @@ from reportgen.render.pictures import attribution
 from reportgen.render.pictures.mosaic import Picture
 from reportgen.render.words import percent
 
+_SMALL = 0.05
 Key = tuple[str, int, str]
 """Part and number of an image, and the label of the class that its map speaks for."""
 
 
 @dataclass(frozen=True)
 class Explained:
-    """What stands beside an image. overlay: None where no map can be trusted; says: how exact it is, or why not."""
+    """What stands beside an image. overlay: None where no map can be trusted.
+
+    says: why there is none, or how far one is off, where that is worth a word.
+    """
 
     overlay: Picture | None
-    says: Text
+    says: Text | None
 
 
 @dataclass(frozen=True)
 class AttributionView:
-    """The explanations of images. reading: how a map is read; None where none is shown. counts: how many are."""
+    """The explanations of images. reading: how a map is read; None where none is shown. left_out: how many were."""
 
     of: Mapping[Key, Explained]
     reading: Text | None
-    counts: Text | None
+    left_out: Text | None
 
     def why(self, part: str, index: int, toward: str) -> Explained | None:
         """Return the explanation of an image, None where it has none."""
@@ -56,16 +60,18 @@ def view(record: Record) -> AttributionView:
         " the image was taken for or looks like, blue ones for that of its label, the stronger the more: integrated"
         " gradients of the difference of the two scores, from the mean image, in {steps} steps. A map is shown only"
         " where deleting what it marks does more than deleting as many random pixels, and where the model with shuffled"
-        " weights gives another map. Its error is how far its sum misses what the scores differ by. It shows what this"
-        " model looked at, not why that would be right.",
+        " weights gives another map. Where its sum misses the difference of the scores by more than 5 per cent, that"
+        " error stands below it. It shows what this model looked at, not whether that is right.",
         steps=f"{found.steps}",
     )
-    counts = text(
-        "{maps} of {asked} images have a map that can be trusted.",
-        maps=count(sum(one.map is not None for one in found.images)),
-        asked=count(found.asked),
-    )
-    return AttributionView(shown, reading, counts)
+    left_out = None
+    if len(found.images) < found.asked:
+        left_out = text(
+            "{explained} of {asked} images were explained; more would take too long with a model of this size.",
+            explained=count(len(found.images)),
+            asked=count(found.asked),
+        )
+    return AttributionView(shown, reading, left_out)
 
 
 def _images(record: Record) -> dict[tuple[str, int], Array]:
@@ -83,6 +89,7 @@ def _images(record: Record) -> dict[tuple[str, int], Array]:
 def _explained(one: Attribution, maps: Array, image: Array) -> Explained:
     if one.map is None:
         return Explained(None, text("no map that can be trusted: {reason}", reason=one.reason or ""))
-    error = text("n/a") if one.completeness_error is None else percent(one.completeness_error)
-    says = text("error of the map {error}", error=error)
+    error, says = one.completeness_error, None
+    if error is None or error > _SMALL:
+        says = text("error of the map {error}", error=percent(error))
     return Explained(attribution.overlay(image, maps[one.map]), says)

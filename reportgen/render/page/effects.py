@@ -7,7 +7,7 @@ import numpy as np
 
 from reportgen.format import count, fixed, points, share, signed, signed_points
 from reportgen.i18n import Text, joined, ntext, text
-from reportgen.record.effects import ClassEffect, Effect, GroupEffect, LayerEffects, is_idle
+from reportgen.record.effects import NOTHING, ClassEffect, Effect, GroupEffect, LayerEffects, is_idle
 from reportgen.record.pictures import Array
 from reportgen.record.units import Unit
 from reportgen.render.page.missing import attempt
@@ -83,8 +83,8 @@ def needed(effect: Effect) -> Text:
     if effect.significant:
         return text("no class that is certain, yet accuracy changes by {change}", change=_accuracy(effect))
     if is_idle(effect):
-        return text("nothing (accuracy changes by {change})", change=_accuracy(effect))
-    return text("nothing that is certain (accuracy changes by {change})", change=_accuracy(effect))
+        return text("no class (accuracy changes by {change})", change=_accuracy(effect))
+    return text("none that is certain (accuracy changes by {change})", change=_accuracy(effect))
 
 
 def briefly(effect: Effect | None) -> Text:
@@ -100,7 +100,7 @@ def briefly(effect: Effect | None) -> Text:
                 for one in certain[:_NAMED]
             ],
         )
-    return text("nothing") if is_idle(effect) else text("not certain")
+    return text("none") if is_idle(effect) else text("not certain")
 
 
 def _counted(known: Sequence[tuple[int, Effect]]) -> Text:
@@ -108,29 +108,34 @@ def _counted(known: Sequence[tuple[int, Effect]]) -> Text:
     if not known:
         return text("No unit has a figure.")
     moving = [one for one in known if any(each.significant for each in one[1].classes) or one[1].significant]
+    idle = sum(is_idle(effect) is True for _, effect in known)
     return text(
-        "Here {moving} of {known} change something that chance does not explain, and {idle} nothing.",
+        "Without one unit at a time: {moving} of {known} change something beyond chance, {idle} make no difference"
+        " (accuracy stays within {bound} points, no class changes), and for {rest} the images are too few to tell.",
         moving=count(len(moving)),
         known=ntext(len(known), "{n} unit", "{n} units"),
-        idle=count(sum(is_idle(effect) is True for _, effect in known)),
+        idle=count(idle),
+        bound=points(NOTHING),
+        rest=count(len(known) - len(moving) - idle),
     )
 
 
 def _shows(known: Sequence[tuple[int, Effect]]) -> Text | None:
-    """Return which unit is needed most, None where no class loses anything without any."""
-    cells = [(one, unit) for unit, effect in known for one in effect.classes if one.recall_change < 0]
-    if not cells:
+    """Return which unit is needed most, None where nothing is known."""
+    if not known:
         return None
-    worst, unit = min(cells, key=lambda cell: (not cell[0].significant, cell[0].recall_change))
-    figures = {"unit": count(unit), "fall": _fall(worst)}
-    if worst.significant:
-        return text("Most is lost without unit {unit}: {fall}.", **figures)
-    return text("Most is lost without unit {unit}, though it may be chance: {fall}.", **figures)
+    certain = [(one, unit) for unit, effect in known for one in effect.classes if one.significant]
+    falls = [(one.recall_change, unit, one) for one, unit in certain if one.recall_change < 0]
+    if not falls:
+        return text("No class certainly loses recall without any single unit.")
+    _, unit, worst = min(falls, key=lambda cell: cell[:2])
+    return text("Most is lost without unit {unit}: class {fall}.", unit=count(unit), fall=_fall(worst))
 
 
 def _how(found: LayerEffects) -> list[Text]:
     """Return how the figures came about, in sentences."""
     said = []
+    estimates = bool(found.methods.get("first order")) or found.withheld is not None
     images = {"chosen": count(found.chosen_on), "scored": ntext(found.scored_on, "{n} image", "{n} images")}
     if "exact" in found.methods:
         said.append(
@@ -138,6 +143,10 @@ def _how(found: LayerEffects) -> list[Text]:
                 "Exact: the scores are linear in these units. Means of {chosen} other images, measured on {scored}.",
                 **images,
             )
+        )
+    elif found.methods.get("masked") and not estimates:
+        said.append(
+            text("Each was masked in the model. Means of {chosen} other images, measured on {scored}.", **images)
         )
     elif found.methods or found.withheld is not None:
         said.append(
@@ -149,7 +158,7 @@ def _how(found: LayerEffects) -> list[Text]:
                 **images,
             )
         )
-    if found.audit is not None and found.audit.spearman is not None:
+    if estimates and found.audit is not None and found.audit.spearman is not None:
         figures = {
             "units": ntext(found.audit.n, "{n} unit", "{n} units"),
             "spearman": signed(share(found.audit.spearman, 2)),
@@ -175,7 +184,7 @@ def _how(found: LayerEffects) -> list[Text]:
 def _group(one: GroupEffect) -> Text:
     """Return what a group is needed for as a whole."""
     return text(
-        "Units {units} together are needed for: {needed}.", units=groups([one.units]), needed=needed(one.effect)
+        "Without units {units} together, needed for: {needed}.", units=groups([one.units]), needed=needed(one.effect)
     )
 
 

@@ -23,6 +23,7 @@ from reportgen.render.pictures import input_images
 from reportgen.render.pictures.mosaic import Picture
 from reportgen.render.words import name, percent
 
+_ALONE = 0.25  # of the loss; a unit that regains less is not what it hangs on
 _SIDE = 56  # pixels of the longer side of an example
 _SHADES = 6
 
@@ -149,7 +150,7 @@ def _units(shift: Shift) -> list[Text]:
         assert most.moved is not None
         found.append(
             text(
-                "unit {unit} of {layer} moves most, by {by} deviations",
+                "unit {unit} of {layer} moves most: its mean by {by} standard deviations",
                 unit=count(most.moved),
                 layer=name(most.layer, 24, short=True),
                 by=fixed(most.by, 1),
@@ -166,12 +167,18 @@ def _blame(shift: Shift) -> Text:
     unit = shift.unit_to_blame
     if unit is None:
         return text("n/a: {reason}", reason=shift.reasons.get("unit_to_blame", NOT_AVAILABLE))
-    return text(
-        "regains {gain} points ({low} to {high}), {share} of the loss; {tried} of {of} units tried",
-        gain=points(unit.gain),
-        low=points(unit.interval[0]),
-        high=points(unit.interval[1]),
-        share=percent(unit.regained, 0),
-        tried=count(unit.tried),
-        of=count(unit.of),
-    )
+    figures = {
+        "gain": points(unit.gain),
+        "low": points(unit.interval[0]),
+        "high": points(unit.interval[1]),
+        "share": percent(unit.regained, 0),
+        "tried": count(unit.tried),
+        "of": count(unit.of),
+    }
+    if unit.regained < _ALONE:
+        return text(
+            "alone regains {share} of the loss ({gain} points, {low} to {high}), the most of {tried} units tried of"
+            " {of}: no single unit is to blame",
+            **figures,
+        )
+    return text("regains {gain} points ({low} to {high}), {share} of the loss; {tried} of {of} units tried", **figures)

@@ -73,6 +73,11 @@ class TrustView:
     score: list[Text]
     labels_notes: list[Text]
 
+    @property
+    def has_candidates(self) -> bool:
+        """Whether any label that looks wrong is shown."""
+        return any(one.shown for one in self.labels)
+
 
 def view(record: Record, scale: Extent | None) -> TrustView | None:
     """Return what the section shows, None of a record from before this was asked. scale: of images that are series."""
@@ -165,7 +170,7 @@ def _accuracy(record: Record, leaks: Leaks) -> Text:
     return text(
         "Accuracy is {all} on all {images} test images and {value} on the {rest} without a copy in the training split,"
         " with {level} confidence between {low} and {high}. The difference is {change} points, with {level} confidence"
-        " between {least} and {most}.",
+        " between {least} and {most} points.",
         level="95\N{NO-BREAK SPACE}%",
         all=percent(test.accuracy, 2),
         images=count(record.data.test_size),

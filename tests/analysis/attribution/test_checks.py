@@ -10,7 +10,7 @@ def test_pixels_are_deleted_in_the_order_of_the_map_and_in_random_ones() -> None
     generator = np.random.default_rng(0)
     image, baseline = generator.random((2, 10, 10, 3)).astype(np.float32)
     amounts = generator.normal(size=(10, 10))
-    made = checks.deletions(image, baseline, amounts, seed=0)
+    made = np.stack(list(checks.deletions(image, baseline, amounts, seed=0)))
     assert made.shape == (1 + checks.ORDERS, len(checks.DELETED), 10, 10, 3)
     for column, share in enumerate(checks.DELETED):
         gone = (made[0, column] == baseline).all(axis=-1)
@@ -26,7 +26,7 @@ def test_pixels_are_deleted_in_the_order_of_the_map_and_in_random_ones() -> None
 def test_random_orders_waste_nothing_on_pixels_that_are_the_baseline_anyway() -> None:
     image = np.zeros((10, 10, 1), np.float32)
     image[2:6, 2:7] = 1
-    made = checks.deletions(image, np.zeros_like(image), np.ones((10, 10)), seed=0)
+    made = np.stack(list(checks.deletions(image, np.zeros_like(image), np.ones((10, 10)), seed=0)))
     left = made.sum(axis=(2, 3, 4))
     assert left.tolist() == [[19, 18, 16, 12]] * (1 + checks.ORDERS)
 
