@@ -220,6 +220,8 @@ class _Looked:
         """Return a layer in words. images: (N, *space, C) as the model receives them. found: of the layers before."""
         reading = self._readings[place]
         values, places = np.concatenate(self._values[place]), self._places[place]
+        if self._cut.choose.all() or not self._cut.choose.any():
+            return whole.unknown(values.shape[-1], text("too few images to choose words on some and score on others"))
         signed = reading.family not in ("relu", "relu6")
         about: Any = {"signed": signed, "labels": labels, "seed": self._seed}
         if reading.tensor is self._graph.output and values.ndim == 2 and values.shape[1] == len(labels.names):

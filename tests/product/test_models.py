@@ -158,6 +158,12 @@ def test_fewer_images_than_examples_are_shown_as_they_are(report: Callable[..., 
     assert "the first 3 test images" in " ".join((tmp_path / "report" / "report.html").read_text().split())
 
 
+@pytest.mark.parametrize("count", [1, 2])
+def test_one_image_or_two_are_enough_for_a_report(report: Callable[..., Any], count: int) -> None:
+    found = report(sequential(L.Conv2D(4, 3)), images(count=count))
+    assert found["data"]["test_size"] == count
+
+
 def test_class_names_and_a_training_part_are_used(report: Callable[..., Any]) -> None:
     data = images() | {"class_names": ["猫", "<b>dog</b>", "{{ fox }}"]}
     data |= {"x_train": data["x_test"], "y_train": data["y_test"]}

@@ -38,8 +38,8 @@ def find(shifts: Sequence[Shift] | None, run: ShiftsRun | None, thresholds: Find
         for one in sorted(costly, key=lambda one: one.change)
     ]
     message = text(
-        "Mild changes of the pictures cost much of the accuracy of {before}, measured on {images}, with {level}"
-        " intervals: {costs}. If pictures in use may vary so, train with such changes (augmentation).",
+        "Mild changes of the pictures cost accuracy ({before} unchanged, on {images}; {level} intervals): {costs}. If"
+        " pictures in use may vary so, train with such changes.",
         before=percent(run.accuracy),
         images=counted_images(run.images, "test"),
         level=LEVEL,

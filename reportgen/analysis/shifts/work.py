@@ -18,7 +18,7 @@ from reportgen.analysis.shifts.passes import Passes, Responses
 from reportgen.analysis.units.facts import Thresholds
 from reportgen.dataset import Dataset, spread
 from reportgen.errors import InputError, SurroundingsError
-from reportgen.i18n import Text, ntext, text
+from reportgen.i18n import Text, literal, ntext, text
 from reportgen.progress import Progress
 from reportgen.record.pictures import ShiftedImages
 from reportgen.record.shifts import NAMES, Shift, ShiftsRun, UnitToBlame, costliest, costliest_first

@@ -1,10 +1,12 @@
 """Maps of what tips the scales: exact where it is known, on the patch that decides, and none that cannot be trusted."""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+import reportgen
 from reportgen.analysis.activations.graph import Graph
 from reportgen.analysis.activations.reading import readings
 from reportgen.analysis.attribution import explained
@@ -12,7 +14,7 @@ from reportgen.analysis.attribution.explained import Target
 from reportgen.analysis.attribution.gradients import Margins
 from reportgen.analysis.effects import head
 from reportgen.dataset import Dataset, Part
-from reportgen.runtime import keras
+from reportgen.runtime import keras, tf
 from tests.helpers.passes import make_dataset, randomise
 
 pytestmark = pytest.mark.tensorflow
@@ -121,6 +123,28 @@ def test_only_pictures_with_some_pixels_have_maps(shape: tuple[int, ...]) -> Non
     images = np.random.default_rng(0).random((20, *shape)).astype(np.float32)
     found, _ = explain(model, make_dataset(Part(images, np.arange(20) % 2)), [Target("test", 0, 0, 1)])
     assert found.reason == "the images are not pictures, or have fewer than 64 pixels"
+
+
+def test_vectors_that_a_model_sees_as_pictures_are_explained(tmp_path: Path) -> None:
+    """And what reads only what is asked for gives an image to a list of numbers, not to one."""
+    given = planted()
+    model = keras.Sequential([keras.Input((144,)), L.Rescaling(1 / 255), *of_the_patch().layers[1:]])
+    flat = np.asarray(given.test.images).reshape(-1, 144)
+    labels = given.test.labels.copy()
+    labels[1] = 0  # a mistake, so that there is something to explain
+    made = reportgen.report(model, (flat, labels), out=tmp_path / "r", formats=["html"], examples=1, shifts="none")
+    assert [(one["index"], one["map"]) for one in made["attributions"]["images"]] == [(1, 0)]
+
+
+def test_an_operation_without_a_gradient_is_no_reason_to_have_no_report() -> None:
+    class Hue(L.Layer):
+        def call(self, images: Any) -> Any:
+            return tf.image.adjust_hue(images, 0.1)
+
+    model = randomise(keras.Sequential([keras.Input((8, 8, 3)), Hue(), L.Flatten(), L.Dense(2, activation="softmax")]))
+    images = np.random.default_rng(0).random((20, 8, 8, 3)).astype(np.float32)
+    found, maps = explain(model, make_dataset(Part(images, np.arange(20) % 2)), [Target("test", 0, 0, 1)], right=20)
+    assert found.reason == "the model has an operation without a gradient" and len(maps) == 0
 
 
 # Against a slow computation

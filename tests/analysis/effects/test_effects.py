@@ -296,3 +296,14 @@ def test_padding_stays_padding_where_a_unit_is_masked() -> None:
     constant = found["words"].units[2]
     assert constant.method == "masked" and constant.accuracy_change == 0
     assert found["words"].layer.audit is not None and {effect.method for effect in found["steps"].units} == {"exact"}
+
+
+def test_images_in_the_order_of_their_classes_are_measured_as_in_any_other() -> None:
+    made = planted(twins=False)
+    order = np.argsort(made.part.labels, kind="stable")
+    part = Part(np.asarray(made.part.images)[order], made.part.labels[order])
+    mixed, in_order = (
+        case.measured(batch=20)["a"].units[3].permuted for case in (made, Case(made.model, part, made.choose, {}))
+    )
+    assert mixed is not None and in_order is not None and in_order.interval[1] < 0
+    assert in_order.accuracy_change < 0.5 * mixed.accuracy_change  # within one class nothing would change
