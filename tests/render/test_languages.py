@@ -333,6 +333,7 @@ ANY_LANGUAGE = {
     "%t": "a place that the script fills",
     "reportgen": "this program, and what subjects begin with",
     "prune DIR": "what a reader types behind it",
+    "--shifts full": "what a reader types",
     "r": "Pearson's letter, at the head of a column",
     **dict.fromkeys("DCSAWRNP", "a letter for the state of a unit, explained below the cells"),
     **{name: "a flag of reportgen check" for name in LIMITS.named()},

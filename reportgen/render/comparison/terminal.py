@@ -12,7 +12,7 @@ from reportgen.render.languages import catalogue
 from reportgen.render.lines import Lines, joined
 
 MOST_UNITS = 20
-_LONGEST = 300
+_LONGEST = 500
 
 
 def plain(changes: Changes, lang: str) -> str:
