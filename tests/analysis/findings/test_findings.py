@@ -28,6 +28,7 @@ from reportgen.record.effects import Effect
 from reportgen.record.evaluation import Ablated, Mistake, Proof, ReliabilityBin, Scores
 from reportgen.record.finding_kinds import KINDS, finding
 from reportgen.record.model import LayerRow, ModelFacts
+from reportgen.record.pruning import LayerCut
 from reportgen.record.shifts import Shift
 from reportgen.record.training import Deaths, Died, LayerDeaths
 from reportgen.record.units import Finding, LayerVerdict, Preferred, Unit
@@ -333,9 +334,18 @@ def test_dead_units_are_one_finding_a_layer_grouped_by_cause() -> None:
         "dead-units", **sick(*make_units(3, 9, state="dead", cause=still), *make_units(5, state="dead", cause=blocked))
     )
     assert (one.layer, one.units) == ("conv", [3, 9, 5])
-    assert f"{still} (units 3 and 9); {blocked} (unit 5)" in one.message
+    assert f"such images): units 3 and 9; {blocked} (unit 5)" in one.message  # that they did not fire was said
     assert "In layer conv, 3 of 32 units never fired on 1,000 images" in one.message
     assert "fewer than 0.3 %" in one.message  # 3 / 1,000
+
+
+def test_units_that_fire_on_another_split_are_not_to_be_removed() -> None:
+    layer = dataclasses.replace(make_layer(), lossless=LayerCut(elsewhere=[3]))
+    units = make_units(3, 5, state="dead")
+    message = only("dead-units", **sick(*units) | {"layers": [layer]}).message
+    assert "On images of the other split unit 3 did fire" in message and "Remove them" in message
+    alone = only("dead-units", **sick(*units[:1]) | {"layers": [layer]}).message
+    assert "On images of the other split unit 3 did fire" in alone and "Remove them" not in alone
 
 
 def test_a_dead_unit_without_a_cause_is_one_all_the_same() -> None:
@@ -1006,7 +1016,7 @@ def test_mild_changes_that_cost_much_are_one_finding_the_costliest_first() -> No
         make_shift("blur", accuracy=0.8), make_shift("shift", accuracy=0.6), make_shift("jpeg", accuracy=0.88)
     )
     assert "shift (strength 1) 30.0 points (25.0 to 35.0) and blur (strength 1) 10.0 points" in said
-    assert "90.0 % on 100 test images" in said.replace(", measured", "") and "jpeg" not in said.lower()
+    assert "(90.0 % unchanged, on 100 test images; 95 % intervals)" in said and "jpeg" not in said.lower()
 
 
 @pytest.mark.parametrize(

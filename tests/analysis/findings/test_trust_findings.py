@@ -26,14 +26,14 @@ def test_from_five_per_cent_on_leaks_are_an_error(leaked: int, exact: int, code:
         in one.message
     )
     assert (
-        "Without them the accuracy is 75.00 % (95 % interval 30.00 % to 95.00 %), a change of −8.30 points."
+        "Without these 15 images the accuracy is 75.00 % (95 % interval 30.00 % to 95.00 %), a change of −8.30 points."
         in one.message
     )
 
 
 def test_fewer_near_copies_are_a_notice_and_exact_ones_alone_are_told_elsewhere() -> None:
     one = only("nearly-in-train", data=doubted(leaks=make_leaks(test_images=14, exact_test_images=4)))
-    assert one.severity == "notice" and one.message.startswith("10 test images have no exact but a near copy")
+    assert one.severity == "notice" and one.message.startswith("10 test images are nearly the same as training images")
     assert not codes(data=doubted(leaks=make_leaks(test_images=14, exact_test_images=14)))
     assert not codes(data=doubted(leaks=make_leaks(test_images=None, exact_test_images=None)))
 

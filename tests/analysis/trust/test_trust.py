@@ -156,7 +156,7 @@ def test_planted_leaks_and_wrong_labels_are_found() -> None:
 def test_who_chose_the_epoch_is_said() -> None:
     dataset = make_dataset(part_of(150, 0))
     one, facts = found(small(), dataset), data.facts(dataset, looked_at=["test"])
-    for chose, said in ((True, "they chose the epoch"), (False, "As far as this report can tell")):
+    for chose, said in ((True, "they decided when the training stopped"), (False, "As far as this report can tell")):
         search = one.added_to(facts, chose_epoch=chose).suspect_labels_search
         assert search is not None and said in search.notes[0]
 

@@ -42,10 +42,10 @@ def plain(said: str) -> str:
             " 7.0])",
             "circle (-5.0), star (5.0)",
         ),
-        (make_effect(), "nothing (accuracy changes by 0.0 points [-0.5, 0.5])", "nothing"),
+        (make_effect(), "no class (accuracy changes by 0.0 points [-0.5, 0.5])", "none"),
         (
             make_effect(interval=[-0.03, 0.01]),
-            "nothing that is certain (accuracy changes by 0.0 points [-3.0, 1.0])",
+            "none that is certain (accuracy changes by 0.0 points [-3.0, 1.0])",
             "not certain",
         ),
         (
@@ -78,9 +78,12 @@ def test_a_layer_says_what_it_shows_and_how_it_was_found() -> None:
         [make_effect({"star": 0.3}), make_effect(), make_effect(interval=[-0.1, 0.1])], groups=[group],
         methods={"masked": 2, "first order": 1}, undone="half of it",
     )  # fmt: skip
-    assert shown.counted == "Here 1 of 3 units change something that chance does not explain, and 1 nothing."
+    assert shown.counted == (
+        "Without one unit at a time: 1 of 3 units change something beyond chance, 1 make no difference (accuracy stays"
+        " within 1.0 points, no class changes), and for 1 the images are too few to tell."
+    )
     assert shown.shows is not None
-    assert plain(shown.shows) == "Most is lost without unit 0: star (recall falls by 30.0 points [28.0, 32.0])."
+    assert plain(shown.shows) == "Most is lost without unit 0: class star (recall falls by 30.0 points [28.0, 32.0])."
     assert [plain(sentence) for sentence in shown.how] == [
         "Masked in the model: 2 units; estimated by first order: 1 unit. Means of 500 other images, measured on 400"
         " images.",
@@ -88,13 +91,14 @@ def test_a_layer_says_what_it_shows_and_how_it_was_found() -> None:
         "Left out: half of it.",
     ]
     assert plain(shown.groups[0]) == (
-        "Units 0, 1 together are needed for: star (recall falls by 50.0 points [48.0, 52.0])."
+        "Without units 0, 1 together, needed for: star (recall falls by 50.0 points [48.0, 52.0])."
     )
     exact = painted([make_effect()], methods={"exact": 1}, audit=None, withheld=None)
     assert [plain(one) for one in exact.how] == [
         "Exact: the scores are linear in these units. Means of 500 other images, measured on 400 images."
     ]
-    assert exact.shows is None and exact.counted.endswith("and 1 nothing.")
+    assert exact.shows == "No class certainly loses recall without any single unit."
+    assert "1 make no difference" in exact.counted
     withheld = painted([make_effect()], audit=Audit(20, 8, -0.5, None), withheld="it does not agree")
     assert "Spearman -0.50, slope n/a" in plain(withheld.how[1]) and "withheld: it does not agree" in withheld.how[2]
 
