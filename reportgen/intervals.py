@@ -2,6 +2,11 @@
 
 import math
 from statistics import NormalDist
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 
 def quantile(level: float) -> float:
@@ -36,6 +41,14 @@ def difference(first: tuple[int, int], second: tuple[int, int], *, level: float 
     share1, share2 = first[0] / first[1], second[0] / second[1]
     between = share1 - share2
     return between - math.hypot(share1 - low1, high2 - share2), between + math.hypot(high1 - share1, share2 - low2)
+
+
+def gained_and_lost(before: "NDArray[np.bool_]", after: "NDArray[np.bool_]") -> tuple[int, int]:
+    """Return how many images are answered rightly only after, and only before.
+
+    before, after: (N,) whether each is; the same images in the same order.
+    """
+    return int((~before & after).sum()), int((before & ~after).sum())
 
 
 def paired_difference(gained: int, lost: int, images: int) -> tuple[float, float]:

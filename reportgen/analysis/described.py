@@ -10,9 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from reportgen.analysis.activations import forward, receptive_fields, weights
+from reportgen.analysis.activations import forward, layer_kinds, receptive_fields, weights
 from reportgen.analysis.activations.graph import Call, Graph, Tensor, kind
-from reportgen.analysis.activations.layer_kinds import EMBEDDINGS
 from reportgen.analysis.activations.reading import Reading
 from reportgen.analysis.activations.receptive_fields import Axis
 from reportgen.analysis.activations.reductions import units_last
@@ -228,8 +227,8 @@ class _Looked:
             split = int(self._cut.choose.sum()), int((~self._cut.choose).sum())
             return classes.output(labels.names, split)
         space = len(self._dataset.image_shape) - 1
-        if any(kind(call.operation) in EMBEDDINGS for call in self._graph.calls if self._graph.input in call.given):
-            return whole.unknown(values.shape[-1], text("the model's input is numbers of words, not a picture"))
+        if (reason := layer_kinds.not_a_picture(self._graph)) is not None:
+            return whole.unknown(values.shape[-1], reason)
         if space == 2 and not places:
             return whole.of_pictures(images, values, self._cut, **about)
         if space == 0 and not places:

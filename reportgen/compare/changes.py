@@ -219,7 +219,7 @@ def _accuracy(old: Record, new: Record) -> AccuracyChange:
     """Return how sure the difference is: by the images answered differently, where both were tested on the same."""
     if answered := _both_answered(old, new):
         one, other = answered
-        gained, lost = int((~one.right & other.right).sum()), int((one.right & ~other.right).sum())
+        gained, lost = intervals.gained_and_lost(one.right, other.right)
         interval = intervals.paired_difference(gained, lost, one.right.size)
         return AccuracyChange(list(interval), True, gained, lost)
     before, after = ((_test(record).correct, record.data.test_size) for record in (old, new))
@@ -256,9 +256,7 @@ def _recall_interval(old: Record, new: Record, was: ClassScore, place: int) -> l
     answered = _both_answered(old, new)
     if answered and (labels := answered[1].labels) is not None and was.support == now.support:
         before, after = (one.right[labels == place] for one in answered)
-        return list(
-            intervals.paired_difference(int((~before & after).sum()), int((before & ~after).sum()), before.size)
-        )
+        return list(intervals.paired_difference(*intervals.gained_and_lost(before, after), before.size))
     counted = [(round(one.recall * one.support), one.support) for one in (now, was) if one.recall is not None]
     return list(intervals.difference(counted[0], counted[1]))
 

@@ -59,10 +59,20 @@ def permuted(reading: Reading, units: Sequence[int], order: NDArray[np.int64], v
     """
     import tensorflow as tf
 
-    own, chosen = reading.own(value), np.zeros(reading.units)
-    chosen[list(units)] = 1
+    return replaced(reading, units, tf.gather(reading.own(value), order, axis=0), value)
+
+
+def replaced(reading: Reading, units: Sequence[int], others: Any, value: Any) -> Any:
+    """Return the value of the tensor that is read, with some units' values those that `others` has for them.
+
+    others: the layer's own values, as `reading.own` gives them.
+    """
+    import tensorflow as tf
+
+    chosen = np.zeros(reading.units, np.bool_)
+    chosen[list(units)] = True
     behind = [1] * (len(reading.shape) - 1 - reading.axis)
-    mixed = tf.where(tf.constant(chosen.reshape(-1, *behind) > 0), tf.gather(own, order, axis=0), own)
+    mixed = tf.where(tf.constant(chosen.reshape(-1, *behind)), others, reading.own(value))
     return masked_alike(value, reading.put(mixed, value))
 
 

@@ -3,7 +3,7 @@
 from typing import Any
 
 from reportgen.analysis.activations.directions import Direction
-from reportgen.analysis.activations.graph import Call, kind, opens
+from reportgen.analysis.activations.graph import Call, Graph, kind, opens
 from reportgen.analysis.activations.heads import Heads, Projection
 from reportgen.i18n import Text, text
 
@@ -160,6 +160,14 @@ def why_not(layer: Any) -> Text | None:
     if hasattr(core, "layers"):
         return text("a model inside the model whose graph only Python knows; it is not opened")
     return text("reportgen does not look into layers of the kind {kind}", kind=name)
+
+
+def not_a_picture(graph: Graph) -> Text | None:
+    """Return why a model's input is no picture whatever its shape, None where nothing tells."""
+    given = (call for call in graph.calls if graph.input in call.given)
+    if any(kind(inner(call.operation)) in EMBEDDINGS for call in given):
+        return text("the model's input is numbers of words, not a picture")
+    return None
 
 
 def is_known_without_units(layer: Any) -> bool:

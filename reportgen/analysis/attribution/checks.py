@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reportgen.analysis.attribution.gradients import Floats
+from reportgen.analysis.effects import audit
 
 DELETED = (0.05, 0.1, 0.2, 0.4)
 """Shares of the pixels that are deleted, one after the other."""
@@ -35,9 +36,4 @@ def deletions(image: Floats, baseline: Floats, amounts: NDArray[np.float64], see
 
 def similarity(one: NDArray[np.float64], other: NDArray[np.float64]) -> float:
     """Return Spearman's rank correlation of two maps (H, W), 0 where one is constant."""
-    from scipy.stats import rankdata
-
-    ranks = [rankdata(each.ravel()) for each in (one, other)]
-    if any(np.ptp(rank) == 0 for rank in ranks):
-        return 0.0
-    return float(np.corrcoef(ranks[0], ranks[1])[0, 1])
+    return audit.spearman(one, other) or 0.0

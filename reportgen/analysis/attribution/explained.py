@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from reportgen.analysis.activations.graph import Graph, kind
-from reportgen.analysis.activations.layer_kinds import EMBEDDINGS
+from reportgen.analysis.activations import layer_kinds
+from reportgen.analysis.activations.graph import Graph
 from reportgen.analysis.activations.reading import Reading
 from reportgen.analysis.attribution import checks
 from reportgen.analysis.attribution.gradients import Floats, Margins
@@ -100,8 +100,8 @@ def _mean_image(images: Images) -> Floats:
 def _why_not(graph: Graph, dataset: Dataset, right: int) -> Text | None:
     if len(dataset.image_shape) != 3 or int(np.prod(dataset.image_shape[:2])) < _FEWEST_PIXELS:
         return text("the images are not pictures, or have fewer than {least} pixels", least=f"{_FEWEST_PIXELS}")
-    if any(kind(call.operation) in EMBEDDINGS for call in graph.calls if graph.input in call.given):
-        return text("the model's input is numbers of words, not a picture")
+    if (reason := layer_kinds.not_a_picture(graph)) is not None:
+        return reason
     images, largest = len(dataset.test), int(np.bincount(dataset.test.labels).max())
     if wilson(right, images)[0] > largest / images:
         return None

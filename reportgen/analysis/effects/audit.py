@@ -42,15 +42,20 @@ def compare(first: Floats, masked: Floats, images: int, layers: int = 1) -> Audi
 
     images, layers: how many they are of.
     """
-    from scipy.stats import rankdata
-
     one, other = first.ravel(), masked.ravel()
-    spearman = slope = None
-    if np.ptp(one) > 0 and np.ptp(other) > 0:
-        spearman = round(float(np.corrcoef(rankdata(one), rankdata(other))[0, 1]), 4)
+    found, slope = spearman(one, other), None
     if np.ptp(other) > 0:
         slope = round(float(np.cov(one, other, bias=True)[0, 1] / np.var(other)), 4)
-    return Audit(len(first), images, spearman, slope, layers)
+    return Audit(len(first), images, None if found is None else round(found, 4), slope, layers)
+
+
+def spearman(one: Floats, other: Floats) -> float | None:
+    """Return Spearman's rank correlation of two arrays of one shape, None where one is constant."""
+    from scipy.stats import rankdata
+
+    if np.ptp(one) == 0 or np.ptp(other) == 0:
+        return None
+    return float(np.corrcoef(rankdata(one), rankdata(other))[0, 1])
 
 
 def withheld(found: Audit, first: Floats, masked: Floats) -> Text | None:

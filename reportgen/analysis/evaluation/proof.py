@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from reportgen.intervals import paired_difference
+from reportgen.intervals import gained_and_lost, paired_difference
 
 
 def interval(before: NDArray[np.bool_], after: NDArray[np.bool_]) -> tuple[float, float]:
@@ -14,4 +14,4 @@ def interval(before: NDArray[np.bool_], after: NDArray[np.bool_]) -> tuple[float
     """
     if before.shape != after.shape:
         raise ValueError(f"before has the shape {before.shape}, after {after.shape}; give both for the same images")
-    return paired_difference(int((~before & after).sum()), int((before & ~after).sum()), before.size)
+    return paired_difference(*gained_and_lost(before, after), before.size)

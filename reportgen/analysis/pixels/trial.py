@@ -14,7 +14,7 @@ from reportgen.analysis.collected import Collected
 from reportgen.analysis.pixels import applications, input_range
 from reportgen.analysis.pixels.applications import Network
 from reportgen.dataset import Dataset, Part, Pixels, spread
-from reportgen.intervals import paired_difference, wilson
+from reportgen.intervals import gained_and_lost, paired_difference, wilson
 from reportgen.record.evaluation import Scores
 
 if TYPE_CHECKING:
@@ -44,8 +44,7 @@ class Tried:
 
     def gain_over(self, other: "Tried") -> tuple[float, float]:
         """Return the 95 % interval of the difference in accuracy."""
-        gained, lost = (self.right & ~other.right).sum(), (other.right & ~self.right).sum()
-        return paired_difference(int(gained), int(lost), len(self.right))
+        return paired_difference(*gained_and_lost(other.right, self.right), len(self.right))
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from reportgen import intervals
 from reportgen.analysis.activations.tally import Counts, Floats, LayerPlan
+from reportgen.analysis.effects import paired
 from reportgen.analysis.shifts.passes import Responses
 from reportgen.analysis.units import states
 from reportgen.analysis.units.facts import Thresholds
@@ -23,24 +24,19 @@ def accuracy(right: Right) -> tuple[float, list[float]]:
 
 def change(before: Right, after: Right) -> tuple[float, list[float]]:
     """Return by how much accuracy changes on the same images, and the paired interval."""
-    gained, lost = int((after & ~before).sum()), int((before & ~after).sum())
+    gained, lost = intervals.gained_and_lost(before, after)
     return (gained - lost) / len(before), list(intervals.paired_difference(gained, lost, len(before)))
 
 
 def chance_of_fall(before: Right, after: Right) -> float:
     """Return how likely so many more lost than gained images are by chance: McNemar's exact test, one-sided."""
-    gained, lost = int((after & ~before).sum()), int((before & ~after).sum())
+    gained, lost = intervals.gained_and_lost(before, after)
     return intervals.chance_of_at_most(gained, gained + lost, 0.5)
 
 
 def holm(chances: Sequence[float], level: float = 0.05) -> list[bool]:
     """Return which of several tests are significant together: Holm (1979), Scandinavian Journal of Statistics 6."""
-    found = [False] * len(chances)
-    for rank, place in enumerate(sorted(range(len(chances)), key=chances.__getitem__)):
-        if chances[place] > level / (len(chances) - rank):
-            break
-        found[place] = True
-    return found
+    return [bool(p <= level) for p in paired.holm(np.array(chances, np.float64))]
 
 
 def weakest(labels: Counts, before: Right, after: Right, names: Sequence[str]) -> ShiftedClass:

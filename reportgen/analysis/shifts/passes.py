@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from reportgen.analysis.activations import forward, outputs
+from reportgen.analysis.activations import ablation, forward, outputs
 from reportgen.analysis.activations.graph import Graph, Tensor
 from reportgen.analysis.activations.outputs import Outputs
 from reportgen.analysis.activations.reading import Reading
@@ -71,8 +71,6 @@ class Passes:
 
         shifted, clean: (N, H, W, C) as stored. units: by the place of their reading.
         """
-        import tensorflow as tf
-
         places = {self.readings[place].tensor: [] for place in units}  # type: dict[Tensor, list[int]]
         for place in units:
             places[self.readings[place].tensor].append(place)  # several layers may be read in one tensor
@@ -85,11 +83,7 @@ class Passes:
                 def change(tensor: Tensor, value: Any, known: dict[Tensor, Any] = known) -> Any:
                     for place in places.get(tensor, ()):
                         reading = self.readings[place]
-                        back = np.zeros(reading.units, np.bool_)
-                        back[list(units[place])] = True
-                        shaped = back.reshape(-1, *[1] * (len(reading.shape) - 1 - reading.axis))
-                        own = tf.where(shaped, reading.own(known[tensor]), reading.own(value))
-                        value = reading.put(own, value)
+                        value = ablation.replaced(reading, units[place], reading.own(known[tensor]), value)
                     return value
 
                 scores = self._graph.run(self._seen(shifted[some]), change)

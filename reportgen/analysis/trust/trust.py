@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from reportgen.analysis.activations import graph as graphs
 from reportgen.analysis.activations import layer_kinds, traces
 from reportgen.analysis.activations.graph import Graph
 from reportgen.analysis.activations.traces import Traces
@@ -79,12 +78,8 @@ def _why_not_near(graph: Graph, dataset: Dataset) -> Text | None:
     """Return why near copies cannot be looked for, None where they can."""
     if len(dataset.image_shape) == 2 and len(graph.input.shape) == 2:
         return text("vectors have no pixels that could be shifted")
-    if any(
-        graphs.kind(layer_kinds.inner(call.operation)) in layer_kinds.EMBEDDINGS
-        for call in graph.calls
-        if graph.input in call.given
-    ):
-        return text("the model's input is numbers of words, not a picture")
+    if (reason := layer_kinds.not_a_picture(graph)) is not None:
+        return reason
     found = traces.of_model(graph)
     return found if isinstance(found, Text) else None
 
