@@ -21,11 +21,14 @@ from reportgen.render.comparison import view
 from reportgen.render.page import (
     answers,
     attribution_view,
+    blocks,
     detail,
     insights,
     layer_views,
     legends,
     missing,
+    network_view,
+    overview,
     shifts,
     trust_view,
 )
@@ -44,7 +47,7 @@ class View:
 
     space: the most that was painted. states: those that units are in, gravest first. gated: some
     unit stands behind gates. shows: what each chart and table
-    shows here, in a sentence, by its id.
+    shows here, in a sentence, by its id. nested: the layers in their blocks.
     """
 
     record: Record
@@ -76,6 +79,9 @@ class View:
     trust: trust_view.TrustView | None
     saving: Text | None
     attributions: attribution_view.AttributionView
+    network: network_view.NetworkView | None
+    overview: overview.OverviewView | None
+    nested: list[blocks.Entry]
 
 
 @dataclass(frozen=True)
@@ -131,6 +137,9 @@ def paint(record: Record, space: detail.Detail = detail.ALL) -> View:
         trust=attempt(trust_view.view, record, scale),
         saving=attempt(answers.saving, record),
         attributions=attempt(attribution_view.view, record),
+        network=attempt(network_view.build, record),
+        overview=attempt(overview.build, record),
+        nested=attempt(blocks.nested, [verdict.name for verdict in record.layers]),
     )
 
 
