@@ -53,8 +53,11 @@ class Box:
 
     @property
     def label(self) -> str:
-        """Its name, as much as there is room for."""
-        return name(self.title if self.kind == "block" else blocks.label(self.title), _LETTERS, short=True)
+        """Its name, as much as there is room for: beginning and end, since names of neighbours begin alike."""
+        whole = name(self.title if self.kind == "block" else blocks.label(self.title))
+        if len(whole) <= _LETTERS:
+            return whole
+        return f"{whole[: _LETTERS // 2 - 1]}…{whole[-_LETTERS // 2 :]}"
 
     @property
     def words(self) -> Text:
