@@ -73,7 +73,7 @@ def cuts(boxes: int, edges: Sequence[tuple[int, int]]) -> list[int]:
 
 
 def _joined(parts: Sequence[list[int]], ranks: Sequence[int]) -> list[list[int]]:
-    """Return as few pieces of at most RANKS ranks as can be, all about equally high; a part is never divided."""
+    """Return pieces of at most about RANKS ranks, all about equally high; a part is never divided."""
     high = sum(ranks) / -(-sum(ranks) // RANKS)
     found: list[list[int]] = []
     filled = high
@@ -84,6 +84,8 @@ def _joined(parts: Sequence[list[int]], ranks: Sequence[int]) -> list[list[int]]
             filled = 0
         found[-1] += part
         filled += own
+    if len(found) > 1 and len(found[-1]) == 1:  # a box by itself is no column
+        found[-2:] = [found[-2] + found[-1]]
     return found
 
 

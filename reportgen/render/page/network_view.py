@@ -22,6 +22,7 @@ ON_PAPER = 4
 """Most blocks that paper has a drawing of, each for all that are built like it."""
 _LETTERS = 22
 _LEAST = 3
+"""Fewer boxes are not drawn as one."""
 _NAMED = 20
 
 
@@ -45,7 +46,7 @@ class Box:
     kind: str
     title: str
     what: Text
-    size: Text | None
+    size: str | None
     units: int
     mark: Mark | None
     states: Text | None
@@ -213,8 +214,8 @@ class _Painter:
         own = sum(node.name in self._rows for node in nodes)
         anchor = self._anchors.setdefault(item.nodes, f"block-{len(self._anchors) + 1}")
         self._waiting.append(item)
-        return Box("block", self._title(item), ntext(own, "{n} layer", "{n} layers"), _size(nodes[-1]), units, mark, states,
-                   anchor)  # fmt: skip
+        layers, size = ntext(own, "{n} layer", "{n} layers"), _size(nodes[-1])
+        return Box("block", self._title(item), layers, size, units, mark, states, anchor)
 
     def _title(self, item: _Item) -> str:
         """Return the name of a block: where it has none, of its first and its last layer."""
@@ -267,9 +268,7 @@ def _in_blocks(
     return items
 
 
-def _contracted(
-    items: list[_Item], group: list[_Item], title: str, edges: Sequence[tuple[int, int]]
-) -> list[_Item]:
+def _contracted(items: list[_Item], group: list[_Item], title: str, edges: Sequence[tuple[int, int]]) -> list[_Item]:
     """Return the items with a group as one; as they are where a way leads out of it and in again."""
     between = _between(items, edges)
     inside = {n for n, item in enumerate(items) if item in group}
@@ -293,7 +292,7 @@ def _in_stretches(items: list[_Item], edges: Sequence[tuple[int, int]]) -> list[
         parts[-1].append(item)
         if n in cut:
             parts.append([])
-    each = -(-len(parts) // MOST_BOXES)
+    each = max(-(-len(parts) // MOST_BOXES), _LEAST)
     found = []
     for n in range(0, len(parts), each):
         stretch = [item for part in parts[n : n + each] for item in part]
@@ -313,7 +312,7 @@ def _between(items: Sequence[_Item], edges: Sequence[tuple[int, int]]) -> list[t
     return sorted((start, end) for start, end in found if start != end)
 
 
-def _size(node: GraphNode) -> Text:
+def _size(node: GraphNode) -> str:
     return shape(node.output_shape)
 
 

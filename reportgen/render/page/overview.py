@@ -92,7 +92,9 @@ def _conditions(layer: LayerVerdict) -> Text | None:
     """Return what most units look for, None where no unit has a figure."""
     if layer.conditions is None:
         return None
-    kinds = [one.text for one in sorted(layer.conditions.kinds, key=lambda one: one.kind == "none") if one.kind != "n/a"]
+    kinds = [
+        one.text for one in sorted(layer.conditions.kinds, key=lambda one: one.kind == "none") if one.kind != "n/a"
+    ]
     return joined(", ", kinds[:_KINDS] if len(kinds) <= _KINDS else [*kinds[:_KINDS], literal("…")]) if kinds else None
 
 
