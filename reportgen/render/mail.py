@@ -147,7 +147,7 @@ def _change(baseline: Baseline | None) -> str | None:
     if accuracy.before is None or accuracy.after is None:
         return None
     change = accuracy.after - accuracy.before
-    return format.signed(format.signed_points(change, 1)) if change else "±0"
+    return format.signed_points(change, 1) if change else "±0"
 
 
 def _counted(record: Record) -> Text:

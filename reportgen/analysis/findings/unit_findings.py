@@ -14,14 +14,13 @@ from reportgen.analysis.phrases import (
     numbered_units,
     span,
 )
-from reportgen.analysis.units.states import ONLY_SILENT
 from reportgen.format import number, percent, points, share
 from reportgen.i18n import Text, joined, ntext, text
 from reportgen.record.effects import NOTHING, Effect, is_idle
 from reportgen.record.evaluation import Ablated, Proof
 from reportgen.record.finding_kinds import finding
 from reportgen.record.key_figures import OUTPUT_STATES
-from reportgen.record.units import Finding, LayerVerdict, Unit
+from reportgen.record.units import ONLY_SILENT, Finding, LayerVerdict, Unit
 from reportgen.thresholds import FindingThresholds
 
 _NO_CAUSE = text("the cause is not known")
@@ -61,7 +60,8 @@ def _dead(layer: LayerVerdict, units: Sequence[Unit], *, matter: bool) -> Findin
     for unit in silent:
         causes[unit.cause or _NO_CAUSE].append(unit.unit)
     if len(silent) == layer.units:
-        return finding("dead-layer", _all_dead(layer, list(causes)), layer.name, [unit.unit for unit in silent])
+        every = [unit.unit for unit in silent]
+        return finding("dead-layer", _all_dead(layer, list(causes)), layer.name, every, count=1)
     if not silent:
         return None
     numbers = {cause: numbered_units(found) for cause, found in causes.items()}

@@ -16,7 +16,7 @@ _LONGEST = 500
 
 
 def plain(changes: Changes, lang: str) -> str:
-    """Return the comparison as paragraphs and aligned tables in the language `lang`; signs are those of ASCII."""
+    """Return the comparison as paragraphs and aligned tables in the language `lang`."""
     writer = _Writer(changes, catalogue(lang), lang)
     return joined(writer.blocks())
 

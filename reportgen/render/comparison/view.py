@@ -23,7 +23,6 @@ NOTICEABLE = 0.01
 
 _LISTED = 20
 _MOST_CONDITIONS = 10  # that are listed where units were matched by what they answer: such units are no close relatives
-_MINUS = "\N{MINUS SIGN}"
 
 _CHANGES = {
     "dead": text("died"),
@@ -40,7 +39,7 @@ _COUNTED = (
     (text("Parameters"), "total_params"),
     (text("Epochs"), "epochs"),
     (text("Units inside the model"), "units"),
-    (text("Healthy units"), "healthy"),
+    (text("Units that fire normally"), "healthy"),
     (text("Dead units"), "dead"),
     (text("Redundant units"), "redundant"),
     (text("Test images with a copy in the training split"), "leaked"),
@@ -222,12 +221,11 @@ def _signed_points(difference: float | None) -> str:
 
 def _signed(difference: float) -> str:
     """0.0213 -> "+2.13", of a hundred."""
-    difference = round(difference, 12)  # 0.98 - 0.97 - 0.01 is not quite 0 on a computer
-    return format.signed(format.signed_points(difference, 2))
+    return format.signed_points(difference, 2)
 
 
 def _sign(change: float) -> str:
-    return "+" if change > 0 else _MINUS if change < 0 else ""
+    return "+" if change > 0 else format.MINUS if change < 0 else ""
 
 
 def _accuracy(found: Baseline) -> Text:
