@@ -51,9 +51,7 @@ class Group:
             return text("{what}: {times}", what=kind.meaning, times=ntext(len(every), "{n} finding", "{n} findings"))
         if None in layers or self.code == "dead-layer":  # whose count is that of the layers
             return kind.counted(size)
-        return text(
-            "{what} in {layers}", what=kind.counted(size), layers=ntext(len(layers), "{n} layer", "{n} layers")
-        )
+        return text("{what} in {layers}", what=kind.counted(size), layers=ntext(len(layers), "{n} layer", "{n} layers"))
 
 
 def grouped(findings: Iterable[Finding], kinds: Iterable[KindChange] = ()) -> list[Group]:

@@ -6,22 +6,24 @@ from dataclasses import dataclass
 from reportgen import format
 from reportgen.i18n import Text, literal, text
 from reportgen.record import finding_groups
-from reportgen.record.changes import Baseline, ClassChange, Count, Figure, KindChange
+from reportgen.record.changes import Baseline, Count, Figure, KindChange
+from reportgen.record.evaluation import ClassScore
 from reportgen.record.run import Record
 from reportgen.render import words
 
 _NAMED = 4
 """Most things that the line of what to do names."""
 
-_AS_BEFORE = text("as before")
+AS_BEFORE = text("as before")
+"""What stands beside a figure that did not change."""
 
 
 @dataclass(frozen=True)
 class News:
     """What of a change decides what there is to do.
 
-    unchanged: nothing that is compared changed. change, interval: of the test accuracy, 95 %, None where the data differ
-    or nobody knows. kinds: of finding, gravest first.
+    unchanged: nothing that is compared changed. change, interval: of the test accuracy, 95 %, None where the data
+    differ or nobody knows. kinds: of finding, gravest first.
     """
 
     unchanged: bool
@@ -80,7 +82,7 @@ def badge(change: KindChange | None) -> Text | None:
         "gone": text("Gone."),
         "worse": text("Worse ({before} → {after}).", **numbers),
         "better": text("Better ({before} → {after}).", **numbers),
-        "still": text("As before."),
+        "still": text("Still there."),
     }[change.kind]
 
 
@@ -95,22 +97,37 @@ def differences(record: Record) -> dict[str, Text]:
     found = {name: _more(count) for name, count in baseline.counts.items()}
     if known := accuracy(baseline):
         found |= {name: _difference(name, figure) for name, figure in baseline.figures.items()}
-        found |= {"test_accuracy": _with_interval(*known), "weakest": _weakest(baseline.classes)}
+        found |= {"test_accuracy": _with_interval(*known), "weakest": _weakest(baseline)}
     elif (before := baseline.figures["test_accuracy"].before) is not None:
         found["test_accuracy"] = text("{before} before, on other images", before=words.percent(before))
     return {name: said for name, said in found.items() if said is not None}
+
+
+def weakest_before(baseline: Baseline) -> ClassScore | None:
+    """Return the class with the lowest F1 in the baseline, None where no class had one."""
+    scored = [one.before for one in baseline.classes if one.before is not None and one.before.f1 is not None]
+    return min(scored, key=lambda one: one.f1 or 0.0, default=None)
+
+
+def _weakest(baseline: Baseline) -> Text | None:
+    found = weakest_before(baseline)
+    if found is None:
+        return None
+    return text("{label}, F1 {f1} before", label=words.name(found.label, 24), f1=format.share(found.f1))
 
 
 def _named(one: KindChange) -> Text:
     name = finding_groups.name_of(one.code)
     if one.kind == "new":
         return text("{name} (new)", name=name)
-    return text("{name} ({before} → {after})", name=name, before=format.count(one.before), after=format.count(one.after))
+    return text(
+        "{name} ({before} → {after})", name=name, before=format.count(one.before), after=format.count(one.after)
+    )
 
 
 def _with_interval(change: float, interval: Sequence[float]) -> Text:
     if not change and not any(interval):
-        return _AS_BEFORE
+        return AS_BEFORE
     return text(
         "{change} points (95 % CI: {low} to {high})",
         change=format.signed_points(change, 1),
@@ -125,7 +142,7 @@ def _difference(name: str, figure: Figure) -> Text | None:
     change = figure.after - figure.before
     if name == "test_loss":
         return _signed(change, format.number)
-    return text("{change} points", change=format.signed_points(change, 1)) if change else _AS_BEFORE
+    return text("{change} points", change=format.signed_points(change, 1)) if change else AS_BEFORE
 
 
 def _more(count: Count) -> Text | None:
@@ -136,13 +153,5 @@ def _more(count: Count) -> Text | None:
 
 def _signed(change: float, shown: Callable[[float], str]) -> Text:
     if not change:
-        return _AS_BEFORE
+        return AS_BEFORE
     return literal(f"{'+' if change > 0 else format.MINUS}{shown(abs(change))}")
-
-
-def _weakest(classes: Sequence[ClassChange]) -> Text | None:
-    scored = [one.before for one in classes if one.before is not None and one.before.f1 is not None]
-    weakest = min(scored, key=lambda one: one.f1 or 0.0, default=None)
-    if weakest is None:
-        return None
-    return text("{label}, F1 {f1} before", label=words.name(weakest.label, 24), f1=format.share(weakest.f1))

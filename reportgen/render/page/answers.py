@@ -115,7 +115,7 @@ def _before(earlier: Mapping[str, Count], part: str, whole: str) -> list[Text]:
     some, every = earlier.get(part), earlier.get(whole)
     if some is None or every is None or (some.before, every.before) == (some.after, every.after):
         return []
-    return [text("before: {part} of {whole}", part=count(some.before), whole=count(every.before))]
+    return [text("Before: {part} of {whole}.", part=count(some.before), whole=count(every.before))]
 
 
 def _conditions(layers: Sequence[LayerVerdict], units: Sequence[Unit]) -> Answer:

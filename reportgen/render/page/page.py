@@ -44,10 +44,10 @@ _SHADES = 6
 class View:
     """A Record with everything painted that its pages show, so that HTML and PDF paint nothing twice.
 
-    space: the most that was painted. states: those that units are in, gravest first. gated: some
-    unit stands behind gates. shows: what each chart and table
-    shows here, in a sentence, by its id. findings: by kind, gravest first; further: those that the cover has no room for. gone: what kinds the baseline had alone;
-    differences: beside figures of the cover, by their names, and advice: what to do; all three of a baseline.
+    space: the most that was painted. states: those that units are in, gravest first. gated: some unit stands behind
+    gates. shows: what each chart and table shows here, in a sentence, by its id. findings: by kind, gravest first;
+    further: those that the cover has no room for. gone: kinds that the baseline alone had; differences: of the cover's
+    figures, by name; advice: what to do. These three are of a baseline.
     """
 
     record: Record
