@@ -34,7 +34,7 @@ KINDS = {
     ),
     "worse-than-majority": Kind(
         "error",
-        text("no better than the largest class"),
+        text("accuracy no better than a constant guess"),
         text("always naming the largest class would be right as often"),
     ),
     "dead-layer": Kind(

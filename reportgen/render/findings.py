@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from reportgen import format
-from reportgen.i18n import Text, joined, ntext, text
+from reportgen.i18n import Text, ntext, text
 from reportgen.record import finding_groups
 from reportgen.record.changes import Baseline, KindChange
 from reportgen.record.finding_groups import Group
@@ -13,6 +13,8 @@ from reportgen.render import since, words
 
 _NAMED = 5
 """Most layers that are named where the sentences about them are folded away."""
+_KINDS_NAMED = 12
+"""Most kinds of finding that are named where they are folded away."""
 
 MOST_ON_PAPER = 12
 """Most sentences about one kind on paper, where nothing folds; the page and report.json have them all."""
@@ -76,7 +78,7 @@ def further(left: Sequence[Entry]) -> Text | None:
         len(left),
         "{n} more kind of finding: {names}",
         "{n} more kinds of finding: {names}",
-        names=joined(", ", [one.group.name for one in left]),
+        names=format.first([one.group.name for one in left], _KINDS_NAMED),
     )
 
 

@@ -119,5 +119,5 @@ def _died_at_once(deaths: Deaths, thresholds: FindingThresholds) -> Finding | No
         where=listed(where),
         images=counted_images(deaths.images),
     )
-    layer = layers[0][1].layer if len(layers) == 1 else None
-    return finding("died-at-once", message, layer, count=sum(units for units, _ in layers))
+    one_layer = layers[0][1].layer if len(layers) == 1 else None
+    return finding("died-at-once", message, one_layer, count=sum(units for units, _ in layers))
