@@ -14,12 +14,12 @@ import typer
 
 from reportgen.errors import InputError
 from tests import ROOT
-from tests.bench import chart, growth, speed_page, trend
+from tests.bench import chart, growth, machines, speed_page, trend
 from tests.bench.clock import Pair, Unavailable
 from tests.bench.inputs import Inputs
 from tests.bench.rows import FAST, Row, rows
 
-GROWTH = "growth"
+GROWTH, MACHINES = "growth", "machines"
 PAGE = ROOT / "docs" / "speed.md"
 TREND = PAGE.with_name(trend.FILE)
 
@@ -63,7 +63,7 @@ def main(
             known = rows(inputs)
         except InputError as error:
             raise typer.BadParameter(str(error), param_hint="DATA") from error
-        names = [*(row.name for row in known), GROWTH]
+        names = [*(row.name for row in known), GROWTH, MACHINES]
         if unknown := set(only or ()) - set(names):
             raise typer.BadParameter(
                 f"{min(unknown)!r} is no row; expected one of {', '.join(names)}", param_hint="--only"
@@ -73,8 +73,12 @@ def main(
         if not only or GROWTH in only:
             grown = growth.measure(inputs, most_images, _say)
             _say(speed_page.growth_table(grown))
-        if writes:
-            content = _written(speed_page.generated(results, grown, machine(inputs.named)))
+        played = None
+        if not only or MACHINES in only:
+            played = machines.measure(inputs, _say)
+            _say(speed_page.machines_table(played))
+        if writes and played:
+            content = _written(speed_page.generated(results, grown, played, machine(inputs.named)))
             PAGE.write_text(content, encoding="utf-8")
             PAGE.with_name(speed_page.CHART).write_text(chart.svg(grown), encoding="utf-8")
             today, current = date.today().isoformat(), version("reportgen")

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from reportgen.analysis import pictures
 from reportgen.analysis.activations import graph, probe, reading
+from reportgen.analysis.activations.shards import Engine
 from reportgen.analysis.attribution.explained import STEPS
 from reportgen.analysis.attribution.gradients import Margins
 from reportgen.analysis.effects import head
@@ -42,6 +43,14 @@ def opened(model: str, data: str) -> tuple[graph.Graph, list[reading.Reading], D
         drawn = graph.Graph(load.load(file))
     found = samples.load(data, test_only=True)
     return drawn, reading.readings(drawn), found.seen_as(pixels.choose(found, "auto", wants=None))
+
+
+def send(drawn: graph.Graph, readings: list[reading.Reading], dataset: Dataset, engine: Engine | None = None) -> None:
+    """Send the test split through a model, and tally it. engine: by default here."""
+    probe.all_parts(
+        drawn, readings, {"test": dataset.test}, ["test"], dataset, memory=Options().memory, progress=Progress(),
+        engine=engine,
+    )  # fmt: skip
 
 
 def passes(drawn: graph.Graph, readings: list[reading.Reading], dataset: Dataset, *, train: bool) -> Pair:

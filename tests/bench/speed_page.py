@@ -6,6 +6,7 @@ from itertools import pairwise
 
 from tests.bench.clock import RUNS, Pair
 from tests.bench.growth import Growth
+from tests.bench.machines import WORKERS, Machines
 
 BEGIN = "<!-- bench: begin. `make bench` writes what follows; do not edit it by hand. -->"
 END = "<!-- bench: end -->"
@@ -61,9 +62,10 @@ class Result:
         )
 
 
-def generated(results: Sequence[Result], growths: Sequence[Growth], machine: str) -> str:
+def generated(results: Sequence[Result], growths: Sequence[Growth], machines: Machines, machine: str) -> str:
     """Return all that stands between the markers."""
-    return "\n\n".join([machine, table(results), growth_table(growths), f"![{alternative(growths)}]({CHART})"])
+    chart = f"![{alternative(growths)}]({CHART})"
+    return "\n\n".join([machine, table(results), growth_table(growths), chart, machines_table(machines)])
 
 
 def table(results: Sequence[Result]) -> str:
@@ -99,6 +101,29 @@ def growth_table(growths: Sequence[Growth]) -> str:
                 ]
             )
     return _table(["what grows", "time", "peak memory"], rows)
+
+
+def machines_table(found: Machines) -> str:
+    """Return how long the pass takes on more and more workers as a table in Markdown."""
+    expected = [found.one_machine / workers for workers in WORKERS]
+    rows = [
+        [
+            f"{workers:,}",
+            _seconds(pass_),
+            _ratio(pass_, found.one_machine),
+            _seconds(ideal),
+            _seconds(ready),
+        ]
+        for workers, pass_, ideal, ready in zip(WORKERS, found.there, expected, found.ready, strict=True)
+    ]
+    head = [
+        f"workers that wait {found.each * 1000:g} ms for each of {found.images:,} images",
+        "the pass",
+        f"against {_seconds(found.one_machine)} in one process that waits as well",
+        "shared evenly, that would be",
+        "until they are ready, once",
+    ]
+    return _table(head, rows)
 
 
 def alternative(growths: Sequence[Growth]) -> str:

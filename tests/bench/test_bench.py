@@ -6,9 +6,12 @@ from tests import ROOT
 from tests.bench import speed_page, trend
 from tests.bench.clock import Pair, Usage
 from tests.bench.growth import Growth
+from tests.bench.machines import Machines
 
 PAGE = (ROOT / "docs" / "speed.md").read_text(encoding="utf-8")
 GROWTH = Growth("images", (10_000, 100_000), (Usage(8.0, 900_000_000), Usage(20.0, 990_000_000)))
+
+MACHINES = Machines(10_000, 0.002, 2.0, (24.0, 12.0, 6.0, 4.0), (1.0, 2.0, 2.0, 3.0))
 
 
 def row(ours: float, theirs: float, runs: int = 3, limit: float | None = None) -> speed_page.Result:
@@ -35,11 +38,18 @@ def test_growth_is_told_as_factors() -> None:
     assert speed_page.growth_table([GROWTH]).endswith(line)
 
 
+def test_workers_are_compared_with_one_process_and_with_an_even_share() -> None:
+    lines = speed_page.machines_table(MACHINES).splitlines()
+    assert "2 ms for each of 10,000 images" in lines[0] and "against 22 s" in lines[0]
+    assert lines[2] == "| 1 | 24 s | 1.09 times as long | 22 s | 1.0 s |"
+    assert lines[5] == "| 8 | 4.0 s | 5.5 times as fast | 2.8 s | 3.0 s |"
+
+
 def test_only_what_stands_between_the_markers_is_replaced() -> None:
-    once = speed_page.replaced(PAGE, speed_page.generated([row(3, 2)], [GROWTH], "A machine."))
+    once = speed_page.replaced(PAGE, speed_page.generated([row(3, 2)], [GROWTH], MACHINES, "A machine."))
     before, after = PAGE.split(speed_page.BEGIN)[0], PAGE.split(speed_page.END)[1]
     assert once.startswith(before) and once.endswith(after)
-    assert "A machine.\n\n| what |" in once and f"]({speed_page.CHART})\n\n{speed_page.END}" in once
+    assert "A machine.\n\n| what |" in once and f"| 3.0 s |\n\n{speed_page.END}" in once
     assert speed_page.replaced(once, "less") == f"{before}{speed_page.BEGIN}\n\nless\n\n{speed_page.END}{after}"
     with pytest.raises(ValueError, match="needs the lines"):
         speed_page.replaced("no markers", "anything")
