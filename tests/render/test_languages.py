@@ -488,17 +488,17 @@ def test_a_page_says_which_language_it_is_in(tmp_path: Path, kind: str, lang: st
     assert f'<html lang="{lang}">' in PAGES[kind](with_baseline(make_record()), lang, tmp_path)
 
 
-def test_a_language_that_nobody_translated_is_refused(run: Run, report_copy: Path) -> None:
+def test_a_language_that_nobody_translated_is_refused(light: Run, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="--lang is 'fr'; expected one of en, ja"):
         check_look("fr", "a4")
-    done = run("render", report_copy, "--lang", "fr")
+    done = light("render", tmp_path, "--lang", "fr")
     assert done.returncode == 2
     assert "--lang is 'fr'" in done.stderr
 
 
-def test_a_report_is_rendered_again_in_japanese_with_the_same_figures(run: Run, report_copy: Path) -> None:
+def test_a_report_is_rendered_again_in_japanese_with_the_same_figures(light: Run, report_copy: Path) -> None:
     before = {path.name: path.read_bytes() for path in report_copy.iterdir()}
-    done = run("render", report_copy, "--lang", "ja", SOURCE_DATE_EPOCH="1764000000")
+    done = light("render", report_copy, "--lang", "ja", SOURCE_DATE_EPOCH="1764000000")
     assert done.returncode == 0, done.stderr
     after = {path.name: path.read_bytes() for path in report_copy.iterdir()}
     assert '<html lang="ja">' in after["report.html"].decode()

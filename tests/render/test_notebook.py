@@ -6,7 +6,7 @@ import json
 import pickle
 import re
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ from reportgen.record.run import Look, Record
 from reportgen.render import notebook
 from reportgen.render.page import page
 from reportgen.result import Report
-from tests.helpers.browsing import CHROMIUM, opened
+from tests.helpers.browsing import opened
 from tests.helpers.builders import assert_one_line, make_finding, make_record
 
 pytestmark = pytest.mark.slow  # each paints pages of a whole report
@@ -169,18 +169,6 @@ def test_a_relative_folder_is_found_from_elsewhere(made: Made, tmp_path: Path, m
 
 
 # -- in a real browser ------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    from playwright.sync_api import sync_playwright
-
-    if CHROMIUM is None:
-        pytest.skip("no Chromium on this machine; make test installs one where it can")
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
-        yield started
-        started.close()
 
 
 @pytest.mark.browser
