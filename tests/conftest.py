@@ -1,6 +1,7 @@
 """Fixtures that several test files share."""
 
 import fcntl
+import gc
 import os
 import shutil
 import subprocess
@@ -30,6 +31,10 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     if of_interest and markers.is_whole_file(collection_path, markers.deselected(config.option.markexpr)):
         return True
     return None
+
+
+def pytest_collection_finish() -> None:
+    gc.freeze()  # what is imported by now, TensorFlow above all, is not looked through again and again
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
