@@ -175,7 +175,7 @@ def test_a_relative_folder_is_found_from_elsewhere(made: Made, tmp_path: Path, m
 def test_the_page_works_inside_a_notebook(browser: Any, made_report: Path, tmp_path: Path) -> None:
     """The frame shows the page in its own style, its script runs, and the notebook is out of its reach."""
     record = record_file.load(made_report)
-    found = shown(Report(record, made_report, folder.read(made_report)))
+    found = Report(record, made_report, folder.read(made_report))._repr_html_()
     cell = tmp_path / "notebook.html"
     cell.write_text(f"<!DOCTYPE html><title>notebook</title><body>{found}</body>", encoding="utf-8")
     with opened(browser, cell.as_uri()) as (tab, heard):
