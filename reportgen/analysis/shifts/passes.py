@@ -66,29 +66,30 @@ class Passes:
             found.append([_responses(one, plan) for one, plan in zip(reduced, self.plans, strict=True)])
         return outputs.joined(answered), [_joined(of_layer) for of_layer in zip(*found, strict=True)]
 
-    def restored(self, shifted: Stored, clean: Stored, units: Mapping[int, Sequence[int]], labels: Counts) -> Outputs:
-        """Return what the model answers to changed images with units given back what they give for the unchanged.
+    def restored(
+        self, shifted: Stored, clean: Stored, tried: Sequence[tuple[int, Sequence[int]]], labels: Counts
+    ) -> list[Outputs]:
+        """Return what the model answers to changed images with units given back what they give for these.
 
-        shifted, clean: (N, H, W, C) as stored. units: by the place of their reading.
+        shifted, clean: (N, H, W, C) as stored. tried: each time the place of a reading, and units of it. What lies in
+        front of them is run once for all.
         """
-        places = {self.readings[place].tensor: [] for place in units}  # type: dict[Tensor, list[int]]
-        for place in units:
-            places[self.readings[place].tensor].append(place)  # several layers may be read in one tensor
-        answered = []
+        tensors = dict.fromkeys(self.readings[place].tensor for place, _ in tried)
+        needed = {self._graph.output, *tensors}
+        needed = needed.union(*(call.given for tensor in tensors for call in self._graph.reached(tensor)))
+        answered: list[list[Outputs]] = [[] for _ in tried]
         for some in self._batches(len(shifted)):
             with forward.faults_named(shifted[some]):
-                _, found = self._graph.values(self._seen(clean[some]), list(places))
-                known = dict(zip(places, found, strict=True))
-
-                def change(tensor: Tensor, value: Any, known: dict[Tensor, Any] = known) -> Any:
-                    for place in places.get(tensor, ()):
-                        reading = self.readings[place]
-                        value = ablation.replaced(reading, units[place], reading.own(known[tensor]), value)
-                    return value
-
-                scores = self._graph.run(self._seen(shifted[some]), change)
-            answered.append(outputs.of(np.asarray(scores, np.float32), labels[some]))
-        return outputs.joined(answered)
+                _, found = self._graph.values(self._seen(clean[some]), list(tensors))
+                known = dict(zip(tensors, found, strict=True))
+                values = self._graph.all_values(self._seen(shifted[some]), only=needed)
+                for (place, units), into in zip(tried, answered, strict=True):
+                    reading = self.readings[place]
+                    tensor = reading.tensor
+                    value = ablation.replaced(reading, units, reading.own(known[tensor]), values[tensor])
+                    scores = self._graph.again(values, tensor, value, self._graph.output)
+                    into.append(outputs.of(np.asarray(scores, np.float32), labels[some]))
+        return [outputs.joined(one) for one in answered]
 
     def attributions(self, shifted: Stored, clean: Stored, labels: Counts, taken_for: Counts) -> list[Floats]:
         """Return (U,) of each reading how much each unit's own change costs, to first order, summed over images.
@@ -107,7 +108,7 @@ class Passes:
                 _, values = self._graph.values(self._seen(clean[some]), wanted)
                 known = dict(zip(wanted, values, strict=True))
                 found: dict[Tensor, Any] = {}
-                with tf.GradientTape() as tape:
+                with tf.GradientTape(watch_accessed_variables=False) as tape:
 
                     def watch(tensor: Tensor, value: Any, found: dict[Tensor, Any] = found, tape: Any = tape) -> Any:
                         if tensor in wanted:
