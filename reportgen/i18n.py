@@ -110,14 +110,14 @@ def _counted(catalogue: Catalogue, n: int, one: str, many: str, values: Mapping[
 def _filled(message: str, values: Mapping[str, str]) -> str:
     """Return `message` with its places filled. Not str.format: a message can come from a file of somebody else's."""
     words, places = _parts(message)
-    return words[0] + "".join(str(values[place]) + behind for place, behind in zip(places, words[1:], strict=True))
+    return words % tuple([values[place] for place in places])
 
 
 @lru_cache(4096)  # a report of a large model says the same in other figures a hundred thousand times
-def _parts(message: str) -> tuple[list[str], list[str]]:
-    """Return the words around the places of a message, and the names of these."""
+def _parts(message: str) -> tuple[str, list[str]]:
+    """Return a message with "%s" in its places, and the names of these."""
     found = _PLACE.split(message)
-    return found[::2], found[1::2]
+    return "%s".join(words.replace("%", "%%") for words in found[::2]), found[1::2]
 
 
 _PLACE = re.compile(r"\{(\w+)\}")

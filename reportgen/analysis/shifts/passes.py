@@ -40,7 +40,8 @@ class Passes:
     """A model that changed images are sent through.
 
     readings, plans: the layers that are looked at and how. output: "softmax", "sigmoid" or "logits", what its scores
-    are. batch: how many images at once. Every method raises InputError where the model cannot be run.
+    are. batch: how many images at once. looks: about how often images will be looked at. Every method raises
+    InputError where the model cannot be run.
     """
 
     def __init__(
@@ -51,9 +52,10 @@ class Passes:
         pixels: Pixels,
         output: str,
         batch: int,
+        looks: int = 0,
     ) -> None:
         self.readings, self.plans = readings, plans
-        self._graph, self._pixels, self._output, self._batch = graph, pixels, output, batch
+        self._graph, self._pixels, self._output, self._batch, self._looks = graph, pixels, output, batch, looks
         self._run: Callable[..., Any] | None = None
 
     def look(self, images: Stored, labels: Counts) -> tuple[Outputs, list[Responses]]:
@@ -130,7 +132,10 @@ class Passes:
 
     def _compiled(self, images: Stored) -> Callable[..., Any]:
         if self._run is None:
-            self._run = forward.compiled(self._reduced, Part(images, np.zeros(0, np.int64)), self._pixels)
+            part, runs = Part(images, np.zeros(0, np.int64)), self._looks * len(self._batches(len(images)))
+            self._run = forward.compiled_if_it_pays(
+                self._reduced, part, self._pixels, calls=len(self._graph.calls), runs=runs
+            )
         return self._run
 
     def _reduced(self, images: Any) -> tuple[Any, list[dict[str, Any]]]:

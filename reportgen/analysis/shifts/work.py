@@ -144,6 +144,7 @@ class _Looked:
             dataset.pixels,
             output,
             batch,
+            looks=1 + len(CORRUPTIONS) * len(extent.severities),
         )
         clean = self._answers(self._images)
         assert clean is not None  # scores of unchanged images that are no numbers were refused before
