@@ -50,8 +50,8 @@ class View:
     space: the most that was painted. states: those that units are in, gravest first. gated: some unit stands behind
     gates. shows: what each chart and table shows here, in a sentence, by its id. findings: by kind, gravest first;
     further: those that the cover has no room for. gone: kinds that the baseline alone had; differences: of the cover's
-    figures, by name; advice: what to do. These three are of a baseline. nested: the
-    layers in their blocks.
+    figures, by name; advice: what to do. These three are of a baseline.
+    nested: the layers in their blocks.
     """
 
     record: Record
