@@ -67,6 +67,8 @@ class ReportCallback(keras.callbacks.Callback):  # type: ignore[misc]  # keras s
     does, because the training must not be lost: what goes wrong is a warning, and is in `error`. The training itself is
     the same with the callback and without.
 
+    log_to: hands the report over, to the run that is active in MLflow or Weights & Biases while `fit` runs.
+
     report: what `reportgen.report` returns, None until the training has ended. error: what went wrong, else None.
     Each further `fit` makes a new report, on the epochs of its own. A `fit` that is interrupted makes none; `write`
     then does.
