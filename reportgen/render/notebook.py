@@ -1,7 +1,7 @@
 """A report as a notebook shows it: the whole page in a frame of its own, or in brief where that cannot be.
 
-A notebook that is opened again shows what it holds, if it is trusted. JupyterLab takes the frame out of one that is not,
-and so do GitHub's preview and other viewers; Visual Studio Code then shows the line of text beside the HTML.
+A notebook that is opened again shows what it holds, if it is trusted. JupyterLab takes the frame out of one that is
+not, and so do previews such as GitHub's; Visual Studio Code then shows the one line of text that goes with the HTML.
 """
 
 import sys

@@ -27,8 +27,8 @@ MODELS = (".keras", ".h5")
 class About:
     """What a report is in a tracker.
 
-    figures: by the names of `figures.of`. tags: where they come from. step: the last epoch of the training, 0 where that
-    is not known. made_at: seconds since 1970.
+    figures: by the names of `figures.of`. tags: where they come from. step: the last epoch of the training, 0 where
+    that is not known. made_at: seconds since 1970.
     """
 
     title: str

@@ -52,7 +52,7 @@ def of(record: "Record") -> dict[str, float]:
 
 
 def about(record: "Record") -> About:
-    """Return what a report is in a tracker. Its tags are the version of reportgen, and the SHA-256 of data and model."""
+    """Return what a report is in a tracker; tags are the version of reportgen, and the SHA-256 of data and model."""
     tags = {
         "version": record.reportgen,
         "data_sha256": record.provenance.data_sha256,

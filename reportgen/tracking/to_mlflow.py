@@ -4,6 +4,7 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from reportgen.tracking import Handed
 
@@ -38,12 +39,12 @@ def log(handed: Handed, where: str | None) -> str:
         return f"{mlflow.get_tracking_uri()} run {run}"
 
 
-def _fill(client: "object", run: str, handed: Handed) -> None:
+def _fill(client: Any, run: str, handed: Handed) -> None:
     from mlflow.entities import Metric, RunTag
 
     when = round(handed.about.made_at * 1000)
     metrics = [Metric(name, value, when, handed.about.step) for name, value in handed.about.figures.items()]
-    tags = handed.about.tags | ({"reportgen.url": handed.url} if handed.url else {})
+    tags = dict(handed.about.tags) | ({"reportgen.url": handed.url} if handed.url else {})
     client.log_batch(run, metrics=metrics, tags=[RunTag(name, value) for name, value in tags.items()])
     client.log_artifacts(run, str(handed.files), ARTIFACTS)
 
