@@ -79,7 +79,8 @@ class Report(dict[str, Any]):
         trackers: one or more of "mlflow", "tensorboard" and "wandb". "mlflow:RUN_ID" and "wandb:RUN_ID" name a run;
         without it, it is the run that is active, else a new one of the library's own settings. "tensorboard:LOGDIR"
         names the log directory, in which the report becomes a run; without it, "logs". url: where the page is
-        published. The figures, the version, the hashes of data and model, and the files are handed over, the model is not.
+        published.
+        The figures, the version, the hashes of data and model, and the files are handed over, the model is not.
         Raises reportgen.InputError where a tracker is not installed or lacks a setting, or the report no longer lies in
         its folder, and SurroundingsError where it did not arrive; the report stays as it is.
         """

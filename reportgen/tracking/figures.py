@@ -4,12 +4,15 @@ import math
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from reportgen.format import short
 from reportgen.record.evaluation import Scores
 from reportgen.record.key_figures import described_units, idle_units, judged_units
 from reportgen.tracking import About
 
 if TYPE_CHECKING:
     from reportgen.record.run import Record
+
+_LONGEST_TITLE = 120
 
 PREFIX = "reportgen/"
 """Before each name, so that it is none that the training itself logs; trackers draw such names as one group."""
@@ -59,7 +62,7 @@ def about(record: "Record") -> About:
         "model_sha256": record.provenance.model_sha256,
     }
     return About(
-        title=str(record.title),
+        title=short(str(record.title), _LONGEST_TITLE),
         figures=of(record),
         tags={f"reportgen.{name}": value for name, value in tags.items() if value},
         step=max(record.history.epochs, default=0) if record.history else 0,

@@ -52,7 +52,7 @@ def log(handed: Handed, where: str | None) -> str:
         x_save_requirements=False,
     )
     reinit = "create_new" if active is not None else None
-    with wandb.init(id=where, resume="allow", name=handed.about.title[:128], reinit=reinit, settings=private) as run:
+    with wandb.init(id=where, resume="allow", name=handed.about.title, reinit=reinit, settings=private) as run:
         return _fill(run, handed)
 
 
