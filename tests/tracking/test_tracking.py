@@ -244,7 +244,11 @@ def offline(tmp_path: Path) -> dict[str, str]:
     if find_spec("wandb") is None:
         pytest.skip("wandb is not installed: pip install 'reportgen[wandb]'")
     kept = {name: value for name, value in os.environ.items() if not name.startswith("WANDB_")}
-    own = {"WANDB_MODE": "offline", "WANDB_DATA_DIR": str(tmp_path / "data"), "WANDB_CACHE_DIR": str(tmp_path / "cache")}
+    own = {
+        "WANDB_MODE": "offline",
+        "WANDB_DATA_DIR": str(tmp_path / "data"),
+        "WANDB_CACHE_DIR": str(tmp_path / "cache"),
+    }
     return kept | own | {"WANDB_CONFIG_DIR": str(tmp_path / "config"), "PYTHONPATH": str(ROOT), "HOME": str(tmp_path)}
 
 
