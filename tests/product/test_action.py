@@ -228,7 +228,7 @@ def test_the_action_reports_and_checks(machine: Machine) -> None:
     done = machine.step("Report", **given | {"MORE": "  {}\n\n{}\n".format(*more)})
     assert done.returncode == 0, done.stderr
     assert machine.calls == [
-        [*"reportgen report --data sample --out".split(), "my report", "--model", "a net.keras", *more]
+        ["reportgen", "report", "--data", "sample", "--out", "my report", "--model", "a net.keras", *more]
     ]
     assert machine.outputs == {"report": "my report"}
 
