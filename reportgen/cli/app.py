@@ -74,7 +74,7 @@ def report(
 
 
 @app.command()
-@with_options(Pages, Budget, without=("out", "title", "lang", "paper", "baseline"))
+@with_options(Pages, Budget, without=("out", "title", "lang", "paper", "baseline", "log_to"))
 def render(
     folder: Annotated[Path, typer.Argument(help="A folder that `reportgen report` wrote.", metavar="DIR")],
     out: Annotated[Path | None, typer.Option(help="The folder to write.", show_default="DIR itself")] = None,
