@@ -149,7 +149,9 @@ class ReportCallback(keras.callbacks.Callback):  # type: ignore[misc]  # keras s
         """Write the report."""
         try:
             self._watching.close()
-            self.write()
+            made = self.write()
+            if self._options.log_to and made.problems:
+                self._complain("the report is written, but not whole where it was to be", made.problems[0])
         except Exception as error:  # whatever it is, the model is trained and must not be lost
             self._complain("the model is trained, but no report was written", error)
 

@@ -5,6 +5,7 @@ in the user's work: reportgen adds no address and no key. What is handed over is
 tags, and the report's files without the model.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
@@ -97,15 +98,20 @@ def _logged(name: str, where: str | None, handed: Handed) -> str:
     tracker = _tracker(name)
     tracker.check(where)
     try:
-        return tracker.log(handed, where)
+        return _public(tracker.log(handed, where))
     except ReportgenError:
         raise
     except Exception as error:  # each tracker raises its own kinds, and those of what it sends with
         given = name if where is None else f"{name}:{where}"
         raise SurroundingsError(
-            f"the report was not handed over to {_CALLED[name]} ({short(f'{type(error).__name__}: {error}', 300)})",
+            f"the report was not handed over to {_CALLED[name]} ({short(_public(f'{type(error).__name__}: {error}'), 300)})",
             f"it lies in {handed.place}; mend that and run `reportgen log {handed.place} --to {given}`",
         ) from error
+
+
+def _public(said: str) -> str:
+    """Return a line without the name and password that can stand in an address."""
+    return re.sub(r"(?<=://)[^/@\s]+@", "", said)
 
 
 def _tracker(name: str) -> _Tracker:

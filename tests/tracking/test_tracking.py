@@ -235,6 +235,20 @@ def test_mlflow_tells_nobody_that_reportgen_imports_it(monkeypatch: pytest.Monke
         assert name not in os.environ, "the user imported it"
 
 
+@pytest.mark.tensorflow
+def test_a_callback_warns_where_the_report_did_not_arrive(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tracking, "find_spec", lambda name: ModuleSpec(name, None, origin="there"))
+    written = made()
+    written.problems.append(SurroundingsError("the report was not handed over to MLflow", "mend that"))
+    monkeypatch.setattr(flow, "make", lambda *given, **more: written)
+    callback = reportgen.ReportCallback({"x_test": [[0.0]], "y_test": [0]}, log_to="mlflow")
+    callback._dataset = object()
+    callback.set_model(object())
+    with pytest.warns(UserWarning, match="the report is written, but .* not handed over to MLflow"):
+        callback.on_train_end()
+    assert callback.report is written and callback.error is written.problems[0]
+
+
 # -- Weights & Biases -------------------------------------------------------------------------------------------------
 
 
@@ -347,19 +361,20 @@ def test_one_tracker_that_fails_does_not_keep_the_report_from_the_others(
             pass
 
         def log(self, handed: tracking.Handed, where: str | None) -> str:
-            raise OSError("No space left\non device")
+            raise OSError("No space left\non device https://me:secret@host/x")
 
     class Fine(Full):
         def log(self, handed: tracking.Handed, where: str | None) -> str:
             got.append({path.name for path in handed.files.iterdir()})
-            return "there"
+            return "https://me:secret@host/run"
 
     got: list[set[str]] = []
     monkeypatch.setattr(tracking, "_tracker", {"mlflow": Full(), "wandb": Fine()}.__getitem__)
     with pytest.raises(SurroundingsError) as caught:
         made().log_to(["mlflow:1", "wandb"])
-    assert_one_line(caught.value, "MLflow (OSError: No space left", "--to mlflow:1`")
+    assert_one_line(caught.value, "MLflow (OSError: No space left", "https://host/x)", "--to mlflow:1`")
     assert got == [HANDED]
+    assert made().log_to("wandb") == ["https://host/run"], "a password is shown to nobody"
 
 
 # -- from the shell, and a report that was made before ----------------------------------------------------------------
