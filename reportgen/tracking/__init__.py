@@ -103,8 +103,9 @@ def _logged(name: str, where: str | None, handed: Handed) -> str:
         raise
     except Exception as error:  # each tracker raises its own kinds, and those of what it sends with
         given = name if where is None else f"{name}:{where}"
+        why = short(_public(f"{type(error).__name__}: {error}"), 300)
         raise SurroundingsError(
-            f"the report was not handed over to {_CALLED[name]} ({short(_public(f'{type(error).__name__}: {error}'), 300)})",
+            f"the report was not handed over to {_CALLED[name]} ({why})",
             f"it lies in {handed.place}; mend that and run `reportgen log {handed.place} --to {given}`",
         ) from error
 
