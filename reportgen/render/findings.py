@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from reportgen import format
-from reportgen.i18n import Text, ntext, text
+from reportgen.i18n import Text, joined, ntext, text
 from reportgen.record import finding_groups
 from reportgen.record.changes import Baseline, KindChange
 from reportgen.record.finding_groups import Group
@@ -16,6 +16,7 @@ _NAMED = 5
 _KINDS_NAMED = 12
 """Most kinds of finding that are named where they are folded away."""
 
+_NAMED_ON_PAPER = 100
 MOST_ON_PAPER = 12
 """Most sentences about one kind on paper, where nothing folds; the page and report.json have them all."""
 
@@ -50,15 +51,19 @@ class Entry:
 
     @property
     def elsewhere(self) -> Text | None:
-        """How many sentences paper leaves out, None where there are all."""
-        left = len(self.others) - len(self.on_paper)
+        """How many sentences paper leaves out, and of which layers they are; None where there are all."""
+        left = self.others[len(self.on_paper) :]
         if not left:
             return None
-        return text(
+        layers = [words.name(one.finding.layer, 24, short=True) for one in left if one.finding.layer is not None]
+        said = text(
             "{shown} of {all} shown; the HTML page and report.json have all of them.",
-            shown=format.count(len(self.others) + 1 - left),
+            shown=format.count(len(self.others) + 1 - len(left)),
             all=format.count(len(self.others) + 1),
         )
+        if not layers:
+            return said
+        return joined(" ", [said, text("The others are in {layers}.", layers=format.first(layers, _NAMED_ON_PAPER))])
 
 
 def entries(
