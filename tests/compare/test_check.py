@@ -451,7 +451,7 @@ def test_the_summary_survives_text_from_outside() -> None:
         assert made not in html, made
     rows = [row for row in html.split("<tr>") if "min-recall" in row]
     assert [row.count("<td>") for row in rows] == [3]
-    assert html.count("&lt;b&gt;*x*&lt;/b&gt;|`y`\N{REPLACEMENT CHARACTER}# @me #1 [a](https://evil.example) $x$") == 6
+    assert html.count("&lt;b&gt;*x*&lt;/b&gt;|`y`\N{REPLACEMENT CHARACTER}# @me #1 [a](https://evil.example) $x$") == 5
     assert "\x1b" not in html
 
 
