@@ -8,6 +8,7 @@ from reportgen.i18n import Text, joined, ntext, text
 from reportgen.record import finding_groups
 from reportgen.record.changes import Baseline, KindChange
 from reportgen.record.finding_groups import Group
+from reportgen.record.finding_kinds import KINDS
 from reportgen.record.units import Finding
 from reportgen.render import since, words
 
@@ -104,9 +105,13 @@ def names(kinds: Sequence[KindChange], most: int) -> Text:
 
 
 def _entry(group: Group, place: Callable[[Finding], str | None]) -> Entry:
+    kind = KINDS.get(group.code)
+    by_layer = kind is not None and kind.counted is not None
+
     def item(finding: Finding) -> Item:
-        where = text("{name} in {layer}", name=group.name, layer=words.name(finding.layer or ""))
-        what = where if finding.layer is not None else group.name
+        what = group.name
+        if by_layer and finding.layer is not None:
+            what = text("{name} in {layer}", name=what, layer=words.name(finding.layer))
         return Item(finding, place(finding), text("Evidence: {what}", what=what))
 
     return Entry(
