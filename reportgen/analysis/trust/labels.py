@@ -138,11 +138,11 @@ def planted(given: Probabilities, labels: Labels, chances: Floats, *, seed: int)
     for draw in range(draws(labels)):
         made, changed = flipped(labels, chances, count(labels), np.random.default_rng([seed, draw]))
         scores = candidates(given, made).scores
-        found.append(_average_precision(changed, np.where(np.isfinite(scores), scores, -2.0)))
+        found.append(average_precision(changed, np.where(np.isfinite(scores), scores, -2.0)))
     return float(np.mean(found))
 
 
-def _average_precision(wanted: NDArray[np.bool_], scores: Floats) -> float:
+def average_precision(wanted: NDArray[np.bool_], scores: Floats) -> float:
     """Return the mean of the precisions at each of the scores, weighed by the recall that it adds; (n,) each.
 
     As scikit-learn has it, which takes a second to load.
