@@ -57,8 +57,11 @@ def spearman(one: Floats, other: Floats) -> float | None:
 
 
 def _ranks(values: Floats) -> Floats:
-    """Return (n,) ranks from 1, of equal values their mean: scipy.stats has the same, and takes a second to load."""
-    _, which, counts = np.unique(values, return_inverse=True, return_counts=True)
+    """Return (n,) ranks from 1, of equal values their mean: scipy.stats has the same, and takes a second to load.
+
+    values: of any shape, n in all.
+    """
+    _, which, counts = np.unique(values.ravel(), return_inverse=True, return_counts=True)
     means: Floats = np.cumsum(counts) - (counts - 1) / 2
     return means[which]
 
