@@ -108,7 +108,7 @@ class Sender:
         found = traces.of_model(graph)
         self._penultimate = found if isinstance(found, Penultimate) else None
         self._gates = [reading.gate for reading in readings if reading.gate is not None]
-        self._whole: tuple[Pixels, np.dtype[Any], Callable[..., Any]] | None = None
+        self._whole: tuple[Pixels, tuple[np.dtype[Any], bool], Callable[..., Any]] | None = None
         self._without: tuple[Work, np.dtype[Any], Callable[..., Any]] | None = None
 
     def begin(self, work: Work, shard: Shard, part: Part) -> tuple[Work, Found | None]:
@@ -163,12 +163,18 @@ class Sender:
         The latter only where nothing is taken out.
         """
         dtype = part.images.dtype  # the parts of a data set have images of one shape
+        calls, runs = len(self._graph.calls), -(-len(part) // work.batch)
         if any(work.ablations):
             if self._without is None or self._without[0] is not work or self._without[1] != dtype:
-                self._without = work, dtype, forward.compiled(self._answering(work), part, work.pixels)
+                run = forward.compiled_if_it_pays(
+                    self._answering(work), part, work.pixels, calls=calls * len(work.ablations), runs=runs
+                )
+                self._without = work, dtype, run
             return self._without[2]
-        if self._whole is None or self._whole[0] is not work.pixels or self._whole[1] != dtype:
-            self._whole = work.pixels, dtype, forward.compiled(self._values, part, work.pixels)
+        how = dtype, forward.compiling_pays(calls, runs)
+        if self._whole is None or self._whole[0] is not work.pixels or self._whole[1] != how:
+            run = forward.compiled_if_it_pays(self._values, part, work.pixels, calls=calls, runs=runs)
+            self._whole = work.pixels, how, run
         return self._whole[2]
 
     def _answering(self, work: Work) -> Callable[..., Any]:
