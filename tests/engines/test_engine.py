@@ -143,7 +143,7 @@ class Watching(Progress):
 
 
 @pytest.fixture(autouse=True)
-def fixed_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+def fixed_clock(monkeypatch: pytest.MonkeyPatch, unpainted: None) -> None:
     monkeypatch.setenv("SOURCE_DATE_EPOCH", FIXED)
 
 
