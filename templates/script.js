@@ -9,6 +9,19 @@ const all = (selector, under = document) => [...under.querySelectorAll(selector)
 const links = new Map(all(".contents a").map((link) => [link.hash.slice(1), link]));
 const sections = [...links.keys()].map((id) => document.getElementById(id)).filter(Boolean);
 
+// the blocks in the contents that are open because one is in them; only where the contents stand beside the page, since
+// above it they would move what one reads
+let opened = [];
+const beside = matchMedia("(min-width: 68rem)");
+
+function openFolds(link) {
+  const folds = [];
+  for (let fold = link.closest("details"); fold; fold = fold.parentElement.closest("details")) folds.push(fold);
+  opened.filter((fold) => !folds.includes(fold)).forEach((fold) => { fold.open = false; });
+  opened = folds.filter((fold) => opened.includes(fold) || !fold.open);
+  opened.forEach((fold) => { fold.open = true; });
+}
+
 function markPlace() {
   const passed = sections.filter((section) => section.getBoundingClientRect().top < innerHeight / 3);
   const here = passed[passed.length - 1] || sections[0];
@@ -16,6 +29,7 @@ function markPlace() {
     if (here && id === here.id) link.setAttribute("aria-current", "true");
     else link.removeAttribute("aria-current");
   }
+  if (here && beside.matches) openFolds(links.get(here.id));
 }
 
 let waiting = false;

@@ -37,6 +37,8 @@ _LETTERS = {
     "always predicted": "P",
     "output": "",
 }
+LETTERS = {state.replace(" ", "-"): letter for state, letter in _LETTERS.items() if letter} | {"redundant": "R"}
+"""The letters of the states, as the style sheet knows them, that there is something to say about."""
 
 
 @dataclass(frozen=True)

@@ -22,11 +22,14 @@ from reportgen.render.comparison import view
 from reportgen.render.page import (
     answers,
     attribution_view,
+    blocks,
     detail,
     insights,
     layer_views,
     legends,
     missing,
+    network_view,
+    overview,
     places,
     shifts,
     trust_view,
@@ -47,7 +50,8 @@ class View:
     space: the most that was painted. states: those that units are in, gravest first. gated: some unit stands behind
     gates. shows: what each chart and table shows here, in a sentence, by its id. findings: by kind, gravest first;
     further: those that the cover has no room for. gone: kinds that the baseline alone had; differences: of the cover's
-    figures, by name; advice: what to do. These three are of a baseline.
+    figures, by name; advice: what to do. These three are of a baseline. nested: the
+    layers in their blocks.
     """
 
     record: Record
@@ -84,6 +88,9 @@ class View:
     differences: dict[str, Text]
     advice: Text | None
     attributions: attribution_view.AttributionView
+    network: network_view.NetworkView | None
+    overview: overview.OverviewView | None
+    nested: list[blocks.Entry]
 
 
 @dataclass(frozen=True)
@@ -144,6 +151,9 @@ def paint(record: Record, space: detail.Detail = detail.ALL) -> View:
         differences=attempt(since.differences, record),
         advice=attempt(_advice, record),
         attributions=attempt(attribution_view.view, record),
+        network=attempt(network_view.build, record),
+        overview=attempt(overview.build, record),
+        nested=attempt(blocks.nested, [verdict.name for verdict in record.layers]),
     )
 
 
