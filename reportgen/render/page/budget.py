@@ -54,7 +54,7 @@ class Fitting:
 
         split: see page.html.
         """
-        ladder = detail.on_screen()
+        ladder = detail.on_screen(large=detail.is_large(self._record))
         found = first_that_fits(
             make=lambda step: self._made(ladder, step, limit, split=split),
             measured=cost.of_page,

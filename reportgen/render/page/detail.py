@@ -51,12 +51,19 @@ class Listing:
     """How units are listed, which costs a page bytes and paper time. rows, cells: most of a layer, None for all.
 
     rows: of the table of units. cells: of the strip of states. brief: rows and cells without what a reader does not
-    miss: less than half the bytes.
+    miss: less than half the bytes. folded: what is shown of a layer stands in a fold that is built when it is opened.
+    layers: the names of those that are shown, None for all.
     """
 
     rows: int | None = None
     cells: int | None = None
     brief: bool = False
+    folded: bool = False
+    layers: frozenset[str] | None = None
+
+    def shows(self, layer: str) -> bool:
+        """Return whether a layer has a section."""
+        return self.layers is None or layer in self.layers
 
 
 @dataclass(frozen=True)
@@ -67,6 +74,8 @@ class Step:
     listing: Listing
 
 
+MOST_AT_ONCE = 1000
+"""Most units of a record whose page is complete without its script: each takes about 15 elements, with a card 100."""
 ALL = Detail()
 """Detail for everything."""
 ON_PAPER = Listing(ROWS_ON_PAPER, CELLS_ON_PAPER)
@@ -96,25 +105,53 @@ _SHARES = [1, 1, 1, 1, 1, 1, 1, 0.5, 0.5, 0.25, 0.1, 0.1, 0]
 """Which share of those the steps of paper have."""
 
 
-def on_screen() -> list[Step]:
-    """Return the ladder of the page: whole, listed briefly, with fewer and fewer pictures. All units stay listed."""
-    brief = [Step(room, Listing(brief=True)) for room in _ROOMS]
-    return [Step(ALL, Listing()), *brief[:-1], Step(_ROOMS[-1], Listing(cells=_FEW_CELLS, brief=True))]
+def is_large(record: Record) -> bool:
+    """Return whether a record has more units than a page can show at once."""
+    return len(record.units) > MOST_AT_ONCE
+
+
+def on_screen(*, large: bool = False) -> list[Step]:
+    """Return the ladder of the page: whole, listed briefly, with fewer and fewer pictures. All units stay listed.
+
+    large: of a record that is, which is listed briefly and folded from the first step on.
+    """
+    brief = [Step(room, Listing(brief=True, folded=large)) for room in _ROOMS]
+    first = [] if large else [Step(ALL, Listing())]
+    return [*first, *brief[:-1], Step(_ROOMS[-1], Listing(cells=_FEW_CELLS, brief=True, folded=large))]
+
+
+def usual(record: Record, *, paper: bool) -> Listing:
+    """Return how units are listed where there is room for everything."""
+    return on_paper(record)[0].listing if paper else on_screen(large=is_large(record))[0].listing
 
 
 def on_paper(record: Record) -> list[Step]:
     """Return the ladder of the PDF of this record: of many layers each lists fewer units from the first step on."""
-    sizes = [verdict.units for verdict in record.layers]
+    layers = _telling(record) if is_large(record) else None
+    sizes = [verdict.units for verdict in record.layers if layers is None or verdict.name in layers]
     return [
         Step(
             room,
             Listing(
                 _each(sizes, ROWS_ON_PAPER, int(_ROWS_OF_ALL * share)),
                 _each(sizes, CELLS_ON_PAPER, int(_CELLS_OF_ALL * share)),
+                layers=layers,
             ),
         )
         for room, share in zip(_ROOMS, _SHARES, strict=True)
     ]
+
+
+def _telling(record: Record) -> frozenset[str]:
+    """Return the layers that there is something to say about, at most those with the most."""
+    severities = list(SEVERITIES)
+    gravest = {one.layer: severities.index(one.severity) for one in reversed(record.findings)}
+    remarks = Counter(unit.layer for unit in record.units if has_remark(unit))
+    found = [verdict for verdict in record.layers if remarks[verdict.name] or verdict.name in gravest]
+    found.sort(
+        key=lambda verdict: (gravest.get(verdict.name, len(severities)), -remarks[verdict.name] / verdict.units)
+    )
+    return frozenset(verdict.name for verdict in found[:LAYERS_ON_PAPER])
 
 
 def thinned(record: Record, space: Detail) -> Record:
