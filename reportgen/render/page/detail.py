@@ -4,6 +4,7 @@ Longer than most modules: each step of the ladder has the sentence that tells of
 """
 
 from bisect import bisect_right
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import accumulate
@@ -25,7 +26,7 @@ from reportgen.record.pictures import (
     TrustPictures,
 )
 from reportgen.record.run import Record
-from reportgen.record.units import Unit
+from reportgen.record.units import LayerVerdict, Unit
 from reportgen.render.page.layer_views import CELLS_ON_PAPER, ROWS_ON_PAPER, has_remark
 
 
@@ -99,6 +100,8 @@ _CHANGES: list[dict[str, int]] = [
 """What each step of a ladder makes less of; the rest stays as on the step before."""
 _ROOMS = list(accumulate(_CHANGES, lambda space, change: replace(space, **change), initial=ALL))[1:]
 _FEW_CELLS = 64
+LAYERS_ON_PAPER = 40
+"""Most layers of a large model in its PDF, which then has about 60 pages."""
 _ROWS_OF_ALL, _CELLS_OF_ALL = 1500, 5000
 """Most rows and cells of a whole PDF, each of which takes WeasyPrint milliseconds and hundreds of kilobytes."""
 _SHARES = [1, 1, 1, 1, 1, 1, 1, 0.5, 0.5, 0.25, 0.1, 0.1, 0]
@@ -143,15 +146,16 @@ def on_paper(record: Record) -> list[Step]:
 
 
 def _telling(record: Record) -> frozenset[str]:
-    """Return the layers that there is something to say about, at most those with the most."""
-    severities = list(SEVERITIES)
-    gravest = {one.layer: severities.index(one.severity) for one in reversed(record.findings)}
-    remarks = Counter(unit.layer for unit in record.units if has_remark(unit))
-    found = [verdict for verdict in record.layers if remarks[verdict.name] or verdict.name in gravest]
-    found.sort(
-        key=lambda verdict: (gravest.get(verdict.name, len(severities)), -remarks[verdict.name] / verdict.units)
-    )
-    return frozenset(verdict.name for verdict in found[:LAYERS_ON_PAPER])
+    """Return the layers that paper shows: those with a remark, at most those with the gravest and then the most."""
+    return frozenset(verdict.name for verdict in _with_remark(record)[:LAYERS_ON_PAPER])
+
+
+def _with_remark(record: Record) -> list[LayerVerdict]:
+    """Return the layers that there is something to say about, the gravest findings and the most units first."""
+    gravest = {one.layer: -n for n, one in enumerate(reversed(record.findings))}
+    units = Counter(unit.layer for unit in record.units if has_remark(unit))
+    found = [verdict for verdict in record.layers if units[verdict.name] or verdict.name in gravest]
+    return sorted(found, key=lambda verdict: (gravest.get(verdict.name, 1), -units[verdict.name] / verdict.units))
 
 
 def thinned(record: Record, space: Detail) -> Record:
@@ -204,6 +208,7 @@ def left_out(record: Record, step: Step, limit: float, *, paper: bool, is_last: 
     thin = thinned(record, step.room)
     full, less = record.pictures, thin.pictures
     found = [
+        _of_layers(record, step.listing),
         _of_examples(full, less),
         _of_units(full, less, step.room),
         _of_maps(full, less, step.room),
@@ -239,6 +244,15 @@ def _way_out(step: Step, paper: bool, is_last: bool) -> list[Text]:
         return []
     flag = "--max-pdf-mb" if paper else "--max-html-mb"
     return [text("With a larger {flag}, {command} shows more.", flag=flag, command="reportgen render")]
+
+
+def _of_layers(record: Record, listing: Listing) -> Text | None:
+    if listing.layers is None or len(listing.layers) == len(record.layers):
+        return None
+    shown, every = f"{len(listing.layers):,}", f"{len(record.layers):,}"
+    if len(listing.layers) < len(_with_remark(record)):
+        return text("{shown} of {all} layers are shown, those with most to say about them.", shown=shown, all=every)
+    return text("{shown} of {all} layers are shown: about the others there is nothing to say.", shown=shown, all=every)
 
 
 def _of_examples(full: Pictures, less: Pictures) -> Text | None:
