@@ -61,7 +61,7 @@ class Fitting:
             foreseen=[cost.foreseen(self._record, step, paper=False) for step in ladder],
             most=limit * _MEGABYTE,
         )
-        return replace(found, less=ladder[found.step].room != detail.ALL)
+        return replace(found, less=ladder[found.step].room != ladder[0].room)
 
     def paper(self, limit: float, *, first: int = 0, larger: float = 1.0) -> Fitted[Page]:
         """Return the page for paper with as much as will fit into a PDF of `limit` megabytes.
@@ -76,7 +76,7 @@ class Fitting:
             most=limit * _MEGABYTE / larger,
             first=first,
         )
-        return replace(found, less=ladder[found.step].room != detail.ALL)
+        return replace(found, less=ladder[found.step].room != ladder[0].room)
 
     def printed(self, paper: Fitted[Page], printer: Printer, limit: float) -> Fitted[Pdf]:
         """Return the PDF of a page that `printer` was sent; where it is larger than foreseen, one with less.

@@ -6,7 +6,7 @@ Longer than most modules: each step of the ladder has the sentence that tells of
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from itertools import accumulate
 
 import numpy as np
@@ -100,8 +100,10 @@ _CHANGES: list[dict[str, int]] = [
 """What each step of a ladder makes less of; the rest stays as on the step before."""
 _ROOMS = list(accumulate(_CHANGES, lambda space, change: replace(space, **change), initial=ALL))[1:]
 _FEW_CELLS = 64
-LAYERS_ON_PAPER = 40
-"""Most layers of a large model in its PDF, which then has about 60 pages."""
+LAYERS_ON_PAPER = 30
+"""Most layers of a large model in its PDF: with `_LARGE_ON_PAPER` of each, which is a page, it has at most 60 pages."""
+_LARGE_ON_PAPER = Detail(examples=2, units=8, map_side=16, compared=16, cards=12)
+_LARGE_ROWS = 3
 _ROWS_OF_ALL, _CELLS_OF_ALL = 1500, 5000
 """Most rows and cells of a whole PDF, each of which takes WeasyPrint milliseconds and hundreds of kilobytes."""
 _SHARES = [1, 1, 1, 1, 1, 1, 1, 0.5, 0.5, 0.25, 0.1, 0.1, 0]
@@ -130,19 +132,27 @@ def usual(record: Record, *, paper: bool) -> Listing:
 
 def on_paper(record: Record) -> list[Step]:
     """Return the ladder of the PDF of this record: of many layers each lists fewer units from the first step on."""
-    layers = _telling(record) if is_large(record) else None
+    large = is_large(record)
+    layers, most = (_telling(record), _LARGE_ROWS) if large else (None, ROWS_ON_PAPER)
     sizes = [verdict.units for verdict in record.layers if layers is None or verdict.name in layers]
     return [
         Step(
-            room,
+            _least(room, _LARGE_ON_PAPER) if large else room,
             Listing(
-                _each(sizes, ROWS_ON_PAPER, int(_ROWS_OF_ALL * share)),
+                _each(sizes, most, int(_ROWS_OF_ALL * share)),
                 _each(sizes, CELLS_ON_PAPER, int(_CELLS_OF_ALL * share)),
                 layers=layers,
             ),
         )
         for room, share in zip(_ROOMS, _SHARES, strict=True)
     ]
+
+
+def _least(one: Detail, other: Detail) -> Detail:
+    """Return what is left of both."""
+    pairs = {f.name: [getattr(one, f.name), getattr(other, f.name)] for f in fields(Detail)}
+    known = {name: [most for most in pair if most is not None] for name, pair in pairs.items()}
+    return Detail(**{name: min(most, default=None) for name, most in known.items()})
 
 
 def _telling(record: Record) -> frozenset[str]:
@@ -225,7 +235,9 @@ def left_out(record: Record, step: Step, limit: float, *, paper: bool, is_last: 
         if paper
         else text("Every unit is in the tables and in report.json.")
     )
-    return [_why(limit, paper=paper, by_size=step.room != ALL), *said, where, *_way_out(step, paper, is_last)]
+    ladder = on_paper(record) if paper else on_screen(large=is_large(record))
+    by_size = step.room != ladder[0].room
+    return [_why(limit, paper=paper, by_size=by_size), *said, where, *_way_out(by_size, paper, is_last)]
 
 
 def _why(limit: float, *, paper: bool, by_size: bool) -> Text:
@@ -237,10 +249,10 @@ def _why(limit: float, *, paper: bool, by_size: bool) -> Text:
     return text("To keep this page under {size}, part of what there is to show was left out.", size=size)
 
 
-def _way_out(step: Step, paper: bool, is_last: bool) -> list[Text]:
+def _way_out(by_size: bool, paper: bool, is_last: bool) -> list[Text]:
     if is_last:
         return [text("Less than this is never shown, so the file can be larger all the same.")]
-    if step.room == ALL:
+    if not by_size:
         return []
     flag = "--max-pdf-mb" if paper else "--max-html-mb"
     return [text("With a larger {flag}, {command} shows more.", flag=flag, command="reportgen render")]
