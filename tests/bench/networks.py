@@ -1,6 +1,6 @@
 """Untrained networks of any number of units, saved for the rows that ask how time grows with it.
 
-python networks.py UNITS HEIGHTxWIDTHxCHANNELS MODEL.keras
+python networks.py UNITS|mobilenet HEIGHTxWIDTHxCHANNELS MODEL.keras
 """
 
 import sys
@@ -36,5 +36,13 @@ def build(units: int, shape: tuple[int, ...]) -> keras.Model:
     return network
 
 
+def mobilenet(shape: tuple[int, ...]) -> keras.Model:
+    """Return MobileNetV2 for images of `shape`."""
+    keras.utils.set_random_seed(0)
+    return keras.applications.MobileNetV2(weights=None, classes=CLASSES, input_tensor=keras.Input(shape))
+
+
 if __name__ == "__main__":
-    build(int(sys.argv[1]), tuple(int(size) for size in sys.argv[2].split("x"))).save(sys.argv[3])
+    units, size, target = sys.argv[1:]
+    given = tuple(int(side) for side in size.split("x"))
+    (mobilenet(given) if units == "mobilenet" else build(int(units), given)).save(target)

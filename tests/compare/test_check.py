@@ -215,7 +215,7 @@ def test_a_drop_is_compared_as_people_write_it(tmp_path: Path) -> None:
     found = only(scored(accuracy=0.9699), before, max_drop=0.01)
     assert not found.met
     assert "from 0.9800 to 0.9699" in found.says
-    assert "0.01 " in found.says
+    assert "(\N{MINUS SIGN}1.01 points" in found.says and "a drop of at most 1 point is" in found.says
     assert only(scored(accuracy=0.99), before, max_drop=0).met
 
 
@@ -431,8 +431,9 @@ def test_the_summary_tells_what_changed() -> None:
     shown = text_of(markdown(record, [], "en"))
     assert "Since Before of 23 November 2026, 16:00 UTC: accuracy rose, one unit died." in shown
     assert "The seed is another." in shown
-    assert f"New: {record.findings[0].message}" in shown
-    assert f"Gone: {record.findings[1].message}" in shown
+    assert f"Warning. New. {record.findings[0].message}" in shown
+    assert "Gone: unfinished training" in shown
+    assert "Look at: redundant units (new)." in shown
     assert "50.00" in shown
 
 

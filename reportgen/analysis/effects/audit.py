@@ -71,14 +71,14 @@ def withheld(found: Audit, first: Floats, masked: Floats) -> Text | None:
         return text(
             "on the units that were masked, too, its Spearman correlation with what masking gives is {found}, below"
             " {least}",
-            found=share(found.spearman, 2).replace("-", "\N{MINUS SIGN}"),
+            found=share(found.spearman, 2),
             least=share(AGREES, 1),
         )
     if found.slope is None or not SLOPES[0] <= found.slope <= SLOPES[1]:
         return text(
             "on the units that were masked, too, it is {found} times what masking gives, which is not within {low} and"
             " {high}",
-            found=fixed(found.slope, 2).replace("-", "\N{MINUS SIGN}"),
+            found=fixed(found.slope, 2),
             low=f"{SLOPES[0]:g}",
             high=f"{SLOPES[1]:g}",
         )

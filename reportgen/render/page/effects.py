@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from reportgen.format import count, fixed, points, share, signed, signed_points
+from reportgen.format import count, fixed, points, share, signed_points
 from reportgen.i18n import Text, joined, ntext, text
 from reportgen.record.effects import NOTHING, ClassEffect, Effect, GroupEffect, LayerEffects, is_idle
 from reportgen.record.pictures import Array
@@ -161,8 +161,8 @@ def _how(found: LayerEffects) -> list[Text]:
     if estimates and found.audit is not None and found.audit.spearman is not None:
         figures = {
             "units": ntext(found.audit.n, "{n} unit", "{n} units"),
-            "spearman": signed(share(found.audit.spearman, 2)),
-            "slope": signed(fixed(found.audit.slope, 2)),
+            "spearman": share(found.audit.spearman, 2),
+            "slope": fixed(found.audit.slope, 2),
         }
         said.append(
             text("First order against masking on {units}: Spearman {spearman}, slope {slope}.", **figures)
@@ -219,7 +219,7 @@ def _accuracy(effect: Effect) -> Text:
 
 
 def _points(difference: float) -> str:
-    return signed(signed_points(difference, 1).removeprefix("+"))
+    return signed_points(difference, 1).removeprefix("+")
 
 
 def _change(one: ClassEffect) -> float:

@@ -11,12 +11,13 @@ import jinja2
 from markupsafe import Markup
 
 from reportgen.i18n import Text
+from reportgen.record import finding_groups
 from reportgen.record.evaluation import ClassScore
 from reportgen.record.pictures import Array
 from reportgen.record.run import Look, Record
 from reportgen.record.training import History
 from reportgen.record.units import Finding
-from reportgen.render import fonts, languages, sheets, templating, words
+from reportgen.render import findings, fonts, languages, sheets, since, templating, words
 from reportgen.render.charts import dead_history, geometry
 from reportgen.render.comparison import view
 from reportgen.render.page import (
@@ -28,6 +29,7 @@ from reportgen.render.page import (
     layer_views,
     legends,
     missing,
+    places,
     shifts,
     trust_view,
     unit_rows,
@@ -48,9 +50,10 @@ _CONTENT = "<!--content-->"
 class View:
     """A Record with everything painted that its pages show, so that HTML and PDF paint nothing twice.
 
-    space: the most that was painted. states: those that units are in, gravest first. gated: some
-    unit stands behind gates. shows: what each chart and table
-    shows here, in a sentence, by its id.
+    space: the most that was painted. states: those that units are in, gravest first. gated: some unit stands behind
+    gates. shows: what each chart and table shows here, in a sentence, by its id. findings: by kind, gravest first;
+    further: those that the cover has no room for. gone: kinds that the baseline alone had; differences: of the cover's
+    figures, by name; advice: what to do. These three are of a baseline.
     """
 
     record: Record
@@ -81,6 +84,11 @@ class View:
     shifts: shifts.ShiftsView | None
     trust: trust_view.TrustView | None
     saving: Text | None
+    findings: list[findings.Entry]
+    further: Text | None
+    gone: Text | None
+    differences: dict[str, Text]
+    advice: Text | None
     attributions: attribution_view.AttributionView
 
 
@@ -136,6 +144,11 @@ def paint(record: Record, space: detail.Detail = detail.ALL) -> View:
         shifts=attempt(shifts.view, record),
         trust=attempt(trust_view.view, record, scale),
         saving=attempt(answers.saving, record),
+        findings=(found := attempt(findings.entries, record.findings, record.baseline, _places(layers))),
+        further=attempt(lambda: findings.further(found[finding_groups.MOST :])),
+        gone=attempt(_gone, record),
+        differences=attempt(since.differences, record),
+        advice=attempt(_advice, record),
         attributions=attempt(attribution_view.view, record),
     )
 
@@ -185,7 +198,6 @@ class _Writer:
         environment.filters |= {
             "address": self._address,
             "shade": _shade,
-            "place": _place,
             "layer_anchor": _layer_anchor,
         }
         messages = languages.catalogue(look.lang)
@@ -205,6 +217,7 @@ class _Writer:
             "split": self._split,
             "listing": listing,
             "left_out": left_out,
+            "most_findings": finding_groups.MOST,
         }
         body = sheets.numbered(self._filled("body.html", values))
         shown = sheets.words(body)
@@ -373,28 +386,21 @@ def _shade(cell: int, row: Sequence[int]) -> int:
     return -(-_SHADES * cell // sum(row)) if cell else 0
 
 
-_ABOUT_ITSELF = {"no-pdf", "not-drawn"}
-_PLACES = {
-    "loss-not-finite": "training",
-    "overfitting": "training",
-    "still-improving": "training",
-    "died-at-once": "deaths",
-    "proof-failed": "proof",
-    "test-in-train": "about",
-    "conflicting-labels": "about",
-    "class-without-images": "about",
-    "class-imbalance": "about",
-    "constant-images": "about",
-    "repeated-images": "about",
-    "heavy-layer": "model",
-    "fragile": "shifts",
-    "test-split-leaked": "copies",
-    "nearly-in-train": "copies",
-    "many-suspect-labels": "suspect-labels",
-    "suspect-labels": "suspect-labels",
-    "most-confused-pair": "confusions",
-    "confident-mistakes": "mistakes",
-}  # a finding of another kind about no layer is about the evaluation
+def _places(layers: list[layer_views.LayerView]) -> Callable[[Finding], str | None]:
+    """Return what gives the anchor of the evidence of a finding."""
+    drawn: list[str] = []
+    with suppress(NotDrawn):
+        drawn = [one.verdict.name for one in layers]
+    return lambda finding: places.of(finding, drawn)
+
+
+def _gone(record: Record) -> Text | None:
+    kinds = findings.gone(record.baseline)
+    return findings.names(kinds, len(kinds)) if kinds else None
+
+
+def _advice(record: Record) -> Text | None:
+    return since.advice(since.of_baseline(record.baseline)) if record.baseline else None
 
 
 def _layer_anchor(layer: str, view: View) -> str:
@@ -404,15 +410,3 @@ def _layer_anchor(layer: str, view: View) -> str:
             if one.verdict.name == layer:
                 return f"layer-{number}"
     return "layers"
-
-
-def _place(finding: Finding, view: View) -> str | None:
-    """Return the anchor of the evidence of a finding, None of one about the page itself."""
-    if finding.code in _ABOUT_ITSELF:
-        return None
-    if finding.code not in _PLACES and finding.layer is not None:
-        with suppress(NotDrawn):
-            for number, layer in enumerate(view.layers, 1):
-                if layer.verdict.name == finding.layer:
-                    return f"layer-{number}"
-    return _PLACES.get(finding.code, "evaluation")

@@ -115,7 +115,7 @@ def test_a_row_tells_date_accuracy_counts_and_the_gravest_finding(tmp_path: Path
     assert "2 of 2 in the series" in first[0]
     assert first[1:] == [
         "2 November 2026, 04:17 UTC",
-        "98.5 % 61.0–100.0 % +1.50 % −39.0 … +39.0",
+        "98.5 % 61.0–100.0 % +1.5 points −39.0 … +39.0",
         "2 of 6",
         "3",
         "none",
@@ -556,3 +556,26 @@ def test_the_page_is_fit_for_every_reader(shelves: Path) -> None:
                 found = Axe().run(opened, options={"runOnly": rules}).response["violations"]
                 assert [(rule["id"], rule["nodes"][0]["html"]) for rule in found] == [], where
             context.close()
+
+
+def test_a_run_that_was_rendered_again_or_copied_counts_once(tmp_path: Path) -> None:
+    record = report(2, 0.98)
+    put(tmp_path / "a", record)
+    put(tmp_path / "copy", record)
+    put(tmp_path / "deep" / "again", dataclasses.replace(record, look=Look("ja")))
+    put(tmp_path / "before", report(1, 0.97))
+    first, second = rows(page(tmp_path))
+    assert "2 of 2 in the series" in first[0] and "1 of 2 in the series" in second[0]
+    assert "also in copy, deep/again" in first[0]
+
+
+def test_what_became_of_findings_since_the_report_before_is_told(tmp_path: Path) -> None:
+    def finding(units: int) -> Finding:
+        return Finding("dead-units", "warning", literal("Some are dead."), "conv", list(range(units)))
+
+    put(tmp_path / "a", report(1, findings=[finding(1)]))
+    put(tmp_path / "b", report(2, findings=[finding(4), Finding("few-images", "notice", literal("m"), None, [])]))
+    first, _ = rows(page(tmp_path))
+    assert first[5] == "Warning. Worse (1 → 4). Some are dead. and 1 more kind of finding"
+    said = " ".join("".join(tree(page(tmp_path)).find("body").itertext()).split())
+    assert "Look at: dead units (1 → 4)." in said
