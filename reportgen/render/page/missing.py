@@ -26,6 +26,7 @@ SECTIONS = {
     "trust": text("How far to trust these figures"),
     "evaluation": text("Evaluation"),
     "layers": text("Inside the layers"),
+    "findings": text("Findings"),
     "all-findings": text("All findings"),
     "glossary": text("Glossary"),
     "about": text("About this report"),

@@ -106,14 +106,14 @@ def test_a_fold_for_each_layer_holds_every_unit_once(whole: page.Page, large: Re
         assert sorted(int(anchor.rpartition("/u")[2]) for anchor in units) == list(range(UNITS))
         rows = [e for e in built.iter("tr") if e.findall("td")]
         assert [row.find("th").findtext("a") or row.findtext("th") for row in rows] == [str(n) for n in range(UNITS)]
-        assert said(rows[4]).startswith("4 dead" if name == HOSTILE else "4 healthy")
+        assert said(rows[4]).startswith("4 dead" if name == HOSTILE else "4 fires normally")
 
 
 def test_outside_of_the_folds_each_layer_has_its_name_its_states_and_where_the_rest_is(whole: page.Page) -> None:
     sections = [e for e in tree(whole.html).iter("section") if e.get("class") == "layer"]
     for name, section in zip(NAMES, sections, strict=True):
         assert said(next(section.iter("h3"))) == name
-        assert "Healthy 6 of 6" in said(section)
+        assert "Fires normally 6 of 6" in said(section)
         assert "reportgen render DIR --split" in said(section)
         assert len(list(section.iter())) < 30
 

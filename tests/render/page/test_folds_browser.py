@@ -117,7 +117,7 @@ def test_units_in_closed_folds_are_found_and_lead_there(large: Page) -> None:
 
 
 def test_all_units_that_are_found_can_be_seen(large: Page) -> None:
-    large.locator(".filter [name=text]").fill("healthy")
+    large.locator(".filter [name=text]").fill("fires normally")
     total = len(NAMES) * UNITS - 1
     assert large.locator(".filter output").inner_text() == f"{total} of {total + 1} units"
     assert large.locator(".found tbody tr").count() == total
