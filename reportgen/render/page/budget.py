@@ -79,13 +79,14 @@ class Fitting:
         return replace(found, less=ladder[found.step].room != ladder[0].room)
 
     def printed(self, paper: Fitted[Page], printer: Printer, limit: float) -> Fitted[Pdf]:
-        """Return the PDF of a page that `printer` was sent; where it is larger than foreseen, one with less.
+        """Return the PDF of a page that `printer` was sent; where it is larger or longer than foreseen, one with less.
 
         Raises as `Printer.receive`.
         """
         made, last = printer.receive(), len(detail.on_paper(self._record)) - 1
+        longest = detail.PAGES_OF_LARGE if detail.is_large(self._record) else math.inf
         for _ in range(_TRIES - 1):
-            if len(made.content) <= limit * _MEGABYTE or paper.step == last:
+            if (len(made.content) <= limit * _MEGABYTE and made.pages <= longest) or paper.step == last:
                 break
             larger = len(made.content) / cost.of_paper(paper.made).total
             paper = self.paper(limit, first=paper.step + 1, larger=larger)

@@ -100,10 +100,10 @@ _CHANGES: list[dict[str, int]] = [
 """What each step of a ladder makes less of; the rest stays as on the step before."""
 _ROOMS = list(accumulate(_CHANGES, lambda space, change: replace(space, **change), initial=ALL))[1:]
 _FEW_CELLS = 64
-LAYERS_ON_PAPER = 30
-"""Most layers of a large model in its PDF: with `_LARGE_ON_PAPER` of each, which is a page, it has at most 60 pages."""
-_LARGE_ON_PAPER = Detail(examples=2, units=8, map_side=16, compared=16, cards=12)
-_LARGE_ROWS = 3
+LAYERS_ON_PAPER, PAGES_OF_LARGE = 36, 60
+"""Most layers of a large model in its PDF, and its most pages: of each layer it shows about one, `_LARGE_ON_PAPER`."""
+_LARGE_ON_PAPER = Detail(examples=2, units=8, map_side=16, compared=0, cards=10)
+_LARGE_ROWS, _FEWER_LAYERS = 3, 0.75
 _ROWS_OF_ALL, _CELLS_OF_ALL = 1500, 5000
 """Most rows and cells of a whole PDF, each of which takes WeasyPrint milliseconds and hundreds of kilobytes."""
 _SHARES = [1, 1, 1, 1, 1, 1, 1, 0.5, 0.5, 0.25, 0.1, 0.1, 0]
@@ -131,21 +131,23 @@ def usual(record: Record, *, paper: bool) -> Listing:
 
 
 def on_paper(record: Record) -> list[Step]:
-    """Return the ladder of the PDF of this record: of many layers each lists fewer units from the first step on."""
+    """Return the ladder of the PDF of this record: of many layers each lists fewer units from the first step on.
+
+    Of a large model it has the layers that there is something to say about, and fewer of them on each step.
+    """
     large = is_large(record)
-    layers, most = (_telling(record), _LARGE_ROWS) if large else (None, ROWS_ON_PAPER)
-    sizes = [verdict.units for verdict in record.layers if layers is None or verdict.name in layers]
-    return [
-        Step(
-            _least(room, _LARGE_ON_PAPER) if large else room,
-            Listing(
-                _each(sizes, most, int(_ROWS_OF_ALL * share)),
-                _each(sizes, CELLS_ON_PAPER, int(_CELLS_OF_ALL * share)),
-                layers=layers,
-            ),
+    most, telling = (_LARGE_ROWS, _with_remark(record)) if large else (ROWS_ON_PAPER, record.layers)
+    steps = []
+    for number, (room, share) in enumerate(zip(_ROOMS, _SHARES, strict=True)):
+        layers = telling[: max(1, int(LAYERS_ON_PAPER * _FEWER_LAYERS**number))] if large else telling
+        sizes = [verdict.units for verdict in layers]
+        listing = Listing(
+            _each(sizes, most, int(_ROWS_OF_ALL * share)),
+            _each(sizes, CELLS_ON_PAPER, int(_CELLS_OF_ALL * share)),
+            layers=frozenset(verdict.name for verdict in layers) if large else None,
         )
-        for room, share in zip(_ROOMS, _SHARES, strict=True)
-    ]
+        steps.append(Step(_least(room, _LARGE_ON_PAPER) if large else room, listing))
+    return steps
 
 
 def _least(one: Detail, other: Detail) -> Detail:
@@ -153,11 +155,6 @@ def _least(one: Detail, other: Detail) -> Detail:
     pairs = {f.name: [getattr(one, f.name), getattr(other, f.name)] for f in fields(Detail)}
     known = {name: [most for most in pair if most is not None] for name, pair in pairs.items()}
     return Detail(**{name: min(most, default=None) for name, most in known.items()})
-
-
-def _telling(record: Record) -> frozenset[str]:
-    """Return the layers that paper shows: those with a remark, at most those with the gravest and then the most."""
-    return frozenset(verdict.name for verdict in _with_remark(record)[:LAYERS_ON_PAPER])
 
 
 def _with_remark(record: Record) -> list[LayerVerdict]:

@@ -1,4 +1,4 @@
-"""Pages of large models: folds that are built when they are opened, a page for each layer, and fewer layers on paper."""
+"""Pages of large models: folds that are built when they are opened, a page for each layer, fewer layers on paper."""
 
 import dataclasses
 import json
@@ -129,9 +129,7 @@ def test_no_name_ends_a_fold_or_a_script(whole: page.Page, split: page.Page) -> 
 
 def test_the_words_of_short_rows_are_those_of_long_ones(large: Record) -> None:
     view = page.paint(large)
-    short, long = (
-        page.html(view, large.look, listing=detail.Listing(brief=brief)).html for brief in (True, False)
-    )
+    short, long = (page.html(view, large.look, listing=detail.Listing(brief=brief)).html for brief in (True, False))
     rows = [[[said(c) for c in row] for row in tree(text).iter("tr") if len(row) == 12] for text in (short, long)]
     assert rows[0] == rows[1] and len(rows[0]) > len(NAMES) * UNITS
 
@@ -159,9 +157,7 @@ def test_only_a_figure_of_the_class_table_counts_as_one() -> None:
 # -- a page for each layer -------------------------------------------------------------------------------------------
 
 
-def test_a_split_page_has_a_page_for_each_layer_with_what_is_in_its_fold(
-    whole: page.Page, split: page.Page
-) -> None:
+def test_a_split_page_has_a_page_for_each_layer_with_what_is_in_its_fold(whole: page.Page, split: page.Page) -> None:
     pages = layer_pages(split)
     assert list(pages) == [f"{folder.FILES}/layer-{n}.html" for n in range(1, len(NAMES) + 1)]
     for (name, found), title, content in zip(pages.items(), NAMES, contents(whole), strict=True):
