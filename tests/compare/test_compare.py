@@ -83,7 +83,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Runs:
     top = tmp_path_factory.mktemp("runs")
 
     def train(name: str, seed: int) -> Path:
-        report(None, arrays, out=top / name, seed=seed, epochs=1, formats=["html"])
+        report(None, arrays, out=top / name, seed=seed, epochs=1, formats=["html"], shifts="none")
         return top / name
 
     first = train("first", 0)
@@ -92,7 +92,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Runs:
     kernel, bias = model.get_layer(LAYER).get_weights()
     kernel[..., healthy[1]], bias[healthy[1]] = 0, -1
     model.get_layer(LAYER).set_weights([kernel, bias])
-    report(model, arrays, out=top / "maimed", formats=["html"])
+    report(model, arrays, out=top / "maimed", formats=["html"], shifts="none")
     return Runs(first, train("again", 0), train("other", 1), top / "maimed", healthy[1])
 
 

@@ -195,9 +195,9 @@ def test_a_worker_that_is_killed_halfway_changes_nothing(
 
 
 def test_the_command_starts_workers_of_its_own_and_ends_them(
-    folder: Path, local: dict[str, Any], run: Run, tmp_path: Path
+    folder: Path, local: dict[str, Any], warm: Run, tmp_path: Path
 ) -> None:
-    done = run(
+    done = warm(
         "report", "--model", folder / "net.keras", "--data", folder / "data.npz", "--out", tmp_path / "report",
         "--formats", "html", "--analyse", "both", "--memory", LITTLE, "--engine", "dask", "--workers", 1,
         TMPDIR=str(tmp_path), SOURCE_DATE_EPOCH=FIXED,

@@ -55,7 +55,7 @@ def built(model: Model) -> Model:
 @pytest.fixture
 def report(tmp_path: Path) -> Callable[..., Any]:
     def call(model: Any, **options: Any) -> Any:
-        options = {"out": tmp_path / "report", "formats": ["html"], "examples": 2} | options
+        options = {"out": tmp_path / "report", "formats": ["html"], "examples": 2, "shifts": "none"} | options
         return reportgen.report(model, (IMAGES, LABELS), **options)
 
     return call
@@ -74,7 +74,7 @@ def test_a_subclassed_model_is_looked_into_and_stays_as_it_was(report: Callable[
     model = built(Sub(name="mine"))
     answers = model.predict(IMAGES, verbose=0)
     weights = [w.copy() for w in model.get_weights()]
-    found = report(model)
+    found = report(model, shifts="short")
     assert found["model"]["name"] == "mine"
     assert [row["name"] for row in found["model"]["layers"] if row["analysed"]] == ["conv", "scores"]
     assert {unit["layer"] for unit in found["units"]} == {"conv", "scores"}
