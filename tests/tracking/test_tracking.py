@@ -242,7 +242,7 @@ def test_a_callback_warns_where_the_report_did_not_arrive(made: Made, monkeypatc
     written.problems.append(SurroundingsError("the report was not handed over to MLflow", "mend that"))
     monkeypatch.setattr(flow, "make", lambda *given, **more: written)
     callback = reportgen.ReportCallback({"x_test": [[0.0]], "y_test": [0]}, log_to="mlflow")
-    callback._dataset = object()
+    monkeypatch.setattr(callback, "_dataset", object())
     callback.set_model(object())
     with pytest.warns(UserWarning, match="the report is written, but .* not handed over to MLflow"):
         callback.on_train_end()
