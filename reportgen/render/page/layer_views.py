@@ -199,6 +199,11 @@ class LayerView:
     shows: dict[str, Text]
 
     @property
+    def anchor(self) -> str:
+        """What the ids of its units begin with."""
+        return _for_anchor(self.row.name)
+
+    @property
     def flagged(self) -> int:
         """How many units there is something to say about."""
         return sum(bool(view.letter) for view in self.units)

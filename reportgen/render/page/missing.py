@@ -27,6 +27,7 @@ SECTIONS = {
     "evaluation": text("Evaluation"),
     "overview": text("Overview of the layers"),
     "layers": text("Inside the layers"),
+    "findings": text("Findings"),
     "all-findings": text("All findings"),
     "glossary": text("Glossary"),
     "about": text("About this report"),
