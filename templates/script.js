@@ -1,6 +1,6 @@
 "use strict";
-// Adds to a page that is complete without it: marks in the contents where one is, sorts tables, narrows the units
-// down, and enlarges pictures.
+// Adds to a page that is complete without it: marks in the contents where one is, takes the focus from boxes that do
+// not scroll, sorts tables, narrows the units down, and enlarges pictures.
 
 const all = (selector, under = document) => [...under.querySelectorAll(selector)];
 
@@ -25,6 +25,17 @@ addEventListener("scroll", () => {
   requestAnimationFrame(() => { waiting = false; markPlace(); });
 }, { passive: true });
 markPlace();
+
+// -- what scrolls ----------------------------------------------------------------------------------------------------
+
+// each box can be scrolled by keyboard where no script runs; with one, those alone that have something to scroll
+const sizes = new ResizeObserver((changed) => changed.forEach(({ target }) => {
+  const scrolls = target.scrollWidth > target.clientWidth + 1;
+  target.classList.toggle("sideways", scrolls);
+  if (scrolls) target.tabIndex = 0;
+  else target.removeAttribute("tabindex");
+}));
+all(".scroll").forEach((box) => sizes.observe(box));
 
 // -- sorting ---------------------------------------------------------------------------------------------------------
 
