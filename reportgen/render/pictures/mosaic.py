@@ -23,7 +23,7 @@ Pixels = NDArray[np.uint8]
 T = TypeVar("T")
 
 PAPER, LINE, PANEL = 0, 1, 2
-_INKS = 16
+_INKS = 32
 _FIRST_INK = 3
 INK = _FIRST_INK + _INKS - 1
 """The index of ink that covers all of a pixel."""
@@ -31,7 +31,7 @@ _GREYS = 48
 _FIRST_GREY = INK + 1
 _FIRST_COLOUR = _FIRST_GREY + _GREYS
 _FEW_COLOURS = 64
-_TALLEST_BLOCK = 1.4
+_TALLEST_BLOCK = 1.2
 _COLOURS = 256 - _FIRST_COLOUR  # odd, so that a scale around zero has its exact middle
 FRAME = (255, 140, 0)
 """The colour of what marks the part of an input that a unit can see."""
@@ -257,6 +257,7 @@ def opaque(png: bytes) -> bytes:
         return Mosaic().encoded(Image.alpha_composite(white, painted).convert("RGB")).png
     if "transparency" not in painted.info:
         return png
+    painted.apply_transparency()
     colours = np.array(painted.getpalette("RGBA"), np.float64).reshape(-1, 4)
     alpha = colours[:, 3:] / 255
     mixed = np.round(colours[:, :3] * alpha + 255 * (1 - alpha)).astype(np.uint8)

@@ -20,8 +20,8 @@ _SIDES = {(PICTURE, True): _TILE, (PICTURE, False): 30, (VOLUME, True): 24, (VOL
 _STRIP_COLUMNS = 16
 _MAP_ROWS, _MAP_CELL = 32, (14, 22)
 _NARROWEST_CELL = 2
-_BLOCK, _WIDEST, _ROW = 320, 860, 920
-"""Width of what a telephone shows beside its margins, of what a desk does, and of a row of tiles beside an input."""
+_BLOCK, _WIDEST, _ROW = 320, 640, 920
+"""Widest block, which a telephone can show; widest picture of classes; widest row of tiles beside an input."""
 _EVERY = (2, 5, 10, 20, 50, 100, 200, 500)
 _COARSE = Mosaic()
 
@@ -47,8 +47,7 @@ def maps_grid(maps: Maps, inputs: NDArray[np.generic], scale: Extent | None = No
         painted = _zoomed(levels(np.moveaxis(values, -1, 1), low, high), mosaic)
     beside = input_images.beside(inputs, mosaic, scale)
     columns = 8 if values.shape[-1] <= 16 else 16
-    if space != PICTURE or kind(inputs) != PICTURE:
-        columns = min(columns, _fitting(painted.shape[-1] + mosaic.gap, beside[0].shape[-2], mosaic), values.shape[-1])
+    columns = min(columns, _fitting(painted.shape[-1] + mosaic.gap, beside[0].shape[1], mosaic), values.shape[-1])
     return _outputs_grid(maps.values, painted, beside, mosaic, low, high, columns, notes)
 
 
