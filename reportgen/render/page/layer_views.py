@@ -149,7 +149,7 @@ class CardView:
 
     @property
     def other_place(self) -> int | None:
-        """The place from 1 of the strongest image of another class among those of `tops`; None where it is not there."""
+        """The place, from 1, of the strongest image of another class among `tops`; None where it is not there."""
         other = self._unit.other_image
         shown = [top.index for top in self._unit.top_images]
         return shown.index(other.index) + 1 if other and other.index in shown else None

@@ -35,7 +35,7 @@ def overlay(stored: Array, amounts: Array) -> Picture:
 
 @cache
 def _palette() -> Pixels:
-    """Return the colours (_, 4): for each strength from -1 to 1 all greys of the image, the colour of the map on top."""
+    """Return the colours (_, 4): for each strength from -1 to 1 all greys of the image, under the colour of the map."""
     signed, grey = np.meshgrid(np.linspace(-1, 1, 2 * _STRENGTHS + 1), np.linspace(0, 1, _GREYS), indexing="ij")
     strength, under = np.abs(signed).reshape(-1, 1), _PALE * grey.reshape(-1, 1)
     colour = np.where(signed.reshape(-1, 1) > 0, TOWARD, AWAY)
