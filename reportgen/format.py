@@ -8,12 +8,18 @@ from reportgen.i18n import Text, joined, ntext, text
 NOT_AVAILABLE = text("n/a")
 """What stands where a figure is undefined."""
 
+MINUS = "\N{MINUS SIGN}"
+"""The one sign of negative numbers wherever people read them; a hyphen is narrower and breaks from its number."""
+
 
 def guarded(value: float, whole: float, decimals: int) -> str:
     """Return `value` with `decimals`, and up to three more where it would else be shown as 0 or as `whole`.
 
     12.345, 100, 1 -> "12.3"; 99.96, 100, 1 -> "99.96"; what is nearer still is shown as "<0.0001" or ">99.9999".
+    A negative value has a minus sign before what stands for its size.
     """
+    if value < 0:
+        return MINUS + guarded(-value, whole, decimals)
     for more in range(decimals, decimals + 4):
         text = f"{value:.{more}f}"
         if (float(text) != 0 or value == 0) and (float(text) != whole or value == whole):
@@ -59,11 +65,13 @@ def percent_range(low: float, high: float, decimals: int = 1) -> str:
 
 
 def number(value: float | None) -> str:
-    """Return at most three significant digits: 0.0123, 4.57, 10, 1,230; 1.2e-07 for what is very small or large."""
+    """Return at most three significant digits: 0.0123, −4.57, 10, 1,230; 1.2e−07 for what is very small or large."""
     if value is None or not math.isfinite(value):
         return NOT_AVAILABLE
-    if value == 0:
-        return "0"
+    return "0" if value == 0 else signed(_number(value))
+
+
+def _number(value: float) -> str:
     rounded = float(f"{value:.2e}")
     decimals = 2 - int(f"{rounded:.2e}".partition("e")[2])
     if not -6 < decimals < 8:
@@ -73,25 +81,18 @@ def number(value: float | None) -> str:
 
 
 def fixed(value: float | None, decimals: int) -> str:
-    """0.12345, 4 -> "0.1235": for columns of figures that are compared."""
-    return NOT_AVAILABLE if value is None else f"{value:.{decimals}f}"
+    """-0.12345, 4 -> "−0.1235": for columns of figures that are compared."""
+    return NOT_AVAILABLE if value is None else signed(f"{value:.{decimals}f}")
 
 
 def correlation(value: float) -> str:
     """-0.264 -> "−0.26"; never 0, 1 or −1 for what is only nearly so."""
-    shown = guarded(abs(value), 1.0, 2)
-    return f"\N{MINUS SIGN}{shown}" if value < 0 else shown
+    return guarded(value, 1.0, 2)
 
 
 def signed(value: str) -> str:
-    """ "-0.5" -> "−0.5", with a true minus sign."""
-    return value.replace("-", "\N{MINUS SIGN}")
-
-
-def signed_percent(value: float) -> str:
-    """-0.00123 -> "-0.12 %", 0.0 -> "0.00 %", with a true minus sign, for differences of shares."""
-    text = f"{100 * value:+.2f}"
-    return f"{'0.00' if float(text) == 0 else text}\u00a0%".replace("-", "\N{MINUS SIGN}")
+    """ "-0.5" -> "−0.5": the one minus sign for a number that was written in another way."""
+    return value.replace("-", MINUS)
 
 
 def points(difference: float) -> str:
@@ -125,9 +126,9 @@ def shape(value: list[int | None]) -> str:
 
 
 def signed_points(difference: float, decimals: int) -> str:
-    """0.0213, 1 -> "+2.1": a difference of two shares in percentage points."""
-    sign = "+" if difference > 0 else "-" if difference < 0 else ""
-    return f"{sign}{guarded(100 * abs(difference), 100.0, decimals)}"
+    """0.0213, 1 -> "+2.1", -0.0213, 1 -> "−2.1": a difference of two shares in percentage points."""
+    difference = round(difference, 12) + 0.0  # never -0.0; 0.98 - 0.97 - 0.01 is not quite 0 on a computer
+    return f"{'+' if difference > 0 else ''}{guarded(100 * difference, 100.0, decimals)}"
 
 
 def first(items: Sequence[str], most: int) -> Text:

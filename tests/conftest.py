@@ -1,17 +1,25 @@
 """Fixtures that several test files share."""
 
 import fcntl
+import gc
 import os
 import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.helpers import markers
+from tests.helpers.browsing import CHROMIUM
 from tests.helpers.forked import Server
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
+    from reportgen.record.run import Record
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -25,6 +33,10 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     if of_interest and markers.is_whole_file(collection_path, markers.deselected(config.option.markexpr)):
         return True
     return None
+
+
+def pytest_collection_finish() -> None:
+    gc.freeze()  # what is imported by now, TensorFlow above all, is not looked through again and again
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -59,13 +71,21 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
 @pytest.fixture(scope="session")
 def light(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
     """Return a function as `run`, for calls that start no TensorFlow: 0.1 s each instead of one second."""
-    server = Server()
+    yield from forking(Server(), tmp_path_factory, ("PYTHON", "LC_"))
+
+
+@pytest.fixture(scope="session")
+def warm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
+    """Return a function as `run`, for calls that need TensorFlow: they find it imported, which takes seconds else."""
+    yield from forking(Server(with_tensorflow=True), tmp_path_factory, ("PYTHON", "LC_", "TF_", "KERAS_"))
+
+
+def forking(server: Server, folders: pytest.TempPathFactory, too_late: tuple[str, ...]) -> Iterator[Run]:
+    """Yield what calls reportgen through `server`. too_late: how variables begin that are read before it forks."""
 
     def call(*arguments: object, cwd: Path | None = None, **extra: str) -> subprocess.CompletedProcess[str]:
-        assert not any(name.startswith(("PYTHON", "LC_")) for name in extra), "Python reads these when it starts"
-        return server.call(
-            [str(each) for each in arguments], cwd or tmp_path_factory.mktemp("cwd"), clean_environment(**extra)
-        )
+        assert not any(name.startswith(too_late) for name in extra), f"{too_late} are read when a process starts"
+        return server.call([str(each) for each in arguments], cwd or folders.mktemp("cwd"), clean_environment(**extra))
 
     yield call
     server.end()
@@ -86,6 +106,35 @@ def made_report(run: Run, tmp_path_factory: pytest.TempPathFactory, worker_id: s
             done = run("report", "--epochs", 2, "--out", folder, SOURCE_DATE_EPOCH="1764000000")
             assert done.returncode == 0, done.stderr
     return folder
+
+
+@pytest.fixture
+def unpainted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave pages blank where a test looks at figures: of a tiny model, painting takes half of a report's time."""
+    from reportgen.pipeline.painting import Painted, Painter
+
+    def paint(painter: Painter, record: "Record", **_: object) -> Painted:
+        files = {"report.html": b"<p>left blank by a test"} if "html" in painter._formats else {}
+        return Painted(painter._told(record), files, painter._problems())
+
+    monkeypatch.setattr(Painter, "paint", paint)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator["Browser"]:
+    """Return a Chromium; tests.helpers.browsing.opened opens a page in it.
+
+    Playwright's event loop stays with the thread while it is there, and would stand in the way of others' asyncio.
+    """
+    if CHROMIUM is None:
+        pytest.skip("no Chromium on this machine; make test installs one where it can")
+    from playwright.sync_api import sync_playwright
+
+    quiet = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=CHROMIUM, args=quiet)
+        yield started
+        started.close()
 
 
 @pytest.fixture

@@ -212,8 +212,8 @@ def test_twins_that_are_not_needed_together_are_named() -> None:
 # The command
 
 
-def test_the_command_says_that_all_is_well(run: Run) -> None:
-    done = run("selftest")
+def test_the_command_says_that_all_is_well(warm: Run) -> None:
+    done = warm("selftest")
     assert (done.returncode, done.stdout) == (0, "All planted faults were found with their causes, and nothing else.\n")
 
 

@@ -8,6 +8,7 @@ import json
 import pickle
 import re
 from collections.abc import Iterator, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -313,30 +314,32 @@ MESSAGES = {"text": slice(0, 1), "ntext": slice(1, 3), "joined": slice(0, 1)}
 """Which arguments of a function are messages."""
 
 
-def calls() -> Iterator[tuple[str, str, ast.Call]]:
-    """Yield each call of such a function in the package: where, the function and the call."""
+@cache
+def calls() -> list[tuple[str, str, ast.Call]]:
+    """Return each call of such a function in the package: where, the function and the call."""
+    found = []
     for path in sorted((ROOT / "reportgen").rglob("*.py")):
         nodes = list(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
         imports = [node for node in nodes if isinstance(node, ast.ImportFrom) and node.module == "reportgen.i18n"]
         names = {alias.name for node in imports for alias in node.names} & set(MESSAGES)
         for node in nodes:
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in names:
-                yield f"{path.relative_to(ROOT)}:{node.lineno}", node.func.id, node
+                found.append((f"{path.relative_to(ROOT)}:{node.lineno}", node.func.id, node))
+    return found
 
 
 def _is_literal(node: ast.expr) -> bool:
     return isinstance(node, ast.Constant) and isinstance(node.value, str)
 
 
-@pytest.mark.slow
 def _literals(nodes: list[ast.expr]) -> list[str]:
     return [node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)]
 
 
+@pytest.mark.slow
 def test_every_message_is_a_literal_where_it_is_used() -> None:
-    found = list(calls())
-    assert len(found) > 90
-    for where, function, call in found:
+    assert len(calls()) > 90
+    for where, function, call in calls():
         messages = call.args[MESSAGES[function]]
         assert messages, where
         for message in messages:

@@ -3,24 +3,30 @@
 Longer than most modules: which words a layer can have depends on its kind and on what was kept of it together.
 """
 
-from collections.abc import Mapping, Sequence
+import os
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from reportgen.analysis.activations import forward, layer_kinds, receptive_fields, weights
 from reportgen.analysis.activations.graph import Call, Graph, Tensor, kind
 from reportgen.analysis.activations.reading import Reading
 from reportgen.analysis.activations.receptive_fields import Axis
 from reportgen.analysis.activations.reductions import units_last
-from reportgen.analysis.conditions import classes, cuts, layer, nouns, patches, whole
+from reportgen.analysis.conditions import basis, classes, cuts, layer, nouns, patches, whole
+from reportgen.analysis.conditions.basis import Look, Measured
 from reportgen.analysis.conditions.below import Below
 from reportgen.analysis.conditions.classes import Labels
 from reportgen.analysis.conditions.cuts import Cuts
 from reportgen.analysis.conditions.ink import ink
-from reportgen.analysis.conditions.layer import Described, Sampled
+from reportgen.analysis.conditions.layer import Described, Sampled, Scored
 from reportgen.analysis.conditions.result import Floats, Ink, Ints, LayerConditions
 from reportgen.dataset import Dataset, Part, numbered_through, spread, taken
 from reportgen.i18n import Text, text
@@ -32,11 +38,13 @@ MOST_IMAGES = 2000
 
 _FEWEST = 200  # of a large model, for whose images there is little memory and time
 _MOST_VALUES = 4 * 10**8  # of all layers for all these images
+_AT_ONCE = 40_000_000  # of them that are in memory at once
 _POSITIONS = 8  # of a map, for each image
-_MOST_BELOW = 100_000_000  # values of what all layers see of those below, kept for words about these
+_MOST_BELOW = 50_000_000  # values of what all layers see of those below, kept for words about these
 _CROPS = 12  # of the strongest and of the weakest places
 _CROP_SIDE = 24  # pixels; larger fields are shown thinned
 _MAP_SIDE = 64
+_TOGETHER = min(2, os.cpu_count() or 1)  # layers whose figures are worked out at once, each with arrays of its own
 
 _KEEPING_UNITS = {
     "Activation", "AveragePooling2D", "BatchNormalization", "Dropout", "ELU", "GaussianDropout", "GaussianNoise",
@@ -97,13 +105,14 @@ def describe(
     labels = Labels(stored.labels, names)
     found: dict[Tensor, LayerConditions] = {}
     seen = []
-    for place, reading in enumerate(readings):
-        described = looked.described(place, images, labels, found)
+    for place, described in enumerate(_in_turn(looked, images, labels, found)):
+        reading = readings[place]
         if isinstance(described, Described):
             units = [unit for unit in cards.get(reading.name, ()) if unit < reading.units]
             if units and not cut.choose.all():  # the image of median fit is one of those that score
                 seen.append(looked.seen(place, described, np.array(units), images, chosen))
             described = described.conditions
+        looked.forget(place)
         found[reading.tensor] = described
     looked.fill(seen, chosen, batch)
     return Words(
@@ -120,6 +129,27 @@ def with_conditions(
         [replace(one, conditions=nouns.of_layer(of)) for one, of in zip(layers, found.layers, strict=True)],
         [replace(unit, condition=of) for unit, of in zip(units, of_units, strict=True)],
     )
+
+
+def _in_turn(
+    looked: "_Looked", images: Floats, labels: Labels, found: Mapping[Tensor, LayerConditions]
+) -> Iterator[LayerConditions | Described]:
+    """Yield each layer in words, in the order of the readings. found: of those before, which the caller fills in.
+
+    Words about a layer need those about the layer below, its figures do not: those of the next layers are worked out
+    by threads meanwhile.
+    """
+    # one thread for each product: how OpenBLAS divides one depends on which cores are free, and so does its rounding
+    with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(_TOGETHER) as pool:
+        coming: deque[Future[LayerConditions | Scored]] = deque()
+        for place in range(len(looked)):
+            while place + len(coming) < len(looked) and len(coming) <= _TOGETHER:
+                coming.append(pool.submit(looked.figured(place + len(coming), images, labels)))
+            figures = coming.popleft().result()
+            if isinstance(figures, Scored):
+                yield figures.worded(looked.conditions_below(place, found), labels)
+            else:
+                yield figures
 
 
 def _chosen(graph: Graph, readings: Sequence[Reading], images: int) -> NDArray[np.int64]:
@@ -154,6 +184,11 @@ class _Looked:
         self._sums = [np.zeros(reading.units) for reading in readings]  # over images that choose, of means
         self._made_of = [self._unit_of(reading) for reading in readings]
         self._images_below = [self._known_below(place) for place in range(len(readings))]
+        self._measured: tuple[Look, Measured] | None = None
+
+    def __len__(self) -> int:
+        """How many readings there are."""
+        return len(self._readings)
 
     def look(self, batch: int, drawn: Ink | None) -> None:
         """Send the images through the model, and keep what is needed of each layer. drawn: whether they are of ink."""
@@ -165,6 +200,8 @@ class _Looked:
             if unit is not None
         ]
         deeper = list(dict.fromkeys(deeper))  # two layers may be given the same
+        each = sum(int(np.prod([size or 1 for size in tensor.shape[1:]])) for tensor in (*wanted, *deeper))
+        batch = min(batch, max(_AT_ONCE // max(each, 1), 1))
         for start, end, some in forward.read_ahead(self._stored.images, batch):
             part = Part(some, self._stored.labels[start:end])
             found = forward.outputs_of(self._graph, [*wanted, *deeper], part, self._dataset.pixels, len(some))
@@ -213,37 +250,51 @@ class _Looked:
             field = _windows(self._readings[place].call, maps.shape)
             self._patches[place].append(patches.gather(maps[some - start], rows, columns, field))
 
-    def described(
-        self, place: int, images: Floats, labels: Labels, found: Mapping[Tensor, LayerConditions]
-    ) -> LayerConditions | Described:
-        """Return a layer in words. images: (N, *space, C) as the model receives them. found: of the layers before."""
+    def figured(self, place: int, images: Floats, labels: Labels) -> Callable[[], LayerConditions | Scored]:
+        """Return what works out a layer's figures. images: (N, *space, C) as the model receives them."""
         reading = self._readings[place]
         values, places = np.concatenate(self._values[place]), self._places[place]
+        self._values[place] = [values]  # the same once more would take as much memory again
         if self._cut.choose.all() or not self._cut.choose.any():
-            return whole.unknown(values.shape[-1], text("too few images to choose words on some and score on others"))
+            reason = text("too few images to choose words on some and score on others")
+            return partial(whole.unknown, values.shape[-1], reason)
         signed = reading.family not in ("relu", "relu6")
         about: Any = {"signed": signed, "labels": labels, "seed": self._seed}
         if reading.tensor is self._graph.output and values.ndim == 2 and values.shape[1] == len(labels.names):
             split = int(self._cut.choose.sum()), int((~self._cut.choose).sum())
-            return classes.output(labels.names, split)
+            return partial(classes.output, labels.names, split)
         space = len(self._dataset.image_shape) - 1
-        if (reason := layer_kinds.not_a_picture(self._graph)) is not None:
-            return whole.unknown(values.shape[-1], reason)
+        if (reason_ := layer_kinds.not_a_picture(self._graph)) is not None:
+            return partial(whole.unknown, values.shape[-1], reason_)
         if space == 2 and not places:
-            return whole.of_pictures(images, values, self._cut, **about)
+            return partial(whole.of_pictures, images, values, self._cut, **about)
         if space == 0 and not places:
-            return whole.of_vectors(images, values, self._cut, **about)
+            return partial(whole.of_vectors, images, values, self._cut, **about)
         if len(places) != space or not places:
-            return whole.unknown(values.shape[-1], _without_place(space, len(places)))
+            return partial(whole.unknown, values.shape[-1], _without_place(space, len(places)))
         field, shape = self._field(place), self._shapes[place]
         if space != 2:
-            return whole.of_places(images, np.stack(places, axis=-1), values, field, shape, self._cut, **about)
+            at = np.stack(places, axis=-1)
+            return partial(whole.of_places, images, at, values, field, shape, self._cut, **about)
         sampled = Sampled(
             images, places[0], places[1], values, (field[0], field[1]), (shape[0], shape[1]),
             signed=signed, colour=_is_colour(self._dataset), ink=self._ink,
         )  # fmt: skip
-        kernel, below = self._first_kernel(reading, field), self._below(place, found)
-        return layer.described(sampled, self._cut, kernel=kernel, below=below, labels=labels, seed=self._seed)
+        return partial(
+            layer.scored, sampled, self._cut, kernel=self._first_kernel(reading, field), below=self._below(place),
+            measured=self._measured_of(sampled), seed=self._seed,
+        )  # fmt: skip
+
+    def _measured_of(self, sampled: Sampled) -> Measured:
+        """Return the features at sampled positions: measured once for layers behind each other that look alike."""
+        look = layer.look_of(sampled)
+        if self._measured is None or self._measured[0] != look:
+            self._measured = look, basis.measure(sampled.images, sampled.rows, sampled.columns, look)
+        return self._measured[1]
+
+    def forget(self, place: int) -> None:
+        """Give back the memory that a layer's values take: nobody asks for them again."""
+        self._values[place] = []
 
     def _field(self, place: int) -> tuple[Axis, ...]:
         """Return the field of a layer's positions along each axis; the whole image where it is not known."""
@@ -271,21 +322,27 @@ class _Looked:
             tensor = call.given[0] if call is not None and keeps else None
         return tensor if tensor in read and not read[tensor].channels_first and not read[tensor].moves else None
 
-    def _below(self, place: int, found: Mapping[Tensor, LayerConditions]) -> Below | None:
-        """Return what a convolution is given, in words of the units below; None where these are not known."""
+    def conditions_below(self, place: int, found: Mapping[Tensor, LayerConditions]) -> Sequence[Text | None]:
+        """Return the words about the units that a layer is given. found: of the layers before it."""
         tensor = self._made_of[place]
-        if tensor is None or tensor not in found or not self._patches[place]:
+        return [unit.condition for unit in found[tensor].units] if tensor is not None and tensor in found else []
+
+    def _below(self, place: int) -> Below | None:
+        """Return what a convolution is given by the units below; None where these are not known."""
+        tensor = self._made_of[place]
+        before = next((one for one in reversed(self._readings[:place]) if one.tensor is tensor), None)
+        if before is None or not self._patches[place]:
             return None
         seen, kernel = np.concatenate(self._patches[place]), _kernel(self._readings[place].call)
         self._patches[place] = []  # nobody asks twice
-        if kernel.shape[1:] != seen.shape[2:] or kernel.shape[3] != len(found[tensor].units):
+        if kernel.shape[1:] != seen.shape[2:] or kernel.shape[3] != before.units:
             return None
-        return Below(seen, self._images_below[place], kernel, [unit.condition for unit in found[tensor].units])
+        return Below(seen, self._images_below[place], kernel, [None] * before.units)
 
     def seen(self, place: int, described: Described, units: Ints, images: Floats, numbers: NDArray[np.int64]) -> Seen:
         """Return what cards of these units of a layer of maps show. numbers: of the images among all."""
         rows, columns = self._places[place]
-        values = np.concatenate(self._values[place])[:, :, units]
+        values = self._values[place][0][:, :, units]
         field = tuple(_bounded(axis, size) for axis, size in zip(self._field(place), images.shape[1:3], strict=True))
         at = described.work.measured.not_flat
         stored = np.asarray(self._stored.images)

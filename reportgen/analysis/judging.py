@@ -1,9 +1,10 @@
 """What one pass says about every unit: verdicts on layers and units, and the proof that they hold."""
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -60,7 +61,8 @@ def judge(
     def judged(reading: Reading, plan: LayerPlan, tally: LayerTally) -> tuple[LayerVerdict, list[Unit]]:
         verdict, of_layer = layer_verdict.judge(plan, tally, weights.facts(reading, graph, ranges), images, thresholds)
         field = None if reading.channels_first else seen[reading.call.outputs[0]]
-        return verdict, [_with_patches(unit, field, dataset.image_shape) for unit in of_layer]
+        patch = _patches(field, dataset.image_shape[:-1])
+        return verdict, [_with_patches(unit, patch) for unit in of_layer]
 
     # one thread for each product: how OpenBLAS divides one depends on which cores are free, and so does its rounding
     with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(_TOGETHER) as pool:
@@ -145,10 +147,22 @@ def _image_range(parts: Mapping[str, Part], dataset: Dataset, *, channels_apart:
     return (low, high) if channels_apart else (low.min(keepdims=True), high.max(keepdims=True))
 
 
-def _with_patches(unit: Unit, field: receptive_fields.Field | None, image_shape: Sequence[int]) -> Unit:
+def _patches(
+    field: receptive_fields.Field | None, image: Sequence[int]
+) -> Callable[[tuple[int | None, ...]], list[int] | None]:
+    """Return what gives the patch that a position sees, (plane, row, column): many units are strongest at the same."""
+
+    @cache
+    def patch(position: tuple[int | None, ...]) -> list[int] | None:
+        return receptive_fields.patch(field, [at for at in position if at is not None], image)
+
+    return patch
+
+
+def _with_patches(unit: Unit, patch: Callable[[tuple[int | None, ...]], list[int] | None]) -> Unit:
     def framed(top: TopImage) -> TopImage:
-        position = [at for at in (top.plane, top.row, top.column) if at is not None]
-        return replace(top, patch=receptive_fields.patch(field, position, image_shape[:-1]))
+        found = patch((top.plane, top.row, top.column))
+        return top if found is None else replace(top, patch=found)
 
     other = None if unit.other_image is None else framed(unit.other_image)
     return replace(unit, top_images=[framed(top) for top in unit.top_images], other_image=other)

@@ -87,9 +87,15 @@ def print_any_name() -> None:
             stream.reconfigure(errors=errors)
 
 
+_PLAIN = {"\N{MINUS SIGN}": "-", "\N{MULTIPLICATION SIGN}": "x", "\N{EN DASH}": "-", "\N{NO-BREAK SPACE}": " "}
+"""What is printed for signs of reportgen's own on a terminal whose encoding lacks them."""
+
+
 def _as_it_is(error: UnicodeError) -> tuple[str | bytes, int]:
     """Return the bytes that a character stands for in a file name, or else its number: a handler of `codecs`."""
     assert isinstance(error, UnicodeEncodeError)
+    if plain := _PLAIN.get(error.object[error.start]):
+        return plain, error.start + 1
     try:
         return os.fsencode(error.object[error.start]), error.start + 1
     except UnicodeError:

@@ -14,6 +14,7 @@ from reportgen.compare import conditions, effects, shifts
 from reportgen.compare import layers as layer_pairs
 from reportgen.compare.match import Matched, Matcher
 from reportgen.i18n import Text, joined, literal, ntext, text
+from reportgen.record import finding_groups
 from reportgen.record.changes import (
     AccuracyChange,
     Baseline,
@@ -21,6 +22,7 @@ from reportgen.record.changes import (
     Count,
     Figure,
     FindingChanges,
+    KindChange,
     LayerChange,
     LayerMatch,
     UnitChange,
@@ -62,6 +64,8 @@ def compare(old: Record, new: Record) -> Baseline:
         units=_units(old, new, matched),
         findings=_findings(old.findings, new.findings, now),
         shifts=shifts.changes(old, new),
+        kinds=finding_groups.changes(finding_groups.sizes(old.findings), finding_groups.sizes(new.findings)),
+        same_data=_same_data(old, new),
     )
     found = replace(found, unchanged=_is_unchanged(found))
     return replace(found, summary=_summary(found, same_data=_same_data(old, new)))
@@ -398,7 +402,7 @@ def _summary(found: Baseline, *, same_data: bool) -> Text:
             _accuracy_in_brief(accuracy.before, accuracy.after, same_data),
             *_more_dead(dead, sum(change.kind == "dead" for change in found.units)),
             *_more_redundant(redundant),
-            *_new_findings(len(found.findings.new)),
+            *_findings_in_brief(found.kinds),
         ],
     )
 
@@ -429,8 +433,12 @@ def _more_redundant(redundant: Count) -> list[Text]:
     return [ntext(-more, "{n} unit fewer is redundant", "{n} units fewer are redundant")] if more else []
 
 
-def _new_findings(new: int) -> list[Text]:
-    return [ntext(new, "{n} new finding", "{n} new findings")] if new else []
+def _findings_in_brief(kinds: Sequence[KindChange]) -> list[Text]:
+    new, worse = (sum(one.kind == kind for one in kinds) for kind in ("new", "worse"))
+    return [
+        *([ntext(new, "{n} new finding", "{n} new findings")] if new else []),
+        *([ntext(worse, "{n} finding is worse", "{n} findings are worse")] if worse else []),
+    ]
 
 
 def _listed(names: Sequence[str]) -> Text:

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from reportgen.format import share_range, short, visible
+from reportgen.format import share_range, short, signed_points, visible
 from reportgen.i18n import Text, joined, literal, ntext, text
 from reportgen.intervals import difference, wilson
 from reportgen.record.checks import SEVERITIES, Checked, Limits
@@ -221,34 +221,41 @@ def _shares(units: int, judged: int, most: int | float) -> dict[str, str]:
 
 def _drop(record: Record, test: Scores, most: float, baseline: Headline | None) -> Verdict:
     if baseline is None:
-        return False, text("There is no baseline; a drop of at most {limit} is allowed.", limit=f"{most:g}")
+        return False, text("There is no baseline; a drop of at most {limit} is allowed.", limit=_points(most))
     if baseline.data_sha256 != record.provenance.data_sha256:
         return False, text(
             "The baseline was made with other data (SHA-256 {theirs}, not {ours}), so the accuracies cannot be"
             " compared; a drop of at most {limit} is allowed.",
             theirs=visible(baseline.data_sha256)[:12],
             ours=visible(record.provenance.data_sha256)[:12],
-            limit=f"{most:g}",
+            limit=_points(most),
         )
     drop = baseline.accuracy - test.accuracy
     before = round(baseline.accuracy * baseline.images), baseline.images
     low, high = difference((test.correct, record.data.test_size), before)
     says = text(
-        "Test accuracy went from {before} to {after} (95 % CI of the change, as of two samples, {low} to {high}); a"
+        "Test accuracy went from {before} to {after} ({change} points, 95 % CI as of two samples {low} to {high}); a"
         " drop of at most {limit} is allowed.",
         before=_figure(baseline.accuracy, test.accuracy),
         after=_figure(test.accuracy, baseline.accuracy),
-        low=f"{low:+.4f}",
-        high=f"{high:+.4f}",
-        limit=f"{most:g}",
+        change=signed_points(-drop, 2),
+        low=signed_points(low, 2),
+        high=signed_points(high, 2),
+        limit=_points(most),
     )
     return drop <= most + _ROUNDING, says
 
 
+def _points(share: float) -> Text:
+    """0.01 -> "1 point": a limit of a difference of two shares."""
+    points = round(100 * share, 10)
+    return text("1 point") if points == 1 else text("{n} points", n=f"{points:g}")
+
+
 def _findings(record: Record, mildest: str) -> Verdict:
     severities = SEVERITIES[: SEVERITIES.index(mildest) + 1]
-    grave = [finding.code for finding in record.findings if finding.severity in severities]
-    codes = joined(", ", [literal(visible(code)) for code in dict.fromkeys(grave)])
+    grave = dict.fromkeys(finding.code for finding in record.findings if finding.severity in severities)
+    codes = joined(", ", [literal(visible(code)) for code in grave])
     if mildest == "error":
         if not grave:
             return True, text("No finding is an error.")

@@ -123,6 +123,21 @@ class UnitChange:
 
 
 @dataclass(frozen=True)
+class KindChange:
+    """What became of the findings of one kind. kind: "new", "worse", "better", "still" or "gone".
+
+    before, after: how many units, images or the like they are about in all layers and splits together, None where that
+    is not counted or nobody knows.
+    """
+
+    code: str
+    severity: str
+    kind: str
+    before: int | None
+    after: int | None
+
+
+@dataclass(frozen=True)
 class FindingChanges:
     """The findings that are new, gone, or still there, by code and layer; the last as they read now."""
 
@@ -142,7 +157,8 @@ class Baseline:
     counts: test_correct, test_size, total_params, epochs, units (inside the model), dead, redundant, healthy; where
     both looked for them leaked (test images with a copy in the training split) and suspect_labels.
     history: the baseline's, its losses and accuracies only. layers: those that changed. matches: of each layer that
-    both looked into. units: those that changed.
+    both looked into. units: those that changed. kinds: of finding, gravest first, whatever became of them; same_data:
+    both are about the same data. The last two are empty and None in a folder from before there were any.
     """
 
     title: Text
@@ -161,3 +177,5 @@ class Baseline:
     units: list[UnitChange]
     findings: FindingChanges
     shifts: list[ShiftChange] = field(default_factory=list)
+    kinds: list[KindChange] = field(default_factory=list)
+    same_data: bool | None = None

@@ -3,23 +3,26 @@
 import json
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from reportgen.format import short
-from reportgen.i18n import Text, text
+from reportgen.i18n import Text, literal, text
+from reportgen.record import finding_groups
 from reportgen.record.conditions import IN_WORDS
 from reportgen.record.effects import is_idle
+from reportgen.record.finding_groups import Sizes
 from reportgen.record.run import SCHEMA
-from reportgen.record.units import Unit
+from reportgen.record.units import Finding, Unit
 
 OUTPUT_STATES = frozenset({"output", "never predicted", "always predicted"})
 """The states of the units of a softmax: those are the classes, not units inside the model."""
 
-# report.json is written with one blank of indentation a level, and no line break stands inside a string of JSON: these
-# are where the list of all units begins and ends. It is nearly all of the file, and nothing here needs it.
+# report.json has its keys on lines of their own, indented by one blank a level, and no line break stands inside a
+# string of JSON: these are where the list of all units begins and ends. It is nearly all of the file, and nothing here
+# needs it.
 _UNITS, _END = b'\n "units": [\n', b"\n ]"
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d([.]\d+)?)?(Z|[+-]\d\d:\d\d)?)?", re.ASCII)
 _MOST = 2**63
@@ -40,7 +43,7 @@ class Headline:
     made_at: ISO 8601 in UTC, to the second, so that later is greater. accuracy: of the test split, of `images` test
     images. units: inside the model, as far as they were judged; dead and redundant are some of them. worst: code and
     severity of the gravest finding with its sentence in English. lang: of the report's pages. chosen_on_test: the test
-    split is known to have chosen the epoch of the weights.
+    split is known to have chosen the epoch of the weights. kinds: of finding, see `finding_groups.Sizes`.
     """
 
     title: str
@@ -58,6 +61,12 @@ class Headline:
     redundant: int
     worst: tuple[str, str, str] | None
     chosen_on_test: bool = False
+    kinds: Sizes = field(default_factory=dict)
+
+    @property
+    def run(self) -> tuple[str, ...]:
+        """What tells a run from others: it stays when the report is rendered again, moved or copied."""
+        return self.made_at, self.data_sha256, self.model_sha256 or "", self.command
 
 
 @dataclass(frozen=True)
@@ -151,6 +160,7 @@ def of(found: Mapping[str, Any]) -> Headline:
         redundant=sum(len(group) - 1 for group in groups),
         worst=_worst(_get(found, list, "findings")),
         chosen_on_test=isinstance(history, dict) and history.get("chosen_on_test") is True,
+        kinds=finding_groups.sizes([_finding(one) for one in _get(found, list, "findings")]),
     )
 
 
@@ -178,6 +188,14 @@ def _worst(findings: list[Any]) -> tuple[str, str, str] | None:
         return None
     code, severity, message = (_get(findings[0], str, key) for key in ("code", "severity", "message"))
     return code, severity, message
+
+
+def _finding(found: Any) -> Finding:
+    """Return what counts of a finding: what it is about is said elsewhere."""
+    code, severity = (_get(found, str, key) for key in ("code", "severity"))
+    units = _get(found, list, "units")
+    count = _get(found, int | None, "count") if "count" in found else None
+    return Finding(code, severity, literal(""), None, units, count)
 
 
 def moment(found: Any, *keys: str) -> str:

@@ -2,10 +2,13 @@
 
 from dataclasses import dataclass, field
 
-from reportgen.i18n import Text
+from reportgen.i18n import Text, text
 from reportgen.record.conditions import Condition, LayerConditions
 from reportgen.record.effects import Effect, LayerEffects
 from reportgen.record.pruning import LayerCut
+
+ONLY_SILENT = text("it did not fire on these images")
+"""The cause of a dead unit of which no cause was found; beside "never fired" it says nothing."""
 
 
 @dataclass(frozen=True)
@@ -153,7 +156,9 @@ class LayerVerdict:
 class Finding:
     """Something worth a reader's attention. message: a sentence with its evidence and what to try.
 
-    severity: "error", "warning" or "notice". layer, units: where, None and [] where it is not about units.
+    severity: "error", "warning" or "notice". layer, units: where, None and [] where it is not about units. count: how
+    many units, images, labels or the like it is about, so that a later report can say whether they are more; None where
+    it counts nothing, and in a folder from before there was one.
     """
 
     code: str
@@ -161,3 +166,4 @@ class Finding:
     message: Text
     layer: str | None
     units: list[int]
+    count: int | None = None

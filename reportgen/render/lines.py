@@ -11,9 +11,8 @@ _WIDE = "WF"
 
 
 def joined(blocks: Iterable[Sequence[str]]) -> str:
-    """Return paragraphs and tables, each a list of lines, with an empty line between; signs are those of ASCII."""
-    whole = "\n\n".join("\n".join(block) for block in blocks)
-    return whole.replace("\N{MINUS SIGN}", "-").replace("\N{MULTIPLICATION SIGN}", "x") + "\n"
+    """Return paragraphs and tables, each a list of lines, with an empty line between."""
+    return "\n\n".join("\n".join(block) for block in blocks) + "\n"
 
 
 class Lines:

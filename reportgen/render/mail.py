@@ -11,10 +11,11 @@ import jinja2
 from reportgen import format
 from reportgen.errors import InputError
 from reportgen.i18n import Text, joined, ntext, text
+from reportgen.record import finding_groups
 from reportgen.record.changes import Baseline
 from reportgen.record.evaluation import Scores
 from reportgen.record.run import Record
-from reportgen.render import templating, words
+from reportgen.render import findings, since, templating, words
 from reportgen.render.languages import catalogue
 from reportgen.render.page import insights
 
@@ -22,7 +23,7 @@ TAG = "[reportgen]"
 """What every subject begins with, so that a mail program can sort by it."""
 
 LONGEST_SUBJECT = 77
-MOST_FINDINGS = 40
+MOST_FINDINGS = finding_groups.MOST
 
 _SHORTEST_TITLE = 12
 
@@ -47,28 +48,31 @@ class Attached:
 
 @dataclass(frozen=True)
 class Row:
-    """One headline figure. of: what it is a part of, or its unit. before: what it was in the baseline."""
+    """One headline figure. of: what it is a part of, or its unit. before, change: what it was in the baseline, and how
+    far it is from that."""
 
     label: Text
     value: str
     of: str
     before: str
+    change: str
 
 
 def write(record: Record, lang: str, *, url: str | None, pdf: Attached) -> Mail:
     """Return the mail about a report in the language `lang`. url: of the published page."""
     environment = _environment(lang)
-    test, changes = _test(record), record.baseline.findings if record.baseline else None
+    test, baseline = _test(record), record.baseline
+    entries, gone = findings.entries(record.findings, baseline), findings.gone(baseline)
     values = {
         "r": record,
         "headline": _headline(record, test),
         "verdict": words.verdict(record.layers, record.units),
         "rows": _rows(record, test),
         "flattered": words.flattered(record.history),
-        "new": changes.new if changes else [],
-        "gone": changes.gone[:MOST_FINDINGS] if changes else [],
-        "findings": record.findings[:MOST_FINDINGS],
-        "more": len(record.findings[MOST_FINDINGS:]),
+        "advice": since.advice(since.of_baseline(baseline)) if baseline else None,
+        "gone": findings.names(gone, len(gone)) if gone else None,
+        "findings": entries[:MOST_FINDINGS],
+        "further": findings.further(entries[MOST_FINDINGS:]),
         "gravest": record.findings[0].severity if record.findings else "none",
         "url": url,
         "pdf": pdf,
@@ -147,12 +151,12 @@ def _change(baseline: Baseline | None) -> str | None:
     if accuracy.before is None or accuracy.after is None:
         return None
     change = accuracy.after - accuracy.before
-    return format.signed(format.signed_points(change, 1)) if change else "±0"
+    return format.signed_points(change, 1) if change else "±0"
 
 
 def _counted(record: Record) -> Text:
-    """Return how many errors and warnings were found; notices only where there is nothing graver."""
-    found = Counter(finding.severity for finding in record.findings)
+    """Return how many kinds of error and warning were found; notices only where there is nothing graver."""
+    found = Counter(group.severity for group in finding_groups.grouped(record.findings))
     grave = [
         *([ntext(found["error"], "{n} error", "{n} errors")] if found["error"] else []),
         *([ntext(found["warning"], "{n} warning", "{n} warnings")] if found["warning"] else []),
@@ -171,14 +175,14 @@ def _rows(record: Record, test: Scores) -> list[Row]:
     if train and data.train_size is not None:
         right = _of(train, data.train_size)
         rows.append(_row(record, "train_accuracy", text("Training accuracy"), train.accuracy, words.percent, right))
-    rows += _weakest(test)
+    rows += _weakest(record, test)
     dead = sum(layer.states.get("dead", 0) for layer in record.layers)
     redundant = sum(unit.removable for unit in record.units)
     params = record.model.total_params
     trainable = text("{n} trainable", n=format.count(record.model.trainable_params))
     return [
         *rows,
-        _row(record, "ece", text("Calibration error"), test.ece, format.share),
+        _row(record, "ece", text("Calibration error"), test.ece, words.percent),
         _row(record, "dead", text("Dead units"), dead, format.count),
         _row(record, "redundant", text("Redundant units"), redundant, format.count),
         _row(record, "total_params", text("Parameters"), params, format.count, trainable),
@@ -189,16 +193,22 @@ def _row(record: Record, key: str, label: Text, value: Any, shown: Callable[[Any
     """Return a figure and what it was. key: its name in the baseline; shown: writes it out."""
     baseline = record.baseline
     earlier = (baseline.figures.get(key) or baseline.counts.get(key)) if baseline else None
-    return Row(label, shown(value), of, shown(earlier.before) if earlier else "")
+    change = since.differences(record).get(key, since.AS_BEFORE)
+    before = shown(earlier.before) if earlier else ""
+    return Row(label, shown(value), of, before, "" if change == since.AS_BEFORE else change)
 
 
-def _weakest(test: Scores) -> list[Row]:
+def _weakest(record: Record, test: Scores) -> list[Row]:
     """Return the class with the lowest F1, if any has one."""
     found = insights.weakest(test)
     if found is None:
         return []
     name, f1 = words.name(found.label, 24, short=True), text("F1 {f1}", f1=format.share(found.f1))
-    return [Row(text("Weakest class"), name, f1, "")]
+    was = since.weakest_before(record.baseline) if record.baseline else None
+    if was is None:
+        return [Row(text("Weakest class"), name, f1, "", "")]
+    before = text("{label}, F1 {f1}", label=words.name(was.label, 24, short=True), f1=format.share(was.f1))
+    return [Row(text("Weakest class"), name, f1, before, "")]
 
 
 def _of(scores: Scores, images: int) -> Text:

@@ -188,4 +188,4 @@ def _count(value: float) -> str:
 def _part(change: Change) -> str:
     if not change.before or change.after is None:
         return ""
-    return f"{100 * (change.after / change.before - 1):+.1f} %"
+    return format.signed(f"{100 * (change.after / change.before - 1):+.1f} %")

@@ -15,7 +15,7 @@ from reportgen.format import (
     shape,
     share,
     signed,
-    signed_percent,
+    signed_points,
     size,
     visible,
 )
@@ -31,13 +31,17 @@ STATES = {
     "always-on": text("always on"),
     "always-negative": text("always negative"),
     "weak": text("weak"),
-    "healthy": text("healthy"),
+    "healthy": text("fires normally"),
     "redundant": text("redundant"),
     "never-predicted": text("never predicted"),
     "always-predicted": text("always predicted"),
     "output": text("output"),
 }
-"""What the states of units are called, in the order of gravity."""
+"""What the states of units are called, in the order of gravity.
+
+All but "redundant" say how a unit fires. That another unit says the same is said apart: a unit can fire normally and be
+redundant.
+"""
 
 SEVERITIES = {"error": text("Error."), "warning": text("Warning."), "notice": text("Notice.")}
 
@@ -81,7 +85,7 @@ def change_range(interval: Sequence[float] | None) -> str:
     """[-0.012, 0.003] -> "−1.2 … +0.3": of the difference of two shares, in percentage points."""
     if interval is None:
         return NOT_AVAILABLE
-    return " … ".join(signed(format.signed_points(end, 1)) for end in interval)
+    return " … ".join(format.signed_points(end, 1) for end in interval)
 
 
 def flattered(history: History | None) -> Text | None:
@@ -163,8 +167,25 @@ def inner_states(layers: Sequence[LayerVerdict]) -> Counter[str]:
 
 
 def counted_states(states: Iterable[tuple[str, int]]) -> list[Text]:
-    """[("dead", 2)] -> ["2 are dead"]."""
-    return [ntext(n, "{n} is {state}", "{n} are {state}", state=state(which)) for which, n in states]
+    """[("dead", 2), ("healthy", 1)] -> ["2 are dead", "1 fires normally"]."""
+    return [_counted_state(which, n) for which, n in states]
+
+
+def _counted_state(which: str, n: int) -> Text:
+    if which == "healthy":
+        return ntext(n, "{n} fires normally", "{n} fire normally")
+    if which == "output":
+        return ntext(n, "{n} is an output", "{n} are outputs")
+    return ntext(n, "{n} is {state}", "{n} are {state}", state=state(which))
+
+
+def redundant(removable: int) -> Text:
+    """Return how many of some units say the same as another one, which has nothing to do with how they fire."""
+    return ntext(
+        removable,
+        "{n} of them could be removed, because another one says the same.",
+        "{n} of them could be removed, because others say the same.",
+    )
 
 
 def verdict(layers: Sequence[LayerVerdict], units: Sequence[Unit]) -> Text:
@@ -173,27 +194,18 @@ def verdict(layers: Sequence[LayerVerdict], units: Sequence[Unit]) -> Text:
     judged, removable = sum(states.values()), sum(unit.removable for unit in units)
     if not judged:
         return text("The model has no inner units that can be judged.")
-    healthy = states.pop("healthy", 0)
-    others = counted_states(states.items())
-    inner = ntext(judged, "{n} unit inside the model", "{n} units inside the model")
-    if others:
-        found = text(
-            "Of {units} {healthy} fire properly, {others}.",
-            units=inner,
-            healthy=count(healthy),
-            others=joined(", ", others),
+    if states["healthy"] == judged:
+        found = ntext(
+            judged, "The one unit inside the model fires normally.", "All {n} units inside the model fire normally."
         )
     else:
-        found = text("All of {units} fire properly.", units=inner)
-    alike = (
-        ntext(
-            removable,
-            "{n} unit could be removed, because another one says the same.",
-            "{n} units could be removed, because another one says the same.",
+        order = sorted(states.items(), key=lambda one: one[0] != "healthy")
+        found = text(
+            "Of {units} {states}.",
+            units=ntext(judged, "{n} unit inside the model", "{n} units inside the model"),
+            states=joined(", ", counted_states(order)),
         )
-        if removable
-        else text("None says the same as another.")
-    )
+    alike = redundant(removable) if removable else text("None says the same as another.")
     return text("{states} {redundancy}", states=found, redundancy=alike)
 
 
@@ -220,7 +232,7 @@ FILTERS = {
         say,
         signed,
         correlation,
-        signed_percent,
+        signed_points,
         capitalize_first,
     )
 }

@@ -362,7 +362,7 @@ def test_what_names_no_file_is_refused(given: str, says: str) -> None:
 
 
 @pytest.mark.slow
-def test_what_is_wrong_with_every_report_is_said_once(run: Run) -> None:
-    done = run("batch", "a.keras", "b.keras", "--pixels", "0-7")
+def test_what_is_wrong_with_every_report_is_said_once(light: Run) -> None:
+    done = light("batch", "a.keras", "b.keras", "--pixels", "0-7")
     assert done.returncode == 2
     assert done.stderr.count("reportgen: error:") == 1 and "--pixels" in done.stderr

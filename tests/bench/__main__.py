@@ -4,6 +4,7 @@ import os
 import platform
 import re
 import tempfile
+from collections.abc import Mapping, Sequence
 from datetime import date
 from importlib.metadata import version
 from pathlib import Path
@@ -13,13 +14,14 @@ import typer
 
 from reportgen.errors import InputError
 from tests import ROOT
-from tests.bench import chart, growth, speed_page
+from tests.bench import chart, growth, machines, speed_page, trend
 from tests.bench.clock import Pair, Unavailable
 from tests.bench.inputs import Inputs
-from tests.bench.rows import rows
+from tests.bench.rows import FAST, Row, rows
 
-GROWTH = "growth"
+GROWTH, MACHINES = "growth", "machines"
 PAGE = ROOT / "docs" / "speed.md"
+TREND = PAGE.with_name(trend.FILE)
 
 
 def main(
@@ -35,6 +37,12 @@ def main(
         list[str] | None,
         typer.Option(metavar="ROW", help="Measure this row alone, and leave docs/speed.md as it is; may be repeated."),
     ] = None,
+    fast: Annotated[
+        bool,
+        typer.Option(
+            "--fast", help="Measure a few rows, whole processes once each, and leave docs/speed.md as it is; exit 0."
+        ),
+    ] = False,
     most_images: Annotated[
         int,
         typer.Option(
@@ -43,43 +51,64 @@ def main(
     ] = growth.MOST_IMAGES,
 ) -> None:
     """Measure reportgen against what one would do without it, and write what was found into docs/speed.md."""
+    if fast:
+        only = [*(only or FAST)]
     writes = not only and most_images == growth.MOST_IMAGES
+    kept = TREND.read_text(encoding="utf-8") if TREND.exists() else ""
     if writes:
         _written("")  # a page without markers is found out now, not after the long work
     with tempfile.TemporaryDirectory() as home:
-        inputs = Inputs(Path(home), data.resolve() if data else None)
+        inputs = Inputs(Path(home), data.resolve() if data else None, once=fast)
         try:
             known = rows(inputs)
         except InputError as error:
             raise typer.BadParameter(str(error), param_hint="DATA") from error
-        names = [*(row.name for row in known), GROWTH]
+        names = [*(row.name for row in known), GROWTH, MACHINES]
         if unknown := set(only or ()) - set(names):
             raise typer.BadParameter(
                 f"{min(unknown)!r} is no row; expected one of {', '.join(names)}", param_hint="--only"
             )
-        results = []
-        for row in known:
-            if only and row.name not in only:
-                continue
-            try:
-                found: Pair | str = row.measure(inputs)
-            except Unavailable as error:
-                found = str(error)
-            results.append(result := speed_page.Result(row.what, row.rival, found, row.limit))
-            _say(f"{row.name}: {result.brief}")
+        results, pairs = _measured([row for row in known if not only or row.name in only], inputs, trend.last(kept))
         grown = []
         if not only or GROWTH in only:
             grown = growth.measure(inputs, most_images, _say)
             _say(speed_page.growth_table(grown))
-        if writes:
-            content = _written(speed_page.generated(results, grown, machine(inputs.named)))
+        played = None
+        if not only or MACHINES in only:
+            played = machines.measure(inputs, _say)
+            _say(speed_page.machines_table(played))
+        if writes and played:
+            content = _written(speed_page.generated(results, grown, played, machine(inputs.named)))
             PAGE.write_text(content, encoding="utf-8")
             PAGE.with_name(speed_page.CHART).write_text(chart.svg(grown), encoding="utf-8")
-            _say(f"docs/speed.md and {speed_page.CHART} are written.")
+            today, current = date.today().isoformat(), version("reportgen")
+            TREND.write_text(trend.appended(kept, pairs, today, current), encoding="utf-8")
+            _say(f"docs/speed.md, {speed_page.CHART} and {trend.FILE} are written.")
         else:
             _say("docs/speed.md is left as it is, since not all of it was measured.")
     if slow := [result.what for result in results if result.exceeds]:
-        raise SystemExit(f"longer than the limit allows: {'; '.join(slow)}")
+        said = f"more than the limit allows: {'; '.join(slow)}"
+        if not fast:
+            raise SystemExit(said)
+        _say(said)
+
+
+def _measured(
+    asked: Sequence[Row], inputs: Inputs, kept: Mapping[str, trend.Kept]
+) -> tuple[list[speed_page.Result], dict[str, Pair]]:
+    """Return what each row found, and the pairs of those whose rival is here, by name."""
+    results, pairs = [], {}
+    for row in asked:
+        try:
+            found: Pair | str = row.measure(inputs)
+        except Unavailable as error:
+            found = str(error)
+        results.append(result := speed_page.Result(row.what, row.rival, found, row.limit, row.peak_limit))
+        _say(f"{row.name}: {result.brief}")
+        if isinstance(found, Pair):
+            pairs[row.name] = found
+            _say(f"{row.name}: {trend.compared(row.name, found, kept)}")
+    return results, pairs
 
 
 def machine(data: str) -> str:

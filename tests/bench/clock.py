@@ -23,11 +23,16 @@ class Unavailable(Exception):
 
 @dataclass(frozen=True)
 class Pair:
-    """Seconds of reportgen and of its rival: the medians of `runs` runs in turn."""
+    """Seconds of reportgen and of its rival: the medians of `runs` runs in turn.
+
+    our_peak, their_peak: bytes, where both are whole processes.
+    """
 
     ours: float
     theirs: float
     runs: int
+    our_peak: int | None = None
+    their_peak: int | None = None
 
 
 @dataclass(frozen=True)
@@ -38,13 +43,41 @@ class Usage:
     peak: int
 
 
-def in_turn(ours: Callable[[], object], theirs: Callable[[], object]) -> Pair:
-    """Time both in turn, so that a machine that slows down slows both; one run of each first does not count."""
-    warm_up = max(_seconds(ours), _seconds(theirs))
-    runs = RUNS if warm_up < LONG else 1
-    times = [(_seconds(ours), _seconds(theirs)) for _ in range(runs)]
-    mine, other = (statistics.median(each) for each in zip(*times, strict=True))
-    return Pair(mine, other, runs)
+def in_turn(ours: Callable[[], Usage | None], theirs: Callable[[], Usage | None], *, once: bool = False) -> Pair:
+    """Time both in turn, so that a machine that slows down slows both; one run of each first does not count.
+
+    ours, theirs: where they return what they took, their peaks are kept, too. once: one run of each is all there is.
+    """
+    runs = 1
+    if not once:
+        warm_up = max(seconds(ours), seconds(theirs))
+        runs = RUNS if warm_up < LONG else 1
+    found = [(_taken(ours), _taken(theirs)) for _ in range(runs)]
+    mine, other = zip(*found, strict=True)
+    return Pair(
+        statistics.median(usage.seconds for usage in mine),
+        statistics.median(usage.seconds for usage in other),
+        runs,
+        _peak(mine),
+        _peak(other),
+    )
+
+
+def _taken(call: Callable[[], Usage | None]) -> Usage:
+    """Return what a call took; its peak is 0 where it does not know it."""
+    start = time.perf_counter()
+    usage = call()
+    return usage or Usage(time.perf_counter() - start, 0)
+
+
+def _peak(usages: Sequence[Usage]) -> int | None:
+    return round(statistics.median(usage.peak for usage in usages)) or None
+
+
+def run_all(commands: Sequence[Sequence[str | Path]]) -> Usage:
+    """Run commands one after the other; see run."""
+    usages = [run(command) for command in commands]
+    return Usage(sum(usage.seconds for usage in usages), max(usage.peak for usage in usages))
 
 
 def run(command: Sequence[str | Path]) -> Usage:
@@ -62,7 +95,8 @@ def run(command: Sequence[str | Path]) -> Usage:
     return Usage(seconds, usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024))
 
 
-def _seconds(call: Callable[[], object]) -> float:
+def seconds(call: Callable[[], object]) -> float:
+    """Return how long a call takes."""
     start = time.perf_counter()
     call()
     return time.perf_counter() - start

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from PIL import Image
 
 from reportgen.data import npz, samples
 from reportgen.errors import InputError
@@ -18,10 +19,13 @@ BENCH = ROOT / "tests" / "bench"
 
 
 class Inputs:
-    """Everything below the folder `home`. given: an .npz file of MNIST's shapes, None for a stand-in."""
+    """Everything below the folder `home`. given: an .npz file of MNIST's shapes, None for a stand-in.
 
-    def __init__(self, home: Path, given: Path | None) -> None:
-        self.home, self._given = home, given
+    once: whole processes run once alone, without one that does not count.
+    """
+
+    def __init__(self, home: Path, given: Path | None, *, once: bool = False) -> None:
+        self.home, self._given, self.once = home, given, once
 
     @cached_property
     def data(self) -> Path:
@@ -63,11 +67,35 @@ class Inputs:
         return target
 
     @cached_property
+    def pictures(self) -> Path:
+        """A folder with all images of the data as PNG files."""
+        folder = self.home / "pictures"
+        folder.mkdir()
+        arrays, _ = npz.read(self.data)
+        for part in ("train", "test"):
+            for number, image in enumerate(np.squeeze(arrays[f"x_{part}"])):
+                Image.fromarray(image).save(folder / f"{part}-{number}.png", compress_level=1)
+        return folder
+
+    @cached_property
+    def noise_96(self) -> Path:
+        """200 test images of 96x96x3, all noise."""
+        target = self.home / "noise-96.npz"
+        images = np.random.default_rng(0).integers(0, 256, (200, 96, 96, 3), dtype=np.uint8)
+        np.savez(target, x_test=images, y_test=np.arange(len(images)) % 10)
+        return target
+
+    @cached_property
+    def mobilenet(self) -> Path:
+        """MobileNetV2 for these, untrained."""
+        return self.network("mobilenet", "96x96x3")
+
+    @cached_property
     def large(self) -> Path:
         """A network of 700 units for these."""
         return self.network(700, "32x32x3")
 
-    def network(self, units: int, shape: str) -> Path:
+    def network(self, units: int | str, shape: str) -> Path:
         """Make an untrained network, see networks.py."""
         target = self.home / f"{units}-{shape}.keras"
         run([PYTHON, BENCH / "networks.py", str(units), shape, target])

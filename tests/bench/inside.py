@@ -1,12 +1,14 @@
 """Pairs that are timed inside one process, imports and loading left out. A process of its own, since it has TensorFlow.
 
-python -m tests.bench.inside pass|both|pictures MODEL DATA PAIR.json
+python -m tests.bench.inside pass|both|pictures|maps|smooth MODEL DATA PAIR.json
 """
 
 import dataclasses
+import importlib
 import io
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import keras
@@ -17,6 +19,10 @@ from numpy.typing import NDArray
 
 from reportgen.analysis import pictures
 from reportgen.analysis.activations import graph, probe, reading
+from reportgen.analysis.activations.shards import Engine
+from reportgen.analysis.attribution.explained import STEPS
+from reportgen.analysis.attribution.gradients import Margins
+from reportgen.analysis.effects import head
 from reportgen.analysis.evaluation import predictions
 from reportgen.data import pixels, samples
 from reportgen.dataset import Dataset
@@ -24,9 +30,11 @@ from reportgen.model import load, model_file
 from reportgen.options import Options
 from reportgen.progress import Progress
 from reportgen.render.pictures import tiles
+from tests import ROOT
 from tests.bench.clock import Pair, in_turn
 
 EXAMPLES = 5
+MAPS = 50
 
 
 def opened(model: str, data: str) -> tuple[graph.Graph, list[reading.Reading], Dataset]:
@@ -35,6 +43,14 @@ def opened(model: str, data: str) -> tuple[graph.Graph, list[reading.Reading], D
         drawn = graph.Graph(load.load(file))
     found = samples.load(data, test_only=True)
     return drawn, reading.readings(drawn), found.seen_as(pixels.choose(found, "auto", wants=None))
+
+
+def send(drawn: graph.Graph, readings: list[reading.Reading], dataset: Dataset, engine: Engine | None = None) -> None:
+    """Send the test split through a model, and tally it. engine: by default here."""
+    probe.all_parts(
+        drawn, readings, {"test": dataset.test}, ["test"], dataset, memory=Options().memory, progress=Progress(),
+        engine=engine,
+    )  # fmt: skip
 
 
 def passes(drawn: graph.Graph, readings: list[reading.Reading], dataset: Dataset, *, train: bool) -> Pair:
@@ -89,8 +105,53 @@ def article(network: keras.Model, images: NDArray[np.float32]) -> None:
         pyplot.close(figure)
 
 
+def maps(drawn: graph.Graph, dataset: Dataset, rival: str) -> Pair:
+    """Time gradient maps of images; each library builds what it needs anew in each run. rival: "maps" or "smooth"."""
+    images = dataset.test.images[:MAPS]
+    seen = images.astype(np.float32) * np.float32(dataset.pixels.scale)
+    toward = dataset.test.labels[:MAPS].astype(np.int32)
+    away = (toward + 1) % len(dataset.class_names)
+
+    def ours() -> None:
+        margins = Margins(drawn, head.find(drawn, "softmax"), dataset.pixels, dataset.image_shape, STEPS)
+        stored = images.astype(np.float32)
+        margins.attributions(stored, stored.mean(axis=0), toward, away, STEPS)
+
+    sys.path.append(str(ROOT / ".venv-bench" / "beside"))
+    return in_turn(ours, (_xplique if rival == "maps" else _tf_keras_vis)(drawn.model, seen, toward))
+
+
+def _xplique(model: keras.Model, images: NDArray[np.float32], classes: NDArray[np.int32]) -> Callable[[], None]:
+    attributions = importlib.import_module("xplique.attributions")
+    wanted = keras.utils.to_categorical(classes, model.output_shape[-1])
+
+    def explain() -> None:
+        attributions.IntegratedGradients(model, steps=STEPS, batch_size=STEPS)(images, wanted)
+
+    return explain
+
+
+def _tf_keras_vis(model: keras.Model, images: NDArray[np.float32], classes: NDArray[np.int32]) -> Callable[[], None]:
+    saliency, scores = (importlib.import_module(f"tf_keras_vis.{name}") for name in ("saliency", "utils.scores"))
+
+    def explain() -> None:
+        asked = scores.CategoricalScore(classes.tolist())
+        saliency.Saliency(model, clone=True)(asked, images, smooth_samples=STEPS)
+
+    return explain
+
+
+def measured(what: str, model: str, data: str) -> Pair:
+    """Return what a pair takes."""
+    drawn, readings, dataset = opened(model, data)
+    if what in ("maps", "smooth"):
+        return maps(drawn, dataset, what)
+    if what == "pictures":
+        return all_pictures(drawn, readings, dataset)
+    return passes(drawn, readings, dataset, train=what == "both")
+
+
 if __name__ == "__main__":
     what, model, data, target = sys.argv[1:]
-    subject = opened(model, data)
-    pair = all_pictures(*subject) if what == "pictures" else passes(*subject, train=what == "both")
+    pair = measured(what, model, data)
     Path(target).write_text(json.dumps(dataclasses.asdict(pair)), encoding="utf-8")

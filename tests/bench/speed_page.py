@@ -6,6 +6,7 @@ from itertools import pairwise
 
 from tests.bench.clock import RUNS, Pair
 from tests.bench.growth import Growth
+from tests.bench.machines import WORKERS, Machines
 
 BEGIN = "<!-- bench: begin. `make bench` writes what follows; do not edit it by hand. -->"
 END = "<!-- bench: end -->"
@@ -14,12 +15,13 @@ CHART = "growth.svg"  # beside the page
 
 @dataclass(frozen=True)
 class Result:
-    """What a row found: a pair, or why there is none. limit: the ratio that reportgen is to keep."""
+    """What a row found: a pair, or why there is none. limit, peak_limit: the ratios that reportgen is to keep."""
 
     what: str
     rival: str
     found: Pair | str
     limit: float | None = None
+    peak_limit: float | None = None
 
     @property
     def ratio(self) -> str:
@@ -34,18 +36,36 @@ class Result:
         """The row on one line of plain text."""
         if isinstance(self.found, str):
             return self.ratio
-        return f"{_seconds(self.found.ours)} against {_seconds(self.found.theirs)}: {self.ratio}"
+        memory = f"; peak memory {self.memory}" if self.memory else ""
+        return f"{_seconds(self.found.ours)} against {_seconds(self.found.theirs)}: {self.ratio}{memory}"
 
     @property
     def exceeds(self) -> bool:
-        """Whether reportgen takes longer than its limit allows."""
+        """Whether reportgen takes longer, or more memory, than its limits allow."""
         found = self.found
-        return self.limit is not None and isinstance(found, Pair) and found.ours > self.limit * found.theirs
+        if isinstance(found, str):
+            return False
+        slow = self.limit is not None and found.ours > self.limit * found.theirs
+        large = self.peak_limit is not None and (found.our_peak or 0) > self.peak_limit * (found.their_peak or 0)
+        return slow or large
+
+    @property
+    def memory(self) -> str:
+        """How the peaks of both compare, in words; empty where they were not measured."""
+        found = self.found
+        if isinstance(found, str) or not found.our_peak or not found.their_peak:
+            return ""
+        wanted = f" (limit {self.peak_limit:g})" if self.peak_limit else ""
+        return (
+            f"{_megabytes(found.our_peak)} to {_megabytes(found.their_peak)}: "
+            f"x{found.our_peak / found.their_peak:.2f}{wanted}"
+        )
 
 
-def generated(results: Sequence[Result], growths: Sequence[Growth], machine: str) -> str:
+def generated(results: Sequence[Result], growths: Sequence[Growth], machines: Machines, machine: str) -> str:
     """Return all that stands between the markers."""
-    return "\n\n".join([machine, table(results), growth_table(growths), f"![{alternative(growths)}]({CHART})"])
+    chart = f"![{alternative(growths)}]({CHART})"
+    return "\n\n".join([machine, table(results), growth_table(growths), chart, machines_table(machines)])
 
 
 def table(results: Sequence[Result]) -> str:
@@ -62,8 +82,8 @@ def table(results: Sequence[Result]) -> str:
                 else f", {result.found.runs} runs"
             )
             mine, other = _seconds(result.found.ours), _seconds(result.found.theirs) + runs
-        rows.append([result.what, mine, result.rival, other, result.ratio])
-    return _table(["what", "reportgen", "what one would do without it", "that takes", "ratio"], rows)
+        rows.append([result.what, mine, result.rival, other, result.ratio, result.memory])
+    return _table(["what", "reportgen", "what one would do without it", "that takes", "ratio", "peak memory"], rows)
 
 
 def growth_table(growths: Sequence[Growth]) -> str:
@@ -81,6 +101,29 @@ def growth_table(growths: Sequence[Growth]) -> str:
                 ]
             )
     return _table(["what grows", "time", "peak memory"], rows)
+
+
+def machines_table(found: Machines) -> str:
+    """Return how long the pass takes on more and more workers as a table in Markdown."""
+    expected = [found.one_machine / workers for workers in WORKERS]
+    rows = [
+        [
+            f"{workers:,}",
+            _seconds(pass_),
+            _ratio(pass_, found.one_machine),
+            _seconds(ideal),
+            _seconds(ready),
+        ]
+        for workers, pass_, ideal, ready in zip(WORKERS, found.there, expected, found.ready, strict=True)
+    ]
+    head = [
+        f"workers that wait {found.each * 1000:g} ms for each of {found.images:,} images",
+        "the pass",
+        f"against {_seconds(found.one_machine)} in one process that waits as well",
+        "shared evenly, that would be",
+        "until they are ready, once",
+    ]
+    return _table(head, rows)
 
 
 def alternative(growths: Sequence[Growth]) -> str:

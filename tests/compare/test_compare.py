@@ -83,7 +83,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Runs:
     top = tmp_path_factory.mktemp("runs")
 
     def train(name: str, seed: int) -> Path:
-        report(None, arrays, out=top / name, seed=seed, epochs=1, formats=["html"])
+        report(None, arrays, out=top / name, seed=seed, epochs=1, formats=["html"], shifts="none")
         return top / name
 
     first = train("first", 0)
@@ -92,7 +92,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Runs:
     kernel, bias = model.get_layer(LAYER).get_weights()
     kernel[..., healthy[1]], bias[healthy[1]] = 0, -1
     model.get_layer(LAYER).set_weights([kernel, bias])
-    report(model, arrays, out=top / "maimed", formats=["html"])
+    report(model, arrays, out=top / "maimed", formats=["html"], shifts="none")
     return Runs(first, train("again", 0), train("other", 1), top / "maimed", healthy[1])
 
 
@@ -151,7 +151,7 @@ def test_a_real_comparison_survives_the_disk_and_shows_on_the_page(runs: Runs, t
         (tmp_path / name).write_bytes(content)
     assert record_file.load(tmp_path).baseline == record.baseline
     rows = table_rows(page.html(page.paint(record), Look()).html, "changes-units")
-    assert rows[1] == [LAYER, str(runs.killed), str(runs.killed), "died", "healthy", "dead", "n/a"]
+    assert rows[1] == [LAYER, str(runs.killed), str(runs.killed), "died", "fires normally", "dead", "n/a"]
 
 
 # The command
@@ -163,7 +163,7 @@ def test_the_command_says_what_changed_and_writes_a_page(
 ) -> None:
     command(runs.first, runs.maimed, out=tmp_path / "changes.html", lang=None)
     said = capsys.readouterr().out
-    assert re.search(rf"^  {LAYER} +{runs.killed} +{runs.killed} +died +healthy +dead +n/a$", said, re.MULTILINE)
+    assert re.search(rf"^  {LAYER} +{runs.killed} +{runs.killed} +died +fires normally +dead +n/a$", said, re.MULTILINE)
     assert said.splitlines()[-1] == str(tmp_path / "changes.html")
     made = (tmp_path / "changes.html").read_text(encoding="utf-8")
     assert "died" in text_of(made)
@@ -339,10 +339,10 @@ def test_figures_stand_side_by_side_with_exact_counts() -> None:
     assert found.figures["train_accuracy"].after is None
     assert found.figures["proof"].before == pytest.approx(-1 / 6)
     assert found.figures["proof"].after is None
-    assert found.summary == "accuracy 66.7 % (-16.7 points)"
+    assert found.summary == "accuracy 66.7 % (−16.7 points)"
     said = shown(make_record(), new)
-    assert re.search(r"Test accuracy +83.33 % +66.67 % +-16.67 points", said)
-    assert re.search(r"Accuracy without dead or redundant units +-16.67 points +n/a +n/a", said)
+    assert re.search(r"Test accuracy +83.33 % +66.67 % +−16.67 points", said)
+    assert re.search(r"Accuracy without dead or redundant units +−16.67 points +n/a +n/a", said)
 
 
 def test_numbers_of_right_answers_of_different_test_parts_have_no_difference() -> None:
@@ -788,12 +788,20 @@ def test_conditions_of_units_that_kept_their_numbers_are_listed_one_by_one() -> 
     assert plain(found, "en").count("fires under another condition") == 12
 
 
-def test_many_other_conditions_of_units_matched_by_responses_are_a_count() -> None:
-    found = painted.paint(many_conditions("correlation"), has_cards=False)
+def test_what_differs_between_many_units_matched_by_responses_is_counted_and_folded_away() -> None:
+    record = many_conditions("correlation")
+    assert record.baseline is not None
+    died = UnitChange("dead", "conv", 12, 12, literal("healthy"), literal("dead"), None)
+    record = dataclasses.replace(
+        record, baseline=dataclasses.replace(record.baseline, units=[died, *record.baseline.units])
+    )
+    found = painted.paint(record, has_cards=False)
     assert found is not None
-    assert found.units == []
-    assert "conv: 12 of 16 pairs fire under another condition" in plain(found, "en")
-    assert "12 of 16 pairs fire under another condition" in text_of(painted.html(many_conditions("index"), found, "en"))
+    assert [one.what for one in found.units] == ["died"], "that a unit died is no matter of chance"
+    assert "fires under another condition: 12 of 16 in conv" in plain(found, "en")
+    page_of = html5lib.parse(painted.html(record, found, "en"), namespaceHTMLElements=False)
+    (fold,) = [one for one in page_of.iter("details") if "Which units these are: 12 of 12" in "".join(one.itertext())]
+    assert len([row for row in fold.iter("tr") if row.find("td") is not None]) == 12
 
 
 def test_other_conditions_survive_the_disk_in_every_language(tmp_path: Path) -> None:
@@ -862,7 +870,13 @@ def test_findings_are_new_gone_or_still_there_by_code_and_layer() -> None:
     assert [one.message for one in found.findings.new] == ["circle", "weak"]
     assert [one.message for one in found.findings.gone] == ["1 of 3", "few"]
     assert [one.message for one in found.findings.still] == ["2 of 2", "star"]
-    assert found.summary == "accuracy 83.3 % as before, 2 new findings"
+    assert found.summary == "accuracy 83.3 % as before, 1 new finding"
+    assert [(one.code, one.kind) for one in found.kinds] == [
+        ("class-without-images", "still"),
+        ("dead-units", "still"),
+        ("few-images", "gone"),
+        ("weak-units", "new"),
+    ], "how many units each is about, these findings do not say"
 
 
 # On disk and on pages

@@ -53,11 +53,11 @@ def test_the_figures_of_the_article_on_the_whole_of_mnist(run: Run, tmp_path: Pa
     assert min(min(c["precision"], c["recall"]) for c in train) >= 0.97
 
 
-def test_fashion_mnist_from_idx_files(run: Run, tmp_path: Path) -> None:
+def test_fashion_mnist_from_idx_files(warm: Run, tmp_path: Path) -> None:
     folder = Path("/usr/share/datasets/fashion-mnist")
     if not folder.is_dir():
         pytest.skip("Debian's package dataset-fashion-mnist is not installed")
-    done = run("report", "--data", folder, "--epochs", 1, "--formats", "html", "--out", tmp_path / "fashion")
+    done = warm("report", "--data", folder, "--epochs", 1, "--formats", "html", "--out", tmp_path / "fashion")
     assert done.returncode == 0, done.stderr
     found = json.loads((tmp_path / "fashion" / "report.json").read_text())
     assert (found["data"]["train_size"], found["data"]["test_size"]) == (60_000, 10_000)

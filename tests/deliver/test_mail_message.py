@@ -294,7 +294,7 @@ def test_the_verdict_stands_first_and_nothing_is_left_out() -> None:
         for finding in record.findings:
             assert finding.message in words
         for part in (
-            "All of 2 units inside the model fire properly.",
+            "All 2 units inside the model fire normally.",
             "circle",
             "0.667",
             "https://example.org/report.html",
@@ -322,9 +322,10 @@ def test_the_mail_says_what_changed() -> None:
         assert "Since Before of 23 November 2026, 16:00 UTC: accuracy rose, one unit died." in words
         assert "The seed is another." in words
         assert "Gone:" in words
-    assert "Test accuracy: 83.3\u00a0% (5 of 6); before: 50.0\u00a0%\n" in made.text
-    assert f"New: {record.findings[0].message}" in made.text
-    assert f"New: {record.findings[1].message}" not in made.text
+    change = "change: +10.0 points (95 % CI: 0.0 to +100.0)"
+    assert f"Test accuracy: 83.3\u00a0% (5 of 6); before: 50.0\u00a0%; {change}\n" in made.text
+    assert f"New. {record.findings[0].message}" in made.text
+    assert f"New. {record.findings[1].message}" not in made.text
 
 
 @pytest.mark.parametrize(
@@ -362,7 +363,7 @@ def test_a_change_is_told_where_the_images_are_the_same(
     ],
 )
 def test_the_gravest_findings_are_counted(severities: list[str], counted: str) -> None:
-    record = make_record(findings=[make_finding(severity=severity) for severity in severities])
+    record = make_record(findings=[make_finding(code=f"kind-{n}", severity=one) for n, one in enumerate(severities)])
     made = write(record)
     assert made.subject.endswith(f" – {counted}")
     assert counted in made.text.splitlines()[0]
@@ -376,10 +377,19 @@ def test_a_long_title_leaves_room_for_the_verdict() -> None:
 
 
 def test_hundreds_of_findings_are_cut_and_counted() -> None:
-    made = write(make_record(findings=[make_finding(message="word " * 1000) for _ in range(300)]))
+    made = write(make_record(findings=[make_finding(code=f"kind-{n}", message="word " * 1000) for n in range(300)]))
     assert len(made.html.encode()) < 100_000
     for words in (made.text, made.html):
-        assert "260 more findings stand in the report." in words
+        assert "293 more kinds of finding: kind-7, kind-8," in words
+
+
+def test_hundreds_of_findings_of_one_kind_are_one() -> None:
+    layers = [make_finding(code="dead-units", severity="warning", layer=f"conv{n}", units=[1, 2]) for n in range(105)]
+    made = write(make_record(findings=layers))
+    assert made.subject.endswith("– 1 warning")
+    for words in (made.text, made.html):
+        assert "210 units never fired in 105 layers." in words
+        assert "In 104 more layers: conv1, conv2, conv3, conv4, conv5 and 99 more." in words
 
 
 def test_the_mail_asks_for_nothing_from_anywhere() -> None:

@@ -1,4 +1,4 @@
-"""Calls of reportgen in processes that are forked from one which has loaded what the light commands need.
+"""Calls of reportgen in processes that are forked from one which has loaded what they need.
 
 Each is a process of its own as from a shell, with its own folder and environment, but its imports cost nothing.
 """
@@ -32,13 +32,17 @@ LOADED = (
     "render.ci.summary",
     "render.mail",
 )
+"""What the light commands need."""
+
+WITH_TENSORFLOW = (*LOADED, "runtime", "analysis.collected", "selftest")
+"""What the others need, too. TensorFlow is imported and no more, so that it has no threads that a fork would lack."""
 
 
 class Server:
-    """The process that forks."""
+    """The process that forks. with_tensorflow: whether it has loaded that."""
 
-    def __init__(self) -> None:
-        command = [sys.executable, "-c", "from tests.helpers.forked import serve; serve()"]
+    def __init__(self, *, with_tensorflow: bool = False) -> None:
+        command = [sys.executable, "-c", f"from tests.helpers.forked import serve; serve({with_tensorflow})"]
         self._process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
     def call(self, arguments: list[str], cwd: Path, environment: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
@@ -56,11 +60,12 @@ class Server:
         self._process.communicate()
 
 
-def serve() -> None:
+def serve(with_tensorflow: bool) -> None:
     """Fork for each line of JSON on stdin, and answer with the exit code."""
     import importlib
 
-    for name in ("jinja2", "PIL.Image", *(f"reportgen.{name}" for name in LOADED)):
+    needed = WITH_TENSORFLOW if with_tensorflow else LOADED
+    for name in ("jinja2", "PIL.Image", *(f"reportgen.{name}" for name in needed)):
         importlib.import_module(name)
     for line in sys.stdin:
         asked = json.loads(line)
@@ -79,6 +84,7 @@ def _run(asked: dict[str, Any]) -> NoReturn:
         os.chdir(asked["cwd"])
         os.environ.clear()
         os.environ.update(asked["environment"])
+        tempfile.tempdir = None  # it is asked for again
         sys.argv = ["reportgen", *asked["arguments"]]
         from reportgen.cli.app import main
 

@@ -5,8 +5,6 @@ import json
 import os
 import shlex
 import shutil
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -25,6 +23,7 @@ from reportgen.errors import InputError
 from reportgen.options import Options
 from reportgen.pipeline import class_order, flow, provenance
 from reportgen.thresholds import FindingThresholds
+from tests.conftest import Run
 from tests.helpers.builders import assert_one_line, make_scores
 
 Array = NDArray[Any]
@@ -534,7 +533,7 @@ def test_a_folder_too_many_is_named_and_given_names_leave_it_out(model: Any, tmp
 
 
 @pytest.fixture
-def report(tmp_path: Path) -> Callable[..., Any]:
+def report(tmp_path: Path, unpainted: None) -> Callable[..., Any]:
     from reportgen import report
 
     def call(model: Any, data: Any, **options: Any) -> Any:
@@ -562,15 +561,14 @@ def test_a_report_names_all_classes_of_the_model(model: Any, report: Callable[..
     assert again["provenance"]["data_sha256"] == found["provenance"]["data_sha256"]
 
 
-def test_on_the_command_line(model: Any, tmp_path: Path) -> None:
+def test_on_the_command_line(model: Any, warm: Run, tmp_path: Path) -> None:
     images, numbers = part(0, 2, 3)
     np.savez(tmp_path / "data.npz", x_test=images, y_test=in_words(numbers))
     model.save(tmp_path / "net.keras")
     base = ["--data", str(tmp_path / "data.npz"), "--examples", "1", "--formats", "html"]
 
     def run(*words: str) -> tuple[int, str]:
-        call = [sys.executable, "-m", "reportgen", *words, *base]
-        done = subprocess.run(call, capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=120)
+        done = warm(*words, *base)
         return done.returncode, done.stderr
 
     one = ["--model", str(tmp_path / "net.keras"), "--out", str(tmp_path / "out")]

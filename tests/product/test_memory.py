@@ -49,8 +49,7 @@ def test_libraries_that_do_not_fit_are_exit_3_and_say_memory(tmp_path: Path) -> 
 
 
 @pytest.mark.tensorflow
-@pytest.mark.parametrize("gigabytes", [1.6, 1.9])
-def test_work_that_does_not_fit_is_no_fault_of_reportgen(tmp_path: Path, gigabytes: float) -> None:
+def test_work_that_does_not_fit_is_no_fault_of_reportgen(tmp_path: Path) -> None:
     """Where it ends depends on the machine: as an error, or by a signal that a library raises."""
     from reportgen.runtime import keras
 
@@ -60,7 +59,7 @@ def test_work_that_does_not_fit_is_no_fault_of_reportgen(tmp_path: Path, gigabyt
     ).save(tmp_path / "m.keras")  # fmt: skip
     claim(tmp_path / "data.npz", 20_000)
     call = ("--model", "m.keras", "--data", "data.npz", "--memory", "4000")
-    code, lines = report(tmp_path, *call, bytes_at_most=int(gigabytes * GB))
+    code, lines = report(tmp_path, *call, bytes_at_most=19 * GB // 10)
     if code == 2:  # it ended while Keras loaded the file, which may be at fault itself
         assert "needs more memory" in lines[-1], lines
         return

@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from pathlib import Path
 
@@ -16,6 +15,7 @@ import reportgen
 from tests.conftest import Run, clean_environment
 
 pytestmark = pytest.mark.tensorflow
+Done = subprocess.CompletedProcess[str]
 FILES = ["model.keras", "record.npz", "report.html", "report.json", "report.pdf"]
 
 
@@ -80,11 +80,18 @@ def test_the_history_ends_where_the_model_is(made_report: Path) -> None:
     assert history["stopped_early"] is False
 
 
-def test_the_same_seed_and_clock_give_the_same_bytes(made_report: Path, run: Run, tmp_path: Path) -> None:
-    done = run("report", "--epochs", 2, "--out", tmp_path / "again", SOURCE_DATE_EPOCH="1764000000")
+@pytest.fixture(scope="module")
+def again(warm: Run, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Done]:
+    """Return the working folder and the talk of a second run like that of `made_report`, without --out."""
+    cwd = tmp_path_factory.mktemp("again")
+    done = warm("report", "--epochs", 2, cwd=cwd, SOURCE_DATE_EPOCH="1764000000")
     assert done.returncode == 0, done.stderr
-    again, first = content(tmp_path / "again"), content(made_report)
-    assert [name for name in first if first[name] != again.get(name)] == []
+    return cwd, done
+
+
+def test_the_same_seed_and_clock_give_the_same_bytes(made_report: Path, again: tuple[Path, Done]) -> None:
+    second, first = content(again[0] / "reports" / "sample"), content(made_report)
+    assert [name for name in first if first[name] != second.get(name)] == []
 
 
 def test_the_clock_is_fixed_and_measured_seconds_are_left_out(made_report: Path) -> None:
@@ -94,21 +101,10 @@ def test_the_clock_is_fixed_and_measured_seconds_are_left_out(made_report: Path)
     assert found["history"]["seconds"] == [None, None]
 
 
-def test_another_seed_gives_other_weights(made_report: Path, run: Run, tmp_path: Path) -> None:
-    done = run("report", "--epochs", 1, "--seed", 7, "--formats", "html", "--out", tmp_path / "other")
-    assert done.returncode == 0, done.stderr
-    first, other = (np.load(folder / "record.npz") for folder in (made_report, tmp_path / "other"))
-    kernels = [array for array in first.files if first[array].shape == (16, 1, 3, 3)]
-    assert kernels
-    assert all(not np.array_equal(first[name], other[name]) for name in kernels)
-    assert sorted(content(tmp_path / "other")) == [name for name in FILES if name != "report.pdf"]
-    assert "--seed 7" in json.loads((tmp_path / "other" / "report.json").read_text())["provenance"]["command"]
-
-
-def test_paths_go_to_stdout_and_all_talk_to_stderr(run: Run, tmp_path: Path) -> None:
-    done = run("report", "--epochs", 1, "--data", "sample", cwd=tmp_path)
+def test_paths_go_to_stdout_and_all_talk_to_stderr(again: tuple[Path, Done]) -> None:
+    cwd, done = again
     assert done.stdout.splitlines() == [f"reports/sample/{name}" for name in FILES]
-    assert all((tmp_path / line).is_file() for line in done.stdout.splitlines())
+    assert all((cwd / line).is_file() for line in done.stdout.splitlines())
     assert "epoch  1: " in done.stderr
     assert "report.pdf" in done.stderr and "Seconds: " in done.stderr
     assert "\r" not in done.stderr and "\x1b" not in done.stderr, "a progress bar in what is no terminal"
@@ -136,10 +132,10 @@ def test_render_needs_no_tensorflow_and_gives_the_same_page_and_pdf(report_copy:
 
 
 def test_render_writes_a_whole_report_elsewhere_and_leaves_the_source(
-    report_copy: Path, run: Run, tmp_path: Path
+    report_copy: Path, light: Run, tmp_path: Path
 ) -> None:
     before = content(report_copy)
-    done = run("render", report_copy, "--out", tmp_path / "elsewhere", "--formats", "html")
+    done = light("render", report_copy, "--out", tmp_path / "elsewhere", "--formats", "html")
     assert done.returncode == 0, done.stderr
     assert content(report_copy) == before
     assert content(tmp_path / "elsewhere") == before
@@ -152,7 +148,7 @@ def test_a_signal_during_training_leaves_the_earlier_report(report_copy: Path, n
     with subprocess.Popen(command, env=clean_environment(), stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr is not None
         for line in process.stderr:
-            if "epoch  2" in line:
+            if "epoch  1" in line:
                 os.kill(process.pid, number)
                 break
         rest = process.stderr.read()
@@ -163,44 +159,62 @@ def test_a_signal_during_training_leaves_the_earlier_report(report_copy: Path, n
     assert [path.name for path in report_copy.parent.iterdir()] == ["digits"]
 
 
-def test_a_failing_run_leaves_the_earlier_report(report_copy: Path, run: Run) -> None:
+def test_a_failing_run_leaves_the_earlier_report(report_copy: Path, light: Run) -> None:
     before = content(report_copy)
     np.savez(report_copy.parent / "bad.npz", x_test=np.zeros((3, 28, 28)), y_test=np.array([0, 1, -1]))
-    done = run("report", "--data", report_copy.parent / "bad.npz", "--out", report_copy)
+    done = light("report", "--data", report_copy.parent / "bad.npz", "--out", report_copy)
     assert done.returncode == 2
     assert content(report_copy) == before
 
 
-def test_a_terminal_gets_a_progress_bar() -> None:
-    """A real pseudo-terminal, because a bar must move there and nowhere else."""
+@pytest.fixture(scope="module")
+def other(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, bytes]:
+    """Return a report with another seed, and what a real pseudo-terminal got while it was made."""
     pty = pytest.importorskip("pty", reason="this system has no pseudo-terminals")
     main, child = pty.openpty()
-    command = [sys.executable, "-m", "reportgen", "report", "--epochs", "1", "--formats", "html"]
-    with tempfile.TemporaryDirectory() as cwd:
-        process = subprocess.Popen(
-            command, cwd=cwd, env=clean_environment(TERM="xterm"), stdout=subprocess.DEVNULL, stderr=child
-        )
-        os.close(child)
-        seen, deadline = b"", time.monotonic() + 120
-        while time.monotonic() < deadline:
-            try:
-                piece = os.read(main, 65536)
-            except OSError:  # how Linux reports that the other end was closed
-                break
-            if not piece:
-                break
-            seen += piece
-        assert process.wait(timeout=60) == 0
+    folder = tmp_path_factory.mktemp("other") / "report"
+    call = ["report", "--epochs", "1", "--seed", "7", "--formats", "html", "--shifts", "none", "--out", str(folder)]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "reportgen", *call],
+        env=clean_environment(TERM="xterm"),
+        stdout=subprocess.DEVNULL,
+        stderr=child,
+    )
+    os.close(child)
+    seen, deadline = b"", time.monotonic() + 120
+    while time.monotonic() < deadline:
+        try:
+            piece = os.read(main, 65536)
+        except OSError:  # how Linux reports that the other end was closed
+            break
+        if not piece:
+            break
+        seen += piece
+    assert process.wait(timeout=60) == 0
     os.close(main)
-    assert b"training" in seen and b"32/32" in seen
+    return folder, seen
 
 
-def test_characters_that_no_font_has_are_named_on_the_terminal(run: Run, tmp_path: Path) -> None:
+def test_a_terminal_gets_a_progress_bar(other: tuple[Path, bytes]) -> None:
+    """A bar must move there and nowhere else."""
+    assert b"training" in other[1] and b"32/32" in other[1]
+
+
+def test_another_seed_gives_other_weights(made_report: Path, other: tuple[Path, bytes]) -> None:
+    first, second = (np.load(folder / "record.npz") for folder in (made_report, other[0]))
+    kernels = [array for array in first.files if first[array].shape == (16, 1, 3, 3)]
+    assert kernels
+    assert all(not np.array_equal(first[name], second[name]) for name in kernels)
+    assert sorted(content(other[0])) == [name for name in FILES if name != "report.pdf"]
+    assert "--seed 7" in json.loads((other[0] / "report.json").read_text())["provenance"]["command"]
+
+
+def test_characters_that_no_font_has_are_named_on_the_terminal(warm: Run, tmp_path: Path) -> None:
     images = np.random.default_rng(0).integers(0, 256, (40, 28, 28), dtype=np.uint8)
     labels = np.arange(40) % 2
     parts = {"x_train": images, "y_train": labels, "x_test": images, "y_test": labels}
     np.savez(tmp_path / "signs.npz", **parts, class_names=np.array(["plain", "\U00012f90\u72ac"]))
-    done = run("report", "--data", tmp_path / "signs.npz", "--epochs", 1, "--out", tmp_path / "out")
+    done = warm("report", "--data", tmp_path / "signs.npz", "--epochs", 1, "--out", tmp_path / "out")
     assert done.returncode == 0, done.stderr
     assert "The page's fonts lack U+12F90; there its readers' own fonts are used." in done.stderr
     assert "No font here has U+12F90; the PDF shows the numbers instead." in done.stderr

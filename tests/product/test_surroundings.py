@@ -236,7 +236,8 @@ def test_a_whole_run_in_odd_surroundings(report_copy: Path, tmp_path: Path) -> N
     before = held(report_copy)
     done = shell(
         'ulimit -n 256; exec "$@" < /dev/null',
-        *("report", "--model", report_copy / "model.keras", "--out", report_copy, "--formats", "html"),
+        *("report", "--model", report_copy / "model.keras", "--out", report_copy),
+        *("--formats", "html", "--shifts", "none"),
         cwd=tmp_path,
         **ODD,
     )

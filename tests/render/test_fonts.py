@@ -11,7 +11,7 @@ import pytest
 from fontTools.ttLib import TTFont
 
 from reportgen.render import fonts
-from tests.helpers.browsing import CHROMIUM
+from tests.helpers import browsing
 
 pytestmark = pytest.mark.slow  # fonts are cut down
 
@@ -164,12 +164,8 @@ def test_every_font_file_is_told_of_and_licensed() -> None:
 
 
 @pytest.mark.browser
-def test_a_browser_takes_every_face(tmp_path: Path) -> None:
+def test_a_browser_takes_every_face(browser: Any, tmp_path: Path) -> None:
     """Browsers check fonts before they use them, and say nothing to the reader where they do not."""
-    from playwright.sync_api import sync_playwright
-
-    if CHROMIUM is None:
-        pytest.skip("no Chromium on this machine; make test installs one where it can")
 
     def address(face: fonts.Face) -> str:
         return f"data:font/woff2;base64,{base64.b64encode(face.woff2).decode('ascii')}"
@@ -177,15 +173,10 @@ def test_a_browser_takes_every_face(tmp_path: Path) -> None:
     style = fonts.rules(fonts.faces(EVERYTHING), address)
     page = tmp_path / "page.html"
     page.write_text(f"<!DOCTYPE html><meta charset=utf-8><style>{style}</style><p>{EVERYTHING}", "utf-8")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
-        shown, heard = browser.new_page(), list[str]()
-        shown.on("console", lambda message: heard.append(message.text))
-        shown.goto(page.as_uri())
+    with browsing.opened(browser, page.as_uri()) as (shown, heard):
         states = shown.evaluate(
             "async () => { await Promise.all([...document.fonts].map(face => face.load()));"
             " return [...document.fonts].map(face => face.family + face.weight + face.status); }"
         )
-        browser.close()
     assert len(states) == 7 and all(state.endswith("loaded") for state in states)
-    assert heard == []
+    assert heard == [page.as_uri()]

@@ -6,7 +6,7 @@ import json
 import pickle
 import re
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ from reportgen.record.run import Look, Record
 from reportgen.render import notebook
 from reportgen.render.page import page
 from reportgen.result import Report
-from tests.helpers.browsing import CHROMIUM, opened
+from tests.helpers.browsing import opened
 from tests.helpers.builders import assert_one_line, make_finding, make_record
 
 pytestmark = pytest.mark.slow  # each paints pages of a whole report
@@ -171,23 +171,11 @@ def test_a_relative_folder_is_found_from_elsewhere(made: Made, tmp_path: Path, m
 # -- in a real browser ------------------------------------------------------------------------------------------------
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    from playwright.sync_api import sync_playwright
-
-    if CHROMIUM is None:
-        pytest.skip("no Chromium on this machine; make test installs one where it can")
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
-        yield started
-        started.close()
-
-
 @pytest.mark.browser
 def test_the_page_works_inside_a_notebook(browser: Any, made_report: Path, tmp_path: Path) -> None:
     """The frame shows the page in its own style, its script runs, and the notebook is out of its reach."""
     record = record_file.load(made_report)
-    found = shown(Report(record, made_report, folder.read(made_report)))
+    found = Report(record, made_report, folder.read(made_report))._repr_html_()
     cell = tmp_path / "notebook.html"
     cell.write_text(f"<!DOCTYPE html><title>notebook</title><body>{found}</body>", encoding="utf-8")
     with opened(browser, cell.as_uri()) as (tab, heard):

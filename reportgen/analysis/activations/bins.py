@@ -63,11 +63,15 @@ class Grid:
 
     def count(self, values: NDArray[Any]) -> Counts:
         """Return (U, B) how many of the values (n, U) are in each bin; those outside are counted at its ends."""
-        numbers = np.floor(values.astype(np.float64) * self.per_value)
-        # NaN, which is an error later on, is counted anywhere
-        numbers = np.nan_to_num(numbers, nan=self.first).clip(self.first, SIDE - 1).astype(np.int64)
+        # in float32 a value below 0 that is tiny beside a bin would become 0, which is in another bin
+        exact = np.float64 if self.signed else values.dtype
+        with np.errstate(over="ignore", invalid="ignore"):
+            numbers = np.multiply(values, self.per_value, dtype=exact)
+        # what is outside is counted at the ends, and NaN, which is an error later on, anywhere
+        numbers = np.fmax(np.floor(numbers, out=numbers), self.first, out=numbers)
+        which = np.minimum(numbers, SIDE - 1, out=numbers).astype(np.int64)
         units = values.shape[1]
-        which = numbers - self.first + self.bins * np.arange(units)
+        which += self.bins * np.arange(units) - self.first
         return np.bincount(which.ravel(), minlength=self.bins * units).reshape(units, self.bins)
 
     def coarsened(self, histogram: Counts, exponent: int) -> Counts:

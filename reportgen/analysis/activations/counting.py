@@ -1,18 +1,17 @@
-"""What the batches of a shard left, counted together outside of the graph, in float64."""
+"""What the batches of a shard leave, counted together in float64."""
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from reportgen.analysis.activations.bins import Grid
-from reportgen.analysis.activations.reductions import TOP
+from reportgen.analysis.activations import reductions
+from reportgen.analysis.activations.reductions import TOP, Read
 from reportgen.analysis.activations.shards import Shard, Work
 from reportgen.analysis.activations.tally import (
     Counts,
-    Floats,
     LayerPlan,
     LayerTally,
     class_bests,
@@ -23,40 +22,26 @@ from reportgen.analysis.activations.tally import (
 
 
 class Counted:
-    """The tallies of the batches of a shard that were sent so far. labels: (N,) of its images.
-
-    grids: of each layer the bins for the values that were seen so far.
-    """
+    """The tallies of the batches of a shard that were sent so far. labels: (N,) of its images."""
 
     def __init__(self, work: Work, shard: Shard, labels: Counts) -> None:
         self._plans, self._classes = work.plans, work.classes
         self._labels, self._first = labels, shard.number
         self._tallies: list[LayerTally] | None = None
         self._kept = _Kept(work.kept, shard)
-        self._repeat: NDArray[np.bool_] | None = None
-        if len(work.repeats):
-            self._repeat = np.zeros(len(shard), np.bool_)
-            self._repeat[shard.places(work.repeats)] = True
-        self.grids = [plan.grid for plan in work.plans]
+        self._repeat = np.zeros(len(shard), np.bool_)
+        self._repeat[shard.places(work.repeats)] = True
 
-    def given(self, start: int, end: int) -> list[NDArray[Any]]:
-        """Return what the graph needs besides the images from `start` to `end`, see `_specs`."""
-        per_value = np.array([grid.per_value for grid in self.grids], np.float32)
-        return [per_value] if self._repeat is None else [per_value, self._repeat[start:end]]
-
-    def widened(self, reduced: Sequence[dict[str, Any]]) -> bool:
-        """Widen the bins of layers that have none for a value of a batch; return whether there are any."""
-        before, self.grids = self.grids, [_holding(*both) for both in zip(self.grids, reduced, strict=True)]
-        return self.grids != before
-
-    def add(self, reduced: Sequence[dict[str, Any]], grids: Sequence[Grid], start: int, end: int) -> None:
-        """Count the batch of the images from `start` to `end`. reduced: of each layer, see `_reduce`, in its grid."""
-        labels, numbers = self._labels[start:end], self._first + np.arange(start, end)
-        layers = zip(self._plans, grids, reduced, strict=True)
-        batch = [_tally(plan, grid, found, labels, numbers, self._classes) for plan, grid, found in layers]
-        before = self._tallies
-        self._tallies = batch if before is None else [merge(a, b) for a, b in zip(before, batch, strict=True)]
-        self._kept.add(start, [r["pooled"].numpy() for r in reduced])
+    def add(self, read: Sequence[Read], start: int, end: int) -> None:
+        """Count the batch of the images from `start` to `end`. read: of each layer."""
+        batch = _Batch(
+            self._first + np.arange(start, end), self._labels[start:end], self._repeat[start:end], self._classes
+        )
+        before: Sequence[LayerTally | None] = self._tallies or [None] * len(self._plans)
+        layers = zip(self._plans, read, before, strict=True)
+        found = [_added(plan, one, batch, so_far) for plan, one, so_far in layers]
+        self._tallies = [tally for tally, _ in found]
+        self._kept.add(start, [pooled for _, pooled in found])
 
     def tallies(self) -> list[LayerTally]:
         """Return the tallies of all batches, with the images that are kept."""
@@ -90,50 +75,57 @@ class _Kept:
         return [replace(t, kept_images=self._numbers, kept=k) for t, k in zip(tallies, rows, strict=True)]
 
 
-def _holding(grid: Grid, found: dict[str, Any]) -> Grid:
-    """Return a grid that has bins for all values of a batch, see `_reduce`."""
-    smallest = float(found["smallest"].numpy().min()) if "smallest" in found else 0.0
-    return grid.holding(smallest, float(found["peaks"].numpy().max()))
+@dataclass(frozen=True)
+class _Batch:
+    """numbers: (B,) of its images, ascending. labels: (B,). repeat: (B,) which repeat an earlier one. classes: K."""
+
+    numbers: Counts
+    labels: Counts
+    repeat: NDArray[np.bool_]
+    classes: int
 
 
-def _tally(
-    plan: LayerPlan, grid: Grid, reduced: dict[str, Any], labels: Counts, numbers: Counts, classes: int
-) -> LayerTally:
-    """Return the tally of one batch, without kept images. labels, numbers: (B,), numbers ascending.
-
-    grid: of the histogram in `reduced`.
-    """
-    found = {name: value.numpy() for name, value in reduced.items()}
-    peaks, pooled = (found[name].astype(np.float64) for name in ("peaks", "pooled"))
-    nothing = np.zeros(plan.units, np.int64)
-
-    def added(name: str) -> Floats:
-        return np.asarray(found[name].sum(axis=0, dtype=np.float64))
-
-    def counted(name: str) -> Counts:
-        return added(name).astype(np.int64) if name in found else nothing
-
-    sampled, rest = len(numbers) * len(plan.sampled), added("map_total")
-    off = found["map_middle"].astype(np.float64) - plan.shift
-    crossed = np.outer(rest, off)
-    return LayerTally(
-        images=len(numbers),
-        fired=counted("fired") if "fired" in found else (peaks > plan.eps).sum(axis=0),
-        zeros=len(numbers) * plan.positions - counted("above"),
-        low_tail=counted("low_tail"),
-        high_tail=counted("high_tail"),
+@np.errstate(over="ignore", invalid="ignore")  # scores that are not finite end the report, see `outputs.check`
+def _added(
+    plan: LayerPlan, read: Read, batch: _Batch, before: LayerTally | None
+) -> tuple[LayerTally, NDArray[np.float32]]:
+    """Return the tally of a layer with a batch more, without kept images, and (B, U) s_mean of the batch."""
+    found = reductions.reduced(read, plan)
+    peaks, pooled = found.peaks.astype(np.float64), found.pooled.astype(np.float64)
+    grid = (plan.grid if before is None else before.grid).holding(float(found.smallest.min()), float(peaks.max()))
+    sampled = reductions.at_sampled(read, plan, grid)
+    tally = LayerTally(
+        images=len(peaks),
+        fired=found.fired,
+        zeros=len(peaks) * plan.positions - found.above,
+        low_tail=found.low_tail,
+        high_tail=found.high_tail,
         total=plan.positions * (pooled - plan.shift).sum(axis=0),
-        squares=np.square(found["norms"], dtype=np.float64).sum(axis=0),
-        absolute=added("absolute") if "absolute" in found else plan.positions * pooled.sum(axis=0),
-        smallest=np.asarray(found.get("smallest", nothing), np.float64),
+        squares=found.squares,
+        absolute=found.absolute,
+        smallest=found.smallest,
         largest=peaks.max(axis=0),
         grid=grid,
-        histogram=found["histogram"].reshape(plan.units, -1).astype(np.int64),
-        map_total=rest + sampled * off,
-        map_products=found["map_products"] + crossed + crossed.T + sampled * np.outer(off, off),
-        **over_images(plan, pooled, labels, classes),
-        **class_bests(peaks, labels, numbers, classes),
-        **listed(found["top_score"].T, numbers[found["top_place"].T], found["top_position"].T, TOP),
+        histogram=sampled.histogram,
+        map_total=sampled.total,
+        map_products=sampled.products,
+        **over_images(plan, pooled, batch.labels, batch.classes),
+        **class_bests(peaks, batch.labels, batch.numbers, batch.classes),
+        **_strongest(plan, read, found.peaks, batch, before),
         kept_images=np.zeros(0, np.int64),
         kept=np.zeros((0, plan.units), np.float32),
     )
+    return (tally if before is None else merge(before, tally)), found.pooled
+
+
+def _strongest(
+    plan: LayerPlan, read: Read, peaks: NDArray[np.float32], batch: _Batch, before: LayerTally | None
+) -> dict[str, Any]:
+    """Return the strongest images of a batch as a tally has them, without those that earlier ones are before."""
+    counts = np.where(batch.repeat[:, np.newaxis], np.float32(-np.inf), peaks) if batch.repeat.any() else peaks
+    least = np.full(plan.units, -np.inf) if before is None else before.top_score[-1]
+    found = reductions.strongest(read, plan, counts, least)
+    scores, (images, positions) = np.full((TOP, plan.units), -np.inf), np.zeros((2, TOP, plan.units), np.int64)
+    at = found.rank, found.unit
+    scores[at], images[at], positions[at] = found.score, batch.numbers[found.image], found.position
+    return listed(scores, images, positions, TOP)

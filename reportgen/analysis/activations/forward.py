@@ -16,6 +16,10 @@ from reportgen.format import short
 from reportgen.progress import Tick
 
 Values = NDArray[np.float32]
+
+_LARGE = 60
+"""Calls of a graph from which on it is traced more slowly than it runs some dozens of times."""
+_FEW_RUNS = 40
 _SCOPE = re.compile(r"'(.*)' is not a valid (?:root )?scope name", re.DOTALL)
 """What TensorFlow says of a layer's name that it cannot put in front of the names of operations."""
 
@@ -35,6 +39,22 @@ def compiled(answer: Callable[..., Any], part: Part, pixels: Pixels, more: Seque
         autograph=False,
     )
     return made
+
+
+def compiled_if_it_pays(
+    answer: Callable[..., Any], part: Part, pixels: Pixels, *, calls: int, runs: int
+) -> Callable[..., Any]:
+    """Return what `compiled` does, uncompiled where the graph has so many calls that few runs are faster."""
+    import tensorflow as tf
+
+    if compiling_pays(calls, runs):
+        return compiled(answer, part, pixels)
+    return lambda images: answer(as_seen(tf.convert_to_tensor(images), pixels))
+
+
+def compiling_pays(calls: int, runs: int) -> bool:
+    """Return whether a graph of so many calls that runs so often takes less time compiled, that of compiling added."""
+    return calls < _LARGE or runs >= _FEW_RUNS
 
 
 def outputs(run: Callable[..., Any], images: Images, batch: int, tick: Tick) -> Iterator[tuple[int, int, Any]]:

@@ -1,7 +1,7 @@
 """The graph of a model, models inside it opened: every call of a layer, and the model run again with a change."""
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -67,6 +67,12 @@ class Graph:
         self.calls = _named(self._drafts)
         self._consumers: dict[Tensor, list[Call]] = {}
         self._producers = {tensor: call for call in self.calls for tensor in call.outputs}
+        # by the call, what no later one is given
+        self._last_asked: dict[Call, list[Tensor]] = {}
+        last = {tensor: call for call in self.calls for tensor in call.given}
+        for tensor, call in last.items():
+            if tensor is not self.output:
+                self._last_asked.setdefault(call, []).append(tensor)
         for call in self.calls:
             for tensor in call.given:
                 self._consumers.setdefault(tensor, []).append(call)
@@ -109,12 +115,14 @@ class Graph:
             computed: dict[tuple[int, ...], list[Any]] = {}
             for place, change in enumerate(changes):
                 given = {tensor: values[tensor][place] for tensor in call.given}
-                # ids are not given away again while `values` holds what they belong to
+                # ids are not given away again while `values` holds what they belong to, all that this call is given
                 same = tuple(map(id, given.values()))
                 if same not in computed:
                     computed[same] = call.on(given)
                 for tensor, value in zip(call.outputs, computed[same], strict=True):
                     values.setdefault(tensor, []).append(change(tensor, value))
+            for tensor in self._last_asked.get(call, ()):
+                del values[tensor]  # a large model's values together may take more memory than there is
         return values[self.output]
 
     def reached(self, tensor: Tensor, until: Tensor | None = None) -> list[Call]:
@@ -136,14 +144,20 @@ class Graph:
                 needed.update(call.given)
         return on_the_way[::-1]
 
-    def all_values(self, images: Any, seen: Callable[[Tensor, Any], None] | None = None) -> dict[Tensor, Any]:
-        """Return every value for `images`. seen: is shown each as soon as it is computed."""
+    def all_values(
+        self,
+        images: Any,
+        seen: Callable[[Tensor, Any], None] | None = None,
+        only: Collection[Tensor] | None = None,
+    ) -> dict[Tensor, Any]:
+        """Return every value for `images`. seen: is shown each as soon as it is computed. only: of these tensors."""
         import keras
 
         found: dict[Tensor, Any] = {self.input: keras.ops.cast(images, self.model.inputs[0].dtype)}
 
         def keep(tensor: Tensor, value: Any) -> Any:
-            found[tensor] = value
+            if only is None or tensor in only:
+                found[tensor] = value
             if seen is not None:
                 seen(tensor, value)
             return value

@@ -1,6 +1,6 @@
 """The one pass: every image through the model once, and of every layer's output only sums, counts and the strongest.
 
-The reductions run inside the compiled graph; a batch leaves arrays of units, never its raw outputs.
+While TensorFlow has a batch under way, numpy reduces the outputs of the one before; no raw output outlives that.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -14,10 +14,10 @@ from threadpoolctl import threadpool_limits
 
 from reportgen.analysis.activations import ablation, forward, outputs, traces
 from reportgen.analysis.activations.counting import Counted
-from reportgen.analysis.activations.graph import Graph, Tensor
+from reportgen.analysis.activations.graph import Graph
 from reportgen.analysis.activations.outputs import Outputs
 from reportgen.analysis.activations.reading import Reading
-from reportgen.analysis.activations.reductions import Read, plan_of, reduce_all, specs, units_last
+from reportgen.analysis.activations.reductions import Read, plan_of, units_last
 from reportgen.analysis.activations.shards import Engine, Found, Shard, Work, joined
 from reportgen.analysis.activations.tally import (
     LayerPlan,
@@ -25,7 +25,7 @@ from reportgen.analysis.activations.tally import (
     kept_among,
 )
 from reportgen.analysis.activations.traces import Penultimate, Traced
-from reportgen.dataset import Dataset, Part, repeats, spread
+from reportgen.dataset import Dataset, Part, Pixels, repeats, spread
 from reportgen.progress import Progress, Tick
 
 _LARGEST_BATCH = 500
@@ -72,7 +72,8 @@ def all_parts(
         repeats=repeats(parts[name] for name in looked_at),
         traced=traced,
     )
-    work, begun = Sender(graph, readings).begin(work, looked[0], parts[looked_at[0]])
+    here = engine if isinstance(engine, Here) else Here(graph, readings)
+    work, begun = here.sender.begin(work, looked[0], parts[looked_at[0]])
     done = [] if begun is None else [begun]
     if others := looked[len(done) :]:
         done.append(engine.send(work, parts, others, progress))
@@ -88,147 +89,126 @@ class Here:
     """The engine that sends all images through the model in this process."""
 
     def __init__(self, graph: Graph, readings: Sequence[Reading]) -> None:
-        self._sender = Sender(graph, readings)
+        self.sender = Sender(graph, readings)
 
     def send(self, work: Work, parts: Mapping[str, Part], shards: Sequence[Shard], progress: Progress) -> Found:
         """Return what comes of the shards, see `shards.Engine`."""
         found = []
         for shard in shards:
             with progress.bar(f"{shard.part} split", total=len(shard)) as tick:
-                found.append(self._sender.send(work, shard, shard.of(parts), tick))
+                found.append(self.sender.send(work, shard, shard.of(parts), tick))
         return joined(found)
 
 
 class Sender:
-    """A model that shards are sent through. What is compiled is kept until another work or other images come."""
+    """A model that shards are sent through. What is compiled is kept until other units are taken out."""
 
     def __init__(self, graph: Graph, readings: Sequence[Reading]) -> None:
         self._graph, self._readings = graph, readings
         found = traces.of_model(graph)
         self._penultimate = found if isinstance(found, Penultimate) else None
-        self._last: tuple[Work, np.dtype[Any], Callable[..., Any]] | None = None
+        self._gates = [reading.gate for reading in readings if reading.gate is not None]
+        self._whole: tuple[Pixels, tuple[np.dtype[Any], bool], Callable[..., Any]] | None = None
+        self._without: tuple[Work, np.dtype[Any], Callable[..., Any]] | None = None
 
     def begin(self, work: Work, shard: Shard, part: Part) -> tuple[Work, Found | None]:
         """Fix the plans by a few images of a shard, spread over it; return the work with them.
 
-        Where these are all of its images, return what comes of the shard, too. Nothing is compiled for it: the plans
-        are constants of the graph that is.
+        Where these are all of its images, return what comes of the shard, too.
         """
-        import tensorflow as tf
-
         images = part.images[spread(len(part), min(_FIRST, work.batch))]
         with forward.faults_named(images):
-            scores, features, read = self._values(forward.as_seen(tf.convert_to_tensor(images), work.pixels))
-            plans = [plan_of(reading, one.values.numpy()) for reading, one in zip(self._readings, read, strict=True)]
-            work = replace(work, plans=plans)
-            if len(images) < len(part):
-                return work, None
-            counted = Counted(work, shard, part.labels)
-            reduced = reduce_all(read, plans, *map(tf.convert_to_tensor, counted.given(0, len(part))))
-        counted.add(reduced, counted.grids, 0, len(part))
-        found = _kept(scores.numpy(), features.numpy(), part.labels, shard.start, work.traced)
+            scores, features, *values = self._compiled(work, part)(images)
+        read = self._read(values)
+        plans = [plan_of(reading, one.values) for reading, one in zip(self._readings, read, strict=True)]
+        work = replace(work, plans=plans)
+        if len(images) < len(part):
+            return work, None
+        counted = Counted(work, shard, part.labels)
+        counted.add(read, 0, len(part))
+        found = _kept(np.asarray(scores)[:, 0], np.asarray(features), part.labels, shard.start, work.traced)
         return work, Found({shard: (found,)}, counted.tallies())
 
     def send(self, work: Work, shard: Shard, part: Part, tick: Tick) -> Found:
         """Return what comes of one shard, whose images and labels `part` holds; the last batch may be smaller."""
         run = self._compiled(work, part)
         answered: list[list[Outputs]] = [[] for _ in work.ablations]
-
-        def keep(scores: NDArray[np.float32], features: NDArray[np.float32], start: int, end: int) -> None:
-            for of_ablation, into in zip(np.moveaxis(scores, 1, 0), answered, strict=True):
-                labels = part.labels[start:end]
-                into.append(_kept(of_ablation, features, labels, shard.start + start, work.traced))
-
-        def kept() -> dict[Shard, tuple[Outputs, ...]]:
-            return {shard: tuple(outputs.joined(one) for one in answered)}
-
-        if not work.plans:
-            for start, end, (scores, features) in forward.outputs(run, part.images, work.batch, tick):
-                keep(scores, features, start, end)
-            return Found(kept(), [])
         counted = Counted(work, shard, part.labels)
+
+        def take(scores: Any, features: Any, values: Sequence[Any], start: int, end: int) -> None:
+            labels, kept = part.labels[start:end], np.asarray(features)
+            for of_ablation, into in zip(np.moveaxis(np.asarray(scores), 1, 0), answered, strict=True):
+                into.append(_kept(of_ablation, kept, labels, shard.start + start, work.traced))
+            if work.plans:
+                counted.add(self._read(values), start, end)
+
         # a thread of OpenBLAS that has done its share of a product spins for a while, on a core that TensorFlow needs
         with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(1) as aside:
-            counting: Future[None] | None = None  # of the batch before: numpy counts while TensorFlow computes
+            taking: Future[None] | None = None  # of the batch before: numpy counts while TensorFlow computes
             for start, end, images in forward.read_ahead(part.images, work.batch):
                 with forward.faults_named(images):
-                    scores, features, reduced = run(images, *counted.given(start, end))
-                    if counted.widened(reduced):  # to what holds these values, so once more is enough
-                        scores, features, reduced = run(images, *counted.given(start, end))
-                if counting is not None:
-                    counting.result()
-                counting = aside.submit(counted.add, reduced, counted.grids, start, end)
-                keep(scores.numpy()[:, np.newaxis], features.numpy(), start, end)
+                    scores, features, *values = run(images)
+                if taking is not None:
+                    taking.result()
+                taking = aside.submit(take, scores, features, values, start, end)
                 tick(end, "images")
-            assert counting is not None
-            counting.result()
-        return Found(kept(), counted.tallies())
+            assert taking is not None
+            taking.result()
+        found = {shard: tuple(outputs.joined(one) for one in answered)}
+        return Found(found, counted.tallies() if work.plans else [])
 
     def _compiled(self, work: Work, part: Part) -> Callable[..., Any]:
-        dtype = part.images.dtype  # the parts of a data set have images of one shape
-        if self._last is None or self._last[0] is not work or self._last[1] != dtype:
-            if work.plans:
-                run = forward.compiled(self._reducing(work.plans), part, work.pixels, specs(work))
-            else:
-                run = forward.compiled(self._answering(work), part, work.pixels)
-            self._last = work, dtype, run
-        return self._last[2]
+        """Return what gives the scores of a batch, (B, ablations, K), what is traced, and what is read of each layer.
 
-    def _reducing(self, plans: Sequence[LayerPlan]) -> Callable[..., Any]:
-        """Return what sends images through the model and reduces each output where it arises.
-
-        It is given what `Counted.given` says after the images.
+        The latter only where nothing is taken out.
         """
-
-        def answer(images: Any, *given: Any) -> tuple[Any, Any, list[dict[str, Any]]]:
-            scores, features, read = self._values(images)
-            return scores, features, reduce_all(read, plans, *given)
-
-        return answer
+        dtype = part.images.dtype  # the parts of a data set have images of one shape
+        calls, runs = len(self._graph.calls), -(-len(part) // work.batch)
+        if any(work.ablations):
+            if self._without is None or self._without[0] is not work or self._without[1] != dtype:
+                run = forward.compiled_if_it_pays(
+                    self._answering(work), part, work.pixels, calls=calls * len(work.ablations), runs=runs
+                )
+                self._without = work, dtype, run
+            return self._without[2]
+        how = dtype, forward.compiling_pays(calls, runs)
+        if self._whole is None or self._whole[0] is not work.pixels or self._whole[1] != how:
+            run = forward.compiled_if_it_pays(self._values, part, work.pixels, calls=calls, runs=runs)
+            self._whole = work.pixels, how, run
+        return self._whole[2]
 
     def _answering(self, work: Work) -> Callable[..., Any]:
-        """Return what sends images through the model: to the scores under each ablation, and to what is traced."""
+        """Return what sends images through the model to the scores under each ablation; nothing is traced."""
         import tensorflow as tf
 
-        if not work.traced.every:
-            without = ablation.without(self._graph, work.ablations, self._readings)
-            return lambda images: (without(images), self._features(images, []))
+        without = ablation.without(self._graph, work.ablations, self._readings)
+        return lambda images: (without(images), tf.zeros((tf.shape(images)[0], 0)))
 
-        def answer(images: Any) -> tuple[Any, Any]:
-            scores, found = self._graph.values(images, self._before_scores)
-            return tf.cast(scores, tf.float32)[:, tf.newaxis], self._features(images, found)
+    def _values(self, images: Any) -> tuple[Any, ...]:
+        """Return the scores, (B, 1, K) float32, what is kept of the values before them, and what is read of layers.
 
-        return answer
-
-    @property
-    def _before_scores(self) -> list[Tensor]:
-        return [] if self._penultimate is None else [self._penultimate.tensor]
-
-    def _features(self, images: Any, found: Sequence[Any]) -> Any:
-        """Return what is kept of the values before the scores, (B, D) float32; D = 0 where none were found."""
-        import tensorflow as tf
-
-        if self._penultimate is None or not found:
-            return tf.zeros((tf.shape(images)[0], 0))
-        return self._penultimate.read(found[0])
-
-    def _values(self, images: Any) -> tuple[Any, Any, list[Read]]:
-        """Return the scores, float32, what is kept of the values before them, and what is read of each layer.
-
-        images: as the model sees them.
+        The latter as `_read` takes it. images: as the model sees them.
         """
         import tensorflow as tf
 
-        gates = [reading.gate for reading in self._readings if reading.gate is not None]
-        tensors = [*(reading.tensor for reading in self._readings), *gates, *self._before_scores]
+        before = [] if self._penultimate is None else [self._penultimate.tensor]
+        tensors = [*(reading.tensor for reading in self._readings), *self._gates, *before]
         scores, found = self._graph.values(images, tensors)
-        before = iter(found[len(self._readings) :])
-        features = self._features(images, found[len(self._readings) + len(gates) :])
-        read = [
-            Read(units_last(value, reading), None if reading.gate is None else units_last(next(before), reading))
-            for value, reading in zip(found, self._readings, strict=False)
+        features = tf.zeros((tf.shape(images)[0], 0))
+        if self._penultimate is not None:
+            features = self._penultimate.read(found.pop())
+        gated = [reading for reading in self._readings if reading.gate is not None]
+        read = [units_last(*both) for both in zip(found, [*self._readings, *gated], strict=True)]
+        return tf.cast(scores, tf.float32)[:, tf.newaxis], features, *read
+
+    def _read(self, values: Sequence[Any]) -> list[Read]:
+        """Return what is read of each layer. values: of the readings, then of their gates; they are not copied."""
+        arrays = [np.asarray(value) for value in values]
+        gates = iter(arrays[len(self._readings) :])
+        return [
+            Read(array, None if reading.gate is None else next(gates))
+            for array, reading in zip(arrays, self._readings, strict=False)
         ]
-        return tf.cast(scores, tf.float32), features, read
 
 
 def _kept(

@@ -1,16 +1,19 @@
-"""Each layer's output reduced where it arises, inside the compiled graph: what a batch leaves of it."""
+"""Each layer's output of a batch reduced to what is kept of it, by numpy.
 
-from collections.abc import Sequence
+That happens beside TensorFlow, which has the next batch under way: in the graph the same took it twice the time, and to
+trace and optimise these operations as long as some thousand images.
+"""
+
+import math
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from reportgen.analysis.activations.bins import SIDE, Grid
+from reportgen.analysis.activations.bins import Grid
 from reportgen.analysis.activations.reading import Reading
-from reportgen.analysis.activations.shards import Work
-from reportgen.analysis.activations.tally import TAIL, Floats, LayerPlan
+from reportgen.analysis.activations.tally import TAIL, Counts, Floats, LayerPlan
 
 TOP = 8
 """How many of the strongest images are kept for each unit: more than are shown, since they also say where the maximum
@@ -23,6 +26,12 @@ _HEADROOM = 2  # how far bins reach at first, as a multiple of what these images
 
 _LEAST_SPREAD = 0.1  # deviation over mean: float32 squares then give the variance to five digits
 
+_BLOCK = 2**20  # values that are worked on at once: what is made of them on the way stays in the processor's cache
+
+_MOST_ADDED = 255  # of zeros and ones, before a sum in a byte runs over
+
+Values = NDArray[np.float32]
+
 
 @dataclass(frozen=True, eq=False)
 class Read:
@@ -31,8 +40,50 @@ class Read:
     gate: likewise what goes into the nonlinearity, where only that tells whether a unit fires, else None.
     """
 
-    values: Any
-    gate: Any = None
+    values: Values
+    gate: Values | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Reduced:
+    """What is kept of a layer's outputs for a batch. Arrays are (U,) where no shape is given.
+
+    peaks, pooled: (B, U) s_max and s_mean. fired, low_tail, high_tail, squares, absolute, smallest: see
+    `tally.LayerTally`. above: at how many (x, p) a unit fires.
+    """
+
+    peaks: Values
+    pooled: Values
+    fired: Counts
+    above: Counts
+    low_tail: Counts
+    high_tail: Counts
+    squares: Floats
+    absolute: Floats
+    smallest: Floats
+
+
+@dataclass(frozen=True, eq=False)
+class AtSampled:
+    """What is kept of the sampled positions. histogram: (U, B). total, products: of shifted values, (U,) and (U, U)."""
+
+    histogram: Counts
+    total: Floats
+    products: Floats
+
+
+@dataclass(frozen=True, eq=False)
+class Strongest:
+    """The strongest images of a batch, by unit and then from the strongest on, (n,) of all units together.
+
+    rank: the how maniest of its unit's it is, from 0. position: the flat position of the maximum, of equals the first.
+    """
+
+    unit: Counts
+    rank: Counts
+    image: Counts
+    score: Values
+    position: Counts
 
 
 def units_last(value: Any, reading: Reading) -> Any:
@@ -94,113 +145,123 @@ def _grid(reading: Reading, flat: NDArray[np.float32]) -> Grid:
     return grid.holding(_HEADROOM * float(flat.min()), _HEADROOM * float(flat.max()))
 
 
-def reduce_all(
-    read: Sequence[Read], plans: Sequence[LayerPlan], per_value: Any, repeat: Any = None
-) -> list[dict[str, Any]]:
-    """Reduce the outputs of all layers for one batch, inside the graph.
+def reduced(read: Read, plan: LayerPlan) -> Reduced:
+    """Reduce a layer's outputs for one batch, some images at a time.
 
-    per_value, repeat: see `specs`. To trace and compile an operation costs as much as to run one on many images, so
-    there are as few as can be.
+    Sums over positions are of float32, those over images of float64.
     """
-    import tensorflow as tf
-
-    top = tf.minimum(TOP, tf.shape(read[0].values)[0]) if read else 0
-    # what takes a repeated image out of the strongest: of the lesser of a value and -inf the latter
-    most = None if repeat is None else tf.where(repeat[:, tf.newaxis], -np.inf, np.inf)
-    layers = zip(read, plans, tf.unstack(per_value), strict=True)
-    return [_reduce(one, plan, bins, top, most) for one, plan, bins in layers]
-
-
-def _reduce(read: Read, plan: LayerPlan, per_value: Any, top: Any, most: Any) -> dict[str, Any]:
-    """Reduce a layer's outputs for one batch. top: how many of its images are kept as a unit's strongest.
-
-    per_value: how many bins a value of 1 spans. most: (B, 1) as what an image counts at most when the strongest are
-    looked for, None where all count as they are. What is summed over positions stays apart by image, (B, U), and is
-    added up in float64 outside.
-    """
-    import tensorflow as tf
-
-    a = tf.reshape(read.values, (-1, plan.positions, plan.units))
-    shifted = a - tf.constant(plan.shift, tf.float32) if plan.shift.any() else a
-    peaks = tf.reduce_max(a, 1)
-    tells = a if read.gate is None else tf.reshape(read.gate, (-1, plan.positions, plan.units))
-    # behind a ReLU the sign is 1 where it fires, else 0: one operation less that writes as much as it reads
-    fires = tf.sign(a) if plan.family in ("relu", "relu6") and not plan.eps else tf.cast(tells > plan.eps, tf.float32)
-    reduced = {
-        "peaks": peaks,
-        "pooled": tf.reduce_mean(a, 1),
-        # the root of the squares' sum: an operation that, unlike squaring and summing, writes nothing in between
-        "norms": tf.raw_ops.EuclideanNorm(input=shifted, axis=[1]),
-        "above": tf.reduce_sum(fires, 1),
-        **_tops(a, peaks if most is None else tf.minimum(peaks, most), plan, top),
-        **at_sampled(a if len(plan.sampled) == plan.positions else tf.gather(a, plan.sampled, axis=1), plan, per_value),
-    }
-    if read.gate is not None:
-        reduced["fired"] = tf.reduce_max(fires, 1)
-    if plan.family not in ("relu", "relu6"):
-        reduced["smallest"] = tf.minimum(tf.reduce_min(a, (0, 1)), 0)
-        reduced["absolute"] = tf.reduce_sum(tf.abs(a), 1)
-    if plan.family == "bounded":
-        assert plan.low is not None and plan.high is not None
-        share = (a - plan.low) / (plan.high - plan.low)
-        reduced["low_tail"] = tf.reduce_sum(tf.cast(share < TAIL, tf.float32), 1)
-        reduced["high_tail"] = tf.reduce_sum(tf.cast(share > 1 - TAIL, tf.float32), 1)
-    if plan.family == "relu6":
-        reduced["high_tail"] = tf.reduce_sum(tf.cast(a >= plan.high, tf.float32), 1)
-    return reduced
+    values = read.values.reshape(-1, plan.positions, plan.units)
+    tells = values if read.gate is None else read.gate.reshape(values.shape)
+    peaks, pooled = np.empty((2, len(values), plan.units), np.float32)
+    step = max(_BLOCK // (plan.positions * plan.units), 1)
+    fired, above, low_tail, high_tail = np.zeros((4, plan.units), np.int64)
+    squares, absolute, smallest = np.zeros((3, plan.units))
+    for start in range(0, len(values), step):
+        these = slice(start, start + step)
+        some, fires = values[these], tells[these] > np.float32(plan.eps)
+        peaks[these] = _over_positions(np.maximum, some)
+        pooled[these] = _over_positions(np.add, some) / np.float32(plan.positions)
+        above += _count(fires)
+        if read.gate is not None:
+            fired += _count(_over_positions(np.logical_or, fires))
+        shifted = some - plan.shift.astype(np.float32) if plan.shift.any() else some
+        squares += _squares(shifted).sum(axis=0, dtype=np.float64)
+        if plan.family not in ("relu", "relu6"):
+            absolute += _over_positions(np.add, np.abs(some)).sum(axis=0, dtype=np.float64)
+            np.minimum(smallest, _over_positions(np.minimum, some).min(axis=0), out=smallest)
+        if plan.family == "bounded":
+            assert plan.low is not None and plan.high is not None
+            share = (some - plan.low) / (plan.high - plan.low)
+            low_tail += _count(share < TAIL)
+            high_tail += _count(share > 1 - TAIL)
+        if plan.family == "relu6":
+            assert plan.high is not None
+            high_tail += _count(some >= plan.high)
+    if read.gate is None:
+        fired = (peaks > np.float32(plan.eps)).sum(axis=0)
+    if plan.family in ("relu", "relu6"):
+        absolute = plan.positions * pooled.sum(axis=0, dtype=np.float64)
+    return Reduced(peaks, pooled, fired, above, low_tail, high_tail, squares, absolute, smallest)
 
 
-def _tops(a: Any, peaks: Any, plan: LayerPlan, top: Any) -> dict[str, Any]:
-    """Find each unit's strongest images of the batch, (U, T), and where in them it is strongest."""
-    import tensorflow as tf
-
-    score, place = tf.math.top_k(tf.transpose(peaks), top)  # of equals the earlier
-    if plan.positions == 1:
-        return {"top_score": score, "top_place": place, "top_position": tf.zeros_like(place)}
-    # where the values of an image begin in `a`, those of a position in an image, and those of a unit at a position
-    image = plan.positions * plan.units * tf.expand_dims(tf.cast(place, tf.int64), 2)
-    position, unit = plan.units * np.arange(plan.positions)[np.newaxis, np.newaxis], np.arange(plan.units)
-    maps = tf.gather(tf.reshape(a, (-1,)), image + position + unit[:, np.newaxis, np.newaxis])
-    return {"top_score": score, "top_place": place, "top_position": tf.argmax(maps, 2, tf.int32)}
-
-
-def at_sampled(values: Any, plan: LayerPlan, per_value: Any) -> dict[str, Any]:
-    """Count and correlate over the sampled positions. values: (B, S, U). per_value: how many bins a value of 1 spans.
+def at_sampled(read: Read, plan: LayerPlan, grid: Grid) -> AtSampled:
+    """Count and correlate over the sampled positions of a batch.
 
     Products are of what is left after the batch's own mean is taken off: of values that are all alike, as of a unit
     that is silent at these positions, float32 would leave rounding that looks like variance.
     """
-    import tensorflow as tf
-
-    grid = plan.grid  # but for the width of its bins
-    if grid.signed:
-        # in float32 a value below 0 that is tiny beside a bin would become 0, which is in another bin
-        numbers = tf.floor(tf.cast(values, tf.float64) * tf.cast(per_value, tf.float64))
-    else:  # the cast cuts off what is behind the point
-        numbers = values * per_value
-    # what lies outside falls into the first and the last bin; of NaN, which is an error later on, any will do
-    which = tf.maximum(tf.cast(tf.minimum(numbers, SIDE - 1), tf.int32), grid.first)
-    which += grid.bins * np.arange(plan.units, dtype=np.int32) - grid.first
-    middle = tf.reduce_mean(values, (0, 1))
-    centred = values - middle
-    flat = tf.reshape(centred, (-1, plan.units))
-    return {
-        "histogram": tf.raw_ops.DenseBincount(
-            input=tf.reshape(which, (-1,)), size=grid.bins * plan.units, weights=np.zeros(0, np.int32)
-        ),
-        "map_middle": middle,
-        "map_total": tf.reduce_sum(centred, 1),
-        "map_products": tf.matmul(flat, flat, transpose_a=True),
-    }
+    values = read.values.reshape(-1, plan.positions, plan.units)
+    chosen = values if len(plan.sampled) == plan.positions else values[:, plan.sampled]
+    flat = chosen.reshape(-1, plan.units)
+    middle = flat.mean(axis=0)
+    centred = flat - middle
+    rest = _over_positions(np.add, centred.reshape(chosen.shape)).sum(axis=0, dtype=np.float64)
+    off = middle - plan.shift
+    crossed = np.outer(rest, off)
+    return AtSampled(
+        histogram=grid.count(flat),
+        total=rest + len(flat) * off,
+        products=centred.T @ centred + crossed + crossed.T + len(flat) * np.outer(off, off),
+    )
 
 
-def specs(work: Work) -> list[Any]:
-    """Return the tf.TensorSpec of what the graph needs besides images.
+def strongest(read: Read, plan: LayerPlan, peaks: Values, least: Floats) -> Strongest:
+    """Find each unit's strongest images of a batch, at most TOP, and where in them it is strongest.
 
-    (L,) of each layer how many bins a value of 1 spans: an input, so that bins become wider without a new graph. (B,)
-    whether an image repeats an earlier one; only where any does, so that it costs nothing elsewhere.
+    peaks: (B, U) s_max, -inf of an image that does not count. least: (U,) what an image has to be stronger than.
     """
-    import tensorflow as tf
+    count = len(peaks)
+    among = peaks > least
+    if count > TOP and not np.isfinite(least).all():  # at first all are; those behind the last of them need no sorting
+        among &= peaks >= np.partition(peaks, count - TOP, axis=0)[count - TOP]
+    image, unit = np.nonzero(among)
+    score = peaks[image, unit]
+    order = np.lexsort((-score, unit))  # of equals the earlier stays in front
+    image, unit, score = image[order], unit[order], score[order]
+    rank = np.arange(len(unit)) - np.searchsorted(unit, unit)
+    kept = rank < TOP
+    image, unit = image[kept], unit[kept]
+    values = read.values.reshape(-1, plan.positions, plan.units)
+    return Strongest(unit, rank[kept], image, score[kept], values[image, :, unit].argmax(axis=1))
 
-    per_value, repeat = tf.TensorSpec((len(work.plans),), tf.float32), tf.TensorSpec((None,), tf.bool)
-    return [per_value, repeat] if len(work.repeats) else [per_value]
+
+def _over_positions(function: np.ufunc, values: NDArray[Any]) -> NDArray[Any]:
+    """Reduce (B, P, U) to (B, U)."""
+    return np.asarray(function.reduce(function.reduce(_in_rows(values), axis=1).reshape(_columns(values)), axis=1))
+
+
+def _squares(values: Values) -> Values:
+    """Return the sums of squares over positions, (B, P, U) -> (B, U); unlike squaring, this writes nothing between."""
+    rows = _in_rows(values)
+    found: Values = np.einsum("bpu,bpu->bu", rows, rows).reshape(_columns(values)).sum(axis=1)
+    return found
+
+
+def _in_rows(values: NDArray[Any]) -> NDArray[Any]:
+    """Return (B, P, U) as (B, R, C U), so that positions can be gone through in two steps.
+
+    numpy is fast where what it goes through lies in one long row, which U values are not. Sums of R and then of C
+    values are more precise, too, than those of P.
+    """
+    positions = values.shape[1]
+    rows = next(n for n in range(math.isqrt(positions), 0, -1) if not positions % n)
+    return values.reshape(len(values), rows, -1)
+
+
+def _columns(values: NDArray[Any]) -> tuple[int, int, int]:
+    """Return the shape (B, C, U) of what is left behind the first step."""
+    return len(values), _in_rows(values).shape[2] // values.shape[2], values.shape[2]
+
+
+def _count(flags: NDArray[np.bool_]) -> Counts:
+    """Return how often each unit's flag is set, (..., U) -> (U,).
+
+    Bytes are added up as bytes, as far as they hold the sum: numpy does so many times as fast as it counts.
+    """
+    units = flags.shape[-1]
+    rows = flags.view(np.uint8).reshape(len(flags), -1)
+    found = np.zeros(units, np.int64)
+    for start in range(0, len(rows), _MOST_ADDED):
+        some = np.add.reduce(rows[start : start + _MOST_ADDED], axis=0, dtype=np.uint8)
+        found += some.reshape(-1, units).sum(axis=0, dtype=np.int64)
+    return found

@@ -175,12 +175,14 @@ def merge(one: LayerTally, other: LayerTally, keep: int = KEPT) -> LayerTally:
 
 def over_images(plan: LayerPlan, pooled: Floats, labels: Counts, classes: int) -> dict[str, Any]:
     """Sum over images and over the images of each class. pooled: (N, U) s_mean."""
-    shifted = pooled - plan.shift
+    shifted, found = pooled - plan.shift, np.zeros((classes, plan.units))
+    order, there, starts = _by_class(labels)
+    found[there] = np.add.reduceat(shifted[order], starts)
     return {
         "pooled_total": shifted.sum(axis=0),
         "pooled_products": shifted.T @ shifted,
         "class_images": np.bincount(labels, minlength=classes),
-        "class_total": np.stack([shifted[labels == k].sum(axis=0) for k in range(classes)]),
+        "class_total": found,
     }
 
 
@@ -188,23 +190,35 @@ def class_bests(peaks: Floats, labels: Counts, numbers: Counts, classes: int) ->
     """Find the strongest image of each class. peaks: (N, U) s_max, by ascending image number."""
     units = peaks.shape[1]
     best, image = np.full((classes, units), -np.inf), np.full((classes, units), -1, np.int64)
-    for k in np.unique(labels):
-        of_class = peaks[labels == k]
-        best[k], image[k] = of_class.max(axis=0), numbers[labels == k][of_class.argmax(axis=0)]
+    order, there, starts = _by_class(labels)
+    rows = peaks[order]
+    best[there] = np.maximum.reduceat(rows, starts)
+    those = np.where(rows == best[labels[order]], numbers[order, np.newaxis], np.iinfo(np.int64).max)
+    image[there] = np.minimum.reduceat(those, starts)
     return {"class_best": best, "class_best_image": image}
 
 
-def listed(scores: Floats, images: Counts, positions: NDArray[np.integer[Any]], top: int) -> dict[str, Any]:
+def _by_class(labels: Counts) -> tuple[Counts, Counts, Counts]:
+    """Return images in the order of their classes, the classes that there are, and where in it each begins."""
+    order = np.argsort(labels, kind="stable")
+    there, starts = np.unique(labels[order], return_index=True)
+    return order, there, starts
+
+
+def listed(scores: Floats, images: Counts, positions: Counts, top: int) -> dict[str, Any]:
     """Return the strongest images of each unit as a tally has them. scores, images, positions: (n, U), n <= T.
 
     A score of -inf stands for no image.
     """
-    missing, none = ((0, top - len(scores)), (0, 0)), scores == -np.inf
-    return {
-        "top_score": np.pad(scores.astype(np.float64), missing, constant_values=-np.inf),
-        "top_image": np.pad(np.where(none, -1, images).astype(np.int64), missing, constant_values=-1),
-        "top_position": np.pad(np.where(none, -1, positions).astype(np.int64), missing, constant_values=-1),
+    units, none = scores.shape[1], scores == -np.inf
+    found = {
+        "top_score": np.full((top, units), -np.inf),
+        "top_image": np.full((top, units), -1, np.int64),
+        "top_position": np.full((top, units), -1, np.int64),
     }
+    for into, rows in zip(found.values(), (scores, images, positions), strict=True):
+        np.copyto(into[: len(scores)], rows, where=~none)
+    return found
 
 
 def _better_of(one: LayerTally, other: LayerTally) -> dict[str, Any]:

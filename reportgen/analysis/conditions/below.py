@@ -53,12 +53,15 @@ class Made:
     """Of what units are made. shares: (U, I), in sum 1 for each that varies. signs: (U, I), -1 where an input inhibits.
 
     seen: (n, kh*kw*I) what some positions see of the layer below; which: (n,) these positions among all, flattened.
+    z: (n, U) the pre-activation there, less its mean (U,), which is `level`.
     """
 
     shares: Floats
     signs: Ints
     seen: Floats
     which: Ints
+    z: Floats
+    level: Floats
 
 
 def made_of(below: Below, each: int, usable: Ints) -> Made:
@@ -74,39 +77,48 @@ def made_of(below: Below, each: int, usable: Ints) -> Made:
     seen = below.seen(which, each)
     weights = below.kernel.reshape(len(below.kernel), -1).T.astype(np.float32)  # (P, U)
     z = seen @ weights
-    z -= z.mean(axis=0)
+    middle = z.mean(axis=0)
+    z -= middle
     shared = (seen - seen.mean(axis=0)).T @ z / len(z)  # (P, U)
     variance = (z.astype(np.float64) ** 2).mean(axis=0)
     of_weights = (weights * shared).T.reshape(-1, height * width, inputs)
     shares = of_weights.sum(axis=1) / np.where(variance > 0, variance, np.inf)[:, np.newaxis]
     level = seen.reshape(len(seen), -1, inputs).mean(axis=0)
     driven = np.einsum("upi,pi->ui", below.kernel.reshape(len(below.kernel), -1, inputs), level, optimize=True)
-    return Made(shares, np.where(driven < 0, -1, 1), seen, which)
+    return Made(shares, np.where(driven < 0, -1, 1), seen, which, z, middle)
 
 
-def named(made: Made, below: Below, unit: int) -> tuple[Input, ...]:
-    """Return the units below that bring most of a unit's variance, the largest share first."""
-    order = np.argsort(-made.shares[unit], kind="stable")[:NAMED]
-    return tuple(
-        Input(int(i), float(made.shares[unit, i]), int(made.signs[unit, i]), below.conditions[i])
-        for i in order
-        if made.shares[unit, i] >= LEAST
-    )
+def named(made: Made, conditions: Sequence[Text | None]) -> list[tuple[Input, ...]]:
+    """Return of each unit the units below that bring most of its variance, the largest share first.
+
+    conditions: of the units below in words, (I,).
+    """
+    order = np.argsort(-made.shares, axis=1, kind="stable")[:, :NAMED]
+    shares, signs = (np.take_along_axis(of, order, axis=1).tolist() for of in (made.shares, made.signs))
+    return [
+        tuple(
+            Input(i, share, sign, conditions[i]) for i, share, sign in zip(*of_unit, strict=True) if share >= LEAST
+        )
+        for of_unit in zip(order.tolist(), shares, signs, strict=True)
+    ]  # fmt: skip
 
 
-def explained(made: Made, below: Below, unit: int, inputs: Sequence[Input]) -> float:
-    """Return the share of the variance of z that the sum of what these inputs bring explains, up to its scale.
+def explained(made: Made, below: Below, inputs: Sequence[Sequence[Input]]) -> Floats:
+    """Return the share of the variance of each z that the sum of what its inputs bring explains, up to its scale, (U,).
 
     Shares can be above 1 in sum where the other inputs work against these; a squared correlation cannot.
     """
-    weights = below.kernel[unit].reshape(-1, len(below.conditions))
-    seen = made.seen.reshape(len(made.seen), *weights.shape)
-    those = [one.unit for one in inputs]
-    brought = np.einsum("npi,pi->n", seen[:, :, those], weights[:, those], optimize=True)
-    z = made.seen @ weights.ravel()
-    brought, z = brought - brought.mean(), z - z.mean()
-    whole = float((brought**2).sum() * (z**2).sum())
-    return float((brought * z).sum() ** 2 / whole) if whole > 0 else 0.0
+    units, height, width, channels = below.kernel.shape
+    weights = np.zeros((units, height * width, channels), np.float32)
+    kernel = below.kernel.reshape(weights.shape)
+    for unit, of_unit in enumerate(inputs):
+        those = [one.unit for one in of_unit]
+        weights[unit][:, those] = kernel[unit][:, those]
+    brought = made.seen @ weights.reshape(units, -1).T
+    brought -= brought.mean(axis=0)
+    spread, shared = (np.einsum("nu,nu->u", brought, of, dtype=np.float64) for of in (brought, made.z))
+    whole = spread * np.einsum("nu,nu->u", made.z, made.z, dtype=np.float64)
+    return np.asarray(np.where(whole > 0, shared**2 / np.where(whole > 0, whole, 1), 0))
 
 
 def relation(made: Made, below: Below, unit: int, inputs: Sequence[Input], fires: Bools) -> Relation:
@@ -118,15 +130,15 @@ def relation(made: Made, below: Below, unit: int, inputs: Sequence[Input], fires
     """
     if len(inputs) != 2 or min(one.sign for one in inputs) < 0 or fires.all() or not fires.any():
         return "with"
-    weights = below.kernel[unit].reshape(-1, len(below.conditions))
+    weights = below.kernel[unit].reshape(-1, below.kernel.shape[3])
     seen = made.seen.reshape(len(made.seen), *weights.shape)
-    z = made.seen @ weights.ravel()
+    z = made.z[:, unit] + made.level[unit]
     threshold = (z[~fires].max() + z[fires].min()) / 2
     if ((z > threshold) != fires).mean() > _UNCLEAR:
         return "with"
     brought = [seen[:, :, one.unit] @ weights[:, one.unit] for one in inputs]
     alone = [float(np.quantile(one, 0.99) - one.mean()) for one in brought]
-    level = float(z.mean())
+    level = float(made.level[unit])
     if level + min(alone) > threshold:
         return "or"
     return "and" if level + max(alone) <= threshold < level + sum(alone) else "with"

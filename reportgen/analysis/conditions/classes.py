@@ -27,12 +27,14 @@ def by_class(units: Sequence[UnitCondition], values: Floats, cut: Cuts, labels: 
     means = values.mean(axis=1, dtype=np.float64)
     of_class = labels.numbers[:, np.newaxis] == np.arange(len(labels.names))
     chosen, scored = (_correlated(means[side], of_class[side]) for side in (cut.choose, ~cut.choose))
+    best = chosen.argmax(axis=1)
+    own = np.arange(len(best))
+    shares = np.maximum(scored[own, best], 0) ** 2
+    answers = (shares >= SIMPLE) & (chosen[own, best] > 0)
     found = []
     for unit in units:
-        best = int(chosen[unit.unit].argmax())
-        r2 = float(max(scored[unit.unit, best], 0) ** 2)
-        if unit.step == "none" and r2 >= SIMPLE and chosen[unit.unit, best] > 0:
-            label = labels.names[best]
+        if unit.step == "none" and answers[unit.unit]:
+            label, r2 = labels.names[best[unit.unit]], float(shares[unit.unit])
             sentence = words.fires_on_class(label, r2)
             unit = replace(
                 unit, step="class", condition=words.of_class(label), sentence=sentence, label=label,

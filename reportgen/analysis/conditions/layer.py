@@ -14,7 +14,16 @@ from reportgen.analysis.conditions.classes import Labels
 from reportgen.analysis.conditions.cuts import Cuts
 from reportgen.analysis.conditions.ink import ink
 from reportgen.analysis.conditions.patches import Axis
-from reportgen.analysis.conditions.result import Floats, Ink, Ints, KernelReading, LayerConditions, UnitCondition
+from reportgen.analysis.conditions.result import (
+    Bools,
+    Floats,
+    Ink,
+    Input,
+    Ints,
+    KernelReading,
+    LayerConditions,
+    UnitCondition,
+)
 from reportgen.analysis.conditions.work import SIMPLE, Figures, Target, Work
 from reportgen.i18n import Text, text
 
@@ -55,8 +64,25 @@ def described(
 
     kernel: (U, h, w, C) of a first convolution, whose positions see just the field and nothing but the pixels. below:
     of a deeper one. Features are looked for in the picture first; a unit that they do not describe is described by
-    the units below it, then by a class. Raises ValueError for positions that do not come from `cuts.positions`, and
-    for a kernel that is not as large as the field.
+    the units below it, then by a class. Raises as `scored`.
+    """
+    found = scored(sampled, cut, kernel=kernel, below=below, seed=seed)
+    return found.worded([] if below is None else below.conditions, labels)
+
+
+def scored(
+    sampled: Sampled,
+    cut: Cuts,
+    *,
+    kernel: Floats | None = None,
+    below: Below | None = None,
+    measured: Measured | None = None,
+    seed: int = 0,
+) -> "Scored":
+    """Return the figures behind what `described` says, which do not depend on any words.
+
+    measured: the features at the positions, where these were measured before, see `look_of`. Raises ValueError for
+    positions that do not come from `cuts.positions`, and for a kernel that is not as large as the field.
     """
     from threadpoolctl import threadpool_limits
 
@@ -67,7 +93,34 @@ def described(
 
     # threads of OpenBLAS that wait for a busy core make small products slower by far
     with threadpool_limits(1, user_api="blas"):
-        return _described(sampled, cut, kernel, below, labels, seed)
+        return _scored(sampled, cut, kernel, below, measured, seed)
+
+
+def look_of(sampled: Sampled) -> Look:
+    """Return where a layer's units look. What is measured there is the same for all layers of the same look."""
+    span = float(np.ptp(sampled.images)) if sampled.images.size else 0.0
+    return Look(sampled.field, sampled.map_shape, sampled.images.shape[1:3], span, sampled.colour)
+
+
+@dataclass(frozen=True, eq=False)
+class Scored:
+    """The figures of a layer, and those of the units below it where these are known."""
+
+    sampled: Sampled
+    work: Work
+    figures: Figures
+    look: Look
+    below: Below | None
+    made: Made | None
+
+    def worded(self, conditions: Sequence[Text | None], labels: Labels | None) -> "Described":
+        """Return the layer in words. conditions: of the units below, where there are any."""
+        units: Sequence[UnitCondition] = self.work.units(self.figures)
+        if self.below is not None and self.made is not None:
+            units = _by_units_below(units, self.sampled, self.below, self.made, conditions)
+        if labels is not None:
+            units = classes.by_class(units, self.sampled.values, self.work.cut, labels)
+        return Described(self.work.layer(units, _notes(self.sampled)), self.work, self.figures, self.look)
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,12 +157,11 @@ class Described:
         return made
 
 
-def _described(
-    sampled: Sampled, cut: Cuts, kernel: Floats | None, below: Below | None, labels: Labels | None, seed: int
-) -> Described:
-    span = float(np.ptp(sampled.images)) if sampled.images.size else 0.0
-    look = Look(sampled.field, sampled.map_shape, sampled.images.shape[1:3], span, sampled.colour)
-    measured = basis.measure(sampled.images, sampled.rows, sampled.columns, look)
+def _scored(
+    sampled: Sampled, cut: Cuts, kernel: Floats | None, below: Below | None, measured: Measured | None, seed: int
+) -> Scored:
+    look = look_of(sampled)
+    measured = measured or basis.measure(sampled.images, sampled.rows, sampled.columns, look)
     drawn = ink(sampled.images) if sampled.ink == "look" else sampled.ink
     target = Target(sampled.values, sampled.signed, drawn, len(look.scales))
     work = Work(target, cut, measured)
@@ -122,12 +174,7 @@ def _described(
     elif len(scored) > 1 and kernel is not None:
         read = _read(kernel, sampled, scored)
         figures = replace(figures, random=work.random(scored, _seen(measured, scored), seed), kernels=read)
-    units: Sequence[UnitCondition] = [work.unit(unit, figures) for unit in range(sampled.values.shape[2])]
-    if below is not None and made is not None:
-        units = [_by_units_below(unit, sampled, below, made) for unit in units]
-    if labels is not None:
-        units = classes.by_class(units, sampled.values, cut, labels)
-    return Described(work.layer(units, _notes(sampled)), work, figures, look)
+    return Scored(sampled, work, figures, look, below, made)
 
 
 def _notes(sampled: Sampled) -> list[Text]:
@@ -153,21 +200,31 @@ def _read(kernel: Floats, sampled: Sampled, scored: Ints) -> list[KernelReading 
     return kernels.read(kernel, kernels.covariance(seen), sampled.colour)
 
 
-def _by_units_below(unit: UnitCondition, sampled: Sampled, below: Below, made: Made) -> UnitCondition:
-    """Return a deeper unit with the units it is made of; described by them where the picture does not do it."""
-    if unit.step == "n/a":
-        return unit
-    inputs = layer_below.named(made, below, unit.unit)
-    unit = replace(unit, inputs=inputs)
+def _by_units_below(
+    units: Sequence[UnitCondition], sampled: Sampled, below: Below, made: Made, conditions: Sequence[Text | None]
+) -> list[UnitCondition]:
+    """Return deeper units with the units that they are made of; described by them where the picture does not do it."""
+    inputs = layer_below.named(made, conditions)
+    explained = layer_below.explained(made, below, inputs).tolist()
+    values = sampled.values.reshape(-1, sampled.values.shape[2])[made.which]
+    return [
+        unit if unit.step == "n/a" else _made_of(unit, of, share, below, made, values[:, unit.unit] > 0)
+        for unit, of, share in zip(units, inputs, explained, strict=True)
+    ]
+
+
+def _made_of(
+    unit: UnitCondition, inputs: tuple[Input, ...], explained: float, below: Below, made: Made, fires: Bools
+) -> UnitCondition:
+    """Return a unit with the units below that bring most of it. fires: at the positions `made.which`."""
     if unit.step != "none" or not inputs:
-        return unit
-    explained = layer_below.explained(made, below, unit.unit, inputs)
+        return replace(unit, inputs=inputs)
     parts = (*unit.parts, ("explained below", explained))
     if explained < SIMPLE:
-        return replace(unit, sentence=words.not_below_either(unit.sentence, inputs, explained), parts=parts)
-    fires = sampled.values.reshape(-1, sampled.values.shape[2])[made.which, unit.unit] > 0
+        sentence = words.not_below_either(unit.sentence, inputs, explained)
+        return replace(unit, inputs=inputs, sentence=sentence, parts=parts)
     relation = layer_below.relation(made, below, unit.unit, inputs, fires)
     of = words.units_below(inputs, relation)
     sentence = words.made_of(of, explained, unit.r2_held_out)
     parts = (*parts, ("relation", relation))
-    return replace(unit, step="units below", condition=of, sentence=sentence, parts=parts)
+    return replace(unit, inputs=inputs, step="units below", condition=of, sentence=sentence, parts=parts)

@@ -27,38 +27,53 @@ def by_chance(x: Floats, y: Floats, not_flat: Bools, seed: int) -> float | None:
     shape = (BLOCKS, each * x.shape[1])
     used = slice(0, BLOCKS * each)
     mask = not_flat[used].reshape(*shape, 1).astype(np.float32)
+    n = max(float(mask.sum()), 1.0)
     features = x[used].reshape(*shape, -1) * mask
     sums = features.sum(axis=(0, 1), dtype=np.float64)
-    variance = np.einsum("bif,bif->f", features, features) - sums**2 / max(mask.sum(), 1)
-    features = features[..., variance > 1e-6 * max(mask.sum(), 1)]
-    if not features.shape[2]:
+    variance = np.einsum("bif,bif->f", features, features) - sums**2 / n
+    there = variance > 1e-6 * n
+    if not there.any():
         return 0.0
-    left = np.concatenate([features, mask], axis=2)
+    features = (features[..., there] - sums[there] / n * mask) / np.sqrt(variance[there])
+    features, both = _without_opposites(features.astype(np.float32))
+    left = np.ascontiguousarray(np.moveaxis(features, 1, 2))
     units = y[used].reshape(*shape, -1)
     moves = _moves(np.random.default_rng(seed))
     some = range(0, units.shape[2], _UNITS)
-    return max((_largest(left, units[..., at : at + _UNITS], moves) for at in some), default=0.0)
+    return max((_largest(left, both, mask[..., 0], units[..., at : at + _UNITS], moves) for at in some), default=0.0)
 
 
-def _largest(left: Floats, units: Floats, moves: Floats) -> float:
+def _without_opposites(features: Floats) -> tuple[Floats, int]:
+    """Return features (blocks, n, F) without those that are the opposite of another, the others of such pairs first.
+
+    And how many these are: of them, what has a negative weight counts as well.
+    """
+    flat = features.reshape(-1, features.shape[2])
+    leading = np.take_along_axis(flat, np.abs(flat).argmax(axis=0)[np.newaxis], axis=0)[0]
+    signs = np.sign(leading)
+    _, first, which = np.unique((flat * signs).T, axis=0, return_index=True, return_inverse=True)
+    negative, positive = (np.bincount(which.ravel(), signs == sign, len(first)) > 0 for sign in (-1, 1))
+    pairs = negative & positive
+    order = np.concatenate([first[pairs], first[~pairs]])
+    return features[..., order], int(pairs.sum())
+
+
+def _largest(left: Floats, both: int, mask: Floats, units: Floats, moves: Floats) -> float:
     """Return the largest R2 of some units (blocks, n, U) in all permutations.
 
-    left: (blocks, n, F + 1), the features of patches that are not flat and, last, whether they are. moves: see
-    `_moves`.
+    left: (blocks, F, n) features of mean 0 and norm 1 over the patches that are not flat, 0 on the others. both: of
+    the first so many the opposite counts, too. mask: (blocks, n), 1 for patches that are not flat. moves: see `_moves`.
     """
-    across = np.moveaxis(units, 1, 0).reshape(units.shape[1], -1)
-    products = np.stack([(block.T @ across).reshape(-1, BLOCKS, units.shape[2]) for block in left])
-    pairs = np.moveaxis(products, 2, 1).reshape(BLOCKS**2, -1)
-    found = (moves @ pairs).reshape(len(moves), left.shape[2], -1)
-    mask, n = left[..., -1], max(float(left[..., -1].sum()), 1.0)
-    squares = np.einsum("bi,ciu->bcu", mask, units**2, optimize=True).reshape(BLOCKS**2, -1)
-    level = found[:, -1]
-    total = moves @ squares - level**2 / n
-    sums = left.sum(axis=(0, 1))
-    variance = np.einsum("bif,bif->f", left, left) - sums**2 / n
-    shared = found[:, :-1] - sums[:-1, np.newaxis] * level[:, np.newaxis] / n
-    shared /= np.sqrt(np.maximum(variance[:-1], 1e-12))[:, np.newaxis]
-    highest = np.maximum(shared.max(axis=1), 0)
+    others = units[np.newaxis]
+    products = np.matmul(left[:, np.newaxis], others).reshape(BLOCKS**2, -1)
+    shared = (moves @ products).reshape(len(moves), left.shape[1], -1)
+    highest = np.zeros((len(moves), units.shape[2]), np.float32)
+    for found in (shared, -shared[:, :both]):
+        np.maximum(highest, found.max(axis=1, initial=0), out=highest)
+    rows = mask[:, np.newaxis, np.newaxis]
+    level, squares = (moves @ np.matmul(rows, of).reshape(BLOCKS**2, -1) for of in (others, others**2))
+    n = max(float(mask.sum()), 1.0)
+    total = squares - level**2 / n
     known = total > 1e-6 * n
     return float(np.where(known, highest**2 / np.where(known, total, 1), 0).max(initial=0))
 

@@ -61,14 +61,17 @@ def _some(x: Floats, y: Floats) -> tuple[Floats, Floats]:
 def _ridge(x: list[Floats], y: list[Floats]) -> Floats:
     """Return R2 on the third part, fitted on the first with the penalty that is best on the second, for each unit."""
     mean, level = x[0].mean(axis=0), y[0].mean(axis=0)
-    centred = [one - mean for one in x]
-    gram = (centred[0].T @ centred[0]).astype(np.float64)
-    right = (centred[0].T @ (y[0] - level)).astype(np.float64)
+    centred, target = [one - mean for one in x], y[0] - level
+    # of as many equations as there are patches, or pixels, whichever are fewer: the predictions are the same
+    fewer_patches = len(centred[0]) < centred[0].shape[1]
+    across = [one @ centred[0].T for one in centred] if fewer_patches else centred
+    gram = (across[0] if fewer_patches else centred[0].T @ centred[0]).astype(np.float64)
+    right = (target if fewer_patches else centred[0].T @ target).astype(np.float64)
     best = np.full((2, y[0].shape[1]), -np.inf)
     for penalty in _PENALTIES:
-        ridge = gram + penalty * np.trace(gram) / len(gram) * np.eye(len(gram)) + 1e-9 * np.eye(len(gram))
-        weights = np.linalg.solve(ridge, right).astype(np.float32)
-        judged, scored = (_r2(y[at], centred[at] @ weights + level) for at in (1, 2))
+        each = penalty * np.trace(gram) / centred[0].shape[1]
+        weights = np.linalg.solve(gram + (each + 1e-9) * np.eye(len(gram)), right).astype(np.float32)
+        judged, scored = (_r2(y[at], across[at] @ weights + level) for at in (1, 2))
         best = np.where(judged > best[0], [judged, scored], best)
     return np.asarray(best[1])
 

@@ -138,7 +138,7 @@ def _described(target: Target, cut: Cuts, measured: Measured, labels: Labels | N
     with threadpool_limits(1, user_api="blas"):
         work = Work(target, cut, measured)
         figures = work.figures(seed)
-        units: Sequence[UnitCondition] = [work.unit(unit, figures) for unit in range(target.values.shape[2])]
+        units: Sequence[UnitCondition] = work.units(figures)
         if labels is not None:
             units = classes.by_class(units, target.values, cut, labels)
         return work.layer(units)

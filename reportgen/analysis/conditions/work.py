@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -12,7 +13,6 @@ from reportgen.analysis.conditions.cuts import Cuts
 from reportgen.analysis.conditions.fit import Fit, Moments
 from reportgen.analysis.conditions.result import (
     Bools,
-    Feature,
     Floats,
     Ink,
     Ints,
@@ -22,7 +22,7 @@ from reportgen.analysis.conditions.result import (
     Weighted,
 )
 from reportgen.analysis.phrases import listed
-from reportgen.i18n import Text, literal, text
+from reportgen.i18n import Text, text
 
 SIMPLE = 0.5
 """Words describe a unit where they explain at least this share of its variance, and more than chance."""
@@ -90,6 +90,7 @@ class Work:
         self.x = _scaled(measured.values, self._of_x)
         self.y = _scaled(target.values, self._of_y)
         self.said = [feature.said for feature in measured.features]
+        self._names = [words.condition(feature, target.ink, target.scales) for feature in measured.features]
         self.of = {
             "fit": cut.choose & ~cut.second, "judge": cut.second, "score": ~cut.choose,
         }  # fmt: skip
@@ -166,90 +167,107 @@ class Work:
         middle = np.isfinite(error).sum(axis=0) // 2
         return np.asarray(scored[order[middle, np.arange(error.shape[1])]])
 
-    def unit(self, unit: int, found: Figures) -> UnitCondition:
-        """Return what the picture says of a unit."""
-        images = int((~self.cut.choose).sum())
-        if (reason := self._reason(unit, found)) is not None:
-            sentence = text("No figure, because {reason}.", reason=reason)
-            return UnitCondition(unit, "n/a", None, sentence, (("n/a", reason),), images=images, reason=reason)
-        chosen = found.chosen.chosen[unit]
+    def units(self, found: Figures) -> list[UnitCondition]:
+        """Return what the picture says of each unit."""
+        images, scored, reasons = int((~self.cut.choose).sum()), _Listed.of(found), self._reasons(found)
+        return [
+            self._unit(unit, scored, images) if reason is None else _without_figure(unit, reason, images)
+            for unit, reason in enumerate(reasons)
+        ]
+
+    def _unit(self, unit: int, found: "_Listed", images: int) -> UnitCondition:
+        """Return what the picture says of a unit that there are figures of. images: how many were scored."""
         features = tuple(
-            Weighted(self.measured.features[at], float(weight), self._name(self.measured.features[at]))
-            for at, weight in zip(chosen, found.chosen.weights[unit], strict=True)
+            Weighted(self.measured.features[at], weight, self._names[at])
+            for at, weight in zip(found.chosen[unit], found.weights[unit], strict=True)
             if at >= 0
         )
-        one, together = float(found.r2[0, unit]), float(found.r2[max(found.count[unit], 1) - 1, unit])
+        one, together = found.r2[0][unit], found.r2[max(found.count[unit], 1) - 1][unit]
         single = one >= SIMPLE
         r2 = one if single else together
-        runner_up = None if found.runner_up[unit] < 0 else self.measured.features[found.runner_up[unit]]
-        ceiling = _number(found.ceiling[unit])
+        second = found.runner_up[unit]
+        ceiling = found.ceiling[unit]
         known = {
-            "r2_everywhere": None if self.target.whole else _number(found.everywhere[0 if single else 1, unit]),
+            "r2_everywhere": None if self.target.whole else found.everywhere[0 if single else 1][unit],
             "r2_all": together if len(features) > 1 and single else None,
             "ceiling": None if ceiling is None else max(ceiling, together),
             "by_chance": found.by_chance if single or len(features) < 2 else None,
             "each_by_chance": None if single or len(features) < 2 else found.by_chance,
-            "random_percentile": None if found.random is None else _number(found.random[unit]),
+            "random_percentile": found.random[unit],
         }
-        f1, same_rate, constant = (_number(figure[unit]) for figure in found.strong)
+        f1, same_rate, constant = (figure[unit] for figure in found.strong)
         chance = (found.by_chance or 0.0) * (1 if single else len(features))
         simple = bool(features) and r2 >= SIMPLE and r2 > chance
-        made = UnitCondition(
-            unit, "picture" if simple else "none", None, literal(""), (), features,
+        name = None if second < 0 else self._names[second]
+        condition, sentence = self._worded([one.text for one in features], simple, single, name, r2, known)
+        parts = (("features", tuple(one.feature for one in features)), ("single", single), ("r2", r2))
+        return UnitCondition(
+            unit, "picture" if simple else "none", condition, sentence, parts, features,
             r2_held_out=together if features else None,
             r2_one=one if features else None,
-            r2_three=_number(found.r2[-1, unit]) if features else None,
-            r2_everywhere=_number(found.everywhere[1, unit]),
+            r2_three=found.r2_three[unit] if features else None,
+            r2_everywhere=found.everywhere[1][unit],
             f1=f1, f1_same_rate=same_rate, f1_constant=constant,
-            ceiling=known["ceiling"], runner_up=runner_up, by_chance=found.by_chance,
-            random_percentile=known["random_percentile"],
-            runner_up_text=None if runner_up is None else self._name(runner_up),
-            kernel=None if found.kernels is None else found.kernels[unit], images=images,
+            ceiling=known["ceiling"], runner_up=None if second < 0 else self.measured.features[second],
+            by_chance=found.by_chance, random_percentile=known["random_percentile"],
+            runner_up_text=name, kernel=found.kernels[unit], images=images,
         )  # fmt: skip
-        return self._worded(made, single, r2, known)
 
-    def _worded(self, made: UnitCondition, single: bool, r2: float, known: dict[str, float | None]) -> UnitCondition:
-        """Return a unit with its sentence. single: the first feature is enough. r2: of what is named."""
-        names = [one.text for one in made.features]
-        parts = (("features", tuple(one.feature for one in made.features)), ("single", single), ("r2", r2))
+    def _worded(
+        self, names: Sequence[Text], simple: bool, single: bool, runner_up: Text | None, r2: float,
+        known: dict[str, float | None],
+    ) -> tuple[Text | None, Text]:  # fmt: skip
+        """Return the condition of a unit, None where it has no simple one, and its sentence.
+
+        names: of the features. single: the first one is enough. r2: of what is named.
+        """
         if not names:
-            return replace(made, sentence=words.no_simple(None, r2, []), parts=parts)
+            return None, words.no_simple(None, r2, [])
         if not single:
             of = names[0] if len(names) == 1 else words.mix(names)
             figures = words.figures(known, None)
         else:
-            of = names[0] if made.runner_up is None else words.both(names[0], self._name(made.runner_up))
+            of = names[0] if runner_up is None else words.both(names[0], runner_up)
             figures = words.figures(known, listed(names[1:]) if len(names) > 1 else None)
-        if made.step == "none":
-            return replace(made, sentence=words.no_simple(of, r2, figures), parts=parts)
+        if not simple:
+            return None, words.no_simple(of, r2, figures)
         if self.target.whole:
-            return replace(made, condition=of, sentence=words.on_images(of, r2, figures), parts=parts)
-        return replace(made, condition=of, sentence=words.fires_on(of, r2, figures, self.target.signed), parts=parts)
+            return of, words.on_images(of, r2, figures)
+        return of, words.fires_on(of, r2, figures, self.target.signed)
 
-    def _name(self, feature: Feature) -> Text:
-        return words.condition(feature, self.target.ink, self.target.scales)
-
-    def _reason(self, unit: int, found: Figures) -> Text | None:
-        """Return why there is no figure of a unit."""
-        if not self.finite[unit]:
-            return text("it has values that are not finite")
-        if not self.varies[unit]:
-            return text("it has the same value everywhere")
-        if min(len(self.flattened(self.cut.choose)), len(self.flattened(~self.cut.choose))) < _LEAST:
-            few = text("there are too few images"), text("there are too few patches that are not flat")
-            return few[not self.target.whole]
-        fires = np.greater(self.target.values[..., unit], self.lowest[unit]) & self.measured.not_flat
-        sides = self.cut.choose, ~self.cut.choose
-        if min(int(fires[side].sum()) for side in sides) < _LEAST_FIRING:
-            rare = text("it fires on too few images"), text("it fires on too few patches that are not flat")
-            return rare[not self.target.whole]
-        if np.isnan(found.r2[0, unit]):
-            same = (
-                text("it has the same value on all images that are scored"),
-                text("it has the same value on all patches that are not flat"),
-            )
-            return same[not self.target.whole]
-        return None
+    def _reasons(self, found: Figures) -> list[Text | None]:
+        """Return of each unit why there is no figure, None where there is one."""
+        usable = [side[:, np.newaxis] & self.measured.not_flat for side in (self.cut.choose, ~self.cut.choose)]
+        few = min(int(mask.sum()) for mask in usable) < _LEAST
+        firing = [np.count_nonzero(self.target.values[mask] > self.lowest, axis=0) for mask in usable]
+        # in the order of what is said first
+        why = [
+            (~self.finite, text("it has values that are not finite")),
+            (~self.varies, text("it has the same value everywhere")),
+            (
+                np.full(len(self.finite), few),
+                text("there are too few images")
+                if self.target.whole
+                else text("there are too few patches that are not flat"),
+            ),
+            (
+                np.minimum(*firing) < _LEAST_FIRING,
+                text("it fires on too few images")
+                if self.target.whole
+                else text("it fires on too few patches that are not flat"),
+            ),
+            (
+                np.isnan(found.r2[0]),
+                text("it has the same value on all images that are scored")
+                if self.target.whole
+                else text("it has the same value on all patches that are not flat"),
+            ),
+        ]
+        reasons: list[Text | None] = [None] * len(self.finite)
+        for those, reason in reversed(why):
+            for unit in np.flatnonzero(those):
+                reasons[unit] = reason
+        return reasons
 
     def layer(self, units: Sequence[UnitCondition], notes: Sequence[Text] = ()) -> LayerConditions:
         """Return what is found of all units, with the counts. notes: what holds for all of them."""
@@ -337,5 +355,40 @@ def _undefined(work: Work) -> Floats:
     return np.full(work.target.values.shape[2], np.nan)
 
 
-def _number(value: float) -> float | None:
-    return None if np.isnan(value) else float(value)
+def _without_figure(unit: int, reason: Text, images: int) -> UnitCondition:
+    sentence = text("No figure, because {reason}.", reason=reason)
+    return UnitCondition(unit, "n/a", None, sentence, (("n/a", reason),), images=images, reason=reason)
+
+
+@dataclass(frozen=True)
+class _Listed:
+    """Figures as lists of plain numbers, None where undefined: units are gone through one by one."""
+
+    chosen: list[list[int]]
+    weights: list[list[float]]
+    count: list[int]
+    r2: list[list[float]]
+    r2_three: list[float | None]
+    everywhere: list[list[float | None]]
+    runner_up: list[int]
+    strong: list[list[float | None]]
+    ceiling: list[float | None]
+    by_chance: float | None
+    random: list[float | None]
+    kernels: Sequence[KernelReading | None]
+
+    @classmethod
+    def of(cls, found: Figures) -> "_Listed":
+        """Return the same figures."""
+        nothing: list[Any] = [None] * len(found.count)
+        return cls(
+            found.chosen.chosen.tolist(), found.chosen.weights.tolist(), found.count.tolist(), found.r2.tolist(),
+            _numbers(found.r2[-1]), [_numbers(one) for one in found.everywhere], found.runner_up.tolist(),
+            [_numbers(one) for one in found.strong], _numbers(found.ceiling), found.by_chance,
+            nothing if found.random is None else _numbers(found.random), found.kernels or nothing,
+        )  # fmt: skip
+
+
+def _numbers(values: Floats) -> list[float | None]:
+    """Return (U,) values as plain numbers, None for NaN."""
+    return [None if value != value else value for value in values.astype(np.float64).tolist()]

@@ -27,11 +27,17 @@ _ROUNDING = 1e-3
 """A score that is as far behind as this share of the range of scores may be the largest one, rounded otherwise."""
 _FEWEST = 8
 """Least images that first order is held against masking on, and that outputs are permuted over."""
+_TRIED_ON = 16
+"""Images of a large model on which it is found out whether gradients of all others are worth their time."""
+_REST = 4
+"""Masking units of a large model may take this part of the work, besides finding that out."""
 _LEAST_IMAGES = 16
 """So many are looked at however large the model is."""
 _MOST_CLASSES = 20
 """Most classes each of which gets a backward pass of its own."""
 EXACT, MASKED, FIRST = "exact", "masked", "first order"
+_NO_SLOPES = (InputError, SurroundingsError, LookupError)
+"""What is raised where gradients cannot be taken: of an operation without one, or of too little memory."""
 
 
 @dataclass(frozen=True)
@@ -95,12 +101,14 @@ def measure(
 
     layers, units: the verdicts, one layer a reading. batch: how many images at once.
     """
-    about = [_about(one, units) for one in layers]
+    ends = np.cumsum([one.units for one in layers]).tolist()
+    about = [_about(one, units[end - one.units : end]) for one, end in zip(layers, ends, strict=True)]
     # labels that are numbers may go beyond what the model has scores for
     scored = np.flatnonzero(~subject.choose & (subject.stored.labels < max(graph.output.shape[-1] or 0, 2)))
     chosen = int(subject.choose.sum())
     whole = sum(map(work.of, graph.calls))
-    most = max(_SWEEP * MOST_WORK // (3 * max(whole, 1)), _LEAST_IMAGES)
+    large = _is_large(graph, readings)
+    most = max((1 if large else _SWEEP) * MOST_WORK // (3 * max(whole, 1)), _LEAST_IMAGES)
     # in no order: outputs are permuted within a batch, and some of the images come first, while data may be by class
     scored = np.random.default_rng(seed).permutation(scored[spread(len(scored), min(len(scored), most))])
     if not len(scored) or not chosen:
@@ -114,7 +122,7 @@ def measure(
 
     def measured(found: Head) -> _Measured:
         passes = Passes(graph, readings, found, images, subject.pixels, subject.means, batch)
-        return _Measured(graph, readings, found, passes, images, subject, about, chosen, seed)
+        return _Measured(graph, readings, found, passes, images, subject, about, chosen, seed, large=large)
 
     # one thread for each product: how OpenBLAS divides one depends on which cores are free, and so does its rounding
     with threadpool_limits(1, user_api="blas"):
@@ -135,11 +143,16 @@ def with_effects(
     )
 
 
+def _is_large(graph: Graph, readings: Sequence[Reading]) -> bool:
+    """Return whether to hold first order against masking in each layer by itself would take too much work."""
+    each = sum(work.behind(graph, reading.tensor) for reading in readings if reading.tensor is not graph.output)
+    return audit.AUDITED * _FEWEST * each > MOST_WORK
+
+
 def _about(layer: LayerVerdict, units: Sequence[Unit]) -> _About:
-    own = [unit for unit in units if unit.layer == layer.name]
     flagged = [
         unit.unit
-        for unit in own
+        for unit in units
         if unit.state != "healthy" or unit.removable or unit.duplicate_of is not None or unit.opposite is not None
     ]
     return _About(layer.units, flagged, layer.groups)
@@ -155,7 +168,7 @@ class _Measured:
 
     def __init__(
         self, graph: Graph, readings: Sequence[Reading], found: Head, passes: Passes, images: Part, subject: Subject,
-        about: Sequence[_About], chosen: int, seed: int,
+        about: Sequence[_About], chosen: int, seed: int, *, large: bool,
     ) -> None:  # fmt: skip
         self._graph, self._readings, self._head, self._passes, self._images = graph, readings, found, passes, images
         self._names, self._about, self._chosen, self._seed = subject.names, about, chosen, seed
@@ -165,7 +178,8 @@ class _Measured:
         inside = [place for place in range(len(readings)) if place not in self._outputs]
         self._exact = [place for place in inside if self._is_exact(place)]
         self._others = [place for place in inside if place not in self._exact]
-        self._swept, self._has_slopes = self._sweep()
+        self._is_large = large
+        self._swept, self._has_slopes = self._sweep(() if large else self._others)
         self._before = self._swept.scores.argmax(axis=1) == images.labels
 
     def has_scores(self, predicted: Ints) -> bool:
@@ -183,11 +197,7 @@ class _Measured:
             place: _unknown(self._about[place].units, why, self._chosen, len(self._images)) for place in self._outputs
         }
         found |= {place: self._of_linear(place) for place in self._exact}
-        masked = {}
-        for number, place in enumerate(reversed(self._others)):
-            masked[place] = self._masked(place, self._left // (len(self._others) - number))
-        self._audit_together({place: layer for place, layer in masked.items() if layer.audit is None})
-        for place, layer in masked.items():
+        for place, layer in (self._of_large() if self._is_large else self._of_small()).items():
             if layer.withheld is not None:
                 layer.methods[layer.methods == FIRST] = None
             self._leave_out(layer, self._about[place])
@@ -200,15 +210,69 @@ class _Measured:
         products = len(self._images) * values * max(self._graph.output.shape[-1] or 0, 2)
         return products <= _SWEEP * MOST_WORK and self._head.is_linear(reading.tensor)
 
-    def _sweep(self) -> tuple[Sweep, bool]:
-        """Return what one run of the model tells, and whether gradients could be taken."""
+    def _sweep(self, others: Sequence[int]) -> tuple[Sweep, bool]:
+        """Return what one run of the model tells, and whether gradients could be taken of the others."""
         classes, whole = max(self._graph.output.shape[-1] or 0, 2), sum(map(work.of, self._graph.calls))
         each = classes <= _MOST_CLASSES and len(self._images) * whole * (1 + 2 * classes) <= _SWEEP * MOST_WORK
         groups = {place: self._about[place].groups for place in self._exact}
         try:
-            return self._passes.sweep(self._exact, groups, self._others, each=each), True
-        except (InputError, SurroundingsError, LookupError):  # an operation without gradient, or too little memory
+            return self._passes.sweep(self._exact, groups, others, each=each), bool(others)
+        except _NO_SLOPES:
             return self._passes.sweep(self._exact, groups, (), each=False), False
+
+    def _of_small(self) -> dict[int, _Layer]:
+        """Return the layers that are not exact, each held against masking by itself where work allows."""
+        masked = {}
+        for number, place in enumerate(reversed(self._others)):
+            masked[place] = self._masked(place, self._left // (len(self._others) - number))
+        self._audit_together({place: layer for place, layer in masked.items() if layer.audit is None})
+        return masked
+
+    def _of_large(self) -> dict[int, _Layer]:
+        """Return the same of a large model: gradients of all images are taken only if those of a few agree."""
+        held, withheld = self._tried()
+        if withheld is None and self._others:
+            gradients = self._passes.in_batches_of(4)
+            self._swept = replace(self._swept, first=gradients.sweep((), {}, self._others, each=False).first)
+        self._left = MOST_WORK // _REST
+        found = {}
+        for number, place in enumerate(reversed(self._others)):
+            layer, sampled, wanted = self._begun(place)
+            layer.audit, layer.withheld = held, withheld
+            fair = self._left // (len(self._others) - number)
+            if len(sampled) * len(self._images) * self._each(place) <= fair:
+                self._mask(place, layer, wanted, fair)
+            found[place] = layer
+        return found
+
+    def _tried(self) -> tuple[Audit | None, Text | None]:
+        """Hold first order against masking on a few images, and on units of all layers; return why it is withheld."""
+        units = [(place, unit) for place in self._others for unit in range(self._about[place].units)]
+        each = {place: self._each(place) for place in self._others}
+        too_long = text("masking units to hold it against would take longer than a report may")
+        usual = sum(each[place] for place, _ in units) // max(len(units), 1)
+        if audit.AUDITED * _FEWEST * usual > MOST_WORK:
+            return None, too_long
+        try:
+            gradients = self._passes.in_batches_of(4)
+            self._swept = replace(
+                self._swept, first=gradients.sweep((), {}, self._others, each=False, images=_TRIED_ON).first
+            )
+        except _NO_SLOPES:
+            return None, text("no gradients could be taken of this model")
+        sampled = [
+            units[n] for n in audit.sample(np.concatenate([self._size(place) for place in self._others]), self._seed)
+        ]
+        first = np.stack([self._swept.first[place].moved[:, unit] for place, unit in sampled], axis=1)
+        self._swept = replace(self._swept, first={})
+        enough = min(len(first), MOST_WORK // sum(each[place] for place, _ in sampled))
+        if enough < min(_FEWEST, len(first)):
+            return None, too_long
+        known = self._passes.without([Masking(place, (unit,)) for place, unit in sampled], enough)
+        labels = self._images.labels[:enough]
+        one, other = audit.by_class(first[:enough], labels), audit.by_class(known.moved, labels)
+        held = audit.compare(one, other, enough, len(self._others))
+        return held, audit.withheld(held, one, other)
 
     def _of_linear(self, place: int) -> Found:
         about, known = self._about[place], self._swept.linear[place]
@@ -218,22 +282,28 @@ class _Measured:
         self._permute(place, layer, self._each(place), self._left // 2)
         return self._found(about, layer)
 
-    def _masked(self, place: int, fair: int) -> _Layer:
-        """Return a layer by first order and masking, which may take as much work as is `fair`."""
-        about, images = self._about[place], len(self._images)
-        units, first = about.units, self._swept.first.get(place)
-        size = self._size(place)
+    def _begun(self, place: int) -> tuple[_Layer, Ints, list[int]]:
+        """Return a layer by first order, the units on which that is held against masking, and all to be masked."""
+        about, first = self._about[place], self._swept.first.get(place)
+        nothing = np.zeros((len(self._images), about.units), np.bool_)
         layer = _Layer(
-            np.zeros((images, units), np.bool_) if first is None else first.right.copy(),
-            np.full(units, None if first is None else FIRST, object),
-            np.zeros((images, units), np.bool_),
-            np.zeros(units, np.bool_),
+            nothing if first is None else first.right.copy(),
+            np.full(about.units, None if first is None else FIRST, object),
+            np.zeros_like(nothing),
+            np.zeros(about.units, np.bool_),
         )
-        each = self._each(place)
+        size = self._size(place)
         sampled = audit.sample(size, self._seed)
         largest = np.argsort(-size, kind="stable")[: audit.LARGEST]
         wanted = list(dict.fromkeys([*sampled.tolist(), *about.flagged, *np.sort(largest).tolist()]))
         layer.wanted = len(wanted)
+        return layer, sampled, wanted
+
+    def _masked(self, place: int, fair: int) -> _Layer:
+        """Return a layer by first order and masking, which may take as much work as is `fair`."""
+        images, first = len(self._images), self._swept.first.get(place)
+        layer, sampled, wanted = self._begun(place)
+        each = self._each(place)
         if first is None:
             layer.withheld = text("no gradients could be taken of this model")
         enough = min(images, fair // (each * len(sampled)))
@@ -245,15 +315,19 @@ class _Measured:
             self._hold(layer, first.moved[:enough, sampled], known.moved)
         if enough == images:
             _put(layer, sampled, known)
-            more = wanted[len(sampled) : len(sampled) + max(fair // (each * images), 0)]
-            if more:
-                _put(layer, np.array(more), self._without(place, [(unit,) for unit in more], None))
-                fair -= self._spend(len(more) * images * each)
-            if about.groups and len(about.groups) * images * each <= fair:
-                layer.groups = self._without(place, [tuple(group) for group in about.groups], None).right
-                fair -= self._spend(len(about.groups) * images * each)
-            self._permute(place, layer, each, fair)
+            self._mask(place, layer, wanted[len(sampled) :], fair)
         return layer
+
+    def _mask(self, place: int, layer: _Layer, wanted: Sequence[int], fair: int) -> None:
+        """Mask units and groups, and permute the outputs of units, as far as work is `fair`."""
+        about, images, each = self._about[place], len(self._images), self._each(place)
+        if more := list(wanted[: max(fair // (each * images), 0)]):
+            _put(layer, np.array(more), self._without(place, [(unit,) for unit in more], None))
+            fair -= self._spend(len(more) * images * each)
+        if about.groups and len(about.groups) * images * each <= fair:
+            layer.groups = self._without(place, [tuple(group) for group in about.groups], None).right
+            fair -= self._spend(len(about.groups) * images * each)
+        self._permute(place, layer, each, fair)
 
     def _size(self, place: int) -> Floats:
         """Return (U,) how large the effect of each unit is by first order, 0 where that is not known."""

@@ -1,6 +1,6 @@
 """Images through the model for effects: gradients of the scores, and the model run again without units."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -73,30 +73,36 @@ class Passes:
         means: Sequence[NDArray[np.float64]], batch: int,
     ) -> None:  # fmt: skip
         self._graph, self._readings, self._head, self._images = graph, readings, head, images
-        self._pixels, self._means = pixels, means
+        self._pixels, self._means, self._asked = pixels, means, batch
         # even ones: outputs are permuted within a batch
         self._batch = self.together = -(-len(images) // -(-len(images) // batch))
 
+    def in_batches_of(self, part: int) -> "Passes":
+        """Return the same with so many times fewer images at once: gradients keep all values of these."""
+        batch = max(self._asked // part, 1)
+        return Passes(self._graph, self._readings, self._head, self._images, self._pixels, self._means, batch)
+
     def sweep(
         self, exact: Sequence[int], groups: Mapping[int, Sequence[Sequence[int]]], others: Sequence[int],
-        *, each: bool,
+        *, each: bool, images: int | None = None,
     ) -> Sweep:  # fmt: skip
         """Send the images through the model once, for what is exact and what gradients estimate.
 
         exact: the layers that the scores are linear in, with the groups of units that are taken away together. others:
         those that gradients are taken for. each: one backward pass for each class; else one for the margin of the true
-        class over the best of the others, who are taken to stay the two that matter.
+        class over the best of the others, who are taken to stay the two that matter. images: only the first so many.
         """
         import tensorflow as tf
 
         tensors = list(dict.fromkeys(self._readings[place].tensor for place in others))
+        read = {self._head.tensor, *tensors, *(self._readings[place].tensor for place in exact)}
         linear = {place: (self._slopes(self._readings[place]), groups.get(place, ())) for place in exact}
         done = []
-        for start in self._starts(len(self._images)):
-            labels = self._labels(start)
+        for start in self._starts(min(len(self._images), images or len(self._images))):
+            labels = self._labels(start, images)
             with forward.faults_named(self._images.images[start : start + 1]), self._head.before_activation():
-                with tf.GradientTape(persistent=True, watch_accessed_variables=False) as tape:
-                    values = self._graph.all_values(self._seen(start), _watching(tape, tensors))
+                with tf.GradientTape(persistent=each, watch_accessed_variables=False) as tape:
+                    values = self._graph.all_values(self._seen(start, images), _watching(tape, tensors), read)
                     scores = self._head.scores(values[self._head.tensor])
                     plain = scores.numpy()
                     targets = tf.unstack(scores, axis=1) if each else [_margin(scores, labels)]
@@ -155,8 +161,11 @@ class Passes:
 
     def _again(self, maskings: Sequence[Masking], changed: Callable[[int, Any], Any], images: int | None) -> Answers:
         found = []
+        changing = dict.fromkeys(self._readings[one.place].tensor for one in maskings)
+        paths = [self._graph.reached(tensor, until=self._head.tensor) for tensor in changing]
+        needed = {self._head.tensor, *changing}.union(*(call.given for path in paths for call in path))
         for start in self._starts(len(self._images) if images is None else images):
-            values, labels = self._values(start, images), self._labels(start, images)
+            values, labels = self._values(start, images, needed), self._labels(start, images)
             plain, moved = self._scores(values), []
             with self._head.before_activation():
                 for number, one in enumerate(maskings):
@@ -196,10 +205,10 @@ class Passes:
         some = self._images.images[:most][start : start + self._batch]
         return forward.as_seen(tf.convert_to_tensor(some), self._pixels)
 
-    def _values(self, start: int, most: int | None = None) -> dict[Tensor, Any]:
-        """Return every value for a batch, the scores before their activation."""
+    def _values(self, start: int, most: int | None, only: Collection[Tensor] | None = None) -> dict[Tensor, Any]:
+        """Return every value for a batch, or those of some tensors, the scores before their activation."""
         with forward.faults_named(self._images.images[start : start + 1]), self._head.before_activation():
-            return self._graph.all_values(self._seen(start, most))
+            return self._graph.all_values(self._seen(start, most), only=only)
 
     def _scores(self, values: dict[Tensor, Any]) -> Scores:
         return np.asarray(self._head.scores(values[self._head.tensor]).numpy())

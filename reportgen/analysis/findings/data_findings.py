@@ -53,7 +53,7 @@ def _test_in_train(data: DataFacts, checks: DataChecks) -> Finding | None:
         share=percent(checks.shared / data.test_size),
         numbers=numbers,
     )
-    return finding("test-in-train", message)
+    return finding("test-in-train", message, count=checks.shared)
 
 
 def _conflicting_labels(checks: DataChecks) -> Finding | None:
@@ -65,7 +65,7 @@ def _conflicting_labels(checks: DataChecks) -> Finding | None:
         images=counted_images(checks.conflicting),
         pairs=listed([_pair(twins) for twins in checks.conflicting_pairs]),
     )
-    return finding("conflicting-labels", message)
+    return finding("conflicting-labels", message, count=checks.conflicting)
 
 
 def _pair(twins: Twins) -> Text:
@@ -85,7 +85,7 @@ def _skipped_files(data: DataFacts, skipped: SkippedFiles) -> Finding:
         total=f"{size + skipped.count:,}",
         names=listed(names, skipped.count),
     )
-    return finding("skipped-files", message)
+    return finding("skipped-files", message, count=skipped.count)
 
 
 def _class_without_images(data: DataFacts, part: str) -> Finding | None:
@@ -110,7 +110,7 @@ def _class_without_images(data: DataFacts, part: str) -> Finding | None:
             " recognises it; add images or leave the class out.",
             **figures,
         )
-    return finding("class-without-images", message)
+    return finding("class-without-images", message, count=len(empty))
 
 
 def _imbalance(data: DataFacts, thresholds: FindingThresholds) -> Finding | None:
@@ -147,7 +147,7 @@ def _constant_images(checks: DataChecks, part: str) -> Finding | None:
         images=counted_images(found, part),
         numbers=numbered_images(checks.constant_images[part], found),
     )
-    return finding("constant-images", message)
+    return finding("constant-images", message, count=found)
 
 
 def _repeated_images(data: DataFacts, checks: DataChecks, part: str, thresholds: FindingThresholds) -> Finding | None:
@@ -162,7 +162,7 @@ def _repeated_images(data: DataFacts, checks: DataChecks, part: str, thresholds:
         images=counted_images(size),
         share=percent(repeated / size),
     )
-    return finding("repeated-images", message)
+    return finding("repeated-images", message, count=repeated)
 
 
 def _heavy_layer(model: ModelFacts, thresholds: FindingThresholds) -> Finding | None:

@@ -134,7 +134,7 @@ def _never_predicted(test: _Answers, units: Sequence[Unit]) -> Finding | None:
         " names, or weight such classes higher.",
         classes=listed(said),
     )
-    return finding("class-never-predicted", message, *_output_units(units, never))
+    return finding("class-never-predicted", message, *_output_units(units, never), count=len(never))
 
 
 def _weakest_class(test: _Answers, thresholds: FindingThresholds) -> Finding | None:
@@ -257,7 +257,7 @@ def _confident_mistakes(
         predicted=label(first.predicted),
         probability=percent(first.probability),
     )
-    return finding("confident-mistakes", message)
+    return finding("confident-mistakes", message, count=len(sure))
 
 
 def _output_units(units: Sequence[Unit], classes: Sequence[int]) -> tuple[str | None, Sequence[int]]:

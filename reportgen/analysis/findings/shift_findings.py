@@ -45,4 +45,4 @@ def find(shifts: Sequence[Shift] | None, run: ShiftsRun | None, thresholds: Find
         level=LEVEL,
         costs=listed(said),
     )
-    return [finding("fragile", message)]
+    return [finding("fragile", message, count=len(costly))]

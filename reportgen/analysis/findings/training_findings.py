@@ -46,7 +46,7 @@ def _not_finite(epochs: Sequence[int], loss: Values) -> Finding | None:
         epochs=f"{len(epochs):,}",
         first=f"{broken[0]:,}",
     )
-    return finding("loss-not-finite", message)
+    return finding("loss-not-finite", message, count=len(broken))
 
 
 def _still_improving(history: History, validation: Values, thresholds: FindingThresholds) -> Finding | None:
@@ -119,4 +119,5 @@ def _died_at_once(deaths: Deaths, thresholds: FindingThresholds) -> Finding | No
         where=listed(where),
         images=counted_images(deaths.images),
     )
-    return finding("died-at-once", message, layers[0][1].layer if len(layers) == 1 else None)
+    one_layer = layers[0][1].layer if len(layers) == 1 else None
+    return finding("died-at-once", message, one_layer, count=sum(units for units, _ in layers))

@@ -1,7 +1,7 @@
 """What is worth a reader's attention about copies of images across splits, and about labels that look wrong."""
 
 from reportgen.analysis.phrases import LEVEL, PARTS, counted_images, image_of, label, listed
-from reportgen.format import percent, share, signed, signed_points
+from reportgen.format import percent, share, signed_points
 from reportgen.i18n import Text, joined, ntext, text
 from reportgen.record.data import DataFacts
 from reportgen.record.finding_kinds import finding
@@ -36,7 +36,7 @@ def _leaked(data: DataFacts, leaks: Leaks, thresholds: FindingThresholds) -> Fin
             exact=f"{exact:,}",
             **figures,
         )
-        return finding("test-split-leaked", message)
+        return finding("test-split-leaked", message, count=leaked)
     if leaked == exact:
         return None
     near = leaked - exact
@@ -48,7 +48,7 @@ def _leaked(data: DataFacts, leaks: Leaks, thresholds: FindingThresholds) -> Fin
         " {accuracy} Look at the pairs, and remove one of the two where they show the same thing.",
         accuracy=figures["accuracy"],
     )
-    return finding("nearly-in-train", message)
+    return finding("nearly-in-train", message, count=near)
 
 
 def _accuracy(without: AccuracyWithout | None, leaked: int) -> Text:
@@ -71,7 +71,7 @@ def _accuracy(without: AccuracyWithout | None, leaked: int) -> Text:
         level=LEVEL,
         low=percent(without.interval[0], 2),
         high=percent(without.interval[1], 2),
-        change=signed(signed_points(without.change, 2)),
+        change=signed_points(without.change, 2),
     )
 
 
@@ -98,7 +98,8 @@ def _suspect_labels(data: DataFacts, part: str, thresholds: FindingThresholds) -
     score = data.suspect_labels_score
     works = score is None or score.average_precision >= thresholds.suspect_precision
     many = works and of_all >= thresholds.suspect_labels
-    return finding("many-suspect-labels" if many else "suspect-labels", joined(" ", [message, *_score(data)]))
+    code = "many-suspect-labels" if many else "suspect-labels"
+    return finding(code, joined(" ", [message, *_score(data)]), count=count)
 
 
 def _candidate(one: SuspectLabel) -> Text:

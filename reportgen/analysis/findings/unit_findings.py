@@ -14,18 +14,17 @@ from reportgen.analysis.phrases import (
     numbered_units,
     span,
 )
-from reportgen.analysis.units.states import ONLY_SILENT
 from reportgen.format import number, percent, points, share
 from reportgen.i18n import Text, joined, ntext, text
 from reportgen.record.effects import NOTHING, Effect, is_idle
 from reportgen.record.evaluation import Ablated, Proof
 from reportgen.record.finding_kinds import finding
 from reportgen.record.key_figures import OUTPUT_STATES
-from reportgen.record.units import Finding, LayerVerdict, Unit
+from reportgen.record.units import ONLY_SILENT, Finding, LayerVerdict, Unit
 from reportgen.thresholds import FindingThresholds
 
 _NO_CAUSE = text("the cause is not known")
-_KEEP = text("Leave them in: the model does worse without such units, as the ablation shows.")
+_KEEP = text("Leave such units in: the model does worse without them, as the ablation shows.")
 
 
 def find(
@@ -61,7 +60,8 @@ def _dead(layer: LayerVerdict, units: Sequence[Unit], *, matter: bool) -> Findin
     for unit in silent:
         causes[unit.cause or _NO_CAUSE].append(unit.unit)
     if len(silent) == layer.units:
-        return finding("dead-layer", _all_dead(layer, list(causes)), layer.name, [unit.unit for unit in silent])
+        every = [unit.unit for unit in silent]
+        return finding("dead-layer", _all_dead(layer, list(causes)), layer.name, every, count=1)
     if not silent:
         return None
     numbers = {cause: numbered_units(found) for cause, found in causes.items()}
@@ -79,7 +79,11 @@ def _dead(layer: LayerVerdict, units: Sequence[Unit], *, matter: bool) -> Findin
         causes=joined("; ", why),
     )
     rare = layer.lossless.elsewhere if layer.lossless else []
-    do = [_KEEP] if matter else [text("Remove them, or train with a lower learning rate or a leaky activation.")]
+    do = (
+        [_KEEP]
+        if matter
+        else [text("Remove what never fires, or train with a lower learning rate or a leaky activation.")]
+    )
     if fire := [unit.unit for unit in silent if unit.unit in rare]:
         do = [] if len(fire) == len(silent) else do
         do.append(
@@ -122,7 +126,7 @@ def _constant(layer: LayerVerdict, units: Sequence[Unit]) -> Finding | None:
         return None
     message = text(
         "In layer {layer}, {some} of {units} gave the same value for all of {images} ({numbers}; output {outputs}). A"
-        " bias in the next layer does the same; remove them, and look whether their weights are zero.",
+        " bias in the next layer does the same; remove what is constant, and look whether the weights are zero.",
         **_some(layer, constant),
         images=counted_images(layer.n_images),
         numbers=_which(constant),
@@ -150,7 +154,7 @@ def _always_negative(layer: LayerVerdict, units: Sequence[Unit]) -> Finding | No
         return None
     message = text(
         "In layer {layer}, {some} of {units} stayed on the negative side of the activation for all of {images}"
-        " ({numbers}; mean output {outputs}). They are not dead: what the activation leaves there is passed on, and the"
+        " ({numbers}; mean output {outputs}). That is not dead: what the activation leaves there is passed on, and the"
         " model may rest on it. Higher biases bring the bend of the activation back into use.",
         **_some(layer, below),
         images=counted_images(layer.n_images),
@@ -165,7 +169,7 @@ def _weak(layer: LayerVerdict, units: Sequence[Unit]) -> Finding | None:
         return None
     message = text(
         "In layer {layer}, {some} of {units} fired, but far more weakly than the rest of the layer ({numbers}; mean"
-        " output {outputs}). Look at their top images before you remove them: rare is not useless.",
+        " output {outputs}). Look at the top images before you remove any: rare is not useless.",
         **_some(layer, weak),
         numbers=_which(weak),
         outputs=_outputs(weak),
@@ -230,10 +234,10 @@ def _idle_selective(layer: LayerVerdict, units: Sequence[Unit], thresholds: Find
     if not idle:
         return None
     message = text(
-        "In layer {layer}, {some} of {units} told a class apart (AUROC {auroc} or more; {numbers}), yet none of them is"
+        "In layer {layer}, {some} of {units} told a class apart (AUROC {auroc} or more; {numbers}), yet no such unit is"
         " needed on its own: with any single one held at its mean, accuracy stays within {bound} points at {level}"
-        " confidence, and no class changes beyond chance. That does not mean that they can go together: effects do not"
-        " add up.",
+        " confidence, and no class changes beyond chance. Several may still be needed together: effects do not add"
+        " up.",
         **_some(layer, idle),
         auroc=share(thresholds.selective, 1),
         bound=points(NOTHING),
@@ -253,9 +257,9 @@ def _needed_blind(layer: LayerVerdict, units: Sequence[Unit], thresholds: Findin
     if not needed:
         return None
     message = text(
-        "In layer {layer}, {some} of {units} told no class apart (AUROC below {auroc}), and the model needs them:"
-        " without each, recall or accuracy falls by more than chance explains ({numbers}). Do not remove units because"
-        " they prefer nothing.",
+        "In layer {layer}, {some} of {units} told no class apart (AUROC below {auroc}), yet the model needs such"
+        " units: without each, recall or accuracy falls by more than chance explains ({numbers}). Do not remove units"
+        " because they prefer nothing.",
         **_some(layer, needed),
         auroc=share(thresholds.unselective, 1),
         numbers=_which(needed),

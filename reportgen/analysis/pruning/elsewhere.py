@@ -49,7 +49,8 @@ def _ranges(
     low = {place: np.full(reading.units, np.inf) for place, reading in zip(places, readings, strict=True)}
     high = {place: -values for place, values in low.items()}
     for part in parts.values():
-        run = forward.compiled(ends, part, pixels)
+        runs = -(-len(part) // batch)
+        run = forward.compiled_if_it_pays(ends, part, pixels, calls=len(graph.calls), runs=runs)
         for _, _, images in forward.read_ahead(part.images, batch):
             with forward.faults_named(images):
                 found = run(images)

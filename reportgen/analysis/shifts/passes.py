@@ -40,7 +40,8 @@ class Passes:
     """A model that changed images are sent through.
 
     readings, plans: the layers that are looked at and how. output: "softmax", "sigmoid" or "logits", what its scores
-    are. batch: how many images at once. Every method raises InputError where the model cannot be run.
+    are. batch: how many images at once. looks: about how often images will be looked at. Every method raises
+    InputError where the model cannot be run.
     """
 
     def __init__(
@@ -51,9 +52,10 @@ class Passes:
         pixels: Pixels,
         output: str,
         batch: int,
+        looks: int = 0,
     ) -> None:
         self.readings, self.plans = readings, plans
-        self._graph, self._pixels, self._output, self._batch = graph, pixels, output, batch
+        self._graph, self._pixels, self._output, self._batch, self._looks = graph, pixels, output, batch, looks
         self._run: Callable[..., Any] | None = None
 
     def look(self, images: Stored, labels: Counts) -> tuple[Outputs, list[Responses]]:
@@ -66,29 +68,30 @@ class Passes:
             found.append([_responses(one, plan) for one, plan in zip(reduced, self.plans, strict=True)])
         return outputs.joined(answered), [_joined(of_layer) for of_layer in zip(*found, strict=True)]
 
-    def restored(self, shifted: Stored, clean: Stored, units: Mapping[int, Sequence[int]], labels: Counts) -> Outputs:
-        """Return what the model answers to changed images with units given back what they give for the unchanged.
+    def restored(
+        self, shifted: Stored, clean: Stored, tried: Sequence[tuple[int, Sequence[int]]], labels: Counts
+    ) -> list[Outputs]:
+        """Return what the model answers to changed images with units given back what they give for these.
 
-        shifted, clean: (N, H, W, C) as stored. units: by the place of their reading.
+        shifted, clean: (N, H, W, C) as stored. tried: each time the place of a reading, and units of it. What lies in
+        front of them is run once for all.
         """
-        places = {self.readings[place].tensor: [] for place in units}  # type: dict[Tensor, list[int]]
-        for place in units:
-            places[self.readings[place].tensor].append(place)  # several layers may be read in one tensor
-        answered = []
+        tensors = dict.fromkeys(self.readings[place].tensor for place, _ in tried)
+        needed = {self._graph.output, *tensors}
+        needed = needed.union(*(call.given for tensor in tensors for call in self._graph.reached(tensor)))
+        answered: list[list[Outputs]] = [[] for _ in tried]
         for some in self._batches(len(shifted)):
             with forward.faults_named(shifted[some]):
-                _, found = self._graph.values(self._seen(clean[some]), list(places))
-                known = dict(zip(places, found, strict=True))
-
-                def change(tensor: Tensor, value: Any, known: dict[Tensor, Any] = known) -> Any:
-                    for place in places.get(tensor, ()):
-                        reading = self.readings[place]
-                        value = ablation.replaced(reading, units[place], reading.own(known[tensor]), value)
-                    return value
-
-                scores = self._graph.run(self._seen(shifted[some]), change)
-            answered.append(outputs.of(np.asarray(scores, np.float32), labels[some]))
-        return outputs.joined(answered)
+                _, found = self._graph.values(self._seen(clean[some]), list(tensors))
+                known = dict(zip(tensors, found, strict=True))
+                values = self._graph.all_values(self._seen(shifted[some]), only=needed)
+                for (place, units), into in zip(tried, answered, strict=True):
+                    reading = self.readings[place]
+                    tensor = reading.tensor
+                    value = ablation.replaced(reading, units, reading.own(known[tensor]), values[tensor])
+                    scores = self._graph.again(values, tensor, value, self._graph.output)
+                    into.append(outputs.of(np.asarray(scores, np.float32), labels[some]))
+        return [outputs.joined(one) for one in answered]
 
     def attributions(self, shifted: Stored, clean: Stored, labels: Counts, taken_for: Counts) -> list[Floats]:
         """Return (U,) of each reading how much each unit's own change costs, to first order, summed over images.
@@ -107,7 +110,7 @@ class Passes:
                 _, values = self._graph.values(self._seen(clean[some]), wanted)
                 known = dict(zip(wanted, values, strict=True))
                 found: dict[Tensor, Any] = {}
-                with tf.GradientTape() as tape:
+                with tf.GradientTape(watch_accessed_variables=False) as tape:
 
                     def watch(tensor: Tensor, value: Any, found: dict[Tensor, Any] = found, tape: Any = tape) -> Any:
                         if tensor in wanted:
@@ -129,7 +132,10 @@ class Passes:
 
     def _compiled(self, images: Stored) -> Callable[..., Any]:
         if self._run is None:
-            self._run = forward.compiled(self._reduced, Part(images, np.zeros(0, np.int64)), self._pixels)
+            part, runs = Part(images, np.zeros(0, np.int64)), self._looks * len(self._batches(len(images)))
+            self._run = forward.compiled_if_it_pays(
+                self._reduced, part, self._pixels, calls=len(self._graph.calls), runs=runs
+            )
         return self._run
 
     def _reduced(self, images: Any) -> tuple[Any, list[dict[str, Any]]]:

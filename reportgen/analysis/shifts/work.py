@@ -1,6 +1,6 @@
 """Changed pictures through the model: accuracy, the weakest class, units that die or move, and the unit to blame."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -10,6 +10,7 @@ from reportgen.analysis.activations.outputs import Outputs
 from reportgen.analysis.activations.reading import Reading
 from reportgen.analysis.activations.tally import Counts, LayerPlan
 from reportgen.analysis.conditions import cuts
+from reportgen.analysis.effects import work
 from reportgen.analysis.phrases import counted_images
 from reportgen.analysis.shifts import corruptions, facts
 from reportgen.analysis.shifts.corruptions import CORRUPTIONS, Stored
@@ -34,8 +35,8 @@ _CHOSEN_ON = 100  # images on which candidates are compared
 class Extent:
     """How much is tried. severities: of each corruption. blamed: of how many of the costliest a unit is looked for.
 
-    tried: units for each. images: most that are changed. values: most values of all layers for all images together,
-    which stands for the time.
+    tried: units for each. images: most that are changed. values, multiplications: most of all layers for all images
+    together, which stand for the time.
     """
 
     severities: tuple[int, ...]
@@ -43,10 +44,11 @@ class Extent:
     tried: int
     images: int
     values: float
+    multiplications: float
 
 
-FULL = Extent((1, 2, 3), 36, 12, 1000, 2e10)
-EXTENTS = {"short": Extent((1, 3), 3, 4, 500, 4e9), "full": FULL}
+FULL = Extent((1, 2, 3), 36, 12, 1000, 6e9, 1.2e12)
+EXTENTS = {"short": Extent((1, 3), 3, 4, 500, 1.2e9, 2.4e11), "full": FULL}
 """By the option's value."""
 
 
@@ -129,7 +131,7 @@ class _Looked:
     ) -> None:
         self._extent, self._output, self._thresholds, self._seed = extent, output, thresholds, seed
         self._all = len(dataset.test)
-        numbers = spread(len(dataset.test), _images(readings, dataset.image_shape, extent))
+        numbers = spread(len(dataset.test), _images(graph, readings, dataset.image_shape, extent))
         self._images: Stored = dataset.test.images[numbers]
         self._labels = dataset.test.labels[numbers]
         survey = dataset.test.survey
@@ -142,6 +144,7 @@ class _Looked:
             dataset.pixels,
             output,
             batch,
+            looks=1 + len(CORRUPTIONS) * len(extent.severities),
         )
         clean = self._answers(self._images)
         assert clean is not None  # scores of unchanged images that are no numbers were refused before
@@ -282,9 +285,9 @@ class _Looked:
         if not tried:
             return text("no unit's change has a part in it, to first order")
         some = chosen[spread(len(chosen), _CHOSEN_ON)]
-        rights = [int(self._restored(images, some, {place: [unit]}).sum()) for place, unit in tried]
-        place, unit = tried[int(np.argmax(rights))]
-        after = self._restored(images, scored, {place: [unit]})
+        rights = [int(right.sum()) for right in self._restored(images, some, tried)]
+        place, unit = best = tried[int(np.argmax(rights))]
+        (after,) = self._restored(images, scored, [best])
         gain, interval = facts.change(now.right[scored], after)
         if interval[0] <= 0:
             return ntext(
@@ -304,11 +307,14 @@ class _Looked:
             of=len(parts),
         )
 
-    def _restored(self, images: Stored, which: Counts, units: Mapping[int, Sequence[int]]) -> Right:
-        """Return (n,) whether the model is right about some changed images when it is given units of the unchanged."""
+    def _restored(self, images: Stored, which: Counts, tried: Sequence[tuple[int, int]]) -> list[Right]:
+        """Return (n,) whether the model is right about some changed images when it is given a unit of the unchanged.
+
+        tried: the units one after the other, each with the place of its reading before it.
+        """
+        units = [(place, [unit]) for place, unit in tried]
         answered = self._passes.restored(images[which], self._images[which], units, self._labels[which])
-        right: Right = self._predicted(answered) == self._labels[which]
-        return right
+        return [self._predicted(one) == self._labels[which] for one in answered]
 
     def _left_out(self, shifts: int) -> list[Text]:
         """Say what was not done."""
@@ -352,10 +358,11 @@ def _broken(name: str, severity: int) -> Text:
     )
 
 
-def _images(readings: Sequence[Reading], image_shape: Sequence[int], extent: Extent) -> int:
+def _images(graph: Graph, readings: Sequence[Reading], image_shape: Sequence[int], extent: Extent) -> int:
     """Return how many images are changed at most."""
     each = int(np.prod(image_shape))
     values = each + sum(int(np.prod([size or 1 for size in reading.shape[1:]])) for reading in readings)
     passes = len(CORRUPTIONS) * len(extent.severities)
-    most = min(extent.values / passes / values, _MOST_PIXELS / each)
+    whole = sum(map(work.of, graph.calls))
+    most = min(extent.values / passes / values, extent.multiplications / passes / max(whole, 1), _MOST_PIXELS / each)
     return max(min(int(most), extent.images), _FEWEST)

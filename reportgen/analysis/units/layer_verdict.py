@@ -105,13 +105,14 @@ def _units(
     left_out = {unit: reason for reason, units in alike.left_out.items() for unit in units}
     firing_rate, zero_share = moments.firing_rate(tally), moments.zero_share(plan, tally)
     mean, std = moments.mean(plan, tally), moments.std(plan, tally)
+    top = _top_images(plan, tally, images, thresholds.top_images)
+    others = _other_images(plan, tally, images, chosen.chosen)
     alone = text("no other unit of the layer to compare with")
     found = []
     for u, verdict in enumerate(verdicts):
         preferred, reasons = _preferred(u, tally, images, chosen, verdict)
         if u not in alike.nearest:
             reasons["nearest"] = left_out.get(u, alone)
-        other = _other_image(u, plan, tally, images, int(chosen.chosen[u]))
         found.append(
             Unit(
                 layer=plan.layer,
@@ -132,8 +133,8 @@ def _units(
                 opposite=alike.opposite.get(u),
                 duplicate_of=alike.duplicate_of.get(u),
                 preferred_class=preferred,
-                top_images=_top_images(u, plan, tally, images, thresholds.top_images),
-                other_image=other,
+                top_images=top[u],
+                other_image=others[u],
                 reasons=reasons,
             )
         )
@@ -182,43 +183,58 @@ def _why_none_preferred(tally: LayerTally, verdict: states.Verdict, responsive: 
     return text("no class has enough images in both halves")
 
 
-def _top_images(u: int, plan: LayerPlan, tally: LayerTally, images: ImageFacts, most: int) -> list[TopImage]:
-    """Return the strongest images that fire the unit, strongest first; no two of them are equal."""
-    strongest = (each[:most, u].tolist() for each in (tally.top_score, tally.top_image, tally.top_position))
-    found = zip(*strongest, strict=True)
-    return [_shown(image, score, position, plan, images) for score, image, position in found if score > plan.eps]
+def _top_images(plan: LayerPlan, tally: LayerTally, images: ImageFacts, most: int) -> list[list[TopImage]]:
+    """Return of each unit the strongest images that fire it, strongest first; no two of them are equal."""
+    numbers, scores, positions = tally.top_image[:most].T, tally.top_score[:most].T, tally.top_position[:most].T
+    shown = iter(_shown(numbers, scores, positions, plan, images))
+    of_units = [[next(shown) for _ in row] for row in scores]
+    fires = (scores > plan.eps).tolist()
+    return [[one for one, does in zip(*both, strict=True) if does] for both in zip(of_units, fires, strict=True)]
 
 
-def _other_image(u: int, plan: LayerPlan, tally: LayerTally, images: ImageFacts, preferred: int) -> TopImage | None:
-    """Return the strongest image that is not of the preferred class and fires the unit.
+def _other_images(plan: LayerPlan, tally: LayerTally, images: ImageFacts, preferred: Counts) -> list[TopImage | None]:
+    """Return of each unit the strongest image that is not of the preferred class and fires it; None without any.
 
     Where its maximum lies is known only if it is one of the strongest of all classes too.
     """
-    if preferred < 0:
-        return None
-    scores = np.delete(tally.class_best[:, u], preferred)
-    numbers = np.delete(tally.class_best_image[:, u], preferred)
-    best = np.lexsort((numbers, -scores))[0]
-    if not scores[best] > plan.eps:
-        return None
-    among_top = np.flatnonzero(tally.top_image[:, u] == numbers[best])
-    position = int(tally.top_position[among_top[0], u]) if among_top.size else None
-    return _shown(int(numbers[best]), float(scores[best]), position, plan, images)
+    units = np.arange(plan.units)
+    scores, numbers = tally.class_best.copy(), tally.class_best_image
+    scores[preferred, units] = -np.inf  # of units without one this is the last class, and they are left out below
+    highest = scores.max(axis=0)
+    # of equals the first image
+    number = np.where(scores == highest, numbers, np.iinfo(numbers.dtype).max).min(axis=0)
+    among_top = tally.top_image == number
+    position = np.where(among_top.any(axis=0), tally.top_position[among_top.argmax(axis=0), units], -1)
+    there = np.flatnonzero((preferred >= 0) & (highest > plan.eps))
+    found: list[TopImage | None] = [None] * plan.units
+    for unit, shown in zip(there, _shown(number[there], highest[there], position[there], plan, images), strict=True):
+        found[unit] = shown
+    return found
 
 
-def _shown(image: int, score: float, position: int | None, plan: LayerPlan, images: ImageFacts) -> TopImage:
-    """Name an image's classes and the place of the maximum: of one axis the column, of two the row, too."""
-    place: list[int | None] = [None, None, None]
-    if position is not None and 0 < len(plan.position_shape) <= len(place):
-        found = [int(at) for at in np.unravel_index(position, plan.position_shape)]
-        place = [*place, *found][-3:]
-    plane, row, column = place
-    return TopImage(
-        index=image,
-        score=score,
-        true=images.names[images.labels[image]],
-        predicted=images.names[images.predicted[image]],
-        row=row,
-        column=column,
-        plane=plane,
-    )
+def _shown(numbers: Counts, scores: Floats, positions: Counts, plan: LayerPlan, images: ImageFacts) -> list[TopImage]:
+    """Name the images' classes and the places of the maxima, in one list: of one axis the column, of two the row, too.
+
+    positions: -1 where that is not known.
+    """
+    at: list[list[int | None]] = [[None] * numbers.size for _ in range(3)]
+    if 0 < len(plan.position_shape) <= len(at):
+        is_known = (positions.ravel() >= 0).tolist()
+        known = np.unravel_index(np.maximum(positions.ravel(), 0), plan.position_shape)
+        for axis, of_axis in enumerate(known, len(at) - len(known)):
+            at[axis] = [place if there else None for place, there in zip(of_axis.tolist(), is_known, strict=True)]
+    which = numbers.ravel()
+    true, predicted = (of[which].tolist() for of in (images.labels, images.predicted))
+    figures = zip(which.tolist(), scores.ravel().tolist(), true, predicted, *at, strict=True)
+    return [
+        TopImage(
+            index=image,
+            score=score,
+            true=images.names[label],
+            predicted=images.names[taken_for],
+            row=row,
+            column=column,
+            plane=plane,
+        )
+        for image, score, label, taken_for, plane, row, column in figures
+    ]

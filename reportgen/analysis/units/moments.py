@@ -61,6 +61,12 @@ def pooled_covariance(tally: LayerTally) -> Floats:
     return tally.pooled_products / tally.images - np.outer(centre, centre)
 
 
+def pooled_variance(tally: LayerTally) -> Floats:
+    """Return (U,) the population variance of s_mean over images."""
+    centre = tally.pooled_total / tally.images
+    return tally.pooled_products.diagonal() / tally.images - centre**2
+
+
 def within_class_covariance(tally: LayerTally) -> Floats:
     """Return (U, U) the population covariance of s_mean over images after each class's mean is taken off."""
     scaled = tally.class_total / np.sqrt(np.maximum(tally.class_images, 1))[:, None]
@@ -116,7 +122,7 @@ def lines(plan: LayerPlan, tally: LayerTally, through: Mapping[int, int]) -> dic
 
 def varies(plan: LayerPlan, tally: LayerTally) -> NDArray[np.bool_]:
     """Return (U,) whether s_mean differs between images by more than rounding."""
-    return pooled_covariance(tally).diagonal() > FLOAT_NOISE * _pooled_magnitude(plan, tally)
+    return pooled_variance(tally) > FLOAT_NOISE * _pooled_magnitude(plan, tally)
 
 
 def spectrum(tally: LayerTally, units: NDArray[np.bool_]) -> Floats:

@@ -14,6 +14,7 @@ from reportgen.analysis.units import moments
 from reportgen.analysis.units.facts import Thresholds, Weights
 from reportgen.format import number, percent
 from reportgen.i18n import Text, text
+from reportgen.record.units import ONLY_SILENT
 
 Flags = NDArray[np.bool_]
 
@@ -38,7 +39,6 @@ _INPUT_IS_ZERO = text("the layer's input is all zero")
 _KERNEL_IS_ZERO = text("its kernel is zero")
 _GAMMA_IS_ZERO = text("the gamma of its batch normalisation is zero")
 _OUT_OF_REACH = text("it cannot fire on this input range: its bias outweighs every sum that its weights can reach")
-ONLY_SILENT = text("it did not fire on these images")
 
 
 class Ends(Protocol):

@@ -321,7 +321,7 @@ def _labels(ticks: Sequence[float]) -> list[str]:
     if largest and not 1e-3 <= largest < 1e6:
         return [format.number(tick) for tick in ticks]
     decimals = next(n for n in range(10) if n == 9 or all(abs(round(t, n) - t) <= 1e-9 * (largest or 1) for t in ticks))
-    return [f"{tick:,.{decimals}f}" for tick in ticks]
+    return [format.signed(f"{tick:,.{decimals}f}") for tick in ticks]
 
 
 def _width(label: str) -> int:

@@ -3,22 +3,23 @@
 from collections.abc import Iterator, Sequence
 
 from reportgen import format
-from reportgen.i18n import Catalogue, Text, text
+from reportgen.i18n import Catalogue, Text, joined, literal, text
 from reportgen.record.changes import ClassChange
-from reportgen.record.units import Finding
 from reportgen.render import words
 from reportgen.render.comparison.view import Changes
+from reportgen.render.findings import Entry
 from reportgen.render.languages import catalogue
-from reportgen.render.lines import Lines, joined
+from reportgen.render.lines import Lines
+from reportgen.render.lines import joined as blocks_joined
 
 MOST_UNITS = 20
 _LONGEST = 500
 
 
 def plain(changes: Changes, lang: str) -> str:
-    """Return the comparison as paragraphs and aligned tables in the language `lang`; signs are those of ASCII."""
+    """Return the comparison as paragraphs and aligned tables in the language `lang`."""
     writer = _Writer(changes, catalogue(lang), lang)
-    return joined(writer.blocks())
+    return blocks_joined(writer.blocks())
 
 
 class _Writer(Lines):
@@ -34,7 +35,7 @@ class _Writer(Lines):
         date = words.moment(found.made_at, self.messages, self._lang)
         title = words.name(self.say(found.title))
         yield [self.say(text("Compared with {title}, made on {date}.", title=title, date=date))]
-        yield [words.capitalize_first(self.say(found.summary))]
+        yield [words.capitalize_first(self.say(found.summary)), self.say(changes.advice)]
         if found.caveats:
             yield [self.say(text("Careful:")), *self.indented(found.caveats)]
         rows = [[row.name, row.before, row.after, row.change] for row in changes.figures]
@@ -44,7 +45,7 @@ class _Writer(Lines):
             yield from self._details()
 
     def _details(self) -> Iterator[list[str]]:
-        changes, findings = self._changes, self._changes.baseline.findings
+        changes = self._changes
         if changes.classes:
             yield self._classes(changes.classes)
         if changes.shifts:
@@ -59,10 +60,9 @@ class _Writer(Lines):
             yield self.table(text("Layers"), head, rows)
         if changes.matches:
             yield from self._units()
-        if findings.new:
-            yield [self.say(text("New findings")), *self.indented(map(self._finding, findings.new))]
-        if findings.gone:
-            yield [self.say(text("Findings that are gone")), *self.indented(map(self._finding, findings.gone))]
+        for title, entries in changes.findings:
+            said = text("Findings: {title}", title=title)
+            yield [self.say(said), *self.indented(line for one in entries for line in self._finding(one))]
 
     def _classes(self, shown: Sequence[ClassChange]) -> list[str]:
         title = text(
@@ -93,7 +93,7 @@ class _Writer(Lines):
         return self.table(title, head, rows, numbers=7)
 
     def _units(self) -> Iterator[list[str]]:
-        changes, every = self._changes, self._changes.baseline.units
+        changes = self._changes
         counts = (text("Pairs"), "r", text("Unmatched before"), text("Unmatched now"))
         rows = [[m.layer, m.how, m.pairs, m.r, m.unmatched_before, m.unmatched_after] for m in changes.matches]
         yield [
@@ -105,7 +105,7 @@ class _Writer(Lines):
             title = text(
                 "Units that changed: {shown} of {all} shown",
                 shown=format.count(len(shown)),
-                all=format.count(len(every)),
+                all=format.count(changes.listed),
             )
             head = (text("Layer"), text("Unit"), text("Number before"), text("What happened"), text("Before"))
             units = [(format.count(one.unit), format.count(one.unit_before)) for one in shown]
@@ -114,7 +114,16 @@ class _Writer(Lines):
                 for one, numbers in zip(shown, units, strict=True)
             ]
             yield self.table(title, (*head, text("Now"), "r"), rows)
+        if changes.folds:
+            title = text("Counted, of the pairs matched by their responses")
+            yield [self.say(title), *self.indented(text("{what}: {where}", what=a, where=b) for a, b in changes.folds)]
 
-    def _finding(self, finding: Finding) -> Text:
-        message = words.name(self.say(finding.message), _LONGEST)
-        return text("{severity} {message}", severity=words.severity(finding.severity), message=message)
+    def _finding(self, one: Entry) -> Iterator[Text]:
+        """Yield what is said of a kind of finding: its first line with what became of it, then one for each layer."""
+        severity = words.severity(one.group.severity)
+        head = severity if one.badge is None else joined(" ", [severity, one.badge])
+        if one.heading is not None:
+            yield text("{severity} {message}", severity=head, message=text("{sentence}.", sentence=one.heading))
+        for item in (one.first, *one.others):
+            message = literal(words.name(self.say(item.finding.message), _LONGEST))
+            yield message if one.heading is not None else text("{severity} {message}", severity=head, message=message)

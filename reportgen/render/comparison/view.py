@@ -6,13 +6,14 @@ from dataclasses import dataclass, replace
 
 from reportgen import format
 from reportgen.i18n import Text, joined, literal, ntext, text
+from reportgen.record import finding_groups
 from reportgen.record.changes import Baseline, ClassChange, Count, Figure, LayerMatch, ShiftChange, UnitChange
 from reportgen.record.evaluation import ClassScore
 from reportgen.record.model import LayerRow
 from reportgen.record.run import Record
 from reportgen.record.shifts import NAMES, SEVERITIES
 from reportgen.record.training import History
-from reportgen.render import single, templating, words
+from reportgen.render import findings, since, single, templating, words
 from reportgen.render.charts import geometry
 from reportgen.render.page.layer_views import anchor
 
@@ -22,8 +23,9 @@ NOTICEABLE = 0.01
 """The change of precision, recall or F1 from which on a class is listed."""
 
 _LISTED = 20
-_MOST_CONDITIONS = 10  # that are listed where units were matched by what they answer: such units are no close relatives
-_MINUS = "\N{MINUS SIGN}"
+_MOST_LOOSE = 10
+"""Most changes that are listed of units that were matched by what they answer."""
+_ALWAYS_LISTED = frozenset({"dead", "recovered"})
 
 _CHANGES = {
     "dead": text("died"),
@@ -40,7 +42,7 @@ _COUNTED = (
     (text("Parameters"), "total_params"),
     (text("Epochs"), "epochs"),
     (text("Units inside the model"), "units"),
-    (text("Healthy units"), "healthy"),
+    (text("Units that fire normally"), "healthy"),
     (text("Dead units"), "dead"),
     (text("Redundant units"), "redundant"),
     (text("Test images with a copy in the training split"), "leaked"),
@@ -90,16 +92,19 @@ class MatchRow:
 class Changes:
     """All that is shown of a Baseline.
 
-    accuracy: how sure its change is. classes: those that changed noticeably, most of them; noticeable: how many did.
-    charts: old and new course of a metric, by its name. reasons: in which layers units were matched so, and why.
-    shifts: of changed pictures on which accuracy is another beyond chance. has_cards: whether the page shows the units
-    themselves, too.
+    advice: what to do about it. accuracy: how sure its change is. classes: those that changed noticeably, most of them;
+    noticeable: how many did. charts: old and new course of a metric, by its name. reasons: in which layers units were
+    matched so, and why. units: the first of those that changed, `listed` in all; folds: what else changed, and how
+    often in which layers; folded: the first of those, `in_folds` in all. findings: by what became of them. shifts: of
+    changed pictures on which accuracy is another beyond chance. has_cards: whether the page shows the units themselves,
+    too.
     """
 
     least = f"{NOTICEABLE:g}"
     most_on_paper = MOST_UNITS_ON_PAPER
 
     baseline: Baseline
+    advice: Text
     figures: list[Row]
     accuracy: Text
     classes: list[ClassChange]
@@ -108,6 +113,11 @@ class Changes:
     matches: list[MatchRow]
     reasons: list[tuple[Text, Text]]
     units: list[UnitRow]
+    listed: int
+    folds: list[tuple[Text, Text]]
+    folded: list[UnitRow]
+    in_folds: int
+    findings: list[tuple[Text, list[findings.Entry]]]
     layers: list[Row]
     shifts: list[Row]
     has_cards: bool
@@ -119,16 +129,23 @@ def paint(record: Record, *, has_cards: bool) -> Changes | None:
     if found is None:
         return None
     noticeable = sorted(filter(_is_noticeable, found.classes), key=_gain)
+    listed, folded = _parted(found)
     return Changes(
         baseline=found,
+        advice=since.advice(since.of_baseline(found)),
         figures=list(_figures(found)),
         accuracy=_accuracy(found),
         classes=noticeable[:MOST_CLASSES],
         noticeable=len(noticeable),
         charts=_charts(found.history, record.history),
         matches=[_match(one) for one in found.matches],
-        reasons=[*_reasons(found.matches), *_folded(found)],
-        units=[_unit(change) for change in _listed(found)[:MOST_UNITS]],
+        reasons=_reasons(found.matches),
+        units=[_unit(change) for change in listed[:MOST_UNITS]],
+        listed=len(listed),
+        folds=_folds(found, folded),
+        folded=[_unit(change) for change in folded[:MOST_UNITS]],
+        in_folds=len(folded),
+        findings=list(_findings(found)),
         layers=[_layer(one.kind, one.before, one.after) for one in found.layers],
         shifts=[_shift(one) for one in sorted(found.shifts, key=lambda one: one.after - one.before) if _is_sure(one)],
         has_cards=has_cards,
@@ -222,12 +239,11 @@ def _signed_points(difference: float | None) -> str:
 
 def _signed(difference: float) -> str:
     """0.0213 -> "+2.13", of a hundred."""
-    difference = round(difference, 12)  # 0.98 - 0.97 - 0.01 is not quite 0 on a computer
-    return format.signed(format.signed_points(difference, 2))
+    return format.signed_points(difference, 2)
 
 
 def _sign(change: float) -> str:
-    return "+" if change > 0 else _MINUS if change < 0 else ""
+    return "+" if change > 0 else format.MINUS if change < 0 else ""
 
 
 def _accuracy(found: Baseline) -> Text:
@@ -347,42 +363,60 @@ def _reasons(matches: Sequence[LayerMatch]) -> list[tuple[Text, Text]]:
     return [(joined(", ", layers), reason) for reason, layers in found.items()]
 
 
-def _folded(found: Baseline) -> list[tuple[Text, Text]]:
-    """Return how many units of layers fire under another condition, where these are too many to be listed."""
-    layers = _folded_layers(found)
+def _folds(found: Baseline, folded: Sequence[UnitChange]) -> list[tuple[Text, Text]]:
+    """Return of each kind of change that is counted and not listed what it is, and how often in which layers."""
+    counts = Counter((change.kind, change.layer) for change in folded)
     return [
         (
-            literal(words.name(layer)),
-            ntext(
-                count,
-                "{n} of {pairs} pairs fires under another condition, which is not listed: these units were matched by"
-                " their responses, and are not the same unit trained further.",
-                "{n} of {pairs} pairs fire under another condition, which is not listed: these units were matched by"
-                " their responses, and are not the same units trained further.",
-                pairs=format.count(next(one.pairs for one in found.matches if one.layer == layer)),
-            ),
+            said,
+            joined(", ", [_fold(one.layer, n, one.pairs) for one in found.matches if (n := counts[kind, one.layer])]),
         )
-        for layer, count in layers.items()
+        for kind, said in _CHANGES.items()
+        if any(change.kind == kind for change in folded)
     ]
 
 
-def _folded_layers(found: Baseline) -> dict[str, int]:
-    """Return the layers whose units' other conditions are counted and not listed, with their number."""
-    changed = [change.layer for change in found.units if change.kind == "condition"]
+def _fold(layer: str, count: int, pairs: int) -> Text:
+    return text(
+        "{n} of {pairs} in {layer}", n=format.count(count), pairs=format.count(pairs), layer=words.name(layer, 24)
+    )
+
+
+def _parted(found: Baseline) -> tuple[list[UnitChange], list[UnitChange]]:
+    """Return the changes of units that are listed, and those that are counted and folded away.
+
+    Where units were matched by what they answer, as between two seeds, they are no close relatives: that most prefer
+    another class is to be expected. That one died is not.
+    """
     by = {one.layer: one.by for one in found.matches}
-    loose = Counter(layer for layer in changed if by.get(layer) == "correlation")
-    return dict(loose) if loose.total() > _MOST_CONDITIONS else {}
+    loose = [one for one in found.units if by.get(one.layer) == "correlation" and one.kind not in _ALWAYS_LISTED]
+    if len(loose) <= _MOST_LOOSE:
+        return found.units, []
+    folded = set(map(id, loose))
+    return [one for one in found.units if id(one) not in folded], loose
 
 
-def _listed(found: Baseline) -> list[UnitChange]:
-    folded = _folded_layers(found)
-    return [change for change in found.units if change.kind != "condition" or change.layer not in folded]
+def _findings(found: Baseline) -> Iterator[tuple[Text, list[findings.Entry]]]:
+    """Yield what became of findings, and of which: new and gone by layer, the others by kind."""
+    became = {one.code: one.kind for one in finding_groups.changes_of(found)}
+    still = found.findings.still
+    parts = (
+        (text("New, or new in a layer"), found.findings.new),
+        (text("Worse"), [one for one in still if became.get(one.code) == "worse"]),
+        (text("Better"), [one for one in still if became.get(one.code) == "better"]),
+        (text("Gone, or gone from a layer"), found.findings.gone),
+    )
+    for title, own in parts:
+        if own:
+            yield title, findings.entries(own, found)
 
 
 def _before_and_after(kind: str, value: Text) -> str:
     """Return what a unit was or is: words of a report are said as they are, a state by its name, a label as a name."""
     if kind in ("condition", "effect"):
         return words.name(value, 400) if kind == "effect" else value
+    if kind in ("merged", "parted") and value != "redundant":
+        return text("distinct")  # how it fires has nothing to do with it
     return words.name(value, 24) if kind == "class" else words.state(value)
 
 

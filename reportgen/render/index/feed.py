@@ -5,7 +5,7 @@ from urllib.parse import urljoin
 
 from reportgen.record.key_figures import Headline
 from reportgen.render import templating
-from reportgen.render.index.listing import Row, View
+from reportgen.render.index.listing import View
 
 MOST_ENTRIES = 50
 
@@ -17,11 +17,7 @@ def xml(view: View, *, lang: str, made_at: str, version: str, shelf: str, page: 
     there is no `url`. page: the relative address of the HTML page. url: the absolute address of the folder that page
     and feed are published in; without it all links are relative.
     """
-    entries: dict[str, Row] = {}
-    for row in view.rows:
-        entries.setdefault(_entry_id(row.headline), row)  # a copy of a report is the same report
-        if len(entries) == MOST_ENTRIES:
-            break
+    entries = {_entry_id(row.headline): row for row in view.rows[:MOST_ENTRIES]}
     return (
         templating.environment(lang)
         .get_template("feed.xml")
@@ -44,8 +40,7 @@ def _folder(url: str) -> str:
 
 def _entry_id(headline: Headline) -> str:
     """Return an identifier made from what the report is about: it stays when the report is painted again or moved."""
-    about = (headline.made_at, headline.data_sha256, headline.model_sha256 or "", headline.command)
-    return _urn("\n".join(about))
+    return _urn("\n".join(headline.run))
 
 
 def _urn(content: str) -> str:

@@ -8,8 +8,10 @@ from urllib.parse import quote
 
 from reportgen import intervals
 from reportgen.i18n import Text, literal, text
+from reportgen.record import finding_groups
+from reportgen.record.changes import KindChange
 from reportgen.record.key_figures import Headline, Shelf, Shelved
-from reportgen.render import single, templating, words
+from reportgen.render import since, single, templating, words
 
 TREND_WIDTH, TREND_HEIGHT = 240, 56
 _MARGIN = 6
@@ -23,7 +25,9 @@ class Row:
 
     change: of the accuracy since the report before it in the series, None where that has other data or is not there;
     change_interval: of it, 95 %, the two taken as independent samples, which is wider than image by image.
-    worst: what its gravest finding is about.
+    worst: what its gravest finding is about; badge: what became of that since the report before; more: how many further
+    kinds of finding there are. advice: what to do about what changed since then, None where there is no report before.
+    copies: the other folders that the same run lies in.
     """
 
     headline: Headline
@@ -35,6 +39,10 @@ class Row:
     change: float | None
     change_interval: tuple[float, float] | None
     worst: Text | None
+    badge: Text | None
+    more: int
+    advice: Text | None
+    copies: list[str]
 
     @property
     def interval(self) -> tuple[float, float]:
@@ -112,7 +120,12 @@ def _rows(shelf: Shelf, base: Path, meanings: Mapping[str, str]) -> list[Row]:
     """Return a row for each report, newest first."""
     earlier: dict[tuple[str, str], list[Shelved]] = {}
     rows = []
-    for one in reversed(shelf.reports):
+    runs: dict[tuple[str, ...], list[Shelved]] = {}
+    for one in shelf.reports:
+        runs.setdefault(one.headline.run, []).append(one)
+    for copies in reversed(runs.values()):  # rendered again or copied, a run is one report
+        copies.sort(key=lambda copy: (-len(copy.files), os.fsencode(copy.folder)))
+        one = copies[0]
         before = earlier.setdefault(_series_of(one.headline), [])
         rows.append((one, len(before) + 1, before[-1].headline if before else None))
         before.append(one)
@@ -127,6 +140,10 @@ def _rows(shelf: Shelf, base: Path, meanings: Mapping[str, str]) -> list[Row]:
             change=_change(one.headline, last),
             change_interval=_change_interval(one.headline, last),
             worst=_worst(one.headline, meanings),
+            badge=_badge(one.headline, last),
+            more=max(len(one.headline.kinds) - 1, 0),
+            advice=_advice(one.headline, last),
+            copies=[_place(copy.folder, shelf.root) for copy in runs[one.headline.run][1:]],
         )
         for one, number, last in reversed(rows)
     ]
@@ -163,6 +180,22 @@ def _worst(headline: Headline, meanings: Mapping[str, str]) -> Text | None:
     code, _, message = headline.worst
     meaning = meanings.get(code, message)
     return meaning if isinstance(meaning, Text) else literal(meaning)
+
+
+def _kinds(now: Headline, before: Headline | None) -> dict[str, KindChange]:
+    """Return what became of each kind of finding since the report before, by its code."""
+    return {} if before is None else {one.code: one for one in finding_groups.changes(before.kinds, now.kinds)}
+
+
+def _badge(now: Headline, before: Headline | None) -> Text | None:
+    return since.badge(_kinds(now, before).get(now.worst[0])) if now.worst else None
+
+
+def _advice(now: Headline, before: Headline | None) -> Text | None:
+    if before is None:
+        return None
+    change, interval = _change(now, before), _change_interval(now, before)
+    return since.advice(since.News(False, change, interval, list(_kinds(now, before).values())))
 
 
 def _series(rows: list[Row]) -> Series:

@@ -1,10 +1,11 @@
 """The answers of the first screen: does every unit fire, how many are distinct, and what do they look for."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from reportgen.format import count, percent
 from reportgen.i18n import Text, joined, literal, ntext, text
+from reportgen.record.changes import Count
 from reportgen.record.key_figures import OUTPUT_STATES, described_units, judged_units
 from reportgen.record.run import Record
 from reportgen.record.units import LayerVerdict, Unit
@@ -44,7 +45,8 @@ def answers(record: Record) -> list[Answer]:
     inner = [one for one in record.layers if not set(one.states) <= OUTPUT_STATES]
     if not inner:
         return []
-    found = [_firing(inner), _distinct(inner, sum(unit.removable for unit in record.units))]
+    counts = record.baseline.counts if record.baseline else {}
+    found = [_firing(inner, counts), _distinct(inner, sum(unit.removable for unit in record.units), counts)]
     described = [one for one in inner if one.conditions is not None]
     return [*found, _conditions(described, record.units)] if described else found
 
@@ -63,7 +65,7 @@ def saving(record: Record) -> Text | None:
     )
 
 
-def _firing(layers: Sequence[LayerVerdict]) -> Answer:
+def _firing(layers: Sequence[LayerVerdict], earlier: Mapping[str, Count]) -> Answer:
     states = inner_states(layers)
     whole, healthy = sum(states.values()), states["healthy"]
     others = counted_states((name, n) for name, n in states.most_common() if name != "healthy")
@@ -78,16 +80,16 @@ def _firing(layers: Sequence[LayerVerdict]) -> Answer:
         )
         for layer in _told(layers, lambda one: one.units - one.states.get("healthy", 0))
     ]
-    said = text("{share} of {units} fire properly", share=percent(healthy / whole, 0), units=_units(whole))
+    said = text("{share} of {units} fire normally", share=percent(healthy / whole, 0), units=_units(whole))
     return Answer(
         text("Does every unit fire?"),
         said,
         bars,
-        [joined(", ", others)] if others else [],
+        [*([joined(", ", others)] if others else []), *_before(earlier, "healthy", "units")],
     )
 
 
-def _distinct(layers: Sequence[LayerVerdict], removable: int) -> Answer:
+def _distinct(layers: Sequence[LayerVerdict], removable: int, earlier: Mapping[str, Count]) -> Answer:
     bars = []
     for layer in _told(layers, lambda one: sum(len(group) - 1 for group in one.groups)):
         if layer.effective_rank is None:
@@ -105,7 +107,15 @@ def _distinct(layers: Sequence[LayerVerdict], removable: int) -> Answer:
         if removable
         else text("No unit can go because another says the same")
     )
-    return Answer(text("Do many say the same?"), figure, bars, [])
+    return Answer(text("Do many say the same?"), figure, bars, _before(earlier, "redundant", "units"))
+
+
+def _before(earlier: Mapping[str, Count], part: str, whole: str) -> list[Text]:
+    """Return how many of how many units it were in the baseline; nothing without one, and where it is as it was."""
+    some, every = earlier.get(part), earlier.get(whole)
+    if some is None or every is None or (some.before, every.before) == (some.after, every.after):
+        return []
+    return [text("Before: {part} of {whole}.", part=count(some.before), whole=count(every.before))]
 
 
 def _conditions(layers: Sequence[LayerVerdict], units: Sequence[Unit]) -> Answer:

@@ -12,7 +12,7 @@ from reportgen.record.pictures import Array, ClassMap, Correlations, Kernels
 from reportgen.record.run import Provenance
 from reportgen.record.training import History
 from reportgen.record.units import LayerVerdict, Unit
-from reportgen.render.words import name, percent, state
+from reportgen.render.words import counted_states, name, percent, redundant
 
 
 def summary(model: ModelFacts) -> Text:
@@ -211,15 +211,9 @@ def correlations(found: Correlations) -> Text:
 
 def units(verdict: LayerVerdict, found: Sequence[Unit]) -> Text:
     """Return how many units are in which state, and how many could go."""
-    states = [text("{n} {state}", n=count(n), state=state(which)) for which, n in verdict.states.items() if n]
+    said = text("Here: {states}.", states=joined(", ", counted_states((s, n) for s, n in verdict.states.items() if n)))
     removable = sum(unit.removable for unit in found)
-    if not removable:
-        return text("Here: {states}.", states=joined(", ", states))
-    return text(
-        "Here: {states}; {removable} of them redundant.",
-        states=joined(", ", states),
-        removable=count(removable),
-    )
+    return joined(" ", [said, redundant(removable)]) if removable else said
 
 
 def _ends(values: Sequence[float | None] | None) -> tuple[str, str] | None:

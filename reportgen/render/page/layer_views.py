@@ -12,7 +12,7 @@ from reportgen.i18n import Text, text
 from reportgen.record.model import LayerRow
 from reportgen.record.pictures import Array, Kernels, Maps, Pictures, Seen, Strips
 from reportgen.record.run import Record
-from reportgen.record.units import LayerVerdict, TopImage, Unit
+from reportgen.record.units import ONLY_SILENT, LayerVerdict, TopImage, Unit
 from reportgen.render.charts import dead_history, geometry
 from reportgen.render.page import effects, insights, legends
 from reportgen.render.page.missing import attempt
@@ -37,6 +37,8 @@ _LETTERS = {
     "always predicted": "P",
     "output": "",
 }
+LETTERS = {state.replace(" ", "-"): letter for state, letter in _LETTERS.items() if letter} | {"redundant": "R"}
+"""The letters of the states, as the style sheet knows them, that there is something to say about."""
 
 
 @dataclass(frozen=True)
@@ -75,6 +77,11 @@ class UnitView:
     css: str
     died: Text | None
     card: "CardView | None"
+
+    @property
+    def why(self) -> Text | None:
+        """Why a unit is dead, None where that is not known or it is not dead."""
+        return None if self.unit.cause == ONLY_SILENT else self.unit.cause
 
     @property
     def needed(self) -> Text | None:
@@ -199,6 +206,11 @@ class LayerView:
     mapped: int
     effects: effects.EffectsView | None
     shows: dict[str, Text]
+
+    @property
+    def anchor(self) -> str:
+        """What the ids of its units begin with."""
+        return _for_anchor(self.row.name)
 
     @property
     def flagged(self) -> int:

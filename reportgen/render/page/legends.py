@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from reportgen.format import count, number, signed
+from reportgen.format import count, number
 from reportgen.i18n import Text, joined, ntext, text
 from reportgen.record.pictures import Array, Pictures
 from reportgen.render.pictures import input_images, series, volumes
@@ -71,7 +71,7 @@ def _of_series(steps: int, channels: int, scale: input_images.Extent) -> Legend:
                 "Where several steps share a column of the picture, it reaches from their lowest to their highest."
             )
         )
-    low, high = (signed(number(end)) for end in scale)
+    low, high = map(number, scale)
     if as_strip:
         said.append(text("One colour scale for all of them:"))
     elif scale[0] < 0 < scale[1]:

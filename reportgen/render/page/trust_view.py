@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from reportgen.format import count, share, signed, signed_points
+from reportgen.format import count, share, signed_points
 from reportgen.i18n import Text, joined, ntext, text
 from reportgen.record.pictures import Array
 from reportgen.record.run import Record
@@ -185,7 +185,7 @@ def _accuracy(record: Record, leaks: Leaks) -> Text:
 
 
 def _points(difference: float) -> str:
-    return signed(signed_points(difference, 2))
+    return signed_points(difference, 2)
 
 
 def _copies_reasons(leaks: Leaks) -> list[Text]:

@@ -1,6 +1,7 @@
 """Bins that become wider: against numpy's histogram, in whatever order and width the values were counted."""
 
 import math
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -42,6 +43,24 @@ def test_values_are_counted_where_they_are(seed: int) -> None:
     grid = Grid(signed).holding(*ends(values))
     assert grid.count(values).tolist() == by_hand(grid, values)
     assert np.abs(values).max() >= 32 * 2.0**grid.exponent, "no wider than needed"
+
+
+@pytest.mark.parametrize("signed", [False, True])
+@pytest.mark.parametrize("exponent", [-124, -30, -3, 0, 7, 100, 122])
+def test_values_on_edges_and_next_to_them_and_of_any_size_are_counted_where_they_are(
+    signed: bool, exponent: int
+) -> None:
+    grid, generator = Grid(signed, exponent), np.random.default_rng(0)
+    on_edges = np.arange(grid.first, 64) * np.float64(grid.per_value) ** -1
+    near = on_edges[np.abs(on_edges) < 2.0**128].astype(np.float32)
+    sizes = np.float32(2.0) ** generator.integers(-120, min(exponent + 6, 127), 60)
+    values = [near, np.nextafter(near, np.float32(3e38)), np.nextafter(near[1:], np.float32(-3e38)), sizes, -sizes]
+    column = np.concatenate([*values, np.float32([3e38])])
+    column = column if signed else column[column >= 0]
+    counts = np.zeros(grid.bins, int).tolist()
+    for value in column.tolist():
+        counts[min(max(math.floor(Fraction(value) / Fraction(2) ** exponent), grid.first), 63) - grid.first] += 1
+    assert grid.count(column[:, np.newaxis]).tolist() == [counts]
 
 
 @pytest.mark.parametrize("seed", range(60))

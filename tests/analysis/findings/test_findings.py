@@ -343,9 +343,9 @@ def test_units_that_fire_on_another_split_are_not_to_be_removed() -> None:
     layer = dataclasses.replace(make_layer(), lossless=LayerCut(elsewhere=[3]))
     units = make_units(3, 5, state="dead")
     message = only("dead-units", **sick(*units) | {"layers": [layer]}).message
-    assert "On images of the other split unit 3 did fire" in message and "Remove them" in message
+    assert "On images of the other split unit 3 did fire" in message and "Remove what never fires" in message
     alone = only("dead-units", **sick(*units[:1]) | {"layers": [layer]}).message
-    assert "On images of the other split unit 3 did fire" in alone and "Remove them" not in alone
+    assert "On images of the other split unit 3 did fire" in alone and "Remove what" not in alone
 
 
 def test_a_dead_unit_without_a_cause_is_one_all_the_same() -> None:
@@ -837,14 +837,14 @@ def test_what_the_proof_shows_to_matter_is_not_to_be_removed(code: str, unit: di
     for failed in ("dead", "redundant"):
         proof = dataclasses.replace(Proof(3, 0.95, 0.8, [-0.2, -0.1]), **{"dead": WELL, "redundant": WELL, failed: ILL})
         (one,) = (one for one in found(proof=proof, **flagged) if one.code == code)
-        assert ("Leave them in" in one.message) == (failed == kind)
+        assert ("Leave such units in" in one.message) == (failed == kind)
         assert ("narrower" in one.message or "emove" in one.message) == (failed != kind)
 
 
 def test_units_that_are_always_negative_are_not_called_dead_and_not_to_be_removed() -> None:
     one = only("always-negative-units", **sick(*make_units(3, 4, state="always-negative")))
     assert one.severity == "notice" and one.units == [3, 4]
-    assert "They are not dead" in one.message and "emove" not in one.message
+    assert "That is not dead" in one.message and "emove" not in one.message
 
 
 # Data
@@ -962,8 +962,8 @@ def test_a_percentage_is_never_rounded_to_none_or_all(value: float, text: str) -
         (4.567, "4.57"),
         (1234.5, "1,230"),
         (999.9, "1,000"),
-        (-0.5, "-0.5"),
-        (1e-9, "1e-09"),
+        (-0.5, "−0.5"),
+        (1e-9, "1e−09"),
     ],
 )
 def test_a_number_has_three_digits(value: float, text: str) -> None:

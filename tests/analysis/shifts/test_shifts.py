@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from reportgen.analysis.activations import outputs, probe
+from reportgen.analysis.activations import forward, outputs, probe
 from reportgen.analysis.activations.graph import Graph
 from reportgen.analysis.activations.reading import readings
 from reportgen.analysis.activations.reductions import plan_of, units_last
@@ -150,11 +150,22 @@ def test_all_units_of_a_layer_given_back_bring_back_every_prediction() -> None:
     assert broken.shares is not None and clean.shares is not None
     assert broken.shares.loss != pytest.approx(clean.shares.loss, rel=1e-2)
     for place, reading in enumerate(sent.readings):
-        found = sent.restored(images, part.images, {place: range(reading.units)}, part.labels)
+        (found,) = sent.restored(images, part.images, [(place, range(reading.units))], part.labels)
         assert found.shares is not None
         assert found.shares.loss == pytest.approx(clean.shares.loss, rel=1e-5)
-    none = sent.restored(images, part.images, {}, part.labels)
+    (none,) = sent.restored(images, part.images, [(0, [])], part.labels)
     assert none.shares is not None and none.shares.loss == pytest.approx(broken.shares.loss, rel=1e-5)
+
+
+def test_a_graph_that_does_not_pay_to_compile_says_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    model, part = conv(), make_part((SIDE, SIDE, 1), 30)
+    compiled = passes(model, make_dataset(part)).look(part.images, part.labels)[1]
+    monkeypatch.setattr(forward, "_LARGE", 1)
+    monkeypatch.setattr(forward, "compiled", None)
+    plain = passes(model, make_dataset(part)).look(part.images, part.labels)[1]
+    for one, other in zip(compiled, plain, strict=True):
+        assert one.pooled == pytest.approx(other.pooled, abs=1e-5)
+        assert one.fired.tolist() == other.fired.tolist()
 
 
 def test_all_units_given_back_regain_all_of_the_lost_accuracy() -> None:
@@ -167,9 +178,8 @@ def test_all_units_given_back_regain_all_of_the_lost_accuracy() -> None:
         return float((found.shares.predicted == part.labels).mean())
 
     assert right(sent.look(images, part.labels)[0]) == 0.5
-    assert right(sent.restored(images, part.images, {0: range(4)}, part.labels)) == 1
-    assert right(sent.restored(images, part.images, {0: [2]}, part.labels)) == 1
-    assert right(sent.restored(images, part.images, {0: [0, 1, 3]}, part.labels)) == 0.5
+    tried = [(0, range(4)), (0, [2]), (0, [0, 1, 3])]
+    assert list(map(right, sent.restored(images, part.images, tried, part.labels))) == [1, 1, 0.5]
 
 
 def test_attributions_are_what_small_changes_do() -> None:
@@ -236,7 +246,7 @@ def test_what_cannot_be_changed_has_a_reason(
 
 
 def test_a_large_model_gets_fewer_images_and_the_report_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(work.EXTENTS, "short", work.Extent((1, 3), 1, 1, 500, 24 * 40 * 106))
+    monkeypatch.setitem(work.EXTENTS, "short", work.Extent((1, 3), 1, 1, 500, 24 * 40 * 106, 1e12))
     found = looked(tuned_to_brightness(), make_dataset(halves(90)), "short")
     assert found.run.images == 40
     assert "only 40 of 90 test images" in found.run.left_out[0]

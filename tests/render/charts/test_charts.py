@@ -29,7 +29,7 @@ def one_metric(name: str, values: list[float | None]) -> History:
 
 def read_off(at: float, ticks: list[geometry.Tick]) -> float:
     """Return the value at a place of an axis, as a reader would find it between two of the ticks."""
-    known = sorted((tick.at, float(tick.label.replace(",", ""))) for tick in ticks)
+    known = sorted((tick.at, float(tick.label.replace(",", "").replace("\N{MINUS SIGN}", "-"))) for tick in ticks)
     (first, low), (last, high) = known[0], known[-1]
     return low + (at - first) / (last - first) * (high - low)
 

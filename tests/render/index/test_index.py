@@ -1,16 +1,13 @@
 """`reportgen index`: every report below a folder on one page and in one feed, whatever else lies there."""
 
 import base64
-import contextlib
 import dataclasses
 import hashlib
-import itertools
 import json
 import os
 import re
 import shutil
 import xml.etree.ElementTree as ElementTree
-from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -25,6 +22,7 @@ from reportgen.record.run import Look, Record
 from reportgen.record.units import Finding
 from reportgen.render.index import feed, listing
 from tests.conftest import Run
+from tests.helpers.browsing import opened
 from tests.helpers.builders import make_record, make_scores, make_unit, make_verdict, modules_after
 
 HOSTILE = "<script>alert(1)</script>{{ 7*7 }}\"'&]]>\x1b[31m\u202e\ufffe"
@@ -115,7 +113,7 @@ def test_a_row_tells_date_accuracy_counts_and_the_gravest_finding(tmp_path: Path
     assert "2 of 2 in the series" in first[0]
     assert first[1:] == [
         "2 November 2026, 04:17 UTC",
-        "98.5 % 61.0–100.0 % +1.50 % −39.0 … +39.0",
+        "98.5 % 61.0–100.0 % +1.5 points −39.0 … +39.0",
         "2 of 6",
         "3",
         "none",
@@ -348,14 +346,14 @@ def test_a_headline_is_the_same_however_its_json_is_laid_out() -> None:
 
 
 @pytest.mark.slow
-def test_the_same_folder_gives_the_same_bytes(run: Run, tmp_path: Path) -> None:
+def test_the_same_folder_gives_the_same_bytes(light: Run, tmp_path: Path) -> None:
     names = ["x", "y", "z"]
     for top, order in (("one", names), ("two", names[::-1])):
         for name in order:
             put(tmp_path / top / "site" / name, report(1))
     made = []
     for top in ("one", "two"):
-        done = run("index", tmp_path / top / "site", SOURCE_DATE_EPOCH="1764000000")
+        done = light("index", tmp_path / top / "site", SOURCE_DATE_EPOCH="1764000000")
         assert done.returncode == 0, done.stderr
         made.append([(tmp_path / top / "site" / name).read_bytes() for name in ("index.html", "feed.xml")])
     assert made[0] == made[1]
@@ -521,38 +519,43 @@ def shelves(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return top
 
 
-@contextlib.contextmanager
-def in_chromium() -> Iterator[Any]:
-    from playwright.sync_api import sync_playwright
-
-    found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-    if found is None:
-        pytest.skip("no Chromium on this machine; make test installs one where it can")
-    quiet = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=found, args=quiet)
-        yield started
-        started.close()
-
-
 @pytest.mark.slow
 @pytest.mark.browser
-def test_the_page_is_fit_for_every_reader(shelves: Path) -> None:
+@pytest.mark.parametrize(
+    ("name", "width", "scheme"),
+    [("many", 320, "dark"), ("many", 800, "light"), ("many", 1280, "light"), ("none", 320, "light")],
+)
+def test_the_page_is_fit_for_every_reader(browser: Any, shelves: Path, name: str, width: int, scheme: str) -> None:
     from axe_playwright_python.sync_playwright import Axe
 
     rules = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
-    with in_chromium() as browser:
-        for name, width, scheme in itertools.product(("many", "none"), (320, 800, 1280), ("light", "dark")):
-            where, address = (name, width, scheme), (shelves / name / "index.html").as_uri()
-            context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
-            opened = context.new_page()
-            heard: list[str] = []
-            opened.on("console", lambda message, heard=heard: heard.append(message.text))
-            opened.on("request", lambda asked, heard=heard: heard.append(asked.url))
-            opened.goto(address)
-            assert [said for said in heard if not said.startswith("data:")] == [address], where
-            assert opened.evaluate("document.documentElement.scrollWidth") == width, where
-            if width != 800 and name == "many":
-                found = Axe().run(opened, options={"runOnly": rules}).response["violations"]
-                assert [(rule["id"], rule["nodes"][0]["html"]) for rule in found] == [], where
-            context.close()
+    address = (shelves / name / "index.html").as_uri()
+    with opened(browser, address, width, scheme) as (page_there, heard):
+        assert heard == [address]
+        assert page_there.evaluate("document.documentElement.scrollWidth") == width
+        if width != 800 and name == "many":
+            found = Axe().run(page_there, options={"runOnly": rules}).response["violations"]
+            assert [(rule["id"], rule["nodes"][0]["html"]) for rule in found] == []
+
+
+def test_a_run_that_was_rendered_again_or_copied_counts_once(tmp_path: Path) -> None:
+    record = report(2, 0.98)
+    put(tmp_path / "a", record)
+    put(tmp_path / "copy", record)
+    put(tmp_path / "deep" / "again", dataclasses.replace(record, look=Look("ja")))
+    put(tmp_path / "before", report(1, 0.97))
+    first, second = rows(page(tmp_path))
+    assert "2 of 2 in the series" in first[0] and "1 of 2 in the series" in second[0]
+    assert "also in copy, deep/again" in first[0]
+
+
+def test_what_became_of_findings_since_the_report_before_is_told(tmp_path: Path) -> None:
+    def finding(units: int) -> Finding:
+        return Finding("dead-units", "warning", literal("Some are dead."), "conv", list(range(units)))
+
+    put(tmp_path / "a", report(1, findings=[finding(1)]))
+    put(tmp_path / "b", report(2, findings=[finding(4), Finding("few-images", "notice", literal("m"), None, [])]))
+    first, _ = rows(page(tmp_path))
+    assert first[5] == "Warning. Worse (1 → 4). Some are dead. and 1 more kind of finding"
+    said = " ".join("".join(tree(page(tmp_path)).find("body").itertext()).split())
+    assert "Look at: dead units (1 → 4)." in said

@@ -115,8 +115,11 @@ def test_the_pairs_most_and_least_alike_are_named_by_their_units() -> None:
 def test_the_states_of_a_layer_are_counted() -> None:
     verdict = make_verdict("conv", 6, states={"dead": 2, "always-on": 1, "healthy": 3})
     units = [make_unit(unit=n, removable=n == 4) for n in range(6)]
-    assert insights.units(verdict, units) == "Here: 2 dead, 1 always on, 3 healthy; 1 of them redundant."
-    assert insights.units(verdict, units[:3]) == "Here: 2 dead, 1 always on, 3 healthy."
+    assert insights.units(verdict, units) == (
+        "Here: 2 are dead, 1 is always on, 3 fire normally. 1 of them could be removed, because another one says the"
+        " same."
+    )
+    assert insights.units(verdict, units[:3]) == "Here: 2 are dead, 1 is always on, 3 fire normally."
 
 
 def test_the_time_of_a_report_is_summed_unless_the_clock_was_fixed() -> None:
@@ -129,11 +132,11 @@ def test_the_time_of_a_report_is_summed_unless_the_clock_was_fixed() -> None:
 def test_the_verdict_counts_the_units_that_can_be_judged() -> None:
     record = make_record()
     assert words.verdict(record.layers, record.units) == (
-        "All of 2 units inside the model fire properly. 1 unit could be removed, because another one says the same."
+        "All 2 units inside the model fire normally. 1 of them could be removed, because another one says the same."
     )
     layers = [make_verdict("conv", 9, states={"dead": 1, "weak": 2, "healthy": 6}), record.layers[1]]
     assert words.verdict(layers, []) == (
-        "Of 9 units inside the model 6 fire properly, 1 is dead, 2 are weak. None says the same as another."
+        "Of 9 units inside the model 6 fire normally, 1 is dead, 2 are weak. None says the same as another."
     )
     assert words.verdict(record.layers[1:], []) == "The model has no inner units that can be judged."
 

@@ -15,10 +15,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from reportgen.compare.changes import compare
 from reportgen.errors import InputError
 from reportgen.i18n import literal
 from reportgen.record.data import DataFacts
 from reportgen.record.evaluation import Proof
+from reportgen.record.finding_kinds import KINDS
 from reportgen.record.model import LayerRow, ModelFacts
 from reportgen.record.pictures import Cards, Kernels, Maps, Pictures
 from reportgen.record.run import Look, Record
@@ -28,6 +30,7 @@ from reportgen.render.page import layer_views, page
 from reportgen.render.pictures import mosaic
 from tests.helpers.builders import (
     assert_one_line,
+    make_finding,
     make_history,
     make_kernels,
     make_pictures,
@@ -333,9 +336,60 @@ def test_the_findings_come_first_with_their_weight_and_a_link_to_the_evidence() 
         ("finding-1", "warning", "#layer-1"),
         ("finding-2", "notice", "#training"),
     ]
-    assert "Warning. In layer conv, 1 unit says the same as the other." in items[0][3]
+    assert "Warning. In layer conv, 1 unit says the same as the other." in " ".join(items[0][3].split())
     read = text_of(html(make_record()))
     assert read.index("Findings") < read.index("The layers of sequential")
+
+
+def many(layers: int, code: str = "dead-units") -> list[Finding]:
+    """Return a finding of one kind for each of so many layers; the second is about most units."""
+    return [
+        make_finding(code=code, severity="warning", message=f"Sentence {n}.", layer=f"l{n}", units=[0] * (1 + (n == 1)))
+        for n in range(layers)
+    ]
+
+
+def test_findings_of_one_kind_are_one_with_the_others_in_a_fold() -> None:
+    (entry,) = [e for e in tree(html(make_record(findings=many(105)))).iter("li") if e.get("id") == "finding-1"]
+    (fold,) = entry.iter("details")
+    said = " ".join("".join(entry.itertext()).split())
+    assert said.startswith("Warning. 106 units never fired in 105 layers. Sentence 1.")
+    assert "".join(fold.find("summary").itertext()) == "In 104 more layers: l0, l2, l3, l4, l5 and 99 more"
+    assert sorted(e.text for e in fold.iter("li")) == sorted(f"Sentence {n}. " for n in range(105) if n != 1)
+    links = ["".join(a.itertext()) for a in entry.iter("a")]
+    assert links[0] == "Evidence: dead units in l1"
+    assert len(set(links)) == 105, "each says where it leads"
+
+
+def test_the_first_screen_has_seven_kinds_and_the_rest_is_counted_and_in_a_fold() -> None:
+    codes = list(KINDS)[:9]
+    found = tree(html(make_record(findings=[make_finding(code=code) for code in codes])))
+    ids = [e.get("id") for e in found.iter("li") if (e.get("id") or "").startswith("finding-")]
+    assert ids == [f"finding-{n}" for n in range(1, 10)]
+    (fold,) = [e for e in found.iter("details") if e.get("class") == "more-findings"]
+    assert [e.get("id") for e in fold.iter("li")] == ["finding-8", "finding-9"]
+    names = f"{KINDS[codes[7]].name}, {KINDS[codes[8]].name}"
+    assert "".join(fold.find("summary").itertext()) == f"2 more kinds of finding: {names}"
+
+
+def test_paper_has_no_folds_and_a_section_for_what_the_first_page_has_no_room_for() -> None:
+    made = html(make_record(findings=many(20)), on_paper=True)
+    (section,) = [e for e in tree(made).iter("section") if e.get("id") == "all-findings"]
+    said = " ".join("".join(section.itertext()).split())
+    assert "Sentence 0." in said and "Sentence 1." not in said, "that one stands on the first page"
+    assert "12 of 20 shown; the HTML page and report.json have all of them. The others are in l12, l13," in said
+    assert 'id="all-findings"' not in html(make_record(), on_paper=True)
+
+
+def test_the_first_screen_says_what_changed_and_what_to_do() -> None:
+    record = make_record()
+    read = text_of(html(dataclasses.replace(record, baseline=compare(record, record))))
+    assert "Nothing to do: nothing changed since the last report." in read
+    worse = make_record(findings=[*record.findings, *many(2)])
+    read = text_of(html(dataclasses.replace(worse, baseline=compare(record, worse)))).replace("\u00a0", " ")
+    assert "Look at: dead units (new)." in read
+    assert "Warning. New. 3 units never fired in 2 layers." in read
+    assert "Still there." in read
 
 
 def test_a_report_without_findings_says_so() -> None:
@@ -407,7 +461,7 @@ def test_a_unit_that_no_image_fires_says_so_in_the_place_of_pictures() -> None:
 def test_the_proof_is_told_with_its_interval() -> None:
     read = text_of(html(make_record())).replace("\u00a0", " ")
     assert "With 1 unit called dead or redundant taken out" in read
-    assert "goes from 83.33 % to 66.67 %; the true difference lies between \u221250.00 % and +10.00 %" in read
+    assert "goes from 83.33 % to 66.67 %; the true difference lies between \u221250.00 and +10.00 points" in read
 
 
 def test_paper_lists_the_most_telling_of_the_units_without_a_card_and_says_so() -> None:

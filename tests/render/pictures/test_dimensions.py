@@ -100,11 +100,15 @@ def test_an_output_that_is_silent_along_all_its_positions_is_hatched() -> None:
     assert (grid.tiles, grid.silent) == (3, 2)
 
 
+INPUTS = [(16, 1), (16, 3), (16, 9), (8, 8, 1), (8, 8, 3), (4, 8, 8, 1), (4, 8, 8, 3), (1, 1)]
+OUTPUTS: list[tuple[int, ...]] = [(), (1,), (9,), (6, 6), (1, 1), (3, 6, 6), (1, 1, 1)]
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "inputs", [(16, 1), (16, 3), (16, 9), (8, 8, 1), (8, 8, 3), (4, 8, 8, 1), (4, 8, 8, 3), (1, 1)]
+    ("inputs", "space"),
+    [(inputs, OUTPUTS[(n + shift) % len(OUTPUTS)]) for n, inputs in enumerate(INPUTS) for shift in (0, 2, 5)],
 )
-@pytest.mark.parametrize("space", [(), (1,), (9,), (6, 6), (1, 1), (3, 6, 6), (1, 1, 1)])
 def test_outputs_of_any_kind_stand_beside_inputs_of_any_kind(inputs: tuple[int, ...], space: tuple[int, ...]) -> None:
     images = np.random.default_rng(0).integers(0, 256, (2, *inputs), dtype=np.uint8)
     values = np.random.default_rng(1).random((2, *space, 20), np.float32)
