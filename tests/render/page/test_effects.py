@@ -119,7 +119,7 @@ def test_the_picture_is_white_at_zero_and_hatched_where_chance_explains() -> Non
     certain = np.array([[False, True, True], [False, True, False]])
     (picture,) = tiles.effects(changes, certain, [3, 9], [0, 1, 2]).pictures
     pixels = np.asarray(Image.open(io.BytesIO(opaque(picture.png))).convert("RGB")).astype(int)
-    cells = pixels[-28 - 4 : -4, -66 - 4 : -4].reshape(2, 14, 3, 22, 3).swapaxes(1, 2)
+    cells = pixels[-28:, -66:].reshape(2, 14, 3, 22, 3).swapaxes(1, 2)
 
     def colours(row: int, column: int) -> int:
         return len(np.unique(cells[row, column].reshape(-1, 3), axis=0))

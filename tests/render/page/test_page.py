@@ -427,7 +427,7 @@ def test_a_flagged_unit_has_its_card_opened_and_a_healthy_one_folded() -> None:
 def test_a_folded_card_still_shows_its_unit_and_strongest_images() -> None:
     summary = cards(tree(html(make_record())))["conv/u0"].find("summary")
     assert " ".join("".join(summary.itertext()).split()) == "Unit 0 circle, star (predicted circle)"
-    assert summary.find("img").get("alt") == "Maximally activating images: circle, star (predicted circle)"
+    assert next(summary.iter("img")).get("alt") == "Maximally activating images: circle, star (predicted circle)"
 
 
 def test_paper_has_no_card_of_a_healthy_unit_but_its_row() -> None:
