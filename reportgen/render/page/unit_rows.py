@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from markupsafe import Markup, escape
 
+from reportgen import format
 from reportgen.i18n import Catalogue, Text, joined, text
 from reportgen.record.conditions import Condition
 from reportgen.render import words
@@ -38,9 +39,9 @@ def _row(view: UnitView, messages: Catalogue) -> str:
     found = [
         text("{state} {since}", state=_state(view), since=view.died) if view.died else _state(view),
         *(words.percent(getattr(unit, name)) for name in _COUNTED),
-        *(words.signed(words.number(getattr(unit, name))) for name in _VALUES),
-        *((near.unit, words.correlation(near.r)) if near else (none, none)),
-        *((words.name(best.label, 24, short=True), words.share(best.auroc, 2)) if best else (none, none)),
+        *(format.signed(format.number(getattr(unit, name))) for name in _VALUES),
+        *((near.unit, format.correlation(near.r)) if near else (none, none)),
+        *((words.name(best.label, 24, short=True), format.share(best.auroc, 2)) if best else (none, none)),
         _condition(unit.condition, messages),
         view.needed_briefly,
     ]
@@ -51,7 +52,7 @@ def _cell(view: UnitView, messages: Catalogue) -> str:
     anchor, number = escape(view.anchor), view.unit.unit
     if not view.letter:
         return f'<a class="cell" href="#{anchor}">{number}</a>'
-    title = text("unit {unit}: {state}", unit=words.count(number), state=_state(view))
+    title = text("unit {unit}: {state}", unit=format.count(number), state=_state(view))
     shown = f'class="cell {escape(view.css)}" href="#{anchor}" title="{escape(said(title, messages))}"'
     return f"<a {shown}>{view.letter}</a>"
 
@@ -65,5 +66,5 @@ def _condition(found: Condition | None, messages: Catalogue) -> Text | str:
     """Return the words of a condition with the share that they explain."""
     if found is not None and found.text:
         told = said(words.name(said(found.text, messages), 600), messages)
-        return told if found.r2 is None else f"{told} ({words.share(found.r2, 2)})"
+        return told if found.r2 is None else f"{told} ({format.share(found.r2, 2)})"
     return text("no simple condition") if found is not None and found.found_in == "none" else text("n/a")
