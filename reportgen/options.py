@@ -164,7 +164,10 @@ class Pages:
     formats: Sequence[str] = option(FORMATS, "What to write, with commas between: html, pdf.")
     lang: str = option(LANGUAGES[0], "The language of page and PDF: en or ja.", choices=LANGUAGES)
     paper: str = option(PAPERS[0], "The PDF's paper: a4 or letter.", choices=PAPERS)
-    split: bool = option(False, "Put the page's style, script and pictures into files beside it.")
+    split: bool = option(
+        False,
+        "Put the page's style, script and pictures into files beside it, with a page of each layer of a large model.",
+    )
     baseline: str | Path | None = option(None, "An earlier report; the new one says what changed.", metavar="DIR")
 
 

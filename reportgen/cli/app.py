@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 from typer.exceptions import TyperException
 
-from reportgen import __version__
+from reportgen import __version__, alone
 from reportgen.cli.commands import batch, check, compare, email, index, prune
 from reportgen.cli.common import (
     end_of_output,
@@ -123,6 +123,7 @@ def main() -> NoReturn:
 
     Everything is written and closed by then, and tearing TensorFlow down would take a second.
     """
+    alone.begin()
     code = run()
     with suppress(OSError):  # nobody reads it any longer
         sys.stderr.flush()

@@ -20,7 +20,8 @@ def command(module: str) -> list[str]:
 
     Whatever lies in the current folder is not imported: -P, and the package's own place comes last.
     """
-    code = f"import sys; sys.path.append({str(_ROOT)!r}); from {module} import main; main()"
+    begin = "from reportgen import alone; alone.begin()"
+    code = f"import sys; sys.path.append({str(_ROOT)!r}); {begin}; from {module} import main; main()"
     return [sys.executable, "-P", "-c", code]
 
 

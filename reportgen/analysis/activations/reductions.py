@@ -26,7 +26,6 @@ _HEADROOM = 2  # how far bins reach at first, as a multiple of what these images
 
 _LEAST_SPREAD = 0.1  # deviation over mean: float32 squares then give the variance to five digits
 
-
 _BLOCK = 2**20  # values that are worked on at once: what is made of them on the way stays in the processor's cache
 
 _MOST_ADDED = 255  # of zeros and ones, before a sum in a byte runs over
@@ -43,6 +42,11 @@ class Read:
 
     values: Values
     gate: Values | None = None
+
+    def ends(self) -> Floats:
+        """Return (2, U) the smallest and the largest value of each unit."""
+        axes = tuple(range(self.values.ndim - 1))
+        return np.stack([self.values.min(axes), self.values.max(axes)]).astype(np.float64)
 
 
 @dataclass(frozen=True, eq=False)

@@ -67,9 +67,11 @@ def _order(table: Counts) -> Counts:
     Of that permutation only the cycles stay that most of their classes speak for, see `_SUPPORT`; every other class
     is itself.
     """
+    stay = np.arange(len(table))
+    if (table.max(axis=1) == table.diagonal()).all():  # no class is taken for another more often than for itself
+        return stay
     from scipy.optimize import linear_sum_assignment
 
-    stay = np.arange(len(table))
     order: Counts = linear_sum_assignment(table, maximize=True)[1]
     gains = np.asarray(table[stay, order] > table[stay, stay])
     images = np.asarray(table.any(axis=1))

@@ -37,6 +37,8 @@ _LETTERS = {
     "always predicted": "P",
     "output": "",
 }
+LETTERS = {state.replace(" ", "-"): letter for state, letter in _LETTERS.items() if letter} | {"redundant": "R"}
+"""The letters of the states, as the style sheet knows them, that there is something to say about."""
 
 
 @dataclass(frozen=True)
@@ -195,6 +197,11 @@ class LayerView:
     mapped: int
     effects: effects.EffectsView | None
     shows: dict[str, Text]
+
+    @property
+    def anchor(self) -> str:
+        """What the ids of its units begin with."""
+        return _for_anchor(self.row.name)
 
     @property
     def flagged(self) -> int:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from reportgen.analysis.effects import paired
+from reportgen.analysis.effects import audit, paired
 from reportgen.intervals import paired_difference
 from tests.helpers import chances as slow
 
@@ -55,3 +55,12 @@ def test_of_many_classes_those_that_change_most_are_listed_and_the_others_counte
     (effect,) = paired.effects(counts, ["exact"], [str(k) for k in range(25)], counts, np.array([False]))
     assert len(effect.classes) == 10 and effect.not_listed == 2
     assert effect.classes[0].label == "0" and effect.classes[0].recall_change == -0.5
+
+
+def test_the_rank_correlation_is_that_of_scipy_with_equal_values_too() -> None:
+    from scipy.stats import spearmanr
+
+    one, other = np.random.default_rng(2).integers(0, 6, (2, 40)).astype(float)
+    expected = pytest.approx(spearmanr(one, other).statistic, rel=1e-12)
+    assert audit.spearman(one, other) == audit.spearman(one.reshape(5, 8), other.reshape(5, 8)) == expected
+    assert audit.spearman(one, np.ones(40)) is None

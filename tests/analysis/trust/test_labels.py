@@ -166,3 +166,13 @@ def test_confusions_are_sums_of_probabilities_by_class() -> None:
 def test_one_per_cent_is_flipped_and_less_often_where_there_are_many(images: int, flips: int, draws: int) -> None:
     own = np.zeros(images, np.int64)
     assert (labels.count(own), labels.draws(own)) == (flips, draws)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_average_precision_is_that_of_scikit_learn_with_equal_scores_too(seed: int) -> None:
+    from sklearn.metrics import average_precision_score
+
+    generator = np.random.default_rng(seed)
+    wanted, scores = generator.random(60) < 0.2, np.round(generator.standard_normal(60), seed % 3)
+    wanted[0] = True
+    assert labels.average_precision(wanted, scores) == pytest.approx(average_precision_score(wanted, scores), rel=1e-12)
