@@ -47,6 +47,11 @@ def test_boxes_and_rows_lead_to_places_that_there_are(pages: dict[bool, str]) ->
     assert {"layer-1", "block-3"} <= set(links) <= ids
 
 
+def test_no_box_passes_for_a_section_of_a_layer_which_the_script_looks_for(pages: dict[bool, str]) -> None:
+    assert set(re.findall(r'class="([^"]*)"', section(pages[False]))).isdisjoint({"layer", "box layer"})
+    assert pages[False].count('class="layer"') == 10
+
+
 def test_a_link_opens_what_its_block_is_folded_in(pages: dict[bool, str]) -> None:
     assert re.search(
         r"<details[^>]*>\s*<summary>conv2_block3: 10 layers</summary>\s*<figure id=\"block-3\"", pages[False]
