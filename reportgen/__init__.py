@@ -11,6 +11,7 @@ __all__ = [
     "ReportCallback",
     "ReportgenError",
     "SurroundingsError",
+    "load",
     "prune",
     "report",
     "rerender",
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from reportgen.pipeline.flow import render as rerender
     from reportgen.pipeline.flow import report
     from reportgen.pipeline.smaller import prune
-    from reportgen.result import Report
+    from reportgen.result import Report, load
     from reportgen.thresholds import FindingThresholds
 
 # `render` itself is the name of a package here, which would take the function's place once it is imported
@@ -33,6 +34,7 @@ _PLACES = {
     "ReportCallback": ("callback", "ReportCallback"),
     "ReportgenError": ("errors", "ReportgenError"),
     "SurroundingsError": ("errors", "SurroundingsError"),
+    "load": ("result", "load"),
     "prune": ("pipeline.smaller", "prune"),
     "report": ("pipeline.flow", "report"),
     "rerender": ("pipeline.flow", "render"),

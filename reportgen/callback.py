@@ -67,6 +67,8 @@ class ReportCallback(keras.callbacks.Callback):  # type: ignore[misc]  # keras s
     does, because the training must not be lost: what goes wrong is a warning, and is in `error`. The training itself is
     the same with the callback and without.
 
+    log_to: hands the report over, to the run that is active in MLflow or Weights & Biases while `fit` runs.
+
     report: what `reportgen.report` returns, None until the training has ended. error: what went wrong, else None.
     Each further `fit` makes a new report, on the epochs of its own. A `fit` that is interrupted makes none; `write`
     then does.
@@ -147,7 +149,9 @@ class ReportCallback(keras.callbacks.Callback):  # type: ignore[misc]  # keras s
         """Write the report."""
         try:
             self._watching.close()
-            self.write()
+            made = self.write()
+            if self._options.log_to and made.problems:
+                self._complain("the report is written, but not whole where it was to be", made.problems[0])
         except Exception as error:  # whatever it is, the model is trained and must not be lost
             self._complain("the model is trained, but no report was written", error)
 

@@ -26,6 +26,8 @@ ClassNames = str | Path | Sequence[str] | Mapping[str, int]
 FORMATS = ("html", "pdf")
 LANGUAGES = ("en", "ja")
 PAPERS = ("a4", "letter")
+TRACKERS = ("mlflow", "tensorboard", "wandb")
+"""Where a report can be handed over to, see `reportgen.tracking`."""
 
 CLASS_NAMES = "<class names>"
 """What stands in a command for class names that cannot stand in a list."""
@@ -164,8 +166,17 @@ class Pages:
     formats: Sequence[str] = option(FORMATS, "What to write, with commas between: html, pdf.")
     lang: str = option(LANGUAGES[0], "The language of page and PDF: en or ja.", choices=LANGUAGES)
     paper: str = option(PAPERS[0], "The PDF's paper: a4 or letter.", choices=PAPERS)
-    split: bool = option(False, "Put the page's style, script and pictures into files beside it.")
+    split: bool = option(
+        False,
+        "Put the page's style, script and pictures into files beside it, with a page of each layer of a large model.",
+    )
     baseline: str | Path | None = option(None, "An earlier report; the new one says what changed.", metavar="DIR")
+    log_to: str | Sequence[str] = option(
+        (),
+        "Hand it over to mlflow, tensorboard or wandb, with commas between; mlflow:RUN_ID, tensorboard:LOGDIR.",
+        metavar="TRACKER",
+        shown="nowhere",
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -200,6 +211,7 @@ class Options(Training, Analysis, Pages, Budget, Bounds):
             raise InputError(f"--output is {self.output!r}", "expected an output's name or its number, from 0")
         _ = self.picture_size
         check_formats(self.formats)
+        trackers(self.log_to)
         Budget.check(self)
         Bounds.check(self)
 
@@ -306,3 +318,15 @@ def check_formats(formats: Sequence[str]) -> None:
     if isinstance(formats, str) or unknown or not listed:
         found = repr(formats) if isinstance(formats, str) else ", ".join(map(repr, unknown)) or "nothing"
         raise InputError(f"--formats has {found}", f"expected one or both of {', '.join(FORMATS)}")
+
+
+def trackers(given: str | Sequence[str]) -> list[tuple[str, str | None]]:
+    """ "mlflow", ["tensorboard:logs"] -> the tracker of each, one of TRACKERS, and what stands behind the colon.
+
+    That is the run of mlflow and wandb to log to, and the log directory of tensorboard. Raises InputError.
+    """
+    listed = [given] if isinstance(given, str) else list(given)
+    found = [(name, where or None) for name, _, where in (str(one).partition(":") for one in listed)]
+    if unknown := [name for name, _ in found if name not in TRACKERS]:
+        raise InputError(f"--log-to has {unknown[0]!r}", f"expected one or more of {', '.join(TRACKERS)}")
+    return found

@@ -6,12 +6,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from reportgen import tracking
 from reportgen.deliver import file
 from reportgen.deliver import folder as folders
 from reportgen.errors import InputError, ReportgenError, SurroundingsError
 from reportgen.record import record_file
 from reportgen.record.run import Record
 from reportgen.render import notebook, words
+from reportgen.tracking import figures
 
 _PAGE = "report.html"
 _SINGLE = {".html": _PAGE, ".pdf": "report.pdf", ".json": record_file.JSON_NAME}
@@ -42,6 +44,7 @@ class Report(dict[str, Any]):
         self._place = folder.absolute()  # the caller may go elsewhere
         self._digests = {name: _digest(content) for name, content in files.items()}
         self._brief = notebook.brief(record)
+        self._about = figures.about(record)
 
     def __repr__(self) -> str:
         """Return one line; `print(dict(report))` prints all of it."""
@@ -70,6 +73,20 @@ class Report(dict[str, Any]):
             file.write(path, self._read()[name])
         return path
 
+    def log_to(self, trackers: str | Sequence[str], *, url: str | None = None) -> list[str]:
+        """Hand the report over to MLflow, TensorBoard or Weights & Biases, and return where each has it.
+
+        trackers: one or more of "mlflow", "tensorboard" and "wandb". "mlflow:RUN_ID" and "wandb:RUN_ID" name a run;
+        without it, it is the run that is active, else a new one of the library's own settings. "tensorboard:LOGDIR"
+        names the log directory, in which the report becomes a run; without it, "logs". url: where the page is
+        published.
+        The figures, the version, the hashes of data and model, and the files are handed over, the model is not.
+        Raises reportgen.InputError where a tracker is not installed or lacks a setting, or the report no longer lies in
+        its folder, and SurroundingsError where it did not arrive; the report stays as it is.
+        """
+        tracking.check(trackers)
+        return tracking.log(self._about, self.folder, self._read(), trackers, url=url)
+
     def _repr_html_(self) -> str:
         """Return the page in a frame of its own for a notebook, or what the report says in brief and why."""
         if _PAGE not in self.files:
@@ -96,6 +113,18 @@ class Report(dict[str, Any]):
         if {name: _digest(content) for name, content in found.items()} != self._digests:
             raise InputError(f"the report is no longer in {self.folder}", "make it again, and save it elsewhere then")
         return found
+
+
+def load(folder: str | Path) -> Report:
+    """Return the finished report in a folder as `reportgen.report` did, to show, save or log it; without TensorFlow.
+
+    Raises reportgen.InputError where the folder holds no readable report.
+    """
+    folder = Path(folder)
+    with folders.unchanged(folder):
+        record, files = record_file.load(folder), folders.read(folder)
+    beside = (folders.SMALLER, folders.CERTIFICATE)  # what `reportgen prune` made of it later
+    return Report(record, folder, {name: content for name, content in files.items() if name not in beside})
 
 
 def _digest(content: bytes) -> str:

@@ -19,6 +19,8 @@ from tests.helpers.forked import Server
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
+    from reportgen.record.run import Record
+
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
 
@@ -104,6 +106,18 @@ def made_report(run: Run, tmp_path_factory: pytest.TempPathFactory, worker_id: s
             done = run("report", "--epochs", 2, "--out", folder, SOURCE_DATE_EPOCH="1764000000")
             assert done.returncode == 0, done.stderr
     return folder
+
+
+@pytest.fixture
+def unpainted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave pages blank where a test looks at figures: of a tiny model, painting takes half of a report's time."""
+    from reportgen.pipeline.painting import Painted, Painter
+
+    def paint(painter: Painter, record: "Record", **_: object) -> Painted:
+        files = {"report.html": b"<p>left blank by a test"} if "html" in painter._formats else {}
+        return Painted(painter._told(record), files, painter._problems())
+
+    monkeypatch.setattr(Painter, "paint", paint)
 
 
 @pytest.fixture(scope="module")

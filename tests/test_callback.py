@@ -55,8 +55,8 @@ def fit(model: Model, *callbacks: Any, epochs: int = 2, **options: Any) -> Any:
 
 
 @pytest.fixture
-def callback(tmp_path: Path) -> Callable[..., Any]:
-    """Return ReportCallback on the test digits, writing HTML alone to a folder of the test's own."""
+def callback(tmp_path: Path, unpainted: None) -> Callable[..., Any]:
+    """Return ReportCallback on the test digits, writing a blank page alone to a folder of the test's own."""
 
     def make(data: Any = TEST, **options: Any) -> Any:
         usual = {"out": tmp_path / "report", "formats": ["html"], "shifts": "none"}

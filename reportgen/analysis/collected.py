@@ -97,10 +97,10 @@ def judged(
     return Judged(drawn, looked, answered, predicted, classes, output, verdicts, units, right, size)
 
 
-def plan(found: Judged, dataset: Dataset) -> lossless.Plan:
-    """Return what can go of a model without changing an answer on any image of the data."""
+def plan(found: Judged, dataset: Dataset, engine: Engine) -> lossless.Plan:
+    """Return what can go of a model without changing an answer on any image of the data. engine: of this model."""
     others = {name: part for name, part in dataset.parts.items() if name not in found.looked.parts}
-    asked = elsewhere.of(found.drawn, found.looked.readings, others, dataset.pixels, found.size)
+    asked = elsewhere.of(engine, others, dataset.pixels, found.size)
     return lossless.Plan(found.drawn, found.looked, found.units, asked)
 
 
@@ -125,7 +125,7 @@ def collect(
         evaluation: dict[str, Scores | None] = {"train": None} | {
             name: scores.score(predicted[name], part.labels, classes) for name, part in dataset.parts.items()
         }
-        cuts = [cut.noun() for cut in plan(found, dataset).cuts]
+        cuts = [cut.noun() for cut in plan(found, dataset, engine).cuts]
         verdicts = [replace(verdict, lossless=cut) for verdict, cut in zip(found.verdicts, cuts, strict=True)]
         units = gates.with_gates(drawn, readings, found.units, next(iter(looked.parts.values())), dataset.pixels, size)
         shown = pictures.collect(drawn, readings, dataset, predicted["test"], examples=options.examples)

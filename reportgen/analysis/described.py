@@ -38,6 +38,7 @@ MOST_IMAGES = 2000
 
 _FEWEST = 200  # of a large model, for whose images there is little memory and time
 _MOST_VALUES = 4 * 10**8  # of all layers for all these images
+_AT_ONCE = 40_000_000  # of them that are in memory at once
 _POSITIONS = 8  # of a map, for each image
 _MOST_BELOW = 50_000_000  # values of what all layers see of those below, kept for words about these
 _CROPS = 12  # of the strongest and of the weakest places
@@ -199,6 +200,8 @@ class _Looked:
             if unit is not None
         ]
         deeper = list(dict.fromkeys(deeper))  # two layers may be given the same
+        each = sum(int(np.prod([size or 1 for size in tensor.shape[1:]])) for tensor in (*wanted, *deeper))
+        batch = min(batch, max(_AT_ONCE // max(each, 1), 1))
         for start, end, some in forward.read_ahead(self._stored.images, batch):
             part = Part(some, self._stored.labels[start:end])
             found = forward.outputs_of(self._graph, [*wanted, *deeper], part, self._dataset.pixels, len(some))

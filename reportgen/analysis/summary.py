@@ -4,9 +4,9 @@ import math
 from typing import TYPE_CHECKING
 
 from reportgen.analysis.activations import layer_kinds
-from reportgen.analysis.activations.graph import Call, Graph
+from reportgen.analysis.activations.graph import Call, Graph, kind
 from reportgen.i18n import Text, joined, text
-from reportgen.record.model import LayerRow, ModelFacts
+from reportgen.record.model import GraphNode, LayerRow, ModelFacts, ModelGraph
 
 if TYPE_CHECKING:
     import keras
@@ -33,7 +33,28 @@ def facts(graph: Graph, *, origin: str, output: str) -> ModelFacts:
         non_trainable_params=frozen,
         layers=rows,
         unlisted_params=sum(beside) + _count([weight for weight in model.weights if id(weight) not in listed]),
+        graph=flow(graph),
     )
+
+
+def flow(graph: Graph) -> ModelGraph:
+    """Return which call of a model hands its output to which, the model's input before all of them."""
+    nodes = [GraphNode(_input_name(graph), "InputLayer", list(graph.input.shape))]
+    giver = {graph.input: 0}
+    found: dict[tuple[int, int], None] = {}
+    for number, call in enumerate(graph.calls, 1):
+        nodes.append(GraphNode(call.name, layer_kinds.named(call.operation), list(call.outputs[0].shape)))
+        found |= {(giver[tensor], number): None for tensor in call.given}
+        giver |= dict.fromkeys(call.outputs, number)
+    return ModelGraph(nodes, [list(edge) for edge in found], [0], [giver[graph.output]])
+
+
+def _input_name(graph: Graph) -> str:
+    """Return the name of the input layer, of a Sequential, which does not list it, another that no call has."""
+    name = next((layer.name for layer in graph.model.layers if kind(layer) == "InputLayer"), "input")
+    while any(call.name == name for call in graph.calls):
+        name += "_"
+    return name
 
 
 def _row(call: Call, counted: set[int]) -> LayerRow:

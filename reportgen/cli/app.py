@@ -12,7 +12,7 @@ import typer
 from typer.exceptions import TyperException
 
 from reportgen import __version__, alone
-from reportgen.cli.commands import batch, check, compare, email, index, prune
+from reportgen.cli.commands import batch, check, compare, email, index, log, prune
 from reportgen.cli.common import (
     end_of_output,
     errors_shown,
@@ -74,7 +74,7 @@ def report(
 
 
 @app.command()
-@with_options(Pages, Budget, without=("out", "title", "lang", "paper", "baseline"))
+@with_options(Pages, Budget, without=("out", "title", "lang", "paper", "baseline", "log_to"))
 def render(
     folder: Annotated[Path, typer.Argument(help="A folder that `reportgen report` wrote.", metavar="DIR")],
     out: Annotated[Path | None, typer.Option(help="The folder to write.", show_default="DIR itself")] = None,
@@ -114,7 +114,7 @@ def selftest(debug: Debug = False) -> None:
         print("All planted faults were found with their causes, and nothing else.")
 
 
-for command in (batch.batch, compare.compare, check.check, prune.prune, index.index, email.email):
+for command in (batch.batch, compare.compare, check.check, prune.prune, index.index, email.email, log.log):
     app.command()(command)
 
 

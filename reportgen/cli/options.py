@@ -31,8 +31,8 @@ def with_options(*kinds: type, without: tuple[str, ...] = ()) -> Callable[[Calla
 
 
 def values(given: dict[str, Any]) -> dict[str, Any]:
-    """Return what the shell gave as the dataclasses have it: formats as a list."""
-    return given | ({"formats": listed(given["formats"])} if "formats" in given else {})
+    """Return what the shell gave as the dataclasses have it: what has commas between as a list."""
+    return given | {name: listed(given[name]) for name in ("formats", "log_to") if name in given}
 
 
 def amount(given: str) -> int | float:

@@ -254,8 +254,8 @@ def _points(share: float) -> Text:
 
 def _findings(record: Record, mildest: str) -> Verdict:
     severities = SEVERITIES[: SEVERITIES.index(mildest) + 1]
-    grave = [finding.code for finding in record.findings if finding.severity in severities]
-    codes = joined(", ", [literal(visible(code)) for code in dict.fromkeys(grave)])
+    grave = dict.fromkeys(finding.code for finding in record.findings if finding.severity in severities)
+    codes = joined(", ", [literal(visible(code)) for code in grave])
     if mildest == "error":
         if not grave:
             return True, text("No finding is an error.")

@@ -27,7 +27,7 @@ FILES = "report_files"
 
 _LONGEST_SHOWN = 400
 _LARGEST = 4 * 2**30  # bytes of a file in a report: a model can be large
-_BESIDE = (".css", ".js", ".png", ".woff2")
+_BESIDE = (".css", ".js", ".png", ".woff2", ".html")
 _AT_FDCWD, _EXCHANGE = -100, 2
 
 

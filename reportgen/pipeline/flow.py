@@ -6,10 +6,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from reportgen import __version__, engines
+from reportgen import __version__, engines, tracking
 from reportgen.deliver import folder
 from reportgen.engines import choice
 from reportgen.engines.choice import Choice
+from reportgen.errors import ReportgenError, SurroundingsError
 from reportgen.i18n import Text, literal, text
 from reportgen.keywords import taking
 from reportgen.options import FORMATS, Budget, Call, Options, check_formats, check_look
@@ -57,6 +58,7 @@ def check(options: Options) -> None:
     if options.history is not None:
         history.given(options.history)
     names.given(options.class_names)
+    tracking.check(options.log_to)
     if options.out is not None:
         folder.check(Path(options.out))
 
@@ -135,7 +137,9 @@ def make(
             record = replace(record, baseline=compare(without_own_findings(before), record))
         painted = painter.paint(record, split=options.split, budget=options)
         files = record_file.to_bytes(painted.record) | painted.files | _archive(about, file, folder_made)
-        return _written(place, folder_made, painted, files, progress)
+        made = _written(place, folder_made, painted, files, progress)
+    _log(made, options.log_to, progress)
+    return made
 
 
 def _record(
@@ -275,3 +279,17 @@ def _written(
     with progress.stage("write", f"Writing {target} ..."):
         place.write(files)
     return Report(painted.record, target, files, painted.problems)
+
+
+def _log(made: Report, trackers: str | Sequence[str], progress: Progress) -> None:
+    """Hand a report over that is written; what goes wrong with that is one of its problems."""
+    if not trackers:
+        return
+    with progress.stage("log", "Logging it ..."):
+        try:
+            for where in made.log_to(trackers):
+                progress.say(f"It is in {where}.")
+        except SurroundingsError as error:
+            made.problems.append(error)
+        except ReportgenError as error:  # it was fine before the long work
+            made.problems.append(SurroundingsError(error.what, error.do))

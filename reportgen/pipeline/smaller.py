@@ -181,7 +181,7 @@ class _Work:
             readings = reading.readings(drawn)
             here = probe.Here(drawn, readings)
             found = collected.judged(drawn, readings, self._dataset, self._options, Progress(), here)
-            return _Step(model, found, collected.plan(found, self._dataset))
+            return _Step(model, found, collected.plan(found, self._dataset, here))
 
     def _without_loss(self, step: _Step, track: "Track") -> tuple[_Step, int]:
         """Return what is left when all has gone that changes no answer, and how many rounds there were."""

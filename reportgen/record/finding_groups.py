@@ -7,6 +7,7 @@ that is new: this is the view that page, PDF, mail, index, job summary and compa
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from reportgen.format import short
 from reportgen.i18n import Text, literal, ntext, text
 from reportgen.record.changes import Baseline, KindChange
 from reportgen.record.finding_kinds import KINDS
@@ -69,7 +70,7 @@ def grouped(findings: Iterable[Finding], kinds: Iterable[KindChange] = ()) -> li
 
 def name_of(code: str) -> Text:
     """Return what a kind is called; one of a later reportgen by its code."""
-    return KINDS[code].name if code in KINDS else literal(code)
+    return KINDS[code].name if code in KINDS else literal(short(code))
 
 
 def changes_of(baseline: Baseline | None) -> list[KindChange]:

@@ -20,8 +20,9 @@ from reportgen.record.units import Finding, Unit
 OUTPUT_STATES = frozenset({"output", "never predicted", "always predicted"})
 """The states of the units of a softmax: those are the classes, not units inside the model."""
 
-# report.json is written with one blank of indentation a level, and no line break stands inside a string of JSON: these
-# are where the list of all units begins and ends. It is nearly all of the file, and nothing here needs it.
+# report.json has its keys on lines of their own, indented by one blank a level, and no line break stands inside a
+# string of JSON: these are where the list of all units begins and ends. It is nearly all of the file, and nothing here
+# needs it.
 _UNITS, _END = b'\n "units": [\n', b"\n ]"
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d([.]\d+)?)?(Z|[+-]\d\d:\d\d)?)?", re.ASCII)
 _MOST = 2**63

@@ -12,6 +12,7 @@ import math
 import re
 import types
 import typing
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -37,18 +38,18 @@ def to_bytes(record: Record) -> dict[str, bytes]:
     fields = {f.name: getattr(record, f.name) for f in dataclasses.fields(record) if f.name != "pictures"}
     texts: dict[str, Text] = {}
     stored: dict[str, Array] = {}
-    facts = _plain(fields, None, texts)
+    facts = _in_lines(fields, texts)
     outline = _plain(record.pictures, stored, texts)
     members = {
         _OUTLINE: np.frombuffer(_json(outline), np.uint8),
         _TEXTS: np.frombuffer(_json([text.plain() for text in texts.values()]), np.uint8),
     }
-    return {JSON_NAME: _json(facts, indent=1), ARRAYS_NAME: _npz(members | stored)}
+    return {JSON_NAME: facts, ARRAYS_NAME: _npz(members | stored)}
 
 
 def as_json(noun: Any) -> bytes:
     """Return a noun without arrays as JSON, its sentences in English. The same noun gives the same bytes."""
-    return _json(_plain(noun, None, {}), indent=1)
+    return _in_lines(noun, {})
 
 
 def load(folder: Path) -> Record:
@@ -118,11 +119,54 @@ def _read_texts(stored: Array | None) -> dict[str, Text]:
     return {} if stored is None else {str(text): text for text in map(from_plain, json.loads(stored.tobytes()))}
 
 
-def _json(value: Any, indent: int | None = None) -> bytes:
-    written = json.dumps(value, indent=indent, ensure_ascii=False, allow_nan=False)
+def _in_lines(value: Any, texts: dict[str, Text]) -> bytes:
+    """Return a noun without arrays as JSON that can be read line by line: what is listed has a line for each item.
+
+    Of many thousand units there is never more than one in plain values at a time.
+    """
+    stream = io.BytesIO()
+    for piece in _pieces(value, texts, 0):
+        stream.write(_encoded(piece))
+    stream.write(b"\n")
+    return stream.getvalue()
+
+
+def _pieces(value: Any, texts: dict[str, Text], level: int) -> Iterator[str]:
+    """Yield what `value` is as JSON: keys of a noun, and items of a list of nouns or lists, on lines of their own.
+
+    level: how far the line that it begins on is indented.
+    """
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        value = {f.name: getattr(value, f.name) for f in dataclasses.fields(value)}
+    inside, outside = "\n" + " " * (level + 1), "\n" + " " * level
+    if isinstance(value, dict) and value:
+        for n, (key, item) in enumerate(value.items()):
+            yield f"{',' if n else '{'}{inside}{_dumped(_plain(key, None, texts))}: "
+            yield from _pieces(item, texts, level + 1)
+        yield outside + "}"
+    elif isinstance(value, list | tuple) and value and _holds_more(value[0]):
+        for n, item in enumerate(value):
+            yield f"{',' if n else '['}{inside}{_dumped(_plain(item, None, texts))}"
+        yield outside + "]"
+    else:
+        yield _dumped(_plain(value, None, texts))
+
+
+def _holds_more(value: Any) -> bool:
+    return dataclasses.is_dataclass(value) or isinstance(value, dict | list | tuple)
+
+
+def _json(value: Any) -> bytes:
+    return _encoded(_dumped(value) + "\n")
+
+
+def _dumped(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, allow_nan=False)
+
+
+def _encoded(written: str) -> bytes:
     # in a string of JSON, where alone they can stand, these would act on a terminal that shows the file
-    written = _ACTING.sub(lambda found: f"\\u{ord(found[0]):04x}", written)
-    return (written + "\n").encode(
+    return _ACTING.sub(lambda found: f"\\u{ord(found[0]):04x}", written).encode(
         "utf-8",
         "backslashreplace",  # half a surrogate pair, from a file name in another encoding, becomes \udc80
     )

@@ -4,10 +4,11 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from reportgen import format
-from reportgen.i18n import Text, ntext, text
+from reportgen.i18n import Text, joined, ntext, text
 from reportgen.record import finding_groups
 from reportgen.record.changes import Baseline, KindChange
 from reportgen.record.finding_groups import Group
+from reportgen.record.finding_kinds import KINDS
 from reportgen.record.units import Finding
 from reportgen.render import since, words
 
@@ -16,6 +17,7 @@ _NAMED = 5
 _KINDS_NAMED = 12
 """Most kinds of finding that are named where they are folded away."""
 
+_NAMED_ON_PAPER = 100
 MOST_ON_PAPER = 12
 """Most sentences about one kind on paper, where nothing folds; the page and report.json have them all."""
 
@@ -50,15 +52,19 @@ class Entry:
 
     @property
     def elsewhere(self) -> Text | None:
-        """How many sentences paper leaves out, None where there are all."""
-        left = len(self.others) - len(self.on_paper)
+        """How many sentences paper leaves out, and of which layers they are; None where there are all."""
+        left = self.others[len(self.on_paper) :]
         if not left:
             return None
-        return text(
+        layers = [words.name(one.finding.layer, 24, short=True) for one in left if one.finding.layer is not None]
+        said = text(
             "{shown} of {all} shown; the HTML page and report.json have all of them.",
-            shown=format.count(len(self.others) + 1 - left),
+            shown=format.count(len(self.others) + 1 - len(left)),
             all=format.count(len(self.others) + 1),
         )
+        if not layers:
+            return said
+        return joined(" ", [said, text("The others are in {layers}.", layers=format.first(layers, _NAMED_ON_PAPER))])
 
 
 def entries(
@@ -99,9 +105,13 @@ def names(kinds: Sequence[KindChange], most: int) -> Text:
 
 
 def _entry(group: Group, place: Callable[[Finding], str | None]) -> Entry:
+    kind = KINDS.get(group.code)
+    by_layer = kind is not None and kind.counted is not None
+
     def item(finding: Finding) -> Item:
-        where = text("{name} in {layer}", name=group.name, layer=words.name(finding.layer or ""))
-        what = where if finding.layer is not None else group.name
+        what = group.name
+        if by_layer and finding.layer is not None:
+            what = text("{name} in {layer}", name=what, layer=words.name(finding.layer))
         return Item(finding, place(finding), text("Evidence: {what}", what=what))
 
     return Entry(

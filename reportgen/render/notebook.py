@@ -1,5 +1,10 @@
-"""A report as a notebook shows it: the whole page in a frame of its own, or in brief where that cannot be."""
+"""A report as a notebook shows it: the whole page in a frame of its own, or in brief where that cannot be.
 
+A notebook that is opened again shows what it holds, if it is trusted. JupyterLab takes the frame out of one that is
+not, and so do previews such as GitHub's; Visual Studio Code then shows the one line of text that goes with the HTML.
+"""
+
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +20,9 @@ LARGEST = 5_000_000
 """Bytes of the largest page that goes into a notebook: it is stored in there each time it is shown."""
 
 MOST_FINDINGS = 5
+
+_OPENED = (".html", ".pdf", ".json")
+"""How the names of files end that a notebook's server or editor can show; it fails on others."""
 
 NO_PAGE = text("This report has no HTML page.")
 SPLIT = text("The page needs the files beside it, so it can only be opened in its folder.")
@@ -66,15 +74,23 @@ def shown(
     why: the reason where it is not shown.
     """
     environment = templating.environment(found.lang)
+    is_linked = not folder.is_absolute() and not _in_colab()
     return environment.get_template("notebook.html").render(
         found=found,
         most=MOST_FINDINGS,
         folder=str(folder),
         # a notebook's server finds what lies below the notebook's own folder
-        links={name: None if folder.is_absolute() else quote((folder / name).as_posix()) for name in files},
+        links={
+            name: quote((folder / name).as_posix()) if is_linked and name.endswith(_OPENED) else None for name in files
+        },
         page=None if page is None else _at_home(page),
         why=why,
     )
+
+
+def _in_colab() -> bool:
+    """Return whether this is Google Colab: its outputs stand on a host of their own, where no file of ours is."""
+    return "google.colab" in sys.modules
 
 
 def _at_home(page: str) -> str:

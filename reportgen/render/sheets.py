@@ -10,6 +10,8 @@ from collections.abc import Callable, Sequence
 from reportgen.i18n import Catalogue
 from reportgen.render import fonts
 
+_FIGURE = re.compile(r"<figure(?P<classes>(?: [^>]*)?)>|<figcaption\b")
+
 
 def with_fonts(sheets: Sequence[str], own_words: str, shown: str, address: Callable[[fonts.Face], str]) -> str:
     """Return one style sheet: the fonts that a page's words need, the sheets, and last the sheets' own words.
@@ -22,8 +24,8 @@ def with_fonts(sheets: Sequence[str], own_words: str, shown: str, address: Calla
 
 def caption_words(messages: Catalogue) -> str:
     """Return the style sheet with the words of captions and lists, which a plain style sheet could not translate."""
-    figure = _content(messages.gettext("Figure {number}. "), {"number": "counter(figure)"})
-    table = _content(messages.gettext("Table {number}. "), {"number": "counter(table)"})
+    figure = _content(messages.gettext("Figure {number}. "), {"number": "attr(data-number)"})
+    table = _content(messages.gettext("Table {number}. "), {"number": "attr(data-number)"})
     colon = _content(messages.gettext(": "), {})
     return (
         f"figcaption::before {{ content: {figure}; }}\n.table figcaption::before {{ content: {table}; }}\n"
@@ -41,6 +43,24 @@ def paper_words(messages: Catalogue) -> str:
         f"@page {{ @bottom-right {{ content: {footer}; }} }}\n.findings a::after {{ content: {link}; }}\n"
         f".line div:not(:last-child) dd::after {{ content: {between}; }}\n"
     )
+
+
+def numbered(body: str) -> str:
+    """Return a page's body with the numbers of its figures and tables, each counted from 1, in its captions.
+
+    Counters of a style sheet pass over what is folded, so that opening a fold would change the numbers behind it.
+    """
+    counts, kind = {"figure": 0, "table": 0}, "figure"
+
+    def tagged(found: re.Match[str]) -> str:
+        nonlocal kind
+        if found["classes"] is not None:
+            kind = "table" if re.search(r'class="([^"]* )?table[ "]', found["classes"]) else "figure"
+            return found[0]
+        counts[kind] += 1
+        return f'<figcaption data-number="{counts[kind]}"'
+
+    return _FIGURE.sub(tagged, body)
 
 
 def policy(img: str, font: str, style: str, script: str | None = None) -> str:

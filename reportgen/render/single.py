@@ -28,7 +28,7 @@ def page(
     """
     environment.filters["address"] = _picture
     lang = str(environment.globals["lang"])
-    content = languages.tightened(environment.get_template(body).render(values), lang)
+    content = sheets.numbered(languages.tightened(environment.get_template(body).render(values), lang))
     style = sheets.with_fonts(
         [templating.source(environment, name) for name in styles],
         sheets.caption_words(languages.catalogue(lang)),

@@ -12,8 +12,8 @@ from tests.bench.clock import LONG, RUNS, Usage, run
 from tests.bench.inputs import PYTHON, Inputs
 
 MOST_IMAGES = 1_000_000
-UNITS = (70, 700, 7_000)
-IMAGES_OF_UNITS = 2_000
+UNITS = (1_000, 10_000, 100_000)
+IMAGES_OF_UNITS = 500
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ def measure(inputs: Inputs, most_images: int, say: Callable[[str], None]) -> lis
     amounts = (most_images // 100, most_images // 10, most_images)
     _once(inputs, inputs.model, amounts[0])  # the first process reads what the others find in the cache of the disk
     images = Growth("images", amounts, tuple(_usage(inputs, inputs.model, n, f"{n:,} images", say) for n in amounts))
-    networks = [inputs.network(units, "28x28x1") for units in UNITS]
+    networks = [inputs.network(f"deep-{units}", "28x28x1") for units in UNITS]
     of_units = tuple(
         _usage(inputs, network, IMAGES_OF_UNITS, f"{units:,} units", say)
         for units, network in zip(UNITS, networks, strict=True)

@@ -227,7 +227,7 @@ def test_a_drop_on_other_data_is_undefined_and_so_not_met(tmp_path: Path) -> Non
 
 def test_fail_on_warning_minds_errors_too() -> None:
     record = make_record(findings=[Finding("dead-layer", "error", literal("m"), "conv", [])] * 2)
-    assert "2 findings are errors (dead-layer)" in only(record, fail_on="error").says
+    assert "1 finding is an error (dead-layer)" in only(record, fail_on="error").says
     assert not only(record, fail_on="warning").met
     notice = [Finding("few-images", "notice", literal("m"), None, [])]
     assert only(make_record(findings=notice), fail_on="warning").met
@@ -451,7 +451,7 @@ def test_the_summary_survives_text_from_outside() -> None:
         assert made not in html, made
     rows = [row for row in html.split("<tr>") if "min-recall" in row]
     assert [row.count("<td>") for row in rows] == [3]
-    assert html.count("&lt;b&gt;*x*&lt;/b&gt;|`y`\N{REPLACEMENT CHARACTER}# @me #1 [a](https://evil.example) $x$") == 6
+    assert html.count("&lt;b&gt;*x*&lt;/b&gt;|`y`\N{REPLACEMENT CHARACTER}# @me #1 [a](https://evil.example) $x$") == 5
     assert "\x1b" not in html
 
 

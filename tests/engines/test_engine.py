@@ -89,10 +89,10 @@ def two(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Two]:
 def made(
     folder: Path, engine: str, out: Path, *, data: Any = None, analyse: Any = "both", progress: Progress | None = None
 ) -> dict[str, Any]:
-    """Return report.json of the model."""
+    """Return report.json of the model, without changed pictures: those are looked at in this process, come what may."""
     return reportgen.report(
         folder / "net.keras", data or folder / "data.npz", out=out, engine=engine, analyse=analyse, memory=LITTLE,
-        formats=["html"], progress=progress,
+        formats=["html"], progress=progress, shifts="none",
     )  # fmt: skip
 
 
@@ -143,7 +143,7 @@ class Watching(Progress):
 
 
 @pytest.fixture(autouse=True)
-def fixed_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+def fixed_clock(monkeypatch: pytest.MonkeyPatch, unpainted: None) -> None:
     monkeypatch.setenv("SOURCE_DATE_EPOCH", FIXED)
 
 
@@ -180,6 +180,20 @@ def test_repeats_and_images_far_brighter_than_others_are_counted_alike(folder: P
     assert len({top["index"] for unit in found["units"] for top in unit["top_images"]}) > 5
 
 
+def test_workers_find_the_unit_that_is_dead_on_one_split_alone(two: Two, tmp_path: Path) -> None:
+    net = keras.Sequential([L.Input(SHAPE), L.Flatten(), L.Dense(6, activation="relu"), L.Dense(CLASSES)])
+    weights = [np.array(values) for values in randomise(net).get_weights()]
+    weights[0][:, :2], weights[1][:2] = 1 / 144, (-0.6, -1.1)  # unit 0 fires on bright images alone, unit 1 on none
+    net.set_weights(weights)
+    net.save(tmp_path / "net.keras")
+    part = make_part(SHAPE, 200)
+    bright = np.full((200, *SHAPE), 255, np.uint8)
+    labels = {"y_test": part.labels, "y_train": part.labels}
+    np.savez(tmp_path / "data.npz", x_test=part.images[:] // 2, x_train=bright, **labels)
+    found = made(tmp_path, f"dask:{two.address}", tmp_path / "report", analyse="test")["layers"][0]["lossless"]
+    assert 1 in found["dead"] and found["elsewhere"] == [0]
+
+
 @pytest.mark.parametrize("most", [None, 10_000], ids=["images in memory", "images on disk"])
 def test_a_worker_that_is_killed_halfway_changes_nothing(
     folder: Path, two: Two, local: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, most: int | None
@@ -200,6 +214,7 @@ def test_the_command_starts_workers_of_its_own_and_ends_them(
     done = warm(
         "report", "--model", folder / "net.keras", "--data", folder / "data.npz", "--out", tmp_path / "report",
         "--formats", "html", "--analyse", "both", "--memory", LITTLE, "--engine", "dask", "--workers", 1,
+        "--shifts", "none",
         TMPDIR=str(tmp_path), SOURCE_DATE_EPOCH=FIXED,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr

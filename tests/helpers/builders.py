@@ -15,7 +15,7 @@ from reportgen.record.conditions import Condition, ConditionFeature
 from reportgen.record.data import DataFacts
 from reportgen.record.effects import Audit, ClassEffect, Effect, LayerEffects
 from reportgen.record.evaluation import ClassScore, Confused, Mistake, Proof, ReliabilityBin, Scores
-from reportgen.record.model import LayerRow, ModelFacts
+from reportgen.record.model import GraphNode, LayerRow, ModelFacts, ModelGraph
 from reportgen.record.pictures import (
     Cards,
     ClassMap,
@@ -90,6 +90,17 @@ def make_record(**changes: Any) -> Record:
                 LayerRow("flatten", "Flatten", [None, 8], 0, False, text("no units (reshaping)")),
                 LayerRow("scores", "Dense", [None, 3], 27, True, None),
             ],
+            graph=ModelGraph(
+                [
+                    GraphNode("image", "InputLayer", [None, 4, 4, 1]),
+                    GraphNode("conv", "Conv2D", [None, 2, 2, 2]),
+                    GraphNode("flatten", "Flatten", [None, 8]),
+                    GraphNode("scores", "Dense", [None, 3]),
+                ],
+                [[0, 1], [1, 2], [2, 3]],
+                [0],
+                [3],
+            ),
         ),
         history=make_history(),
         evaluation={"train": make_scores(), "test": make_scores()},

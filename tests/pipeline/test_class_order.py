@@ -533,7 +533,7 @@ def test_a_folder_too_many_is_named_and_given_names_leave_it_out(model: Any, tmp
 
 
 @pytest.fixture
-def report(tmp_path: Path) -> Callable[..., Any]:
+def report(tmp_path: Path, unpainted: None) -> Callable[..., Any]:
     from reportgen import report
 
     def call(model: Any, data: Any, **options: Any) -> Any:

@@ -68,6 +68,7 @@ def commands(folder: Path, other: Path, out: Path) -> dict[str, list[object]]:
         "compare": ["compare", other, folder],
         "compared": ["compare", folder, other],
         "email": ["email", folder, "--to", "b@example.org", "--dry-run", out],
+        "log": ["log", folder, "--to", f"tensorboard:{out}"],
     }
 
 

@@ -53,12 +53,18 @@ def built(model: Model) -> Model:
 
 
 @pytest.fixture
-def report(tmp_path: Path) -> Callable[..., Any]:
+def painted(tmp_path: Path) -> Callable[..., Any]:
     def call(model: Any, **options: Any) -> Any:
         options = {"out": tmp_path / "report", "formats": ["html"], "examples": 2, "shifts": "none"} | options
         return reportgen.report(model, (IMAGES, LABELS), **options)
 
     return call
+
+
+@pytest.fixture
+def report(painted: Callable[..., Any], unpainted: None) -> Callable[..., Any]:
+    """Return the same, for tests that do not look at the page."""
+    return painted
 
 
 def refused(report: Callable[..., Any], model: Any, *parts: object, **options: Any) -> None:
@@ -70,11 +76,11 @@ def refused(report: Callable[..., Any], model: Any, *parts: object, **options: A
 # Subclassed models
 
 
-def test_a_subclassed_model_is_looked_into_and_stays_as_it_was(report: Callable[..., Any]) -> None:
+def test_a_subclassed_model_is_looked_into_and_stays_as_it_was(painted: Callable[..., Any]) -> None:
     model = built(Sub(name="mine"))
     answers = model.predict(IMAGES, verbose=0)
     weights = [w.copy() for w in model.get_weights()]
-    found = report(model, shifts="short")
+    found = painted(model, shifts="short")
     assert found["model"]["name"] == "mine"
     assert [row["name"] for row in found["model"]["layers"] if row["analysed"]] == ["conv", "scores"]
     assert {unit["layer"] for unit in found["units"]} == {"conv", "scores"}
@@ -87,10 +93,10 @@ def test_a_subclassed_model_is_looked_into_and_stays_as_it_was(report: Callable[
     np.testing.assert_allclose(model.predict(IMAGES, verbose=0), answers, rtol=1e-5)
     model.compile("sgd", "sparse_categorical_crossentropy")
     model.fit(IMAGES, LABELS, verbose=0)
-    assert report(model)["units"]  # and once more
+    assert painted(model)["units"]  # and once more
 
 
-def test_weights_that_are_the_models_own_are_counted_and_told(report: Callable[..., Any], tmp_path: Path) -> None:
+def test_weights_that_are_the_models_own_are_counted_and_told(painted: Callable[..., Any], tmp_path: Path) -> None:
     class Own(Sub):
         def __init__(self) -> None:
             super().__init__(name="own")
@@ -102,7 +108,7 @@ def test_weights_that_are_the_models_own_are_counted_and_told(report: Callable[.
             return self.scale[0] * super().call(inputs, training=training)
 
     model = built(Own())
-    found = report(model)["model"]
+    found = painted(model)["model"]
     assert (found["total_params"], found["unlisted_params"]) == (model.count_params(), 1 + 7 + 20)
     assert found["trainable_params"] == sum(weight.numpy().size for weight in model.trainable_weights)
     assert sum(row["params"] for row in found["layers"]) + found["unlisted_params"] == found["total_params"]
@@ -110,8 +116,8 @@ def test_weights_that_are_the_models_own_are_counted_and_told(report: Callable[.
     assert told in (tmp_path / "report" / "report.html").read_text()
 
 
-def test_a_model_all_of_layers_has_a_row_for_every_parameter(report: Callable[..., Any], tmp_path: Path) -> None:
-    found = report(two_headed(False), output="a")["model"]
+def test_a_model_all_of_layers_has_a_row_for_every_parameter(painted: Callable[..., Any], tmp_path: Path) -> None:
+    found = painted(two_headed(False), output="a")["model"]
     assert found["unlisted_params"] == 0 and found["total_params"] == sum(row["params"] for row in found["layers"])
     assert "In no row" not in (tmp_path / "report" / "report.html").read_text()
 

@@ -38,7 +38,7 @@ def sequential(*layers: Any, shape: tuple[int, ...] = (12, 12, 1), end: str = "s
 
 
 @pytest.fixture
-def report(tmp_path: Path) -> Callable[..., Any]:
+def painted(tmp_path: Path) -> Callable[..., Any]:
     """Return reportgen.report, writing HTML alone to a folder of the test's own, without changing pictures."""
     from reportgen import report
 
@@ -47,6 +47,12 @@ def report(tmp_path: Path) -> Callable[..., Any]:
         return report(model, images() if data is None else data, **options)
 
     return call
+
+
+@pytest.fixture
+def report(painted: Callable[..., Any], unpainted: None) -> Callable[..., Any]:
+    """Return the same, for tests that do not look at the page."""
+    return painted
 
 
 def refused(report: Callable[..., Any], model: Any, *parts: object, data: Any = None) -> None:
@@ -59,9 +65,9 @@ def analysed(found: Any) -> list[str]:
     return [row["name"] for row in found["model"]["layers"] if row["analysed"]]
 
 
-def test_a_live_model_is_reported_on(report: Callable[..., Any], tmp_path: Path) -> None:
+def test_a_live_model_is_reported_on(painted: Callable[..., Any], tmp_path: Path) -> None:
     model = sequential(L.Conv2D(4, 3, name="conv"))
-    found = report(model)
+    found = painted(model)
     assert analysed(found) == ["conv", "scores"]
     assert found["model"]["origin"] == "live"
     assert found["provenance"]["model_sha256"] is None
@@ -125,8 +131,8 @@ def test_deep_kernels_show_the_strongest_channels_first(report: Callable[..., An
     assert (np.diff(norms, axis=1) <= 0).all()
 
 
-def test_more_units_than_the_budget_are_counted(report: Callable[..., Any], tmp_path: Path) -> None:
-    report(sequential(L.Conv2D(96, 3)))
+def test_more_units_than_the_budget_are_counted(painted: Callable[..., Any], tmp_path: Path) -> None:
+    painted(sequential(L.Conv2D(96, 3)))
     assert "64 of 96 units shown" in " ".join((tmp_path / "report" / "report.html").read_text().split())
 
 
@@ -139,8 +145,8 @@ def test_pixels_reach_a_model_that_rescales_unchanged(report: Callable[..., Any]
     assert found["evaluation"]["test"]["loss"] == pytest.approx(loss, rel=1e-5)
 
 
-def test_a_colour_model_has_its_first_kernels_in_colour(report: Callable[..., Any], tmp_path: Path) -> None:
-    report(sequential(L.Conv2D(4, 3), shape=(12, 12, 3)), images((12, 12, 3)))
+def test_a_colour_model_has_its_first_kernels_in_colour(painted: Callable[..., Any], tmp_path: Path) -> None:
+    painted(sequential(L.Conv2D(4, 3), shape=(12, 12, 3)), images((12, 12, 3)))
     assert 'id="colours-1"' in (tmp_path / "report" / "report.html").read_text()
 
 
@@ -153,8 +159,8 @@ def test_the_kind_of_output_is_recognised(report: Callable[..., Any], end: str, 
     assert [c["label"] for c in found["evaluation"]["test"]["classes"]] == ["0", "1"]
 
 
-def test_fewer_images_than_examples_are_shown_as_they_are(report: Callable[..., Any], tmp_path: Path) -> None:
-    report(sequential(L.Conv2D(4, 3)), images(count=3), examples=50)
+def test_fewer_images_than_examples_are_shown_as_they_are(painted: Callable[..., Any], tmp_path: Path) -> None:
+    painted(sequential(L.Conv2D(4, 3)), images(count=3), examples=50)
     assert "the first 3 test images" in " ".join((tmp_path / "report" / "report.html").read_text().split())
 
 

@@ -197,6 +197,23 @@ def test_the_schema_is_the_first_thing_in_the_file() -> None:
     assert record_file.to_bytes(make_record())[JSON].startswith(b'{\n "schema": "reportgen/1"')
 
 
+def test_each_unit_layer_and_finding_has_a_line_of_its_own() -> None:
+    written = record_file.to_bytes(make_record(units=[make_unit(unit=n) for n in range(5)]))[JSON]
+    found, lines = json.loads(written), written.decode().splitlines()
+    for key in ("units", "layers", "findings"):
+        start = lines.index(f' "{key}": [') + 1
+        told = [json.loads(line.rstrip(",")) for line in lines[start : start + len(found[key])]]
+        assert told == found[key]
+        assert lines[start + len(told)].rstrip(",") == " ]"
+
+
+def test_lines_say_what_one_piece_of_json_says() -> None:
+    noun = {"none": None, "empty": [], "nothing": {}, "rows": [[1, 2.5], []], "deep": {"a": [{"b": {"c": "x\n"}}]}}
+    written = record_file.as_json(noun)
+    assert json.loads(written) == noun
+    assert written.decode().count("\n") == 14, "a line for each key and each row"
+
+
 def test_pictures_are_no_part_of_report_json() -> None:
     assert "pictures" not in json.loads(record_file.to_bytes(make_record())[JSON])
 

@@ -502,6 +502,8 @@ def test_a_page_says_which_language_it_is_in(tmp_path: Path, kind: str, lang: st
 def test_a_language_that_nobody_translated_is_refused(light: Run, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="--lang is 'fr'; expected one of en, ja"):
         check_look("fr", "a4")
+    for name, content in record_file.to_bytes(make_record()).items():
+        (tmp_path / name).write_bytes(content)
     done = light("render", tmp_path, "--lang", "fr")
     assert done.returncode == 2
     assert "--lang is 'fr'" in done.stderr

@@ -6,8 +6,10 @@ import json
 import pickle
 import re
 import shutil
+import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import html5lib
@@ -109,6 +111,27 @@ def test_what_lies_below_the_notebook_is_linked(made: Made, tmp_path: Path, monk
     assert 'href="reports/a%20b%231/report.html"' in found
     assert 'rel="noopener"' in found
     assert "<a " not in shown(made(out=tmp_path / "report")), "a notebook's server does not know absolute paths"
+    linked = re.findall(r'<a href="reports/a%20b%231/([^"]*)"', found)
+    assert linked == ["report.html", "report.json", "report.pdf"], "a notebook cannot open arrays"
+
+
+def test_in_colab_nothing_is_linked(made: Made, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its outputs stand on a host that knows no files."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setitem(sys.modules, "google.colab", ModuleType("google.colab"))
+    report = made(out=Path("report"))
+    assert "<a " not in shown(report)
+    assert framed(report) is not None
+    assert "In report: record.npz, report.html" in words(shown(report))
+
+
+def test_what_a_notebook_takes_the_frame_out_of_says_it_in_brief(made: Made) -> None:
+    """JupyterLab, where a notebook is not trusted, keeps all but the frame; so do previews."""
+    fragment = html5lib.parseFragment(shown(made()), namespaceHTMLElements=False)
+    (brief,) = fragment.iter("details")
+    said = " ".join("".join(brief.itertext()).split()).replace("\u00a0", " ")
+    assert said.startswith("In brief, should the page not show Test accuracy 83.33 % on 6 images.")
+    assert len(list(brief.iter("li"))) == 2
 
 
 def test_a_page_that_is_too_large_is_told_of(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -47,9 +47,14 @@ def compiled_if_it_pays(
     """Return what `compiled` does, uncompiled where the graph has so many calls that few runs are faster."""
     import tensorflow as tf
 
-    if calls < _LARGE or runs >= _FEW_RUNS:
+    if compiling_pays(calls, runs):
         return compiled(answer, part, pixels)
     return lambda images: answer(as_seen(tf.convert_to_tensor(images), pixels))
+
+
+def compiling_pays(calls: int, runs: int) -> bool:
+    """Return whether a graph of so many calls that runs so often takes less time compiled, that of compiling added."""
+    return calls < _LARGE or runs >= _FEW_RUNS
 
 
 def outputs(run: Callable[..., Any], images: Images, batch: int, tick: Tick) -> Iterator[tuple[int, int, Any]]:

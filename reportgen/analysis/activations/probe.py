@@ -18,12 +18,8 @@ from reportgen.analysis.activations.graph import Graph
 from reportgen.analysis.activations.outputs import Outputs
 from reportgen.analysis.activations.reading import Reading
 from reportgen.analysis.activations.reductions import Read, plan_of, units_last
-from reportgen.analysis.activations.shards import Engine, Found, Shard, Work, joined
-from reportgen.analysis.activations.tally import (
-    LayerPlan,
-    LayerTally,
-    kept_among,
-)
+from reportgen.analysis.activations.shards import Engine, Found, Shard, Work, joined, ranges_of
+from reportgen.analysis.activations.tally import Floats, LayerPlan, LayerTally, kept_among
 from reportgen.analysis.activations.traces import Penultimate, Traced
 from reportgen.dataset import Dataset, Part, Pixels, repeats, spread
 from reportgen.progress import Progress, Tick
@@ -108,7 +104,7 @@ class Sender:
         found = traces.of_model(graph)
         self._penultimate = found if isinstance(found, Penultimate) else None
         self._gates = [reading.gate for reading in readings if reading.gate is not None]
-        self._whole: tuple[Pixels, np.dtype[Any], Callable[..., Any]] | None = None
+        self._whole: tuple[Pixels, tuple[np.dtype[Any], bool], Callable[..., Any]] | None = None
         self._without: tuple[Work, np.dtype[Any], Callable[..., Any]] | None = None
 
     def begin(self, work: Work, shard: Shard, part: Part) -> tuple[Work, Found | None]:
@@ -134,13 +130,18 @@ class Sender:
         run = self._compiled(work, part)
         answered: list[list[Outputs]] = [[] for _ in work.ablations]
         counted = Counted(work, shard, part.labels)
+        ranges: dict[int, Floats] = {}
 
         def take(scores: Any, features: Any, values: Sequence[Any], start: int, end: int) -> None:
             labels, kept = part.labels[start:end], np.asarray(features)
             for of_ablation, into in zip(np.moveaxis(np.asarray(scores), 1, 0), answered, strict=True):
                 into.append(_kept(of_ablation, kept, labels, shard.start + start, work.traced))
+            if work.plans or work.ranged:
+                read = self._read(values)
             if work.plans:
-                counted.add(self._read(values), start, end)
+                counted.add(read, start, end)
+            if work.ranged:
+                ranges.update(ranges_of(ranges, {place: read[place].ends() for place in work.ranged}))
 
         # a thread of OpenBLAS that has done its share of a product spins for a while, on a core that TensorFlow needs
         with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(1) as aside:
@@ -155,7 +156,7 @@ class Sender:
             assert taking is not None
             taking.result()
         found = {shard: tuple(outputs.joined(one) for one in answered)}
-        return Found(found, counted.tallies() if work.plans else [])
+        return Found(found, counted.tallies() if work.plans else [], ranges)
 
     def _compiled(self, work: Work, part: Part) -> Callable[..., Any]:
         """Return what gives the scores of a batch, (B, ablations, K), what is traced, and what is read of each layer.
@@ -163,12 +164,18 @@ class Sender:
         The latter only where nothing is taken out.
         """
         dtype = part.images.dtype  # the parts of a data set have images of one shape
+        calls, runs = len(self._graph.calls), -(-len(part) // work.batch)
         if any(work.ablations):
             if self._without is None or self._without[0] is not work or self._without[1] != dtype:
-                self._without = work, dtype, forward.compiled(self._answering(work), part, work.pixels)
+                run = forward.compiled_if_it_pays(
+                    self._answering(work), part, work.pixels, calls=calls * len(work.ablations), runs=runs
+                )
+                self._without = work, dtype, run
             return self._without[2]
-        if self._whole is None or self._whole[0] is not work.pixels or self._whole[1] != dtype:
-            self._whole = work.pixels, dtype, forward.compiled(self._values, part, work.pixels)
+        how = dtype, forward.compiling_pays(calls, runs)
+        if self._whole is None or self._whole[0] is not work.pixels or self._whole[1] != how:
+            run = forward.compiled_if_it_pays(self._values, part, work.pixels, calls=calls, runs=runs)
+            self._whole = work.pixels, how, run
         return self._whole[2]
 
     def _answering(self, work: Work) -> Callable[..., Any]:

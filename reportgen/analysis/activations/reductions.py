@@ -43,6 +43,11 @@ class Read:
     values: Values
     gate: Values | None = None
 
+    def ends(self) -> Floats:
+        """Return (2, U) the smallest and the largest value of each unit."""
+        axes = tuple(range(self.values.ndim - 1))
+        return np.stack([self.values.min(axes), self.values.max(axes)]).astype(np.float64)
+
 
 @dataclass(frozen=True, eq=False)
 class Reduced:

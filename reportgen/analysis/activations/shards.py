@@ -11,7 +11,7 @@ import numpy as np
 from reportgen.analysis.activations import outputs
 from reportgen.analysis.activations.ablation import Ablation
 from reportgen.analysis.activations.outputs import Outputs
-from reportgen.analysis.activations.tally import Counts, LayerPlan, LayerTally, merge
+from reportgen.analysis.activations.tally import Counts, Floats, LayerPlan, LayerTally, merge
 from reportgen.analysis.activations.traces import Traced
 from reportgen.dataset import Part, Pixels, cut
 from reportgen.progress import Progress
@@ -26,7 +26,8 @@ class Work:
     the images whose mean responses are kept, ascending. repeats: those of the images that show the same as an earlier
     one, ascending; mostly there are none. ablations: without which units the model is to answer, once for each; by the
     place of the layer's reading; only where there are no plans. traced: which images are traced; none where units are
-    taken out.
+    taken out. ranged: the places of the readings whose units' smallest and largest values are asked for; only where
+    nothing is taken out.
     """
 
     pixels: Pixels
@@ -37,6 +38,7 @@ class Work:
     repeats: Counts = field(default_factory=lambda: np.zeros(0, np.int64))
     ablations: Sequence[Mapping[int, Ablation]] = ({},)
     traced: Traced = field(default_factory=Traced)
+    ranged: Sequence[int] = ()
 
 
 @dataclass(frozen=True)
@@ -72,10 +74,14 @@ class Shard:
 
 @dataclass(frozen=True, eq=False)
 class Found:
-    """What came of some shards. outputs: of the model, by shard, one for each ablation. tallies: one for each plan."""
+    """What came of some shards. outputs: of the model, by shard, one for each ablation. tallies: one for each plan.
+
+    ranges: (2, U) the smallest and the largest value of each unit, of the readings that were asked for, by their place.
+    """
 
     outputs: Mapping[Shard, tuple[Outputs, ...]]
     tallies: Sequence[LayerTally]
+    ranges: Mapping[int, Floats] = field(default_factory=dict)
 
     def outputs_of(self, part: str, ablation: int = 0) -> Outputs:
         """Return what is kept of the model's outputs for the images of a part, in their order."""
@@ -97,4 +103,14 @@ def joined(found: Iterable[Found]) -> Found:
 
 def _both(one: Found, other: Found) -> Found:
     tallies = [merge(a, b) for a, b in zip(one.tallies, other.tallies, strict=True)]
-    return Found({**one.outputs, **other.outputs}, tallies)
+    return Found({**one.outputs, **other.outputs}, tallies, ranges_of(one.ranges, other.ranges))
+
+
+def ranges_of(one: Mapping[int, Floats], other: Mapping[int, Floats]) -> dict[int, Floats]:
+    """Return the ranges over two disjoint sets of images, of which one may have none; see `Found`."""
+    if not one:
+        return dict(other)
+    return {
+        place: np.stack([np.minimum(low, other[place][0]), np.maximum(high, other[place][1])])
+        for place, (low, high) in one.items()
+    }

@@ -29,8 +29,8 @@ _TRIED = 8
 _ALL = text("all units of the layer would go, and one has to stay")
 _ELSEWHERE = text("on images of the other split it gives something else")
 
-Elsewhere = Callable[[Sequence[int]], Mapping[int, tuple[Floats, Floats]]]
-"""Gives, for the places of some readings, (U,) the smallest and largest value of each unit on all other images."""
+Elsewhere = Callable[[Sequence[int]], Mapping[int, Floats]]
+"""Gives, for the places of some readings, (2, U) the smallest and largest value of each unit on all other images."""
 
 
 @dataclass

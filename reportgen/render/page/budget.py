@@ -54,14 +54,14 @@ class Fitting:
 
         split: see page.html.
         """
-        ladder = detail.on_screen()
+        ladder = detail.on_screen(large=detail.is_large(self._record))
         found = first_that_fits(
             make=lambda step: self._made(ladder, step, limit, split=split),
             measured=cost.of_page,
             foreseen=[cost.foreseen(self._record, step, paper=False) for step in ladder],
             most=limit * _MEGABYTE,
         )
-        return replace(found, less=ladder[found.step].room != detail.ALL)
+        return replace(found, less=ladder[found.step].room != ladder[0].room)
 
     def paper(self, limit: float, *, first: int = 0, larger: float = 1.0) -> Fitted[Page]:
         """Return the page for paper with as much as will fit into a PDF of `limit` megabytes.
@@ -76,16 +76,17 @@ class Fitting:
             most=limit * _MEGABYTE / larger,
             first=first,
         )
-        return replace(found, less=ladder[found.step].room != detail.ALL)
+        return replace(found, less=ladder[found.step].room != ladder[0].room)
 
     def printed(self, paper: Fitted[Page], printer: Printer, limit: float) -> Fitted[Pdf]:
-        """Return the PDF of a page that `printer` was sent; where it is larger than foreseen, one with less.
+        """Return the PDF of a page that `printer` was sent; where it is larger or longer than foreseen, one with less.
 
         Raises as `Printer.receive`.
         """
         made, last = printer.receive(), len(detail.on_paper(self._record)) - 1
+        longest = detail.PAGES_OF_LARGE if detail.is_large(self._record) else math.inf
         for _ in range(_TRIES - 1):
-            if len(made.content) <= limit * _MEGABYTE or paper.step == last:
+            if (len(made.content) <= limit * _MEGABYTE and made.pages <= longest) or paper.step == last:
                 break
             larger = len(made.content) / cost.of_paper(paper.made).total
             paper = self.paper(limit, first=paper.step + 1, larger=larger)

@@ -67,7 +67,7 @@ def of_paper(made: Page) -> Cost:
 def foreseen(record: Record, step: Step, *, paper: bool) -> Cost:
     """Return about what a step takes of this record, as a page or as a PDF."""
     less, listing = thinned(record, step.room), step.listing
-    sizes = [verdict.units for verdict in record.layers]
+    sizes = [verdict.units for verdict in record.layers if listing.shows(verdict.name)]
     cards = cards_shown(less, paper=paper)
     if paper:
         rows, cells = (sum(min(most or 0, size) for size in sizes) for most in (listing.rows, listing.cells))

@@ -4,8 +4,9 @@ Longer than most modules: each step of the ladder has the sentence that tells of
 """
 
 from bisect import bisect_right
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from itertools import accumulate
 
 import numpy as np
@@ -25,7 +26,7 @@ from reportgen.record.pictures import (
     TrustPictures,
 )
 from reportgen.record.run import Record
-from reportgen.record.units import Unit
+from reportgen.record.units import LayerVerdict, Unit
 from reportgen.render.page.layer_views import CELLS_ON_PAPER, ROWS_ON_PAPER, has_remark
 
 
@@ -51,12 +52,19 @@ class Listing:
     """How units are listed, which costs a page bytes and paper time. rows, cells: most of a layer, None for all.
 
     rows: of the table of units. cells: of the strip of states. brief: rows and cells without what a reader does not
-    miss: less than half the bytes.
+    miss: less than half the bytes. folded: what is shown of a layer stands in a fold that is built when it is opened.
+    layers: the names of those that are shown, None for all.
     """
 
     rows: int | None = None
     cells: int | None = None
     brief: bool = False
+    folded: bool = False
+    layers: frozenset[str] | None = None
+
+    def shows(self, layer: str) -> bool:
+        """Return whether a layer has a section."""
+        return self.layers is None or layer in self.layers
 
 
 @dataclass(frozen=True)
@@ -67,6 +75,8 @@ class Step:
     listing: Listing
 
 
+MOST_AT_ONCE = 1000
+"""Most units of a record whose page is complete without its script: each takes about 15 elements, with a card 100."""
 ALL = Detail()
 """Detail for everything."""
 ON_PAPER = Listing(ROWS_ON_PAPER, CELLS_ON_PAPER)
@@ -90,31 +100,69 @@ _CHANGES: list[dict[str, int]] = [
 """What each step of a ladder makes less of; the rest stays as on the step before."""
 _ROOMS = list(accumulate(_CHANGES, lambda space, change: replace(space, **change), initial=ALL))[1:]
 _FEW_CELLS = 64
+LAYERS_ON_PAPER, PAGES_OF_LARGE = 36, 60
+"""Most layers of a large model in its PDF, and its most pages: of each layer it shows about one, `_LARGE_ON_PAPER`."""
+_LARGE_ON_PAPER = Detail(examples=2, units=8, map_side=16, compared=0, cards=10)
+_LARGE_ROWS, _FEWER_LAYERS = 3, 0.75
 _ROWS_OF_ALL, _CELLS_OF_ALL = 1500, 5000
 """Most rows and cells of a whole PDF, each of which takes WeasyPrint milliseconds and hundreds of kilobytes."""
 _SHARES = [1, 1, 1, 1, 1, 1, 1, 0.5, 0.5, 0.25, 0.1, 0.1, 0]
 """Which share of those the steps of paper have."""
 
 
-def on_screen() -> list[Step]:
-    """Return the ladder of the page: whole, listed briefly, with fewer and fewer pictures. All units stay listed."""
-    brief = [Step(room, Listing(brief=True)) for room in _ROOMS]
-    return [Step(ALL, Listing()), *brief[:-1], Step(_ROOMS[-1], Listing(cells=_FEW_CELLS, brief=True))]
+def is_large(record: Record) -> bool:
+    """Return whether a record has more units than a page can show at once."""
+    return len(record.units) > MOST_AT_ONCE
+
+
+def on_screen(*, large: bool = False) -> list[Step]:
+    """Return the ladder of the page: whole, listed briefly, with fewer and fewer pictures. All units stay listed.
+
+    large: of a record that is, which is listed briefly and folded from the first step on.
+    """
+    brief = [Step(room, Listing(brief=True, folded=large)) for room in _ROOMS]
+    first = [] if large else [Step(ALL, Listing())]
+    return [*first, *brief[:-1], Step(_ROOMS[-1], Listing(cells=_FEW_CELLS, brief=True, folded=large))]
+
+
+def usual(record: Record, *, paper: bool) -> Listing:
+    """Return how units are listed where there is room for everything."""
+    return on_paper(record)[0].listing if paper else on_screen(large=is_large(record))[0].listing
 
 
 def on_paper(record: Record) -> list[Step]:
-    """Return the ladder of the PDF of this record: of many layers each lists fewer units from the first step on."""
-    sizes = [verdict.units for verdict in record.layers]
-    return [
-        Step(
-            room,
-            Listing(
-                _each(sizes, ROWS_ON_PAPER, int(_ROWS_OF_ALL * share)),
-                _each(sizes, CELLS_ON_PAPER, int(_CELLS_OF_ALL * share)),
-            ),
+    """Return the ladder of the PDF of this record: of many layers each lists fewer units from the first step on.
+
+    Of a large model it has the layers that there is something to say about, and fewer of them on each step.
+    """
+    large = is_large(record)
+    most, telling = (_LARGE_ROWS, _with_remark(record)) if large else (ROWS_ON_PAPER, record.layers)
+    steps = []
+    for number, (room, share) in enumerate(zip(_ROOMS, _SHARES, strict=True)):
+        layers = telling[: max(1, int(LAYERS_ON_PAPER * _FEWER_LAYERS**number))] if large else telling
+        sizes = [verdict.units for verdict in layers]
+        listing = Listing(
+            _each(sizes, most, int(_ROWS_OF_ALL * share)),
+            _each(sizes, CELLS_ON_PAPER, int(_CELLS_OF_ALL * share)),
+            layers=frozenset(verdict.name for verdict in layers) if large else None,
         )
-        for room, share in zip(_ROOMS, _SHARES, strict=True)
-    ]
+        steps.append(Step(_least(room, _LARGE_ON_PAPER) if large else room, listing))
+    return steps
+
+
+def _least(one: Detail, other: Detail) -> Detail:
+    """Return what is left of both."""
+    pairs = {f.name: [getattr(one, f.name), getattr(other, f.name)] for f in fields(Detail)}
+    known = {name: [most for most in pair if most is not None] for name, pair in pairs.items()}
+    return Detail(**{name: min(most, default=None) for name, most in known.items()})
+
+
+def _with_remark(record: Record) -> list[LayerVerdict]:
+    """Return the layers that there is something to say about, the gravest findings and the most units first."""
+    gravest = {one.layer: -n for n, one in enumerate(reversed(record.findings))}
+    units = Counter(unit.layer for unit in record.units if has_remark(unit))
+    found = [verdict for verdict in record.layers if units[verdict.name] or verdict.name in gravest]
+    return sorted(found, key=lambda verdict: (gravest.get(verdict.name, 1), -units[verdict.name] / verdict.units))
 
 
 def thinned(record: Record, space: Detail) -> Record:
@@ -167,6 +215,7 @@ def left_out(record: Record, step: Step, limit: float, *, paper: bool, is_last: 
     thin = thinned(record, step.room)
     full, less = record.pictures, thin.pictures
     found = [
+        _of_layers(record, step.listing),
         _of_examples(full, less),
         _of_units(full, less, step.room),
         _of_maps(full, less, step.room),
@@ -183,7 +232,9 @@ def left_out(record: Record, step: Step, limit: float, *, paper: bool, is_last: 
         if paper
         else text("Every unit is in the tables and in report.json.")
     )
-    return [_why(limit, paper=paper, by_size=step.room != ALL), *said, where, *_way_out(step, paper, is_last)]
+    ladder = on_paper(record) if paper else on_screen(large=is_large(record))
+    by_size = step.room != ladder[0].room
+    return [_why(limit, paper=paper, by_size=by_size), *said, where, *_way_out(by_size, paper, is_last)]
 
 
 def _why(limit: float, *, paper: bool, by_size: bool) -> Text:
@@ -195,13 +246,22 @@ def _why(limit: float, *, paper: bool, by_size: bool) -> Text:
     return text("To keep this page under {size}, part of what there is to show was left out.", size=size)
 
 
-def _way_out(step: Step, paper: bool, is_last: bool) -> list[Text]:
+def _way_out(by_size: bool, paper: bool, is_last: bool) -> list[Text]:
     if is_last:
         return [text("Less than this is never shown, so the file can be larger all the same.")]
-    if step.room == ALL:
+    if not by_size:
         return []
     flag = "--max-pdf-mb" if paper else "--max-html-mb"
     return [text("With a larger {flag}, {command} shows more.", flag=flag, command="reportgen render")]
+
+
+def _of_layers(record: Record, listing: Listing) -> Text | None:
+    if listing.layers is None or len(listing.layers) == len(record.layers):
+        return None
+    shown, every = f"{len(listing.layers):,}", f"{len(record.layers):,}"
+    if len(listing.layers) < len(_with_remark(record)):
+        return text("{shown} of {all} layers are shown, those with most to say about them.", shown=shown, all=every)
+    return text("{shown} of {all} layers are shown: about the others there is nothing to say.", shown=shown, all=every)
 
 
 def _of_examples(full: Pictures, less: Pictures) -> Text | None:

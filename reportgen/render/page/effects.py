@@ -87,6 +87,11 @@ def needed(effect: Effect) -> Text:
     return text("none that is certain (accuracy changes by {change})", change=_accuracy(effect))
 
 
+def moves(effect: Effect) -> bool:
+    """Return whether something changes without the unit, beyond chance."""
+    return effect.significant or any(one.significant for one in effect.classes)
+
+
 def briefly(effect: Effect | None) -> Text:
     """Return the same in as few words as a cell of a table has room for: "3 (−4.1)"."""
     if effect is None or effect.method is None:
@@ -107,7 +112,7 @@ def _counted(known: Sequence[tuple[int, Effect]]) -> Text:
     """Return how many units change anything, and how many nothing."""
     if not known:
         return text("No unit has a figure.")
-    moving = [one for one in known if any(each.significant for each in one[1].classes) or one[1].significant]
+    moving = [effect for _, effect in known if moves(effect)]
     idle = sum(is_idle(effect) is True for _, effect in known)
     return text(
         "Without one unit at a time: {moving} of {known} change something beyond chance, {idle} make no difference"

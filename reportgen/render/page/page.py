@@ -1,10 +1,11 @@
 """A Record as one HTML page, for the screen or for paper."""
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import jinja2
 from markupsafe import Markup
@@ -22,22 +23,30 @@ from reportgen.render.comparison import view
 from reportgen.render.page import (
     answers,
     attribution_view,
+    blocks,
     detail,
+    folds,
     insights,
     layer_views,
     legends,
     missing,
+    network_view,
+    overview,
     places,
     shifts,
     trust_view,
+    unit_rows,
 )
+from reportgen.render.page.layer_views import LayerView
 from reportgen.render.page.missing import ENDS_ALL, Missing, NotDrawn, attempt
 from reportgen.render.pictures import input_images, tiles
-from reportgen.render.pictures.mosaic import Picture
+from reportgen.render.pictures.mosaic import Picture, opaque
 
 MOST_CLASSES_IN_MATRIX = 20
 MOST_NAMES = 50
+PAGE = "report.html"
 _SHADES = 6
+_CONTENT = "<!--content-->"
 
 
 @dataclass(frozen=True)
@@ -48,6 +57,7 @@ class View:
     gates. shows: what each chart and table shows here, in a sentence, by its id. findings: by kind, gravest first;
     further: those that the cover has no room for. gone: kinds that the baseline alone had; differences: of the cover's
     figures, by name; advice: what to do. These three are of a baseline.
+    nested: the layers in their blocks.
     """
 
     record: Record
@@ -67,7 +77,7 @@ class View:
     examples: list[Picture]
     mistakes: list[Picture]
     legend: legends.Legend
-    layers: list[layer_views.LayerView]
+    layers: list[LayerView]
     states: list[str]
     gated: bool
     verdict: Text
@@ -84,6 +94,9 @@ class View:
     differences: dict[str, Text]
     advice: Text | None
     attributions: attribution_view.AttributionView
+    network: network_view.NetworkView | None
+    overview: overview.OverviewView | None
+    nested: list[blocks.Entry]
 
 
 @dataclass(frozen=True)
@@ -144,6 +157,9 @@ def paint(record: Record, space: detail.Detail = detail.ALL) -> View:
         differences=attempt(since.differences, record),
         advice=attempt(_advice, record),
         attributions=attempt(attribution_view.view, record),
+        network=attempt(network_view.build, record),
+        overview=attempt(overview.build, record),
+        nested=attempt(blocks.nested, [verdict.name for verdict in record.layers]),
     )
 
 
@@ -161,15 +177,15 @@ def html(
 
     look: its language, and the paper of a page for paper. on_paper: leave out what only a screen can show, add what
     only paper needs. split: the name of a folder beside the page into which style sheet, script, fonts and pictures
-    go, for hosts that allow nothing inline; None keeps all in the page. templates: a folder whose files take the place
-    of reportgen's own of the same name. listing: how units are listed, by default all of them on a screen, and on
-    paper detail.ON_PAPER. left_out: what the page says that it leaves out.
+    go, for hosts that allow nothing inline, and of a large model a page of each layer; None keeps all in the page.
+    templates: a folder whose files take the place of reportgen's own of the same name. listing: how units are listed,
+    by default as on the first step of the ladder. left_out: what the page says that it leaves out.
     Raises InputError where a template of the user's is at fault.
     """
     environment = templating.environment(look.lang, templates)
     with templating.watched(templates):
         writer = _Writer(environment, view, look, on_paper=on_paper, split=split, templates=templates)
-        return writer.page(listing or (detail.ON_PAPER if on_paper else detail.Listing()), left_out)
+        return writer.page(listing or detail.usual(view.record, paper=on_paper), left_out)
 
 
 class _Writer:
@@ -194,8 +210,13 @@ class _Writer:
             "shade": _shade,
             "layer_anchor": _layer_anchor,
         }
+        messages = languages.catalogue(look.lang)
         environment.globals |= {
             "drawn": self._drawn,
+            "fold": folds.marked,
+            "layer_page": self._layer_page,
+            "brief_rows": lambda units: unit_rows.rows(units, messages),
+            "brief_cells": lambda units: unit_rows.cells(units, messages),
         }
 
     def page(self, listing: detail.Listing, left_out: Sequence[Text]) -> Page:
@@ -208,21 +229,67 @@ class _Writer:
             "left_out": left_out,
             "most_findings": finding_groups.MOST,
         }
-        body = languages.tightened(self._environment.get_template("body.html").render(values), self._look.lang)
+        body = sheets.numbered(self._filled("body.html", values))
         shown = sheets.words(body)
-        style, script = self._style(shown), "" if self._on_paper else self._source("script.js")
+        if self._on_paper:
+            body = folds.within(body, "layers")
+        body, folded = folds.taken_out(body, folds.as_data)
+        layers = self._layers(folded, values) if self._split else {}
+        style = self._style(shown + "".join(sheets.words(frame) for frame, _ in layers.values()))
+        script = "" if self._on_paper else self._source("script.js")
         if self._split:
             self._files |= {"style.css": style.encode(), "script.js": script.encode()}
-        whole = self._environment.get_template("report.html").render(
-            values,
-            body=Markup(body),
-            style=Markup(style),
-            script=Markup(script),
-            csp=self._policy(style, script),
-            icon=tiles.icon(),
-        )
+            places = folds.places(folded)
+            body = folds.linked(body, lambda anchor: f"{self._layer_page(places.get(anchor))}#{anchor}")
+
+        def whole(body: str, **more: Any) -> str:
+            return self._environment.get_template("report.html").render(
+                values,
+                body=Markup(body),
+                style=Markup(style),
+                script=Markup(script),
+                csp=self._policy(style, script),
+                icon=tiles.icon(),
+                **more,
+            )
+
+        made = whole(body)
+        for fold in folded if self._split else ():
+            frame, layer = layers[fold.number]
+            page = whole(self._at_home(frame.replace(_CONTENT, fold.html), places), layer=layer)
+            # these pages lie where the files beside the page do
+            page = page.replace(f'="{self._split}/', '="./')
+            self._files[self._layer_page(fold.number).rpartition("/")[2]] = page.encode("utf-8")
         files = {f"{self._split}/{name}": content for name, content in self._files.items()}
-        return Page(whole, files, sorted(fonts.uncovered(shown)), list(self._missing.values()))
+        return Page(made, files, sorted(fonts.uncovered(shown)), list(self._missing.values()))
+
+    def _filled(self, name: str, values: Mapping[str, Any], **more: Any) -> str:
+        return languages.tightened(self._environment.get_template(name).render(values, **more), self._look.lang)
+
+    def _layers(self, folded: list[folds.Fold], values: Mapping[str, Any]) -> dict[int, tuple[str, LayerView]]:
+        """Return what stands around each fold on a page of its own, and the layer, by its number."""
+        found = {}
+        for fold in folded:
+            layer = self._view.layers[fold.number - 1]
+            told = {"number": fold.number, "layer": layer, "content": Markup(_CONTENT), "report": f"../{PAGE}"}
+            found[fold.number] = self._filled("layer.html", values, **told), layer
+        return found
+
+    def _layer_page(self, number: int | None) -> str:
+        """Return where the page of a layer lies, "" where there is none."""
+        return f"{self._split}/layer-{number}.html" if number else ""
+
+    def _at_home(self, body: str, places: Mapping[str, int]) -> str:
+        """Return the body of a layer's page with links to what stands on other pages."""
+        own = folds.ids(body)
+
+        def address(anchor: str) -> str:
+            if anchor in own:
+                return f"#{anchor}"
+            page = self._layer_page(places[anchor]) if anchor in places else f"../{PAGE}"
+            return f"{page}#{anchor}"
+
+        return folds.linked(body, address)
 
     def _drawn(self, kind: str, of: object = "", anchor: str = "", *, caller: Callable[[], str]) -> str:
         """Return what the block of a template comes to or, where it fails, a notice with the anchor in its place.
@@ -262,8 +329,9 @@ class _Writer:
 
     def _address(self, picture: Picture) -> str:
         """Return where a page finds a picture: in itself, or in a file named after its content."""
-        name = f"{hashlib.sha256(picture.png).hexdigest()[:16]}.png"
-        return self._resource(name, "image/png", picture.png)
+        png = opaque(picture.png) if self._on_paper else picture.png
+        name = f"{hashlib.sha256(png).hexdigest()[:16]}.png"
+        return self._resource(name, "image/png", png)
 
     def _resource(self, name: str, kind: str, content: bytes) -> str:
         if not self._split:
@@ -285,7 +353,7 @@ def _one(image: Array, scale: input_images.Extent | None) -> Picture:
     return input_images.images(image, scale)[0]
 
 
-def _states(layers: Sequence[layer_views.LayerView]) -> list[str]:
+def _states(layers: Sequence[LayerView]) -> list[str]:
     found = {unit.css for layer in layers for unit in layer.units}
     return [state for state in words.STATES if state in found]
 

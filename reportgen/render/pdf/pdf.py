@@ -21,10 +21,11 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Pdf:
-    """A PDF/UA-1, and the characters that are named in it by number ("U+1F600"), because no font here has a glyph."""
+    """A PDF/UA-1 of so many pages, and the characters named in it by number ("U+1F600"): no font here has a glyph."""
 
     content: bytes
     without_glyph: list[str]
+    pages: int = 0
 
 
 def check() -> None:
@@ -46,12 +47,19 @@ def write(page: str) -> Pdf:
 
     refused: list[str] = []
     numbered: set[str] = set()
+    pages = 0
+
+    def finished(document: Any, file: Any) -> None:
+        nonlocal pages
+        pages = len(document.pages)
+        finish.finish(document, file)
+
     try:
         parsed = weasyprint.HTML(string=page, url_fetcher=_only_data(refused))
         pictures = stored_png.pictures(parsed.etree_element)
         while True:
             with _heard() as messages:
-                made: bytes = parsed.write_pdf(pdf_variant="pdf/ua-1", finisher=finish.finish, cache=dict(pictures))
+                made: bytes = parsed.write_pdf(pdf_variant="pdf/ua-1", finisher=finished, cache=dict(pictures))
             if refused:  # inside an SVG image, of which WeasyPrint then draws no more and goes on
                 raise FatalURLFetchingError(refused[0])
             if holes := [message for message in messages if message.startswith(_HOLES)]:
@@ -64,7 +72,7 @@ def write(page: str) -> Pdf:
             numbered |= missing
     except FatalURLFetchingError as error:  # a BaseException, so that WeasyPrint itself lets it through
         raise InputError(f"a template asks for something outside the page ({error})", _INTO_THE_PAGE) from error
-    return Pdf(made, sorted(numbered))
+    return Pdf(made, sorted(numbered), pages)
 
 
 def _only_data(refused: list[str]) -> Any:

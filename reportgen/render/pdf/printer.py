@@ -93,7 +93,7 @@ class Printer:
         self._stop_the_clock()
         head, _, content = answer.partition(b"\n")
         found = self._read(head, complaint)
-        return Pdf(content, found["without_glyph"])
+        return Pdf(content, found["without_glyph"], found["pages"])
 
     def _read(self, line: bytes, complaint: bytes = b"") -> dict[str, Any]:
         """Return what one line of the process says. Raises the error that it tells of, or the one that it died of."""
@@ -162,7 +162,7 @@ def main() -> None:
     except Exception as error:  # whatever WeasyPrint makes of a page: RecursionError, ZeroDivisionError ...
         _complain(f"WeasyPrint fails ({type(error).__name__}: {error})")
     else:
-        _say({"without_glyph": made.without_glyph})
+        _say({"without_glyph": made.without_glyph, "pages": made.pages})
         sys.stdout.buffer.write(made.content)
 
 

@@ -792,3 +792,21 @@ def test_a_unit_that_is_silent_where_maps_are_compared_has_no_correlation_there(
     found = look(model, make_dataset(part, scale=1.0))
     assert elsewhere not in found.plans[0].sampled
     assert np.isnan(moments.map_correlation(found.plans[0], found.tallies[0])).all()
+
+
+def test_the_ends_of_units_are_those_of_all_images_of_all_parts() -> None:
+    model = randomise(
+        keras.Sequential([L.Input((6, 6, 1)), L.Conv2D(4, 3, activation="tanh"), L.Flatten(), L.Dense(3)])
+    )
+    graph = Graph(model)
+    parts = {"train": make_part((6, 6, 1), 70), "more": make_part((6, 6, 1), 31, seed=1)}
+    shards = [piece for name, part in parts.items() for piece in Shard(name, 0, len(part)).divided(30)]
+    found = probe.Here(graph, readings(graph)).send(
+        Work(Pixels(1 / 255, literal("")), 20, ranged=[0, 1]), parts, shards, QUIET
+    )
+    images = np.concatenate([part.images[:] for part in parts.values()]).astype(np.float32) / np.float32(255)
+    for place, layer in enumerate((model.layers[0], model.layers[-1])):
+        values = keras.Model(model.inputs, layer.output).predict(images, verbose=0)
+        axes = tuple(range(values.ndim - 1))
+        assert found.ranges[place] == pytest.approx(np.stack([values.min(axes), values.max(axes)]), rel=1e-5)
+    assert not found.tallies

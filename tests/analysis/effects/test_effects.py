@@ -7,6 +7,7 @@ import pytest
 
 from reportgen.analysis.activations import graph
 from reportgen.analysis.effects import head, layers
+from reportgen.analysis.effects.passes import Passes
 from reportgen.dataset import Part
 from reportgen.record.effects import is_idle
 from reportgen.runtime import keras
@@ -209,6 +210,29 @@ def test_layers_that_cannot_be_audited_by_themselves_are_audited_together(monkey
     assert (audits["a"].n, audits["a"].layers) == (20, 3) and audits["a"].images >= 8
     assert all(set(found[name].layer.methods) <= {"first order"} for name in "abc")
     assert set(found["d"].layer.methods) == {"exact"}
+
+
+def test_gradients_of_all_images_are_not_taken_where_those_of_a_few_do_not_agree(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    case = make_case(
+        *(L.Dense(30, activation=keras.ops.sign, name=name) for name in "abcd"), L.Dense(4, activation="softmax"),
+        shape=(9,), images=300,
+    )  # fmt: skip
+    asked, sweep = [], Passes.sweep
+
+    def noted(self: Passes, exact: Any, groups: Any, others: Any, **how: Any) -> Any:
+        asked.append(how.get("images") if others else 0)
+        return sweep(self, exact, groups, others, **how)
+
+    monkeypatch.setattr(Passes, "sweep", noted)
+    monkeypatch.setattr(layers, "MOST_WORK", 450_000)
+    found = case.measured()
+    for name in "abc":
+        audit = found[name].layer.audit
+        assert audit is not None and (audit.n, audit.layers) == (20, 3) and 8 <= audit.images <= 16
+        assert found[name].layer.withheld is not None and "first order" not in found[name].layer.methods
+    assert sorted(set(asked)) == [0, 16]  # images that gradients were taken of
 
 
 def test_without_images_on_both_sides_there_is_a_reason() -> None:

@@ -962,8 +962,8 @@ def test_a_percentage_is_never_rounded_to_none_or_all(value: float, text: str) -
         (4.567, "4.57"),
         (1234.5, "1,230"),
         (999.9, "1,000"),
-        (-0.5, "-0.5"),
-        (1e-9, "1e-09"),
+        (-0.5, "−0.5"),
+        (1e-9, "1e−09"),
     ],
 )
 def test_a_number_has_three_digits(value: float, text: str) -> None:

@@ -387,6 +387,11 @@ def test_the_built_in_network_is_trained_on_what_was_chosen(tmp_path: Path) -> N
 # Findings
 
 
+@pytest.fixture(autouse=True)
+def _blank(unpainted: None) -> None:
+    """No test looks at a page here."""
+
+
 def report_on(model: Model, images: Array, folder: Path, labels: Array = LABELS, **options: Any) -> Any:
     from reportgen import report
 

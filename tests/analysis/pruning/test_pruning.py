@@ -27,7 +27,7 @@ def planned(model: Any, dataset: Dataset) -> tuple[collected.Judged, Plan]:
     readings = reading.readings(drawn)
     here = probe.Here(drawn, readings)
     found = collected.judged(drawn, readings, dataset, Options(), Progress(), here)
-    return found, collected.plan(found, dataset)
+    return found, collected.plan(found, dataset, here)
 
 
 def seen(dataset: Dataset) -> Any:

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from reportgen.analysis.activations import outputs, probe
+from reportgen.analysis.activations import forward, outputs, probe
 from reportgen.analysis.activations.graph import Graph
 from reportgen.analysis.activations.reading import readings
 from reportgen.analysis.activations.reductions import plan_of, units_last
@@ -155,6 +155,17 @@ def test_all_units_of_a_layer_given_back_bring_back_every_prediction() -> None:
         assert found.shares.loss == pytest.approx(clean.shares.loss, rel=1e-5)
     (none,) = sent.restored(images, part.images, [(0, [])], part.labels)
     assert none.shares is not None and none.shares.loss == pytest.approx(broken.shares.loss, rel=1e-5)
+
+
+def test_a_graph_that_does_not_pay_to_compile_says_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    model, part = conv(), make_part((SIDE, SIDE, 1), 30)
+    compiled = passes(model, make_dataset(part)).look(part.images, part.labels)[1]
+    monkeypatch.setattr(forward, "_LARGE", 1)
+    monkeypatch.setattr(forward, "compiled", None)
+    plain = passes(model, make_dataset(part)).look(part.images, part.labels)[1]
+    for one, other in zip(compiled, plain, strict=True):
+        assert one.pooled == pytest.approx(other.pooled, abs=1e-5)
+        assert one.fired.tolist() == other.fired.tolist()
 
 
 def test_all_units_given_back_regain_all_of_the_lost_accuracy() -> None:

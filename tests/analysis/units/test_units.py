@@ -304,7 +304,7 @@ def test_a_leaky_unit_whose_pre_activation_is_never_positive_is_always_negative(
     assert case.states() == ["always-negative", "healthy", "healthy", "healthy"]
     low = float(f"{values[:, 0].min():.3g}")
     assert case.units[0].evidence.startswith("its pre-activation was never above 0 for 1,000 values")
-    assert f"passes on {low:g} to " in case.units[0].evidence
+    assert f"passes on {low:g} to ".replace("-", "\N{MINUS SIGN}") in case.units[0].evidence
     assert case.units[0].cause is None
     assert [unit.firing_rate for unit in case.units] == [0, 0.005, 0.5, 0.5]
     assert 0 not in [unit for units in case.layer.left_out.values() for unit in units], "it says something"
