@@ -20,7 +20,7 @@ Values = NDArray[np.float32]
 _LARGE = 60
 """Calls of a graph from which on it is traced more slowly than it runs a few times."""
 _FEW_RUNS = 8
-"""Compiled, a convolution with its normalisation is one operation, and a run takes half as long."""
+"""Each run is faster compiled, so that not many make up for the time of compiling."""
 _SCOPE = re.compile(r"'(.*)' is not a valid (?:root )?scope name", re.DOTALL)
 """What TensorFlow says of a layer's name that it cannot put in front of the names of operations."""
 
