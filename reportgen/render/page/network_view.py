@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from reportgen.format import count, first, shape
+from reportgen.format import first, shape
 from reportgen.i18n import Text, joined, literal, ntext, text
 from reportgen.record.model import GraphNode, ModelGraph
 from reportgen.record.run import Record
@@ -12,7 +12,7 @@ from reportgen.record.units import LayerVerdict
 from reportgen.render.charts import network
 from reportgen.render.page import blocks
 from reportgen.render.page.layer_views import LETTERS
-from reportgen.render.words import STATES, name
+from reportgen.render.words import STATES, counted_states, name
 
 MOST_BOXES = 30
 """Most boxes of a drawing, if blocks can be drawn as one."""
@@ -317,6 +317,5 @@ def _size(node: GraphNode) -> str:
 
 
 def _states(units: int, counted: dict[str, int]) -> Text:
-    """Return "16 units: 3 dead, 13 healthy"."""
-    states = [text("{n} {state}", n=count(n), state=STATES[css]) for css, n in counted.items()]
-    return joined(": ", [ntext(units, "{n} unit", "{n} units"), joined(", ", states)])
+    """Return "16 units: 3 are dead, 13 fire normally"."""
+    return joined(": ", [ntext(units, "{n} unit", "{n} units"), joined(", ", counted_states(counted.items()))])

@@ -3,13 +3,13 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from reportgen.format import count, first
+from reportgen.format import first
 from reportgen.i18n import Text, joined, literal, text
 from reportgen.record.key_figures import OUTPUT_STATES
 from reportgen.record.run import Record
 from reportgen.record.units import LayerVerdict, Unit
 from reportgen.render.page.effects import moves
-from reportgen.render.words import STATES, name
+from reportgen.render.words import counted_states, name
 
 ROWS_ON_PAPER = 40
 """Most rows in the PDF, those with something to say first; the page has all."""
@@ -70,7 +70,7 @@ def _row(number: int, layer: LayerVerdict, units: Sequence[Unit]) -> Row:
     removable = sum(unit.removable for unit in units)
     states = {state: n for state, n in layer.states.items() if n and state not in _OF_ITS_OWN}
     effects = [unit.effect for unit in units if unit.effect is not None and unit.effect.method is not None]
-    others = [text("{n} {state}", n=count(n), state=STATES[state.replace(" ", "-")]) for state, n in states.items()]
+    others = counted_states(states.items())
     said = sum(n for state, n in layer.states.items() if state not in ("healthy", "output"))
     return Row(
         anchor=f"layer-{number}",

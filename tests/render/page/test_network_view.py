@@ -68,7 +68,7 @@ def test_a_box_is_marked_with_the_gravest_state_of_its_units() -> None:
     found = drawn(with_graph(names, edges, states))
     marks = [box.mark and (box.mark.letter, box.mark.units) for box in found.drawn.boxes]
     assert marks == [None, ("D", 1), None, ("N", 1)]
-    assert found.drawn.boxes[1].words == "a, Conv2D, 8 × 8 × 4, 8 units: 1 dead, 2 weak, 5 healthy"
+    assert found.drawn.boxes[1].words == "a, Conv2D, 8 × 8 × 4, 8 units: 1 is dead, 2 are weak, 5 fire normally"
     assert found.letters == [("D", "dead"), ("N", "never-predicted")]
 
 
