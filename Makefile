@@ -30,11 +30,14 @@ index: .venv/ready ## Write a page and a feed over all reports below OUT=, by de
 email: .venv/ready ## Send a report's PDF to TO=a@example.org; REPORTGEN_SMTP_* name the server
 	@$(BIN)/reportgen email "$(MADE)" --to "$(TO)" $(ARGS)
 
+# Compiled modules are kept, whatever the shell says: tests start hundreds of processes that import them.
+PYTEST = PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest --numprocesses 2 --dist worksteal
+
 test: .venv/ready-dev chromium ## Run the tests
-	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal $(ARGS)
+	$(PYTEST) $(ARGS)
 
 test-fast: .venv/ready-dev ## Run the tests that need neither TensorFlow nor a browser nor patience: under a minute
-	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal -m "not tensorflow and not browser and not slow" $(ARGS)
+	$(PYTEST) -m "not tensorflow and not browser and not slow" $(ARGS)
 
 lint: .venv/ready-dev ## Check style, types and the layers of the architecture
 	$(BIN)/ruff check

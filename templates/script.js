@@ -1,6 +1,7 @@
 "use strict";
-// Adds to a page that is complete without it: marks in the contents where one is, sorts tables, narrows the units
-// down, and enlarges pictures. On the page of a large model it also builds what is in a fold when that is opened.
+// Adds to a page that is complete without it: marks in the contents where one is, takes the focus from boxes that do
+// not scroll, sorts tables, narrows the units down, and enlarges pictures. On the page of a large model it also builds
+// what is in a fold when that is opened.
 
 const all = (selector, under = document) => [...under.querySelectorAll(selector)];
 
@@ -39,6 +40,16 @@ addEventListener("scroll", () => {
   requestAnimationFrame(() => { waiting = false; markPlace(); });
 }, { passive: true });
 markPlace();
+
+// -- what scrolls ----------------------------------------------------------------------------------------------------
+
+// each box can be scrolled by keyboard where no script runs; with one, those alone that have something to scroll
+const sizes = new ResizeObserver((changed) => changed.forEach(({ target }) => {
+  const scrolls = target.scrollWidth > target.clientWidth + 1;
+  target.classList.toggle("sideways", scrolls);
+  if (scrolls) target.tabIndex = 0;
+  else target.removeAttribute("tabindex");
+}));
 
 // -- sorting ---------------------------------------------------------------------------------------------------------
 
@@ -292,6 +303,7 @@ addEventListener("afterprint", () => openedToPrint.forEach((details) => { detail
 // -- the page, and what is built later -------------------------------------------------------------------------------
 
 function enhance(root) {
+  all(".scroll", root).forEach((box) => sizes.observe(box));
   all("table.sortable", root).forEach(makeSortable);
   all("img.zoom", root).forEach(makeLarger);
 }

@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 import jinja2
 from jinja2.bccache import Bucket
 from jinja2.sandbox import ImmutableSandboxedEnvironment
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from reportgen.errors import InputError, SurroundingsError
 from reportgen.i18n import Catalogue, Text, ntext, text
@@ -29,6 +29,7 @@ MOST_MEMORY = 2 * 2**30
 """Bytes of memory that such a page may take on top."""
 
 _MEND = "mend the template"
+_OPTION = re.compile(r"--[a-z]+(?:-[a-z]+)*(?: full)?")
 
 
 class _InMemory(jinja2.BytecodeCache):
@@ -79,10 +80,16 @@ def environment(lang: str, templates: Path | None = None) -> jinja2.Environment:
     # what the extension adds; mypy does not know it
     made.install_gettext_callables(messages.gettext, messages.ngettext, newstyle=True)  # type: ignore[attr-defined]
     made.filters |= {name: bound(function, messages) for name, function in words.FILTERS.items()}
+    made.filters["with_code"] = lambda value: _with_code(said(value, messages))
     made.filters["moment"] = lambda value: words.moment(value, messages, lang)
     made.globals |= {"text": _in_template(text, messages), "ntext": _in_template(ntext, messages), "lang": lang}
     made.globals |= {"font_stack": fonts.SVG_STACK, "drawn": _drawn}
     return made
+
+
+def _with_code(sentence: str) -> Markup:
+    """Return a sentence with the options in it, such as --shifts full, set as code."""
+    return Markup(_OPTION.sub(r"<code>\g<0></code>", str(escape(_harmless(sentence)))))
 
 
 def _harmless(value: Any) -> Any:

@@ -81,10 +81,14 @@ def run_all(commands: Sequence[Sequence[str | Path]]) -> Usage:
 
 
 def run(command: Sequence[str | Path]) -> Usage:
-    """Run a command from the root of the checkout. What it prints is shown if it fails, and the benchmark ends."""
+    """Run a command from the root of the checkout. What it prints is shown if it fails, and the benchmark ends.
+
+    Its modules are compiled the first time only, as those of an installed package are.
+    """
+    keep = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as said:
         start = time.perf_counter()
-        process = subprocess.Popen(command, cwd=ROOT, stdout=said, stderr=subprocess.STDOUT)
+        process = subprocess.Popen(command, cwd=ROOT, env=keep, stdout=said, stderr=subprocess.STDOUT)
         # a child's peak begins with its parent's: Linux takes it over when the child replaces its memory
         _, status, usage = os.wait4(process.pid, 0)
         seconds = time.perf_counter() - start

@@ -45,6 +45,13 @@ def test_reading_data_and_checking_files_does_not_start_tensorflow() -> None:
     assert "tensorflow" not in modules_after("\n".join(f"import reportgen.{module}" for module in modules))
 
 
+@pytest.mark.slow
+def test_a_process_of_reportgens_own_starts_without_what_no_report_uses() -> None:
+    own = "from reportgen import alone; alone.begin(); import reportgen.runtime; keras = reportgen.runtime.keras"
+    found = modules_after(f"{own}; keras.layers.Dense(2); import gc; assert gc.isenabled() and gc.get_freeze_count()")
+    assert "keras" in found and not {"sklearn", "matplotlib", "scipy.stats"} & found
+
+
 def test_help_loads_nothing_heavy() -> None:
     command = [sys.executable, "-X", "importtime", "-m", "reportgen", "--help"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)

@@ -172,7 +172,7 @@ class _Measured:
     ) -> None:  # fmt: skip
         self._graph, self._readings, self._head, self._passes, self._images = graph, readings, found, passes, images
         self._names, self._about, self._chosen, self._seed = subject.names, about, chosen, seed
-        self._left = MOST_WORK
+        self._left = MOST_WORK // (_REST if large else 1)
         outputs = (graph.output, found.tensor)
         self._outputs = [place for place, reading in enumerate(readings) if reading.tensor in outputs]
         inside = [place for place in range(len(readings)) if place not in self._outputs]
@@ -230,11 +230,13 @@ class _Measured:
 
     def _of_large(self) -> dict[int, _Layer]:
         """Return the same of a large model: gradients of all images are taken only if those of a few agree."""
+        if not self._others:
+            return {}
         held, withheld = self._tried()
-        if withheld is None and self._others:
-            gradients = self._passes.in_batches_of(4)
-            self._swept = replace(self._swept, first=gradients.sweep((), {}, self._others, each=False).first)
-        self._left = MOST_WORK // _REST
+        first = self._gradients(None) if withheld is None else {}
+        if first is None:  # of a few images they could be
+            first, withheld = {}, text("no gradients could be taken of this model")
+        self._swept = replace(self._swept, first=first)
         found = {}
         for number, place in enumerate(reversed(self._others)):
             layer, sampled, wanted = self._begun(place)
@@ -253,18 +255,13 @@ class _Measured:
         usual = sum(each[place] for place, _ in units) // max(len(units), 1)
         if audit.AUDITED * _FEWEST * usual > MOST_WORK:
             return None, too_long
-        try:
-            gradients = self._passes.in_batches_of(4)
-            self._swept = replace(
-                self._swept, first=gradients.sweep((), {}, self._others, each=False, images=_TRIED_ON).first
-            )
-        except _NO_SLOPES:
+        if (found := self._gradients(_TRIED_ON)) is None:
             return None, text("no gradients could be taken of this model")
+        self._swept = replace(self._swept, first=found)
         sampled = [
             units[n] for n in audit.sample(np.concatenate([self._size(place) for place in self._others]), self._seed)
         ]
-        first = np.stack([self._swept.first[place].moved[:, unit] for place, unit in sampled], axis=1)
-        self._swept = replace(self._swept, first={})
+        first = np.stack([found[place].moved[:, unit] for place, unit in sampled], axis=1)
         enough = min(len(first), MOST_WORK // sum(each[place] for place, _ in sampled))
         if enough < min(_FEWEST, len(first)):
             return None, too_long
@@ -273,6 +270,14 @@ class _Measured:
         one, other = audit.by_class(first[:enough], labels), audit.by_class(known.moved, labels)
         held = audit.compare(one, other, enough, len(self._others))
         return held, audit.withheld(held, one, other)
+
+    def _gradients(self, images: int | None) -> dict[int, Answers] | None:
+        """Return first order of all layers on the first `images`, by default all; None where it cannot be had."""
+        try:
+            # gradients keep all values of the images that are in memory at once
+            return self._passes.in_batches_of(4).sweep((), {}, self._others, each=False, images=images).first
+        except _NO_SLOPES:
+            return None
 
     def _of_linear(self, place: int) -> Found:
         about, known = self._about[place], self._swept.linear[place]

@@ -149,8 +149,17 @@ class CardView:
 
     @cached_property
     def other(self) -> Picture | None:
-        """The strongest image of another class than the preferred one."""
-        return attempt(self._strip, [self._unit.other_image] if self._unit.other_image else [])
+        """The strongest image of another class than the preferred one; None where it is among the strongest of all."""
+        if self._unit.other_image is None or self.other_place is not None:
+            return None
+        return attempt(self._strip, [self._unit.other_image])
+
+    @property
+    def other_place(self) -> int | None:
+        """The place, from 1, of the strongest image of another class among `tops`; None where it is not there."""
+        other = self._unit.other_image
+        shown = [top.index for top in self._unit.top_images]
+        return shown.index(other.index) + 1 if other and other.index in shown else None
 
     @cached_property
     def kernel(self) -> Picture | None:

@@ -40,7 +40,7 @@ from reportgen.render.page import (
 from reportgen.render.page.layer_views import LayerView
 from reportgen.render.page.missing import ENDS_ALL, Missing, NotDrawn, attempt
 from reportgen.render.pictures import input_images, tiles
-from reportgen.render.pictures.mosaic import Picture
+from reportgen.render.pictures.mosaic import Picture, opaque
 
 MOST_CLASSES_IN_MATRIX = 20
 MOST_NAMES = 50
@@ -329,8 +329,9 @@ class _Writer:
 
     def _address(self, picture: Picture) -> str:
         """Return where a page finds a picture: in itself, or in a file named after its content."""
-        name = f"{hashlib.sha256(picture.png).hexdigest()[:16]}.png"
-        return self._resource(name, "image/png", picture.png)
+        png = opaque(picture.png) if self._on_paper else picture.png
+        name = f"{hashlib.sha256(png).hexdigest()[:16]}.png"
+        return self._resource(name, "image/png", png)
 
     def _resource(self, name: str, kind: str, content: bytes) -> str:
         if not self._split:

@@ -12,7 +12,7 @@ from PIL import Image
 
 from reportgen.record.pictures import Pictures
 from reportgen.render.pictures import series, volumes
-from reportgen.render.pictures.mosaic import FRAME, Mosaic, Picture, Pixels
+from reportgen.render.pictures.mosaic import CLEAR, FRAME, Mosaic, Picture, Pixels
 
 Images = NDArray[np.generic]
 Extent = tuple[float, float]
@@ -28,6 +28,7 @@ FEWEST_COLUMNS = 2 * min(ALONE[0], BESIDE[0], ON_CARD[0])
 """How many columns of pixels the smallest chart of a series has."""
 _LONGEST = 96
 _SHADES = 63
+_CLEAR = _SHADES + 1
 _GAP = 4
 _FEW_PIXELS = 64 * 64
 
@@ -79,15 +80,16 @@ def on_one_scale(stored: Sequence[Images]) -> list[Picture]:
 
 
 def beside(stored: Images, mosaic: Mosaic, scale: Extent | None = None) -> list[Pixels]:
-    """Return each image (E, *space, C) as it stands beside its tiles, (h, w, 1) in grey or (h, w, 3).
+    """Return each image (E, *space, C) as it stands beside its tiles, as `Mosaic.beside_inputs` takes it.
 
     Of a volume that is its middle plane.
     """
     if kind(stored) == SERIES:
         ends, (width, height) = scale or extent([stored]), (side * mosaic.density for side in BESIDE)
         charts = [series.chart(one, ends, width=width, height=height) for one in stored]
-        one_channel = stored.shape[-1] == 1  # which has no colour
-        return [series.palette(stored.shape[-1])[one][..., : 1 if one_channel else 3] for one in charts]
+        if stored.shape[-1] == 1:  # which has no colour
+            return [series.on_sheet(one) for one in charts]
+        return [series.palette(stored.shape[-1])[one] for one in charts]
     if kind(stored) == VOLUME:
         return beside(stored[:, volumes.seen(None, stored.shape[1])], mosaic)
     step, factor = enlargement(max(stored.shape[1:3]))
@@ -119,22 +121,42 @@ def framed_images(shown: Sequence[tuple[Images, list[int] | None]]) -> Picture:
         big = kept.repeat(factor, axis=0).repeat(factor, axis=1)
         if patch is not None:
             _frame(big, [edge * factor // step for edge in patch], _SHADES if grey else FRAME)
-        painted.append(np.pad(big, ((0, 0), (0, _GAP), (0, 0)), constant_values=_SHADES - 1 if grey else 255))
-    sheet = np.hstack(painted)[:, :-_GAP]
-    if sheet.shape[2] == 1:
-        return Mosaic().picture(sheet[..., 0], _framed_greys())
-    return painted_small(sheet)
+        painted.append(big)
+    if painted[0].shape[2] == 1:
+        return Mosaic().picture(_in_line([one[..., 0] for one in painted], _CLEAR), _framed_greys())
+    return _in_colours(painted)
+
+
+def side_by_side(shown: Sequence[Pixels]) -> Picture:
+    """Return pictures, each (h, w, 1) in grey or (h, w, 3) in 64 colours, side by side, nothing between them."""
+    if shown[0].shape[2] == 3:
+        return _in_colours(shown)
+    greys = [np.round(one[..., 0] / 255 * (_SHADES - 1)).astype(np.uint8) for one in shown]
+    return Mosaic().picture(_in_line(greys, _CLEAR), _framed_greys())
+
+
+def _in_line(sheets: Sequence[Pixels], filling: int) -> Pixels:
+    """Return sheets of palette indices (h, w) side by side, `filling` between them."""
+    return np.hstack([np.pad(one, ((0, 0), (0, _GAP)), constant_values=filling) for one in sheets])[:, :-_GAP]
+
+
+def _in_colours(shown: Sequence[Pixels]) -> Picture:
+    """Return pictures (h, w, 3), as high as each other, side by side in 64 colours, nothing between them."""
+    whole = np.hstack(shown)
+    # from many pixels it takes half a second a picture to choose the colours, twenty times as long as from some of them
+    stride = 1 if whole.shape[0] * whole.shape[1] <= _FEW_PIXELS else 4
+    some = Image.fromarray(np.ascontiguousarray(whole[::stride, ::stride]))
+    chosen = some.quantize(64, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
+    few = Image.fromarray(whole).quantize(64, palette=chosen, dither=Image.Dither.NONE)
+    colours = np.array(chosen.getpalette(), np.uint8).reshape(-1, 3)
+    palette = np.vstack([np.pad(colours, ((0, 0), (0, 1)), constant_values=255), CLEAR]).astype(np.uint8)
+    parts = np.split(np.asarray(few), np.cumsum([one.shape[1] for one in shown])[:-1], axis=1)
+    return Mosaic().picture(_in_line(parts, len(colours)), palette)
 
 
 def painted_small(pixels: Pixels) -> Picture:
     """Return pixels (H, W, 1) in grey, or (H, W, 3) in 64 colours."""
-    if pixels.shape[2] == 1:
-        return _grey_or_colour(pixels)
-    # from many pixels it takes half a second a picture to choose the colours, twenty times as long as from some of them
-    stride = 1 if pixels.shape[0] * pixels.shape[1] <= _FEW_PIXELS else 4
-    some = Image.fromarray(np.ascontiguousarray(pixels[::stride, ::stride]))
-    colours = some.quantize(64, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
-    return Mosaic().encoded(Image.fromarray(pixels).quantize(64, palette=colours, dither=Image.Dither.NONE))
+    return _grey_or_colour(pixels) if pixels.shape[2] == 1 else _in_colours([pixels])
 
 
 def as_bytes(stored: Images) -> Pixels:
@@ -202,6 +224,7 @@ def _frame(picture: Pixels, edges: list[int], colour: int | tuple[int, int, int]
 
 @cache
 def _framed_greys() -> Pixels:
-    """Return the palette of framed grey images: the greys from black to white, and behind them the frame's colour."""
-    greys = np.repeat(np.round(np.linspace(0, 255, _SHADES))[:, np.newaxis], 3, axis=1)
-    return np.vstack([greys, FRAME]).astype(np.uint8)
+    """Return the palette of framed grey images: greys from black to white, the frame's colour, and nothing."""
+    greys = np.repeat(np.round(np.linspace(0, 255, _SHADES))[:, np.newaxis], 4, axis=1)
+    greys[:, 3] = 255
+    return np.vstack([greys, (*FRAME, 255), CLEAR]).astype(np.uint8)

@@ -1,7 +1,10 @@
 """Tiles with numbers, set into rows and sheets, one palette PNG per picture: what a layer's pictures are made of.
 
-A painted sheet is an array of palette indices. Index 0 is paper, 1 the lines of hatched tiles and of frames; greys
-(for input images and numbers) and the colours of the scale share the rest.
+A painted sheet is an array of palette indices: paper, the lines of hatched tiles and of frames, the panel behind a
+curve, the ink of numbers by how much it covers, greys for input images, and the colours of the scale.
+
+Paper is transparent, and ink and lines have a grey that can be read on white and on black: one picture serves a light
+and a dark page. `opaque` is the picture for paper.
 """
 
 import io
@@ -19,13 +22,25 @@ from reportgen import scratch
 Pixels = NDArray[np.uint8]
 T = TypeVar("T")
 
-PAPER, LINE = 0, 1
-_GREYS = 49
-_FIRST_GREY = 2
+PAPER, LINE, PANEL = 0, 1, 2
+_INKS = 32
+_FIRST_INK = 3
+INK = _FIRST_INK + _INKS - 1
+"""The index of ink that covers all of a pixel."""
+_GREYS = 48
+_FIRST_GREY = INK + 1
 _FIRST_COLOUR = _FIRST_GREY + _GREYS
+_FEW_COLOURS = 64
+_TALLEST_BLOCK = 1.2
 _COLOURS = 256 - _FIRST_COLOUR  # odd, so that a scale around zero has its exact middle
 FRAME = (255, 140, 0)
 """The colour of what marks the part of an input that a unit can see."""
+INK_COLOUR = (117, 117, 117)
+"""The grey of numbers and curves: 4.6 times as bright as black, and white 4.6 times as bright as it (WCAG asks 4.5)."""
+LINE_COLOUR, PANEL_COLOUR, CLEAR = (117, 117, 117, 131), (117, 117, 117, 26), (255, 255, 255, 0)
+"""Red, green, blue and alpha of lines, panels and of where there is nothing."""
+NEGATIVE, POSITIVE = (40, 115, 210), (215, 55, 45)
+"""The ends of the scale around zero, which itself has no colour: it runs over the colour of the page to either."""
 
 
 @dataclass(frozen=True)
@@ -93,7 +108,7 @@ class Mosaic:
         cell = np.full((self.label_height + tile.shape[0], width), PAPER, np.uint8)
         self._write(cell, digits, 0)
         if note:
-            letters = _digits(note, self._note_size, 110)
+            letters = _digits(note, self._note_size, 0.8)
             self._write(cell, letters, width - letters.shape[1])
         left = (width - tile.shape[1]) // 2
         cell[self.label_height :, left : left + tile.shape[1]] = tile
@@ -103,12 +118,12 @@ class Mosaic:
         """Return numbered cells in a line behind a larger number."""
         head_number = _digits(f"{number}", self._large_label_size)
         height = max(cells[0].shape[0], self.label_height + head_number.shape[0])
-        head = np.full((height, max(30 * self.density, head_number.shape[1])), PAPER, np.uint8)
+        head = np.full((height, max(24 * self.density, head_number.shape[1])), PAPER, np.uint8)
         middle = self.label_height + (height - self.label_height - head_number.shape[0]) // 2
         head[middle : middle + head_number.shape[0], : head_number.shape[1]] = head_number
         gap = np.full((height, self.gap), PAPER, np.uint8)
         tall = [np.pad(cell, ((0, height - cell.shape[0]), (0, 0)), constant_values=PAPER) for cell in cells]
-        return np.hstack([part for cell in [head, *tall] for part in (cell, gap)] + [gap] * 3)
+        return np.hstack([part for cell in [head, *tall] for part in (cell, gap)])
 
     def wrap(self, cells: Sequence[Pixels], columns: int) -> Pixels:
         """Return equally large cells as rows of `columns`, with gaps between and around them."""
@@ -121,16 +136,22 @@ class Mosaic:
             sheet[top : top + cell.shape[0], left : left + cell.shape[1]] = cell
         return sheet
 
-    def pages(self, cells: list[Pixels], columns: int) -> list[Sequence[Pixels]]:
-        """Split equally large cells so that each picture of `columns` fits on a sheet of paper."""
+    def blocks(self, cells: list[Pixels], columns: int) -> list[Pixels]:
+        """Set equally large cells into sheets of `columns`, about as many to each, none much higher than it is wide.
+
+        Blocks stand beside each other where there is room, and below each other where there is not.
+        """
         height, width = (size + self.gap for size in cells[0].shape)
-        rows = max(1, int((self._tallest * (self.gap + columns * width) - self.gap) / height))
-        return chunks(cells, rows * columns)
+        rows = max(1, int((_TALLEST_BLOCK * (self.gap + columns * width) - self.gap) / height))
+        lines = -(-len(cells) // columns)
+        each = -(-lines // -(-lines // rows)) * columns
+        return [self.wrap(part, columns) for part in chunks(cells, each)]
 
     def beside_inputs(self, blocks: Sequence[Pixels], inputs: Sequence[Pixels]) -> list[Picture]:
         """Return pictures of lines, in each an example's block of tiles on the right and its input on the left.
 
-        inputs: as they are shown, each (h, w, 1) grey or (h, w, 3). All blocks and inputs are equally large.
+        inputs: as they are shown, each (h, w, 1) grey, (h, w, 3) or (h, w, 4) in colour, or (h, w) of indices. All
+        blocks and inputs are equally large.
         """
         lines = [(self._line(block, shown), shown) for block, shown in zip(blocks, inputs, strict=True)]
         height, width = lines[0][0].shape
@@ -138,15 +159,23 @@ class Mosaic:
         return [self._stacked(group) for group in chunks(lines, -(-len(lines) // -(-len(lines) // most)))]
 
     def picture(self, indices: Pixels, palette: Pixels) -> Picture:
-        """Return a sheet of palette indices as a picture. palette: (N, 3)."""
-        painted = Image.frombytes("P", (indices.shape[1], indices.shape[0]), indices.tobytes())
-        painted.putpalette(palette.tobytes())
-        return self.encoded(painted)
+        """Return a sheet of palette indices as a picture. palette: (N, 4), or (N, 3) where all is opaque.
 
-    def encoded(self, painted: Image.Image) -> Picture:
-        """Return an image as a PNG."""
+        A picture with few of its colours has no others with it, which are more bytes than all else in a small one.
+        """
+        used = np.flatnonzero(np.bincount(indices.ravel(), minlength=len(palette)))
+        if len(used) <= _FEW_COLOURS:
+            indices, palette = np.searchsorted(used, indices).astype(np.uint8), palette[used]
+        painted = Image.frombytes("P", (indices.shape[1], indices.shape[0]), indices.tobytes())
+        painted.putpalette(palette[:, :3].tobytes())
+        if palette.shape[1] == 3:
+            return self.encoded(painted)
+        return self.encoded(painted, transparency=palette[:, 3].tobytes().rstrip(b"\xff"))
+
+    def encoded(self, painted: Image.Image, **how: bytes) -> Picture:
+        """Return an image as a PNG. how: what Pillow is to write besides."""
         buffer = io.BytesIO()
-        painted.save(buffer, "PNG", compress_level=6)
+        painted.save(buffer, "PNG", compress_level=6, **how)
         width, height = (size // self.density for size in painted.size)
         return Picture(buffer.getvalue(), width, height, self.density > 1)
 
@@ -169,13 +198,15 @@ class Mosaic:
         sheet[-self.density :] = PAPER
         height, left = group[0][0].shape[0], self.gap
         places = [(n * height + self.gap + self.label_height, shown) for n, (_, shown) in enumerate(group)]
-        if group[0][1].shape[2] == 3:
+        if group[0][1].ndim == 3 and group[0][1].shape[2] > 1:
             coloured = sequential()[sheet]
             for top, shown in places:
-                coloured[top : top + shown.shape[0], left : left + shown.shape[1]] = shown
+                inner = coloured[top : top + shown.shape[0], left : left + shown.shape[1]]
+                inner[..., 3] = 255
+                inner[..., : shown.shape[2]] = shown
             return self.encoded(Image.fromarray(coloured))
         for top, shown in places:
-            shades = greys(shown[..., 0])
+            shades = greys(shown[..., 0]) if shown.ndim == 3 else shown
             sheet[top : top + shades.shape[0], left : left + shades.shape[1]] = shades
         return self.picture(sheet, sequential())
 
@@ -200,14 +231,37 @@ def greys(values: Pixels) -> Pixels:
 
 @cache
 def sequential() -> Pixels:
-    """Return the palette (256, 3) of layers' outputs."""
-    return _palette("viridis")
+    """Return the palette (256, 4) of layers' outputs."""
+    with scratch.no_matplotlib_home():
+        import matplotlib
+
+    scale = matplotlib.colormaps["viridis"](np.linspace(0, 1, _COLOURS))
+    return _palette(np.round(scale * 255))
 
 
 @cache
 def diverging() -> Pixels:
-    """Return the palette (256, 3) of what lies around zero."""
-    return _palette("RdBu_r")
+    """Return the palette (256, 4) of what lies around zero, at which it is transparent."""
+    way = np.linspace(-1, 1, _COLOURS)[:, np.newaxis]
+    return _palette(np.hstack([np.where(way < 0, NEGATIVE, POSITIVE), np.round(255 * np.abs(way))]))
+
+
+def opaque(png: bytes) -> bytes:
+    """Return a PNG as it looks on white, the same bytes where nothing in it is transparent.
+
+    A PDF keeps it as it is then: transparency would be a second picture beside each (see `pdf.stored_png`).
+    """
+    painted = Image.open(io.BytesIO(png))
+    if painted.mode == "RGBA":
+        white = Image.new("RGBA", painted.size, "white")
+        return Mosaic().encoded(Image.alpha_composite(white, painted).convert("RGB")).png
+    if "transparency" not in painted.info:
+        return png
+    painted.apply_transparency()
+    colours = np.array(painted.getpalette("RGBA"), np.float64).reshape(-1, 4)
+    alpha = colours[:, 3:] / 255
+    mixed = np.round(colours[:, :3] * alpha + 255 * (1 - alpha)).astype(np.uint8)
+    return Mosaic().picture(np.asarray(painted), mixed).png
 
 
 def chunks(items: Sequence[T], size: int) -> list[Sequence[T]]:
@@ -215,22 +269,23 @@ def chunks(items: Sequence[T], size: int) -> list[Sequence[T]]:
     return [items[n : n + size] for n in range(0, len(items), size)]
 
 
-def _palette(colormap: str) -> Pixels:
-    """Return the 256 colours (256, 3) of a picture on matplotlib's `colormap`."""
-    with scratch.no_matplotlib_home():
-        import matplotlib
-
-    scale = matplotlib.colormaps[colormap](np.linspace(0, 1, _COLOURS))[:, :3]
-    shades = np.repeat(np.linspace(0, 1, _GREYS)[:, np.newaxis], 3, axis=1)
-    fixed = np.array([[1, 1, 1], [0.72, 0.72, 0.72]])
-    return np.round(np.vstack([fixed, shades, scale]) * 255).astype(np.uint8)
+def _palette(scale: NDArray[np.float64]) -> Pixels:
+    """Return the 256 colours (256, 4) of a picture on a scale of _COLOURS, red, green, blue and alpha from 0 to 255."""
+    cover = np.linspace(0, 255, _INKS + 1)[1:, np.newaxis]
+    inks = np.hstack([np.tile(INK_COLOUR, (_INKS, 1)), cover])
+    shades = np.hstack([np.linspace(0, 255, _GREYS)[:, np.newaxis].repeat(3, axis=1), np.full((_GREYS, 1), 255)])
+    return np.round(np.vstack([CLEAR, LINE_COLOUR, PANEL_COLOUR, inks, shades, scale])).astype(np.uint8)
 
 
 @cache
-def _digits(written: str, size: int, shade: int = 0) -> Pixels:
-    """Return a number in the font that Pillow carries, so that it looks the same on every machine."""
+def _digits(written: str, size: int, strength: float = 1.0) -> Pixels:
+    """Return a number in the font that Pillow carries, so that it looks the same on every machine.
+
+    strength: how much of a pixel its ink covers where it covers all of it.
+    """
     font = ImageFont.load_default(size)
     left, top, right, bottom = (int(edge) for edge in font.getbbox(written))
-    drawn = Image.new("L", (right - left, bottom - top), 255)
-    ImageDraw.Draw(drawn).text((-left, -top), written, fill=shade, font=font)
-    return greys(np.asarray(drawn))
+    drawn = Image.new("L", (right - left, bottom - top), 0)
+    ImageDraw.Draw(drawn).text((-left, -top), written, fill=255, font=font)
+    cover = np.round(np.asarray(drawn) / 255 * strength * _INKS)
+    return np.where(cover > 0, _FIRST_INK - 1 + cover, PAPER).astype(np.uint8)

@@ -77,12 +77,8 @@ def pair(one: Array, other: Array) -> tuple[Picture, Picture]:
 
 
 def _line(crops: Pixels) -> Picture:
-    """Set crops (T, h, w, C) side by side, white between them."""
-    large = [_framed(_enlarged(crop, _CROP)) for crop in crops[:_LINE]]
-    gap = Mosaic().gap
-    return painted_small(
-        np.hstack([np.pad(one, ((0, 0), (0, gap), (0, 0)), constant_values=255) for one in large])[:, :-gap]
-    )
+    """Set crops (T, h, w, C) side by side, with nothing between them."""
+    return input_images.side_by_side([_framed(_enlarged(crop, _CROP)) for crop in crops[:_LINE]])
 
 
 def _framed(pixels: Pixels) -> Pixels:

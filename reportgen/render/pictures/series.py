@@ -9,7 +9,21 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
-from reportgen.render.pictures.mosaic import FRAME, LINE, PAPER, Pixels, colour, greys, levels, sequential
+from reportgen.render.pictures.mosaic import (
+    CLEAR,
+    FRAME,
+    INK,
+    INK_COLOUR,
+    LINE,
+    LINE_COLOUR,
+    PANEL,
+    PANEL_COLOUR,
+    PAPER,
+    Pixels,
+    colour,
+    levels,
+    sequential,
+)
 
 Values = NDArray[np.floating]
 Flags = NDArray[np.bool_]
@@ -20,11 +34,10 @@ MOST_ROWS = 64
 """Most channels that are rows of a strip; of more every n-th is kept."""
 FEW_STEPS = 24
 """A series of no more steps has a dot at each."""
-_PANEL, _ZERO = greys(np.array([242, 150], np.uint8)).tolist()
 _AREA, _UP, _DOWN = colour(0.35), colour(0.88), colour(0.12)
 _CHART_PANEL, _CHART_ZERO, _BAND, _INK = 2, 3, 4, 5
-_LINES = [(27, 94, 156), (193, 68, 14), (0, 133, 96), (154, 64, 160), (110, 110, 110)]
-_ONE_LINE = (26, 26, 26)
+_LINES = [(27, 103, 178), (193, 68, 14), (0, 133, 96), (164, 74, 170), INK_COLOUR]
+_ON_SHEET = {PAPER: PAPER, _CHART_PANEL: PANEL, _CHART_ZERO: LINE, _INK: INK}
 _EDGE = 3
 
 
@@ -33,8 +46,8 @@ def areas(values: Values, low: float, high: float, *, width: int, height: int) -
 
     values: (..., L), from low <= 0 at the bottom to high >= 0 at the top. Returns (..., height, width).
     """
-    painted = np.full((*values.shape[:-1], height, width), _PANEL, np.uint8)
-    _draw_zero(painted, low, high, _ZERO)
+    painted = np.full((*values.shape[:-1], height, width), PANEL, np.uint8)
+    _draw_zero(painted, low, high, LINE)
     above, below = _filled(*_extremes(values, width), low, high, height)
     painted[above | below] = _AREA
     return painted
@@ -49,7 +62,7 @@ def bars(weights: Values, limit: float, *, width: int, height: int) -> Pixels:
     each = max(1, width // taps)
     width = min(each * taps, width)
     painted = np.full((*weights.shape[:-1], height, width), PAPER, np.uint8)
-    _draw_zero(painted, -limit, limit, _ZERO)
+    _draw_zero(painted, -limit, limit, LINE)
     above, below = _filled(*_extremes(weights, width), -limit, limit, height)
     shown = np.arange(width) % each < each - each // 5
     painted[above & shown] = _UP
@@ -87,15 +100,22 @@ def palette(channels: int) -> Pixels:
     """Return the palette of the charts of series with so many channels; that of one channel has no colour but marks."""
     if channels > MOST_LINES:
         marked = sequential().copy()
-        marked[LINE] = FRAME
+        marked[LINE] = (*FRAME, 255)
         return marked
     return _chart_palette(channels == 1)
 
 
+def on_sheet(drawn: Pixels) -> Pixels:
+    """Return the chart of a series of one channel in indices of `mosaic.sequential`."""
+    table = np.zeros(256, np.uint8)
+    table[list(_ON_SHEET)] = list(_ON_SHEET.values())
+    return table[drawn]
+
+
 @cache
 def _chart_palette(one: bool) -> Pixels:
-    fixed = [(255, 255, 255), FRAME, (244, 244, 244), (176, 176, 176), (255, 226, 188)]
-    return np.array([*fixed, *([_ONE_LINE] if one else _LINES)], np.uint8)
+    fixed = [CLEAR, (*FRAME, 255), PANEL_COLOUR, LINE_COLOUR, (*FRAME, 72)]
+    return np.array([*fixed, *[(*line, 255) for line in ([INK_COLOUR] if one else _LINES)]], np.uint8)
 
 
 def rows_of_strip(channels: int) -> int:

@@ -9,7 +9,7 @@ from PIL import Image
 from reportgen.record.pictures import Kernels, Maps, Strips
 from reportgen.render.pictures import input_images, series, volumes
 from reportgen.render.pictures.input_images import PICTURE, SERIES, VOLUME, Extent, density, kind
-from reportgen.render.pictures.mosaic import PAPER, Grid, Mosaic, Picture, Pixels, chunks, diverging, levels, sequential
+from reportgen.render.pictures.mosaic import PAPER, Grid, Mosaic, Picture, Pixels, diverging, levels, sequential
 
 _TILE = 48
 AREA = (88, 30)
@@ -19,7 +19,10 @@ _SIDES = {(PICTURE, True): _TILE, (PICTURE, False): 30, (VOLUME, True): 24, (VOL
 """About how wide a kernel, or a plane of one, is in pixels of a page, by the kind and whether there is room."""
 _STRIP_COLUMNS = 16
 _MAP_ROWS, _MAP_CELL = 32, (14, 22)
-_WIDEST, _ROW = 860, 920
+_NARROWEST_CELL = 2
+_BLOCK, _WIDEST, _ROW = 320, 640, 920
+"""Widest block, which a telephone can show; widest picture of classes; widest row of tiles beside an input."""
+_EVERY = (2, 5, 10, 20, 50, 100, 200, 500)
 _COARSE = Mosaic()
 
 
@@ -44,8 +47,7 @@ def maps_grid(maps: Maps, inputs: NDArray[np.generic], scale: Extent | None = No
         painted = _zoomed(levels(np.moveaxis(values, -1, 1), low, high), mosaic)
     beside = input_images.beside(inputs, mosaic, scale)
     columns = 8 if values.shape[-1] <= 16 else 16
-    if space != PICTURE or kind(inputs) != PICTURE:
-        columns = min(columns, _fitting(painted.shape[-1] + mosaic.gap, beside[0].shape[-2], mosaic), values.shape[-1])
+    columns = min(columns, _fitting(painted.shape[-1] + mosaic.gap, beside[0].shape[1], mosaic), values.shape[-1])
     return _outputs_grid(maps.values, painted, beside, mosaic, low, high, columns, notes)
 
 
@@ -75,10 +77,8 @@ def kernels_grid(kernels: Kernels) -> Grid:
         of_units = zip(painted, kernels.channels.tolist(), strict=True)
         lines = [list(map(mosaic.numbered, tiles, channels)) for tiles, channels in of_units]
         cells = [mosaic.headed(u, line) for u, line in enumerate(lines)]
-    columns = 8 if one else 2
-    if kind(kernels.weights) == VOLUME:
-        columns = max(1, min(columns, _WIDEST // cells[0].shape[1]))
-    pictures = [mosaic.picture(mosaic.wrap(part, columns), diverging()) for part in mosaic.pages(cells, columns)]
+    columns = max(1, _BLOCK * mosaic.density // (cells[0].shape[1] + mosaic.gap))
+    pictures = [mosaic.picture(block, diverging()) for block in mosaic.blocks(cells, columns)]
     return Grid(pictures, -limit, limit, 0, painted.shape[0] * painted.shape[1])
 
 
@@ -98,12 +98,15 @@ def colour_kernels(kernels: Kernels) -> Picture:
     big = rgb.repeat(zoom, axis=1).repeat(zoom, axis=2)
     mosaic = _COARSE
     cells = [mosaic.numbered(np.full(tile.shape[:2], PAPER, np.uint8), u) for u, tile in enumerate(big)]
-    sheet = diverging()[mosaic.wrap(cells, 8)]
     height, width = cells[0].shape
+    columns = max(1, _BLOCK // (width + mosaic.gap))
+    sheet = diverging()[mosaic.wrap(cells, columns)]
     for u, tile in enumerate(big):
-        top, left = (mosaic.gap + at * (size + mosaic.gap) for at, size in ((u // 8, height), (u % 8, width)))
+        row, column = divmod(u, columns)
+        top, left = (mosaic.gap + at * (size + mosaic.gap) for at, size in ((row, height), (column, width)))
         inner = (width - tile.shape[1]) // 2
-        sheet[top + mosaic.label_height : top + height, left + inner : left + inner + tile.shape[1]] = tile
+        place = sheet[top + mosaic.label_height : top + height, left + inner : left + inner + tile.shape[1]]
+        place[..., :3], place[..., 3] = tile, 255
     return mosaic.encoded(Image.fromarray(sheet))
 
 
@@ -116,7 +119,8 @@ def correlations(r: NDArray[np.float32], order: NDArray[np.integer]) -> Grid:
     side = next((side for side, most in ((16, 40), (8, 64), (4, 128)) if len(order) <= most), 2)
     sheet = cells.repeat(side, axis=0).repeat(side, axis=1)
     if side == 16:
-        sheet = _with_numbers(sheet, [_COARSE.number(int(unit)) for unit in order], side)
+        numbers = [int(unit) for unit in order]
+        sheet = _with_numbers(sheet, numbers, numbers, (side, side))
     return Grid([_COARSE.picture(sheet, diverging())], -1.0, 1.0, 0, cells.size)
 
 
@@ -129,14 +133,7 @@ def class_map(values: NDArray[np.float32]) -> Grid:
     largest = np.nan_to_num(np.abs(of_units)).max(axis=1, keepdims=True)
     shares = np.divide(np.nan_to_num(of_units), largest, out=np.zeros_like(of_units), where=largest > 0)
     answers = np.where(np.isnan(of_units), PAPER, levels(np.clip(shares, 0, 1), 0, 1)).astype(np.uint8)
-    columns = [_COARSE.number(k) for k in range(len(values))]
-    blocks = []
-    for first in range(0, len(answers), _MAP_ROWS):
-        cells = answers[first : first + _MAP_ROWS].repeat(_MAP_CELL[0], axis=0).repeat(_MAP_CELL[1], axis=1)
-        rows = [_COARSE.number(unit) for unit in range(first, min(first + _MAP_ROWS, len(answers)))]
-        blocks.append(_with_numbers(cells, rows, _MAP_CELL[0], columns, _MAP_CELL[1]))
-    beside = max(1, _WIDEST // (blocks[0].shape[1] + _COARSE.gap))
-    sheets = [_COARSE.wrap(part, min(beside, len(part))) for part in chunks(blocks, beside)]
+    sheets = _blocks(answers, range(len(of_units)), range(len(values)))
     return Grid([_COARSE.picture(sheet, sequential()) for sheet in sheets], 0.0, 1.0, 0, answers.size)
 
 
@@ -149,21 +146,10 @@ def effects(
     classes: the numbers of rows and columns.
     """
     limit = float(np.abs(changes).max()) or 1.0
-    height, width = _MAP_CELL
-    painted = levels(changes, -limit, limit).repeat(height, axis=0).repeat(width, axis=1)
-    doubtful = (~certain & (changes != 0)).repeat(height, axis=0).repeat(width, axis=1)
-    down, right = np.indices(painted.shape)
-    painted = np.where(doubtful & ((down + right) % 7 < 2), PAPER, painted).astype(np.uint8)
-    columns = [_COARSE.number(k) for k in classes]
-    blocks = []
-    for first in range(0, len(units), _MAP_ROWS):
-        rows = [_COARSE.number(unit) for unit in units[first : first + _MAP_ROWS]]
-        sheet = painted[first * height : (first + _MAP_ROWS) * height]
-        blocks.append(_with_numbers(sheet, rows, height, columns, width))
-    beside = max(1, _WIDEST // (blocks[0].shape[1] + _COARSE.gap))
-    sheets = [_COARSE.wrap(part, min(beside, len(part))) for part in chunks(blocks, beside)]
+    doubtful = ~certain & (changes != 0)
+    sheets = _blocks(levels(changes, -limit, limit), units, classes, doubtful)
     pictures = [_COARSE.picture(sheet, diverging()) for sheet in sheets]
-    return Grid(pictures, -limit, limit, int((~certain & (changes != 0)).sum()), changes.size)
+    return Grid(pictures, -limit, limit, int(doubtful.sum()), changes.size)
 
 
 def icon() -> Picture:
@@ -225,20 +211,57 @@ def _zoomed(tiles: Pixels, mosaic: Mosaic, zoom: tuple[int, int] | None = None) 
     return tiles.repeat(down * mosaic.density, axis=-2).repeat(right * mosaic.density, axis=-1)
 
 
-def _with_numbers(
-    sheet: Pixels, rows: list[Pixels], height: int, columns: list[Pixels] | None = None, width: int | None = None
-) -> Pixels:
-    """Return a sheet of cells with a number before each row and above each column, by default the same ones."""
-    columns, width = rows if columns is None else columns, width or height
-    gap, above = _COARSE.gap, _COARSE.label_height
-    left = max(number.shape[1] for number in rows) + gap
-    made = np.full((above + sheet.shape[0], left + sheet.shape[1]), PAPER, np.uint8)
-    made[above:, left:] = sheet
-    for n, number in enumerate(rows):
-        top = above + n * height + (height - number.shape[0]) // 2
-        made[top : top + number.shape[0], left - gap - number.shape[1] : left - gap] = number
-    for n, number in enumerate(columns):
-        if number.shape[1] <= width:  # no number is better than half of one
-            start = left + n * width + (width - number.shape[1]) // 2
-            made[1 : 1 + number.shape[0], start : start + number.shape[1]] = number
+def _blocks(
+    cells: Pixels, units: Sequence[int], classes: Sequence[int], hatched: NDArray[np.bool_] | None = None
+) -> list[Pixels]:
+    """Return units x classes, (V, K), as sheets of some units each, every one with the numbers of rows and columns.
+
+    The more classes, the narrower each column; of more than go into a sheet the others are in the next ones. hatched:
+    (V, K) cells to draw so.
+    """
+    height = _MAP_CELL[0]
+    width = min(max(_NARROWEST_CELL, _WIDEST // len(classes)), _MAP_CELL[1])
+    painted = cells.repeat(height, axis=0).repeat(width, axis=1)
+    if hatched is not None:
+        down, right = np.indices(painted.shape)
+        lines = hatched.repeat(height, axis=0).repeat(width, axis=1) & ((down + right) % 7 < 2)
+        painted = np.where(lines, PAPER, painted).astype(np.uint8)
+    rows, columns = (np.array([*numbers]) for numbers in (units, classes))
+    each = _WIDEST // width
+    return [
+        _with_numbers(
+            painted[top * height : (top + _MAP_ROWS) * height, left * width : (left + each) * width],
+            rows[top : top + _MAP_ROWS].tolist(),
+            columns[left : left + each].tolist(),
+            (height, width),
+        )
+        for left in range(0, len(columns), each)
+        for top in range(0, len(rows), _MAP_ROWS)
+    ]
+
+
+def _with_numbers(sheet: Pixels, rows: list[int], columns: list[int], cell: tuple[int, int]) -> Pixels:
+    """Return a sheet of cells, (height, width) each, with a number before each row and above each column.
+
+    Numbers of columns that would run together are turned; where even so they do not fit, only each so many-th stands.
+    """
+    (height, width), gap = cell, _COARSE.gap
+    before, above = ([_COARSE.number(number) for number in numbers] for numbers in (rows, columns))
+    every, most = 1, max(number.shape[1] for number in above)
+    if most + gap > width and len(columns) > 1:
+        if max(number.shape[0] for number in above) < width:
+            above = [np.rot90(number) for number in above]
+        else:
+            every = next(n for n in _EVERY if n * width >= most + 2 * gap)
+    left = max(number.shape[1] for number in before) + gap
+    top = max(_COARSE.label_height, max(number.shape[0] for number in above) + gap)
+    made = np.full((top + sheet.shape[0], left + sheet.shape[1] + (most // 2 if every > 1 else 0)), PAPER, np.uint8)
+    made[top:, left : left + sheet.shape[1]] = sheet
+    for n, number in enumerate(before):
+        start = top + n * height + (height - number.shape[0]) // 2
+        made[start : start + number.shape[0], left - gap - number.shape[1] : left - gap] = number
+    for n, number in enumerate(above):
+        if columns[n] % every == 0:
+            start = max(left + n * width + (width - number.shape[1]) // 2, 0)
+            made[top - gap - number.shape[0] : top - gap, start : start + number.shape[1]] = number
     return made

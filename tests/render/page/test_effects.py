@@ -15,6 +15,7 @@ from reportgen.record import record_file
 from reportgen.record.effects import Audit, Effect, GroupEffect, is_idle
 from reportgen.render.page import effects, page
 from reportgen.render.pictures import tiles
+from reportgen.render.pictures.mosaic import opaque
 from tests.helpers.builders import NAMES, make_effect, make_layer_effects, make_record, make_unit, with_effects
 
 
@@ -117,8 +118,8 @@ def test_the_picture_is_white_at_zero_and_hatched_where_chance_explains() -> Non
     changes = np.array([[0, -0.5, 0.5], [-0.5, 0.5, 0]], np.float32)
     certain = np.array([[False, True, True], [False, True, False]])
     (picture,) = tiles.effects(changes, certain, [3, 9], [0, 1, 2]).pictures
-    pixels = np.asarray(Image.open(io.BytesIO(picture.png)).convert("RGB")).astype(int)
-    cells = pixels[-28 - 4 : -4, -66 - 4 : -4].reshape(2, 14, 3, 22, 3).swapaxes(1, 2)
+    pixels = np.asarray(Image.open(io.BytesIO(opaque(picture.png))).convert("RGB")).astype(int)
+    cells = pixels[-28:, -66:].reshape(2, 14, 3, 22, 3).swapaxes(1, 2)
 
     def colours(row: int, column: int) -> int:
         return len(np.unique(cells[row, column].reshape(-1, 3), axis=0))

@@ -24,9 +24,10 @@ from reportgen.record.finding_kinds import KINDS
 from reportgen.record.model import LayerRow, ModelFacts
 from reportgen.record.pictures import Cards, Kernels, Maps, Pictures
 from reportgen.record.run import Look, Record
-from reportgen.record.units import Finding, Preferred
+from reportgen.record.units import Finding, Preferred, TopImage
 from reportgen.render import templating
-from reportgen.render.page import page
+from reportgen.render.page import layer_views, page
+from reportgen.render.pictures import mosaic
 from tests.helpers.builders import (
     assert_one_line,
     make_finding,
@@ -423,10 +424,10 @@ def test_a_flagged_unit_has_its_card_opened_and_a_healthy_one_folded() -> None:
     }
 
 
-def test_a_folded_card_still_shows_its_unit_state_and_strongest_images() -> None:
+def test_a_folded_card_still_shows_its_unit_and_strongest_images() -> None:
     summary = cards(tree(html(make_record())))["conv/u0"].find("summary")
-    assert " ".join("".join(summary.itertext()).split()) == "Unit 0 fires normally"
-    assert summary.find("img").get("alt") == "Maximally activating images: circle, star (predicted circle)"
+    assert " ".join("".join(summary.itertext()).split()) == "Unit 0 circle, star (predicted circle)"
+    assert next(summary.iter("img")).get("alt") == "Maximally activating images: circle, star (predicted circle)"
 
 
 def test_paper_has_no_card_of_a_healthy_unit_but_its_row() -> None:
@@ -565,12 +566,35 @@ def test_painting_needs_neither_tensorflow_nor_scikit_learn() -> None:
     assert not {name.split(".")[0] for name in loaded} & {"tensorflow", "keras", "sklearn"}
 
 
-@pytest.mark.parametrize(("kind", "name"), [("sequential", "viridis"), ("diverging", "RdBu_r")])
-def test_the_colour_ramps_are_those_of_the_pictures(kind: str, name: str) -> None:
+def test_the_colour_ramps_are_those_of_the_pictures() -> None:
     style = (templating.locate_templates() / "style.css").read_text()
-    stops = re.search(rf"\.{kind} \{{ background: linear-gradient\(to right, ([^)]*)\)", style)[1].split(", ")
-    expected = matplotlib.colormaps[name](np.linspace(0, 1, len(stops)))
-    assert [matplotlib.colors.to_rgb(stop) for stop in stops] == pytest.approx(expected[:, :3], abs=1 / 255)
+    stops = {
+        kind: re.search(rf"\.{kind} \{{ background: linear-gradient\(to right, (.*)\); \}}", style)[1].split(", ")
+        for kind in ("sequential", "diverging")
+    }
+    expected = matplotlib.colormaps["viridis"](np.linspace(0, 1, len(stops["sequential"])))[:, :3]
+    assert list(map(matplotlib.colors.to_rgb, stops["sequential"])) == pytest.approx(expected, abs=1 / 255)
+    negative, zero, positive = stops["diverging"]
+    ends = [matplotlib.colors.to_rgb(end) for end in (negative, positive)]
+    assert ends == [pytest.approx(np.array(end) / 255) for end in (mosaic.NEGATIVE, mosaic.POSITIVE)]
+    assert zero == "var(--ground)", "the ground of pictures: they are transparent there"
+
+
+def test_an_image_that_a_card_shows_already_is_not_shown_again_as_that_of_another_class() -> None:
+    tops = make_unit().top_images
+    for other, shows in ((tops[1], False), (TopImage(7, 0.5, "star", "star", 0, 0), True)):
+        card = layer_views.CardView(
+            make_unit(other_image=other),
+            make_verdict("conv", 2),
+            None,
+            dict.fromkeys(range(9), np.ones((4, 4, 1))),
+            None,
+        )
+        assert (card.other is not None, card.other_place) == (shows, None if shows else 2)
+    units = [make_unit(other_image=tops[1]), *make_record().units[1:]]
+    assert "Strongest of another class: star, number 2 of its maximally activating" in text_of(
+        html(make_record(units=units))
+    )
 
 
 @pytest.mark.slow

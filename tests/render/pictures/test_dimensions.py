@@ -18,7 +18,7 @@ from reportgen.record.run import Record
 from reportgen.record.units import TopImage
 from reportgen.render.page import legends
 from reportgen.render.pictures import input_images, series, tiles
-from reportgen.render.pictures.mosaic import FRAME, Grid, Picture, sequential
+from reportgen.render.pictures.mosaic import FRAME, NEGATIVE, POSITIVE, Grid, Picture, opaque, sequential
 from tests.helpers.builders import make_kernels, make_pictures, make_record, make_scores, make_unit, make_verdict
 from tests.render.page.test_page import html, text_of, tree
 from tests.render.pdf.test_pdf import assert_well_made, made
@@ -27,8 +27,8 @@ Pixels = NDArray[np.uint8]
 
 
 def decoded(picture: Picture) -> Pixels:
-    """Return a picture's pixels as (height, width, 3); those of a fine one are half as large on a page."""
-    with Image.open(io.BytesIO(picture.png)) as opened:
+    """Return a picture's pixels on white as (height, width, 3); those of a fine one are half as large on a page."""
+    with Image.open(io.BytesIO(opaque(picture.png))) as opened:
         times = 2 if picture.fine else 1
         assert opened.size == (times * picture.width, times * picture.height)
         return np.asarray(opened.convert("RGB"))
@@ -83,7 +83,7 @@ def grid_of(values: Any, inputs: Any = None, step: int = 1) -> Grid:
 def test_every_unit_has_a_tile_whatever_the_length(units: int, steps: int) -> None:
     grid = grid_of(np.ones((2, steps, units)))
     assert (grid.tiles, grid.silent, grid.low, grid.high) == (2 * units, 0, 0, 1)
-    colour = tuple(sequential()[series._AREA].tolist())
+    colour = tuple(sequential()[series._AREA, :3].tolist())
     filled = [is_colour(decoded(picture), colour) for picture in grid.pictures]
     assert sum(int(part.sum()) for part in filled) == 2 * units * 176 * 60
 
@@ -265,7 +265,7 @@ def test_a_kernel_has_its_planes_side_by_side() -> None:
     weights = np.zeros((1, 1, 2, 3, 3))
     weights[0, 0, 0], weights[0, 0, 1] = 1, -1
     pixels = decoded(tiles.unit_kernel(weights[0].astype(np.float32), 1.0))
-    red, blue = (is_colour(pixels, colour).any(axis=0).nonzero()[0] for colour in ((103, 0, 31), (5, 48, 97)))
+    red, blue = (is_colour(pixels, colour).any(axis=0).nonzero()[0] for colour in (POSITIVE, NEGATIVE))
     assert red.max() < blue.min()
     assert len(red) == len(blue) == 24
 
@@ -324,7 +324,8 @@ def record_of(images: Any, maps: Maps, kernels: Kernels | None, patch: list[int]
     """Return the small record with other images, (6, *space, C), and the outputs and kernels of its layer conv."""
     verdict = make_verdict("conv", maps.units)
     tops = [TopImage(1, 2.0, "circle", "circle", 0, 1, patch), TopImage(0, 1.0, "star", "circle", 0, 0)]
-    units = [make_unit(unit=u, top_images=tops, other_image=tops[1], removable=u == 1) for u in range(maps.units)]
+    other = TopImage(2, 0.5, "star", "star", 0, 0)
+    units = [make_unit(unit=u, top_images=tops, other_image=other, removable=u == 1) for u in range(maps.units)]
     pictures = make_pictures(
         examples=Examples(images[:2], np.array([0, 0]), np.array([0, 1])),
         worst=images[2:3],

@@ -12,20 +12,20 @@ from PIL import Image
 
 from reportgen.record.pictures import Maps, Strips
 from reportgen.render.pictures import input_images, tiles
-from reportgen.render.pictures.mosaic import Grid, Picture
+from reportgen.render.pictures.mosaic import NEGATIVE, POSITIVE, Grid, Picture, opaque
 from tests.helpers.builders import make_kernels
 
 Pixels = NDArray[np.uint8]
 WHITE, BLACK, GREY = (255, 255, 255), (0, 0, 0), (128, 128, 128)
 LINE = (184, 184, 184)
 A4 = 1.45  # height by width of a sheet, a little more than 297 by 210
-STEPS = 205  # of 256 palette entries, 51 are paper, lines and greys
+STEPS = 173  # of 256 palette entries, 83 are paper, lines, panels, ink and greys
 GREY_INPUTS = np.full((8, 8, 8, 1), 255, np.uint8)
 
 
 def decoded(picture: Picture) -> Pixels:
-    """Return a picture's pixels as (height, width, 3), its size checked."""
-    with Image.open(io.BytesIO(picture.png)) as opened:
+    """Return a picture's pixels on white as (height, width, 3), its size checked."""
+    with Image.open(io.BytesIO(opaque(picture.png))) as opened:
         assert opened.format == "PNG"
         assert opened.size == (picture.width, picture.height)
         return np.asarray(opened.convert("RGB"))
@@ -41,9 +41,12 @@ def is_colour(pixels: Pixels, colour: tuple[int, ...]) -> NDArray[np.bool_]:
 
 def scale_colours(grid: Grid) -> list[tuple[int, ...]]:
     """Return the colours of the scale, lowest value first: around zero for kernels, else upwards."""
-    name = "RdBu_r" if grid.low == -grid.high else "viridis"
-    shades = matplotlib.colormaps[name](np.linspace(0, 1, STEPS))[:, :3]
-    return [tuple(map(int, colour)) for colour in np.round(shades * 255)]
+    if grid.low != -grid.high:
+        shades = matplotlib.colormaps["viridis"](np.linspace(0, 1, STEPS))[:, :3]
+        return [tuple(map(int, colour)) for colour in np.round(shades * 255)]
+    cover = np.round(np.abs(np.linspace(-1, 1, STEPS)) * 255)[:, np.newaxis] / 255
+    full = np.where(np.arange(STEPS)[:, np.newaxis] < STEPS // 2, NEGATIVE, POSITIVE)
+    return [tuple(map(int, colour)) for colour in np.round(255 + cover * (full - 255.0))]
 
 
 def boxes(mask: NDArray[np.bool_], reach: int = 1) -> list[tuple[slice, slice]]:
@@ -81,6 +84,8 @@ def painted_tiles(grid: Grid) -> list[Pixels]:
 
 
 def _tiles_of(pixels: Pixels, grid: Grid) -> list[Pixels]:
+    if grid.low == -grid.high:  # a weight of zero is as white as paper, so what counts is the frame
+        return [pixels[box][1:-1, 1:-1] for box in boxes(is_colour(pixels, LINE))]
     return [pixels[box] for box in boxes(shows_values(pixels, grid))]
 
 
@@ -164,7 +169,7 @@ def levels_of(tile: Pixels, rows: int, columns: int, scale: list[tuple[int, ...]
 def test_values_keep_their_places_in_a_map() -> None:
     grid = tiles.maps_grid(maps_of(np.arange(13)[1:].reshape(1, 3, 4, 1)), GREY_INPUTS[:1])
     (tile,) = painted_tiles(grid)
-    expected = [[17, 34, 51, 68], [85, 102, 119, 136], [153, 170, 187, 204]]
+    expected = [[round((STEPS - 1) * value / 12) for value in row] for row in np.arange(1, 13).reshape(3, 4).tolist()]
     assert levels_of(tile, 3, 4, scale_colours(grid)) == expected
 
 
@@ -173,7 +178,7 @@ def test_weights_keep_their_places_in_a_kernel(inputs: int) -> None:
     weights = np.array([[-3, -2, -1], [1, 2, 3]]) * np.ones((1, inputs, 1, 1))
     grid = tiles.kernels_grid(make_kernels(weights))
     for tile in painted_tiles(grid):
-        assert levels_of(tile, 2, 3, scale_colours(grid)) == [[0, 34, 68], [136, 170, 204]]
+        assert levels_of(tile, 2, 3, scale_colours(grid)) == [[0, 29, 57], [115, 143, 172]]
 
 
 @pytest.fixture(scope="module")
@@ -303,6 +308,7 @@ def test_a_weight_of_zero_has_the_middle_colour_of_the_scale(limit: float, input
     grid = tiles.kernels_grid(make_kernels(weights))
     scale = scale_colours(grid)
     assert len(scale) % 2 == 1
+    assert scale[len(scale) // 2] == WHITE
     assert [colours(tile) for tile in painted_tiles(grid)] == [
         {colour} for colour in (scale[-1], scale[len(scale) // 2], scale[0]) for _ in range(inputs)
     ]
@@ -319,8 +325,7 @@ def test_the_scale_of_kernels_is_lightest_at_zero_and_darker_to_both_sides() -> 
 
 def test_kernels_that_are_zero_everywhere_have_the_middle_colour() -> None:
     grid = tiles.kernels_grid(make_kernels(np.zeros((2, 1, 3, 3))))
-    scale = scale_colours(grid)
-    assert [colours(tile) for tile in painted_tiles(grid)] == [{scale[len(scale) // 2]}] * 2
+    assert [colours(tile) for tile in painted_tiles(grid)] == [{WHITE}] * 2
 
 
 @pytest.mark.parametrize("largest", [2.0, 4.0])
@@ -339,9 +344,10 @@ def test_a_scale_has_fine_steps_and_none_is_the_colour_of_paper_numbers_or_lines
         else tiles.maps_grid(flat_maps(1.0), GREY_INPUTS[:1])
     )
     scale = scale_colours(grid)
-    assert len(set(scale)) > 200
+    assert len(set(scale)) > 170
     assert all(one != other for one, other in zip(scale[::2], scale[2::2], strict=False))
-    assert all(len(set(colour)) > 1 for colour in scale), "greys are for numbers and input images"
+    grey = [colour for colour in scale if len(set(colour)) == 1]
+    assert grey == ([WHITE] if kind == "kernels" else []), "greys are for numbers and input images"
 
 
 # Units that say nothing
