@@ -98,9 +98,9 @@ function makeSortable(table) {
 
 const dataOf = (fold) => fold.querySelector(":scope > script");
 
-function contentOf(data) {
-  const made = document.createElement("template");
-  made.innerHTML = JSON.parse(data.textContent);
+function contentOf(data, { pictures = true } = {}) {
+  const made = document.createElement("template"), content = JSON.parse(data.textContent);
+  made.innerHTML = pictures ? content : content.replace(/ src="data:[^"]*"/g, "");
   return made.content;
 }
 
@@ -158,7 +158,7 @@ const unitsIn = (content, layer, root) => all("table.units tbody tr", content).m
 // The units of a fold that may not be built yet, in words alone.
 function unitsOf(section) {
   const data = dataOf(section.querySelector(".fold"));
-  const content = data ? contentOf(data) : section;
+  const content = data ? contentOf(data, { pictures: false }) : section;
   return unitsIn(content, section, data ? content : document).map(({ row, card, ...unit }) => (
     { ...unit, cells: [...row.cells].map((cell) => cell.textContent) }
   ));

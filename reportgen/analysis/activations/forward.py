@@ -18,8 +18,9 @@ from reportgen.progress import Tick
 Values = NDArray[np.float32]
 
 _LARGE = 60
-"""Calls of a graph from which on it is traced more slowly than it runs some dozens of times."""
-_FEW_RUNS = 40
+"""Calls of a graph from which on it is traced more slowly than it runs a few times."""
+_FEW_RUNS = 8
+"""Each run is faster compiled, so that not many make up for the time of compiling."""
 _SCOPE = re.compile(r"'(.*)' is not a valid (?:root )?scope name", re.DOTALL)
 """What TensorFlow says of a layer's name that it cannot put in front of the names of operations."""
 

@@ -100,9 +100,9 @@ _CHANGES: list[dict[str, int]] = [
 """What each step of a ladder makes less of; the rest stays as on the step before."""
 _ROOMS = list(accumulate(_CHANGES, lambda space, change: replace(space, **change), initial=ALL))[1:]
 _FEW_CELLS = 64
-LAYERS_ON_PAPER, PAGES_OF_LARGE = 36, 60
-"""Most layers of a large model in its PDF, and its most pages: of each layer it shows about one, `_LARGE_ON_PAPER`."""
-_LARGE_ON_PAPER = Detail(examples=2, units=8, map_side=16, compared=0, cards=10)
+LAYERS_ON_PAPER, PAGES_OF_LARGE = 22, 60
+"""Most layers of a large model in its PDF, and its most pages: each layer takes about one and a half."""
+_LARGE_ON_PAPER = Detail(examples=2, units=8, map_side=16, compared=0, cards=6)
 _LARGE_ROWS, _FEWER_LAYERS = 3, 0.75
 _ROWS_OF_ALL, _CELLS_OF_ALL = 1500, 5000
 """Most rows and cells of a whole PDF, each of which takes WeasyPrint milliseconds and hundreds of kilobytes."""

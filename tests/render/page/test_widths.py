@@ -118,7 +118,7 @@ def opened(
 def test_nothing_is_cut_off_without_a_sign(opened: Page, width: int) -> None:
     opened.set_viewport_size({"width": width, "height": 900})
     for scheme in ("light", "dark"):
-        opened.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]  # a literal in a tuple
+        opened.emulate_media(color_scheme=scheme)
         assert opened.evaluate(CUT) == []
         assert opened.evaluate("document.documentElement.scrollWidth") == width
 
