@@ -12,7 +12,7 @@ import math
 import re
 import types
 import typing
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,7 @@ JSON_NAME = "report.json"
 ARRAYS_NAME = "record.npz"
 _OUTLINE, _TEXTS = "outline", "texts"
 _ACTING = re.compile(r"[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+_SIMPLE = frozenset({int, float, str, bool, type(None)})
 _MOST: dict[Any, float] = {int: 2**63, float: math.inf}
 
 
@@ -62,7 +63,7 @@ def load(folder: Path) -> Record:
         found["pictures"] = json.loads(stored.pop(_OUTLINE).tobytes())
         found.setdefault("look", dataclasses.asdict(Look()))  # as of texts: a folder from before there were languages
         texts = _read_texts(stored.pop(_TEXTS, None))
-        record = typing.cast(Record, _build(Record, found, stored, texts))
+        record = typing.cast(Record, _builder(Record)(found, stored, texts))
         _check(record, found)
         return record
     except key_figures.Unreadable as error:
@@ -183,8 +184,10 @@ def _plain(value: Any, stored: dict[str, Array] | None, texts: dict[str, Text]) 
 
     An array goes to `stored`, and its name takes its place; a Text, unless it is a literal, also goes to `texts`.
     """
+    if type(value) in _SIMPLE:  # most are
+        return value if type(value) is not float or math.isfinite(value) else None
     if isinstance(value, Text):
-        if value.plain() != ["literal", value]:  # a literal is what `_build` makes of words without a text
+        if value.plain() != ["literal", value]:  # a literal is what `_text` makes of words without a text
             texts[value] = value
         return str(value)
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
@@ -199,50 +202,80 @@ def _plain(value: Any, stored: dict[str, Array] | None, texts: dict[str, Text]) 
         name = f"array{len(stored)}"
         stored[name] = value
         return name
-    if isinstance(value, np.generic):
-        value = value.item()
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    return value
+    return _plain(value.item(), stored, texts) if isinstance(value, np.generic) else value
 
 
-def _build(kind: Any, value: Any, stored: dict[str, Array], texts: dict[str, Text]) -> Any:
-    """Return `value`, as read from JSON, as an instance of the annotation `kind`. Raises TypeError."""
-    origin, args = typing.get_origin(kind), typing.get_args(kind)
-    if kind is Any:
-        return value
-    if kind == Array:
-        return stored[value]
-    if isinstance(kind, type) and dataclasses.is_dataclass(kind):
-        hints, later = _hints(kind), _later(kind)
-        known = [name for name in hints if name in value or name not in later]
-        return kind(**{name: _build(hints[name], value[name], stored, texts) for name in known})
-    if origin in (types.UnionType, typing.Union):
-        if value is None and type(None) in args:
-            return None
-        (wanted,) = (arg for arg in args if arg is not type(None))
-        return _build(wanted, value, stored, texts)
-    if origin is list:
-        _expect(value, list)
-        return [_build(args[0], item, stored, texts) for item in value]
-    if origin is dict:
-        _expect(value, dict)
-        return {
-            _build(args[0], key, stored, texts): _build(args[1], item, stored, texts) for key, item in value.items()
-        }
-    if kind is Text:
-        _expect(value, str)
-        return texts.get(value) or literal(value)
-    if kind is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
-    _expect(value, kind)
-    return value
-
-
-_hints = functools.cache(typing.get_type_hints)
+_Builder = Callable[[Any, Mapping[str, Array], Mapping[str, Text]], Any]
 
 
 @functools.cache
+def _builder(kind: Any) -> _Builder:
+    """Return what makes an instance of the annotation `kind` of a value as read from JSON; it raises TypeError.
+
+    It is given the value, the stored arrays and the texts. One is made for each annotation, not for each value: a large
+    model's record has millions of these.
+    """
+    origin, args = typing.get_origin(kind), typing.get_args(kind)
+    if kind is Any:
+        return lambda value, stored, texts: value
+    if kind == Array:
+        return lambda value, stored, texts: stored[value]
+    if isinstance(kind, type) and dataclasses.is_dataclass(kind):
+        return _noun_builder(kind)
+    if origin in (types.UnionType, typing.Union):
+        (wanted,) = (_builder(arg) for arg in args if arg is not type(None))
+        if type(None) not in args:
+            return wanted
+        return lambda value, stored, texts: None if value is None else wanted(value, stored, texts)
+    if origin is list:
+        return _list_builder(_builder(args[0]))
+    if origin is dict:
+        return _dict_builder(*map(_builder, args))
+    if kind is Text:
+        return _text
+    if kind is float:
+        return _float
+    return lambda value, stored, texts: _expected(value, kind)
+
+
+def _noun_builder(kind: Any) -> _Builder:
+    later = _later(kind)
+    fields = [(name, _builder(hint), name in later) for name, hint in typing.get_type_hints(kind).items()]
+
+    def build(value: Any, stored: Mapping[str, Array], texts: Mapping[str, Text]) -> Any:
+        return kind(
+            **{
+                name: make(value[name], stored, texts)
+                for name, make, may_lack in fields
+                if not may_lack or name in value
+            }
+        )
+
+    return build
+
+
+def _list_builder(item: _Builder) -> _Builder:
+    def build(value: Any, stored: Mapping[str, Array], texts: Mapping[str, Text]) -> Any:
+        return [item(one, stored, texts) for one in _expected(value, list)]
+
+    return build
+
+
+def _dict_builder(key: _Builder, item: _Builder) -> _Builder:
+    def build(value: Any, stored: Mapping[str, Array], texts: Mapping[str, Text]) -> Any:
+        return {key(name, stored, texts): item(one, stored, texts) for name, one in _expected(value, dict).items()}
+
+    return build
+
+
+def _text(value: Any, stored: Mapping[str, Array], texts: Mapping[str, Text]) -> Text:
+    return texts.get(_expected(value, str)) or literal(value)
+
+
+def _float(value: Any, stored: Mapping[str, Array], texts: Mapping[str, Text]) -> float:
+    return float(value) if type(value) is int else typing.cast(float, _expected(value, float))
+
+
 def _later(kind: Any) -> frozenset[str]:
     """Return the fields of a noun that have a default: a folder from before there were any lacks them."""
     fields = dataclasses.fields(kind)
@@ -250,8 +283,10 @@ def _later(kind: Any) -> frozenset[str]:
     return frozenset(f.name for f in fields if f.default is not plain or f.default_factory is not plain)
 
 
-def _expect(value: Any, kind: type) -> None:
+def _expected(value: Any, kind: type) -> Any:
+    """Return a value that is of this kind; raise TypeError where it is not."""
     if not isinstance(value, kind):
         raise TypeError(f"expected {kind.__name__}, found {type(value).__name__}")
     if isinstance(value, int | float) and not abs(value) < _MOST.get(kind, math.inf):
         raise ValueError("a number beyond all bounds")
+    return value
