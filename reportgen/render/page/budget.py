@@ -14,8 +14,10 @@ from reportgen.render.pdf.printer import Printer
 
 _T = TypeVar("_T")
 _MEGABYTE = 1_000_000
-_NEARLY = 1.03
+_NEARLY = 1.1
 """How much too large a step may be expected to be that is tried before one that is known to fit."""
+_HUGE = 30 * _MEGABYTE
+"""Bytes from which on a page takes so long to make that it is not made only to be found too large."""
 _TRIES = 3
 """How often a PDF is written at most: one takes up to a minute, and its size is mostly foreseen well."""
 
@@ -113,12 +115,14 @@ def first_that_fits(
     """Return what the first step makes that takes at most `most` bytes; if there is none, what the last one makes.
 
     foreseen: what each step will take, which may be wrong by a factor: after each trial the others are scaled by it,
-    so that few steps are tried. The first trial is the first step that is foreseen to fit: to make a page that is far
-    too large takes longest of all. Where it is wrong by more, now and then an earlier step would have been enough.
+    so that few steps are tried. Where it is wrong by more, now and then an earlier step would have been enough.
+    What is foreseen to be huge is not made to be measured: the first trial then is the first step foreseen to fit.
     """
     sizes: dict[int, Cost] = {}
     last = len(foreseen) - 1
-    step = next((n for n in range(first, last) if foreseen[n].total <= most), last)
+    step = first
+    if foreseen[first].total > max(_HUGE, most):
+        step = next((n for n in range(first, last) if foreseen[n].total <= most), last)
     found: Fitted[_T] | None = None
     while True:
         made = make(step)

@@ -246,6 +246,12 @@ def test_the_first_step_that_fits_is_found_at_once_if_sizes_are_foreseen(most: f
     assert len(made.tried) <= 2
 
 
+def test_a_huge_page_is_not_made_only_to_be_found_too_large() -> None:
+    sizes = [46e6, 42e6, 36e6, 27e6, 21e6, 19e6, 12e6]
+    made = Made(sizes, [1.01 * size for size in sizes])
+    assert made.fit(20e6).step == 5 and 0 not in made.tried and len(made.tried) <= 2
+
+
 @pytest.mark.parametrize("power", [0.5, 1.5, 2.0])
 @pytest.mark.parametrize("most", [899, 450, 160, 60])
 def test_a_step_that_fits_is_found_though_sizes_are_foreseen_badly(most: float, power: float) -> None:
