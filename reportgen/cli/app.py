@@ -14,6 +14,7 @@ from typer.exceptions import TyperException
 from reportgen import __version__, alone
 from reportgen.cli.commands import batch, check, compare, email, index, log, prune
 from reportgen.cli.common import (
+    WHAT_IS_THERE,
     end_of_output,
     errors_shown,
     fail,
@@ -149,7 +150,7 @@ def run() -> int:
 
 def _terminated(number: int, frame: Any) -> NoReturn:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)  # the clean-up that follows must not be cut short
-    fail("terminated; the earlier report, if there was one, is as it was")
+    fail(f"terminated; {WHAT_IS_THERE}")
     raise SystemExit(128 + signal.SIGTERM)
 
 

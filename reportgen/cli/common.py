@@ -12,6 +12,9 @@ import typer
 
 from reportgen.errors import explained, one_line
 
+WHAT_IS_THERE = "the earlier report, if there was one, is as it was, unless the new one was finished by then"
+"""What an end by a signal leaves: a report is swapped in whole, and something may follow that."""
+
 
 def whole(given: str) -> int:
     """Return the number that `given` spells; typer's own message would not say what was given."""
@@ -50,7 +53,7 @@ def errors_shown(debug: bool) -> Iterator[None]:
 def _explain(error: BaseException) -> int:
     """Print the one line about `error` and return its exit code."""
     if isinstance(error, KeyboardInterrupt):
-        fail("interrupted; the earlier report, if there was one, is as it was")
+        fail(f"interrupted; {WHAT_IS_THERE}")
         return 128 + signal.SIGINT
     if isinstance(error, BrokenPipeError):
         return 128 + signal.SIGPIPE  # whoever read what is printed has seen enough of it

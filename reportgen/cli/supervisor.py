@@ -19,7 +19,7 @@ from typing import Any, NoReturn
 import typer
 
 from reportgen import scratch
-from reportgen.cli.common import fail
+from reportgen.cli.common import WHAT_IS_THERE, fail
 from reportgen.process.children import end_with, ended
 from reportgen.process.stages import Telling, Watched, was_killed
 from reportgen.progress import Progress
@@ -98,7 +98,7 @@ class _Parent:
     def _explain(self, code: int) -> int:
         """Say in one line why a signal ended the child, and return the exit code for it. code: below 0."""
         if self.signal:
-            fail("ended before it was done; the earlier report, if there was one, is as it was")
+            fail(f"ended before it was done; {WHAT_IS_THERE}")
             return 128 + self.signal
         if fault := self.work.fault_of_model(code):
             fail(f"{self.model} {fault}")

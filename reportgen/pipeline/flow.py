@@ -282,14 +282,24 @@ def _written(
 
 
 def _log(made: Report, trackers: str | Sequence[str], progress: Progress) -> None:
-    """Hand a report over that is written; what goes wrong with that is one of its problems."""
+    """Hand a report over that is written; whatever goes wrong with that is one of its problems, Ctrl-C too.
+
+    Each tracker is tried by itself, so that one that refuses by now does not keep it from the others.
+    """
     if not trackers:
         return
     with progress.stage("log", "Logging it ..."):
-        try:
-            for where in made.log_to(trackers):
-                progress.say(f"It is in {where}.")
-        except SurroundingsError as error:
-            made.problems.append(error)
-        except ReportgenError as error:  # it was fine before the long work
-            made.problems.append(SurroundingsError(error.what, error.do))
+        listed = [trackers] if isinstance(trackers, str) else list(trackers)
+        for number, one in enumerate(listed):
+            try:
+                for where in made.log_to(one):
+                    progress.say(f"It is in {where}.")
+            except SurroundingsError as error:
+                made.problems.append(error)
+            except ReportgenError as error:  # it was fine before the long work
+                made.problems.append(SurroundingsError(error.what, error.do))
+            except Exception as error:
+                made.problems.append(tracking.not_handed_over(one, made.folder, error))
+            except KeyboardInterrupt as error:
+                made.problems.append(tracking.not_handed_over(listed[number:], made.folder, error))
+                return

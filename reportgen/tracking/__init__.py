@@ -63,9 +63,17 @@ class _Tracker(Protocol):
 
 
 def check(given: str | Sequence[str]) -> None:
-    """Raise InputError where a tracker is unknown, is not installed, or lacks a setting; nothing is sent."""
+    """Raise InputError where a tracker is unknown, is not installed, or lacks a setting; nothing is sent.
+
+    Raises SurroundingsError where one cannot even be asked.
+    """
     for name, where in trackers(given):
-        _tracker(name).check(where)
+        try:
+            _tracker(name).check(where)
+        except ReportgenError:
+            raise
+        except Exception as error:  # whatever is wrong with how it is installed, or with its own server
+            raise SurroundingsError(f"{_CALLED[name]} cannot be used ({_why(error)})", "mend that") from error
 
 
 def log(
@@ -78,41 +86,65 @@ def log(
     InputError for the first that cannot be used.
     """
     arrived, failed = list[str](), list[ReportgenError]()
-    with scratch.Folder() as folder:
-        for name, content in files.items():
-            if not name.endswith(MODELS):
-                (Path(folder) / name).parent.mkdir(exist_ok=True)
-                (Path(folder) / name).write_bytes(content)
-        handed = Handed(about, place.absolute().name or "report", Path(folder), place, url)
-        for name, where in trackers(given):
-            try:
-                arrived.append(_logged(name, where, handed))
-            except ReportgenError as error:
-                failed.append(error)
+    try:
+        with scratch.Folder() as folder:
+            _copy(files, Path(folder))
+            handed = Handed(about, place.absolute().name or "report", Path(folder), place, url)
+            for name, where in trackers(given):
+                try:
+                    arrived.append(_logged(name, where, handed))
+                except ReportgenError as error:
+                    failed.append(error)
+    except OSError as error:  # no room for a copy
+        raise not_handed_over(given, place, error) from error
     if failed:
         raise failed[0]
     return arrived
 
 
+def not_handed_over(given: str | Sequence[str], place: Path, error: BaseException) -> SurroundingsError:
+    """Return what to say of a report that lies in `place`, and did not arrive at the trackers `given`."""
+    listed = trackers(given)
+    called = " and ".join(_CALLED[name] for name, _ in listed)
+    to = ",".join(name if where is None else f"{name}:{where}" for name, where in listed)
+    what = f"the report was not handed over to {called} ({_why(error)})"
+    first = "" if isinstance(error, KeyboardInterrupt) else "mend that and "
+    return SurroundingsError(what, f"it lies in {place}; {first}run `reportgen log {place} --to {to}`")
+
+
+def _copy(files: Mapping[str, bytes], folder: Path) -> None:
+    """Lay what is handed over into `folder`. Raises OSError."""
+    for name, content in files.items():
+        if not name.endswith(MODELS):
+            (folder / name).parent.mkdir(exist_ok=True)
+            (folder / name).write_bytes(content)
+
+
 def _logged(name: str, where: str | None, handed: Handed) -> str:
-    tracker = _tracker(name)
-    tracker.check(where)
     try:
+        tracker = _tracker(name)
+        tracker.check(where)
         return _public(tracker.log(handed, where))
     except ReportgenError:
         raise
     except Exception as error:  # each tracker raises its own kinds, and those of what it sends with
         given = name if where is None else f"{name}:{where}"
-        why = short(_public(f"{type(error).__name__}: {error}"), 300)
-        raise SurroundingsError(
-            f"the report was not handed over to {_CALLED[name]} ({why})",
-            f"it lies in {handed.place}; mend that and run `reportgen log {handed.place} --to {given}`",
-        ) from error
+        raise not_handed_over(given, handed.place, error) from error
+
+
+def _why(error: BaseException) -> str:
+    if isinstance(error, KeyboardInterrupt):
+        return "interrupted"
+    return short(_public(f"{type(error).__name__}: {error}"), 300)
 
 
 def _public(said: str) -> str:
-    """Return a line without the name and password that can stand in an address."""
-    return re.sub(r"(?<=://)[^/@\s]+@", "", said)
+    """Return a line with the addresses in it cut to what is no secret: without a name, a password and a query.
+
+    A password can hold an @, a slash or a question mark, as in "mysql://me:p/@?@host/runs", so what is before the last
+    @ goes. An address without a host, such as "file:///home/me@work", has no name and no password.
+    """
+    return re.sub(r"(://[^\s?#]*)[?#]\S*", r"\1", re.sub(r"(?<=://)(?!/)\S*@", "", said))
 
 
 def _tracker(name: str) -> _Tracker:

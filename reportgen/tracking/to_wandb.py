@@ -15,19 +15,22 @@ _SILENT = ("offline", "disabled", "dryrun")
 
 
 def check(where: str | None) -> None:
-    """Raise InputError where nobody is logged in, and Weights & Biases is not set to stay offline.
+    """Raise InputError where nobody can be logged in, and Weights & Biases is not set to stay offline.
 
     On a terminal it asks for the key, as it always does: now, and not after the long work.
     """
     import wandb
 
-    if wandb.run is not None or wandb.setup().settings.mode in _SILENT:
-        return
+    stay = "set WANDB_MODE=offline to keep the run on this machine"
     try:
-        wandb.login()
+        if wandb.run is None and wandb.setup().settings.mode not in _SILENT:
+            wandb.login()
     except wandb.UsageError as error:
-        do = "run `wandb login`, or set WANDB_MODE=offline to keep the run on this machine"
-        raise InputError("Weights & Biases has no key to log in with", do) from error
+        raise InputError("Weights & Biases has no key to log in with", f"run `wandb login`, or {stay}") from error
+    except (wandb.Error, ValueError, TimeoutError) as error:
+        # its kind alone: what it says can quote the key
+        what = f"Weights & Biases cannot be logged in to ({type(error).__name__})"
+        raise InputError(what, f"run `wandb login --verify` to see why, or {stay}") from error
 
 
 def log(handed: Handed, where: str | None) -> str:

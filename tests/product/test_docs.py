@@ -31,6 +31,17 @@ def test_every_finding_is_on_its_page() -> None:
     assert [code for code in KINDS if f"| `{code}` | {KINDS[code].severity} |" not in page] == []
 
 
+def test_every_template_of_a_report_is_on_their_page() -> None:
+    """What the code of the page asks for by name, and whatever those include or import."""
+    listed = set(re.findall(r"`(\w+\.(?:html|css|js))`", (ROOT / "docs" / "templates.md").read_text(encoding="utf-8")))
+    page = (ROOT / "reportgen" / "render" / "page" / "page.py").read_text(encoding="utf-8")
+    asked = set(re.findall(r"\(\"(\w+\.(?:html|css|js))\"", page))
+    for name in listed:
+        content = (ROOT / "templates" / name).read_text(encoding="utf-8")
+        asked |= set(re.findall(r"{% (?:include|from|import|extends) \"([\w.]+)\"", content))
+    assert listed == asked
+
+
 def test_the_readme_is_short_and_has_the_two_commands() -> None:
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     assert len(readme.encode()) < 10_000

@@ -1,5 +1,6 @@
 """Reports handed over to real trackers that keep them in local files, and read back with the trackers' own readers."""
 
+import io
 import json
 import math
 import os
@@ -11,15 +12,15 @@ from collections.abc import Callable, Iterator
 from importlib.machinery import ModuleSpec
 from importlib.util import find_spec
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
 
 import reportgen
-from reportgen import tracking
+from reportgen import scratch, tracking
 from reportgen.deliver import folder
-from reportgen.errors import InputError, SurroundingsError
+from reportgen.errors import InputError, ReportgenError, SurroundingsError
 from reportgen.i18n import literal
 from reportgen.options import Options
 from reportgen.pipeline import flow
@@ -356,25 +357,130 @@ def test_a_report_that_was_replaced_is_not_logged_as_the_old_one(made: Made) -> 
 def test_one_tracker_that_fails_does_not_keep_the_report_from_the_others(
     made: Made, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    class Full:
-        def check(self, where: str | None) -> None:
-            pass
-
-        def log(self, handed: tracking.Handed, where: str | None) -> str:
-            raise OSError("No space left\non device https://me:secret@host/x")
-
-    class Fine(Full):
+    class Fine(Stand):
         def log(self, handed: tracking.Handed, where: str | None) -> str:
             got.append({path.name for path in handed.files.iterdir()})
             return "https://me:secret@host/run"
 
+    full = Stand(fails=OSError("No space left\non device https://me:secret@host/x"))
     got: list[set[str]] = []
-    monkeypatch.setattr(tracking, "_tracker", {"mlflow": Full(), "wandb": Fine()}.__getitem__)
+    monkeypatch.setattr(tracking, "_tracker", {"mlflow": full, "wandb": Fine()}.__getitem__)
     with pytest.raises(SurroundingsError) as caught:
         made().log_to(["mlflow:1", "wandb"])
     assert_one_line(caught.value, "MLflow (OSError: No space left", "https://host/x)", "--to mlflow:1`")
     assert got == [HANDED]
     assert made().log_to("wandb") == ["https://host/run"], "a password is shown to nobody"
+
+
+@pytest.mark.parametrize(
+    ("said", "shown"),
+    [
+        ("https://me:secret@host/x run 1", "https://host/x run 1"),
+        ("mysql://me:s@cret@host/runs", "mysql://host/runs"),
+        ("postgresql+psycopg2://me:se/cret@host/runs", "postgresql+psycopg2://host/runs"),
+        ("postgresql://me:s?cr#t@host/runs and 2 more", "postgresql://host/runs and 2 more"),
+        ("postgresql://host/runs?user=me&password=secret run 1", "postgresql://host/runs run 1"),
+        ("postgresql:///runs?password=s@cret", "postgresql:///runs"),
+        ("https://host/x#secret\nhttp://me:secret@other/", "https://host/x\nhttp://other/"),
+        ("file:///home/me@work/mlruns run 1", "file:///home/me@work/mlruns run 1"),
+        ("sqlite:///mlflow.db run 1", "sqlite:///mlflow.db run 1"),
+    ],
+)
+def test_no_secret_of_an_address_is_shown(said: str, shown: str) -> None:
+    assert tracking._public(said) == shown
+
+
+# -- what goes wrong after the work -----------------------------------------------------------------------------------
+
+
+class Stand:
+    """Stands in for a tracker; `refuses` and `fails` are raised by `check` and `log`."""
+
+    def __init__(self, *, refuses: BaseException | None = None, fails: BaseException | None = None) -> None:
+        self.refuses, self.fails = refuses, fails
+
+    def check(self, where: str | None) -> None:
+        if self.refuses is not None:
+            raise self.refuses
+
+    def log(self, handed: tracking.Handed, where: str | None) -> str:
+        if self.fails is not None:
+            raise self.fails
+        return "https://host/run"
+
+
+@pytest.mark.parametrize(
+    ("stand", "said"),
+    [
+        (Stand(refuses=ImportError("cannot import protobuf")), "ImportError: cannot import protobuf"),
+        (Stand(refuses=InputError("it has no key", "log in")), "it has no key"),
+        (Stand(fails=TimeoutError("no answer")), "TimeoutError: no answer"),
+        (Stand(fails=KeyboardInterrupt()), "(interrupted); it lies in reports/shapes; run `reportgen log"),
+    ],
+)
+def test_what_goes_wrong_with_a_tracker_costs_no_report(
+    made: Made, monkeypatch: pytest.MonkeyPatch, stand: Stand, said: str
+) -> None:
+    monkeypatch.setattr(tracking, "_tracker", {"tensorboard": Stand(), "mlflow": stand, "wandb": Stand()}.__getitem__)
+    report, told = made(), io.StringIO()
+    before = folder.read(report.folder)
+    flow._log(report, ["tensorboard", "mlflow", "wandb"], Progress(told))
+    (problem,) = report.problems
+    assert_one_line(problem, said)
+    assert folder.read(report.folder) == before
+    interrupted = isinstance(stand.fails, KeyboardInterrupt)
+    assert told.getvalue().count("It is in https://host/run.") == (1 if interrupted else 2), "the others have it"
+    assert ("--to mlflow,wandb`" in str(problem)) is interrupted
+
+
+@pytest.mark.parametrize("where", ["Folder", "write_bytes"])
+def test_a_full_disk_at_logging_costs_no_report(made: Made, monkeypatch: pytest.MonkeyPatch, where: str) -> None:
+    def full(*given: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    report = made()
+    monkeypatch.setattr(tracking, "_tracker", {"mlflow": Stand(), "wandb": Stand()}.__getitem__)
+    monkeypatch.setattr(*{"Folder": (scratch, "Folder"), "write_bytes": (Path, "write_bytes")}[where], full)
+    with pytest.raises(SurroundingsError) as caught:
+        report.log_to(["mlflow:1", "wandb"])
+    assert_one_line(caught.value, "MLflow and Weights & Biases", "No space left", "--to mlflow:1,wandb`")
+    flow._log(report, "wandb", Progress())
+    assert [type(problem) for problem in report.problems] == [SurroundingsError]
+
+
+def test_whatever_keeps_weights_and_biases_from_logging_in_is_said_before_the_work(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Error(Exception):
+        pass
+
+    class UsageError(Error):
+        pass
+
+    wandb: Any = ModuleType("wandb")
+    wandb.run, wandb.Error, wandb.UsageError = None, Error, UsageError
+    monkeypatch.setitem(sys.modules, "wandb", wandb)
+    monkeypatch.setattr(tracking, "find_spec", lambda name: ModuleSpec(name, None, origin="there"))
+
+    def refused(at: str, error: Exception) -> ReportgenError:
+        def raising() -> None:
+            raise error
+
+        wandb.setup = lambda: SimpleNamespace(settings=SimpleNamespace(mode="online"))
+        wandb.login = lambda: None
+        flow.check(Options(log_to=["wandb"]))
+        setattr(wandb, at, raising)
+        with pytest.raises(ReportgenError) as caught:
+            flow.check(Options(log_to=["wandb"]))
+        return caught.value
+
+    assert_one_line(refused("login", UsageError("api_key not configured")), "has no key to log in with")
+    for error in (Error("the key secret is wrong"), ValueError("input_value='secret'"), TimeoutError("secret")):
+        for at in ("setup", "login"):
+            found = refused(at, error)
+            assert isinstance(found, InputError) and "secret" not in str(found)
+            assert_one_line(found, f"({type(error).__name__})", "`wandb login --verify`")
+    assert_one_line(refused("login", ConnectionError("refused")), "cannot be used (ConnectionError: refused)")
 
 
 # -- from the shell, and a report that was made before ----------------------------------------------------------------
