@@ -234,6 +234,15 @@ def test_every_link_on_paper_has_its_target_though_layers_are_missing(paper: pag
     assert {e.get("href")[1:] for e in found.iter("a")} <= set(ids(found))
 
 
+def test_on_paper_nothing_leads_to_a_layer_that_is_not_shown(large: Record) -> None:
+    listing = dataclasses.replace(detail.on_paper(large)[0].listing, layers=frozenset({"first"}))
+    found = tree(page.html(page.paint(large), large.look, on_paper=True, listing=listing).html)
+    (finding,) = [said(item) for item in found.iter("li") if item.get("id") == "finding-1"]
+    assert finding.endswith("Its figures are in the HTML page.")
+    assert [said(link) for link in found.iter("a") if link.get("href") == "#layers"] == ["Inside the layers"]
+    assert "fourth" in said(next(e for e in found.iter("header") if e.get("class") == "cover"))
+
+
 def test_marks_of_folds_are_taken_out_in_their_order() -> None:
     body = f"a{folds.marked(1, ' <b>1</b> ')}b{folds.marked(12, '<i>2</i>')}c"
     left, found = folds.taken_out(body, lambda fold: f"[{fold.number}]")
