@@ -213,6 +213,12 @@ class LayerView:
         return _for_anchor(self.row.name)
 
     @property
+    def letters(self) -> list[tuple[str, str]]:
+        """The letters of its units' states, with the states that they stand for."""
+        there = {view.css for view in self.units}
+        return [(letter, css) for css, letter in LETTERS.items() if css in there]
+
+    @property
     def flagged(self) -> int:
         """How many units there is something to say about."""
         return sum(bool(view.letter) for view in self.units)
