@@ -15,7 +15,8 @@ from reportgen.i18n import Text, text
 from reportgen.record import finding_groups
 from reportgen.record.run import Record
 from reportgen.record.units import Finding
-from reportgen.render import findings, templating, words
+from reportgen.render import templating, words
+from reportgen.render.findings import Entry, entries, further
 
 LARGEST = 5_000_000
 """Bytes of the largest page that goes into a notebook: it is stored in there each time it is shown."""
@@ -39,7 +40,7 @@ class Brief:
     images: int
     verdict: Text
     findings: list[Finding]
-    kinds: list[findings.Entry]
+    kinds: list[Entry]
     lang: str
 
 
@@ -53,7 +54,7 @@ def brief(record: Record) -> Brief:
         images=record.data.test_size,
         verdict=words.verdict(record.layers, record.units),
         findings=record.findings,
-        kinds=findings.entries(record.findings, record.baseline),
+        kinds=entries(record.findings, record.baseline),
         lang=record.look.lang,
     )
 
@@ -81,7 +82,7 @@ def shown(
     return environment.get_template("notebook.html").render(
         found=found,
         most=MOST_FINDINGS,
-        further=findings.further(found.kinds[MOST_FINDINGS:]),
+        further=further(found.kinds[MOST_FINDINGS:]),
         folder=str(folder),
         # a notebook's server finds what lies below the notebook's own folder
         links={

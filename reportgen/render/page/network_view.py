@@ -222,7 +222,8 @@ class _Painter:
                        self._place(node.name))  # fmt: skip
         own = sum(node.name in self._rows for node in nodes)
         anchor = None
-        if sum(map(len, self._inside(item.nodes, self._depth(item)))) <= MOST_DRAWN:
+        outside, items = self._inside(item.nodes, self._depth(item))
+        if len(outside) + len(items) <= MOST_DRAWN:
             anchor = self._anchors.setdefault(item.nodes, f"block-{len(self._anchors) + 1}")
             self._waiting.append(item)
         layers, size = ntext(own, "{n} layer", "{n} layers"), _size(nodes[-1])
