@@ -7,7 +7,8 @@ const all = (selector, under = document) => [...under.querySelectorAll(selector)
 
 // -- where one is ----------------------------------------------------------------------------------------------------
 
-const links = new Map(all(".contents a").map((link) => [link.hash.slice(1), link]));
+// the page of a layer has links to other pages here, too
+const links = new Map(all('.contents a[href^="#"]').map((link) => [link.hash.slice(1), link]));
 const sections = [...links.keys()].map((id) => document.getElementById(id)).filter(Boolean);
 
 // the blocks in the contents that are open because one is in them; only where the contents stand beside the page, since
@@ -116,7 +117,15 @@ document.addEventListener("toggle", ({ target }) => {
   if (target.open && target.matches(".fold")) build(target);
 }, true);
 
-const here = () => decodeURIComponent(location.hash.slice(1));
+// the id that the address leads to; as it stands there where it is no encoding of one
+function anchorInAddress() {
+  const encoded = location.hash.slice(1);
+  try {
+    return decodeURIComponent(encoded);
+  } catch {
+    return encoded;
+  }
+}
 
 // a unit's id begins with that of its layer, and a figure's ends with the number of its layer
 function foldOf(id) {
@@ -126,7 +135,13 @@ function foldOf(id) {
 }
 
 function goTo(id) {
-  const fold = document.getElementById(id) ? null : foldOf(id);
+  const there = document.getElementById(id);
+  if (there) {
+    // what leads to a layer is about what stands in its fold
+    if (there.matches("section.layer")) all(":scope > .fold", there).forEach((fold) => { fold.open = true; });
+    return;
+  }
+  const fold = foldOf(id);
   if (!fold || !dataOf(fold)) return;
   build(fold);
   const target = document.getElementById(id);
@@ -182,18 +197,18 @@ function narrow(layers) {
   const { active, fits } = asked();
   let shown = 0, total = 0;
   for (const { section, units } of layers) {
-    let here = 0;
+    let fitting = 0;
     for (const unit of units) {
       const stays = fits(unit);
       unit.row.hidden = !stays;
       if (unit.card) unit.card.hidden = !stays;
       if (unit.cell) unit.cell.classList.toggle("out", !stays);
-      here += stays;
+      fitting += stays;
     }
-    section.hidden = active && !here;
+    section.hidden = active && !fitting;
     section.classList.toggle("narrowed", active);
     if (active) section.querySelector(".all-units").open = true;
-    shown += here;
+    shown += fitting;
     total += units.length;
   }
   count(shown, total);
@@ -203,6 +218,7 @@ function rowOf(unit) {
   const row = document.createElement("tr");
   [unit.layer, ...unit.cells].forEach((words, n) => {
     const cell = document.createElement(n > 1 ? "td" : "th");
+    if (n <= 1) cell.scope = "row";
     if (n === 1) {
       const link = document.createElement("a");
       link.href = `#${encodeURIComponent(unit.anchor)}`;
@@ -229,16 +245,18 @@ function list(layers) {
     const next = body.rows.length;
     body.append(...fitting.slice(next, next + FOUND_AT_ONCE).map(rowOf));
     more.parentElement.hidden = body.rows.length >= fitting.length;
+    return body.rows[next];
   };
   body.replaceChildren();
   found.hidden = !active || !fitting.length;
-  more.onclick = show;
+  // the button may be gone afterwards, and with it the focus
+  more.onclick = () => show().querySelector("a").focus();
   if (active) show();
   count(fitting.length, total);
 }
 
 function startNarrowing() {
-  const sections = all(".layer");
+  const sections = all("section.layer");
   let layers = null;
   const update = () => {
     if (found) {
@@ -310,8 +328,12 @@ function enhance(root) {
 
 enhance(document);
 addEventListener("hashchange", () => {
-  goTo(here());
-  const target = document.getElementById(here());
-  if (form && target && target.closest("[hidden]")) form.reset();
+  goTo(anchorInAddress());
+  const target = document.getElementById(anchorInAddress());
+  if (form && target && target.closest("[hidden]")) {
+    form.reset();
+    // after what that shows again
+    setTimeout(() => target.scrollIntoView());
+  }
 });
-if (location.hash) goTo(here());
+if (location.hash) goTo(anchorInAddress());

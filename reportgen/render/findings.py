@@ -30,6 +30,11 @@ class Item:
     place: str | None
     link: Text
 
+    @property
+    def is_in_layer(self) -> bool:
+        """Whether the evidence is the section of a layer, which paper may not show."""
+        return self.place is not None and self.place.startswith("layer-")
+
 
 @dataclass(frozen=True)
 class Entry:

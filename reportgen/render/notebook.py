@@ -12,14 +12,16 @@ from urllib.parse import quote
 
 from reportgen import format
 from reportgen.i18n import Text, text
+from reportgen.record import finding_groups
 from reportgen.record.run import Record
 from reportgen.record.units import Finding
 from reportgen.render import templating, words
+from reportgen.render.findings import Entry, entries, further
 
 LARGEST = 5_000_000
 """Bytes of the largest page that goes into a notebook: it is stored in there each time it is shown."""
 
-MOST_FINDINGS = 5
+MOST_FINDINGS = finding_groups.MOST
 
 _OPENED = (".html", ".pdf", ".json")
 """How the names of files end that a notebook's server or editor can show; it fails on others."""
@@ -31,13 +33,14 @@ GONE = text("The page is no longer where it was written.")
 
 @dataclass(frozen=True)
 class Brief:
-    """A report in a few words. accuracy: of so many test images; lang: of its pages."""
+    """A report in a few words. accuracy: of so many images; kinds: of finding, gravest first; lang: of its pages."""
 
     title: Text
     accuracy: float
     images: int
     verdict: Text
     findings: list[Finding]
+    kinds: list[Entry]
     lang: str
 
 
@@ -51,6 +54,7 @@ def brief(record: Record) -> Brief:
         images=record.data.test_size,
         verdict=words.verdict(record.layers, record.units),
         findings=record.findings,
+        kinds=entries(record.findings, record.baseline),
         lang=record.look.lang,
     )
 
@@ -78,6 +82,7 @@ def shown(
     return environment.get_template("notebook.html").render(
         found=found,
         most=MOST_FINDINGS,
+        further=further(found.kinds[MOST_FINDINGS:]),
         folder=str(folder),
         # a notebook's server finds what lies below the notebook's own folder
         links={

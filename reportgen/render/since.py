@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from reportgen import format
-from reportgen.i18n import Text, literal, text
+from reportgen.i18n import Text, joined, literal, ntext, text
 from reportgen.record import finding_groups
 from reportgen.record.changes import Baseline, Count, Figure, KindChange
 from reportgen.record.evaluation import ClassScore
@@ -33,9 +33,16 @@ class News:
 
 
 def advice(news: News) -> Text:
-    """Return what to do about a change, in one line."""
+    """Return what to do about a change, in one line. It is about what is new: errors that stay are counted."""
+    still = sum(one.severity == "error" and one.kind in ("still", "better") for one in news.kinds)
+    if not still:
+        return _advice(news)
+    return joined(" ", [_advice(news), ntext(still, "{n} error is still there.", "{n} errors are still there.")])
+
+
+def _advice(news: News) -> Text:
     if news.unchanged:
-        return text("Nothing to do: nothing changed since the last report.")
+        return text("Nothing new to do: nothing changed since the last report.")
     more = [one for one in news.kinds if one.kind in ("new", "worse")]
     grave = [_named(one) for one in more if one.severity != "notice"]
     fell = news.interval is not None and news.interval[1] < 0
@@ -45,16 +52,16 @@ def advice(news: News) -> Text:
     if grave:
         return text("Look at: {things}.", things=format.first(grave, _NAMED))
     if more:
-        return text("Nothing urgent; worth a look: {things}.", things=format.first([*map(_named, more)], _NAMED))
+        return text("Nothing new is urgent; worth a look: {things}.", things=format.first([*map(_named, more)], _NAMED))
     if news.change is None or news.interval is None:
-        return text("Nothing to do: no finding is new or worse; the accuracies cannot be compared.")
+        return text("Nothing new to do: no finding is new or worse; the accuracies cannot be compared.")
     if news.interval[0] > 0:
         return text(
-            "Nothing to do: accuracy rose by {change} points, more than chance explains, and no finding is new or"
+            "Nothing new to do: accuracy rose by {change} points, more than chance explains, and no finding is new or"
             " worse.",
             change=format.points(news.change),
         )
-    return text("Nothing to do: accuracy is within chance of the last report, and no finding is new or worse.")
+    return text("Nothing new to do: accuracy is within chance of the last report, and no finding is new or worse.")
 
 
 def of_baseline(baseline: Baseline) -> News:

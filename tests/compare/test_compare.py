@@ -879,6 +879,21 @@ def test_findings_are_new_gone_or_still_there_by_code_and_layer() -> None:
     ], "how many units each is about, these findings do not say"
 
 
+def test_a_finding_that_is_new_in_a_layer_does_not_pass_for_a_better_one() -> None:
+    old = [make_finding(), make_finding(code="dead-units", layer="conv", units=[0, 1, 2, 3])]
+    new = [make_finding(), make_finding(code="dead-units", layer="scores", units=[0])]
+    record = make_record(findings=new)
+    record = dataclasses.replace(record, baseline=compare(make_record(findings=old), record))
+    found = painted.paint(record, has_cards=True, place=lambda finding: finding.layer)
+    assert found is not None
+    assert [(title, [(one.badge, one.first.place) for one in entries]) for title, entries in found.findings] == [
+        ("New, or new in a layer", [(None, "scores")]),
+        ("Gone, or gone from a layer", [(None, None)]),
+    ]
+    assert found.still == "unfinished training"
+    assert "Still there: unfinished training." in painted.html(record, found, "en")
+
+
 # On disk and on pages
 
 

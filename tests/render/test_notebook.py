@@ -19,6 +19,7 @@ from reportgen.deliver import folder
 from reportgen.errors import InputError, SurroundingsError
 from reportgen.i18n import literal
 from reportgen.record import record_file
+from reportgen.record.finding_kinds import KINDS
 from reportgen.record.run import Look, Record
 from reportgen.render import notebook
 from reportgen.render.page import page
@@ -135,14 +136,22 @@ def test_what_a_notebook_takes_the_frame_out_of_says_it_in_brief(made: Made) -> 
 
 
 def test_a_page_that_is_too_large_is_told_of(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
-    report = made(make_record(title="Shapes", findings=[make_finding(message=f"Finding {n}.") for n in range(7)]))
+    same = [make_finding(code="dead-units", layer=f"l{n}", units=[n], message=f"Finding {n}.") for n in range(7)]
+    others = [make_finding(code=code) for code in list(KINDS)[-7:]]
+    report = made(make_record(title="Shapes", findings=[*same, *others]))
     assert framed(report) is not None
     monkeypatch.setattr(notebook, "LARGEST", report.files["report.html"] - 1)
     assert framed(report) is None
     found = words(shown(report))
-    for said in ("Shapes", "Test accuracy 83.33 % on 6 images.", "Finding 4.", "2 findings more."):
+    for said in (
+        "Shapes",
+        "Test accuracy 83.33 % on 6 images.",
+        "7 units never fired in 7 layers. Finding 0.",
+        "In 6 more layers: l1, l2,",
+        "1 more kind of finding: ",
+    ):
         assert said in found.replace("\u00a0", " ")
-    assert "Finding 5." not in found
+    assert "Finding 1." not in found
     assert re.search(r"The page has .* kB, and no more than .* is put into a notebook\.", found)
     assert len(shown(report)) < 5000
 

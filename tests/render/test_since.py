@@ -13,28 +13,39 @@ NEW = KindChange("poor-calibration", "warning", "new", None, None)
 WORSE = KindChange("dead-units", "warning", "worse", 1, 5)
 BETTER = KindChange("redundant-units", "warning", "better", 4, 1)
 NOTICE = KindChange("still-improving", "notice", "new", None, None)
+ERROR = KindChange("worse-than-majority", "error", "still", None, None)
 WITHIN, FELL, ROSE = (-0.01, 0.02), (-0.07, -0.04), (0.001, 0.03)
 
 
 @pytest.mark.parametrize(
     ("news", "advice"),
     [
-        (News(True, 0.0, WITHIN, []), "Nothing to do: nothing changed since the last report."),
+        (News(True, 0.0, WITHIN, []), "Nothing new to do: nothing changed since the last report."),
         (
             News(False, 0.001, WITHIN, [BETTER]),
-            "Nothing to do: accuracy is within chance of the last report, and no finding is new or worse.",
+            "Nothing new to do: accuracy is within chance of the last report, and no finding is new or worse.",
         ),
         (
             News(False, 0.02, ROSE, []),
-            "Nothing to do: accuracy rose by 2.0 points, more than chance explains, and no finding is new or worse.",
+            "Nothing new to do: accuracy rose by 2.0 points, more than chance explains, and no finding is new or"
+            " worse.",
         ),
         (
             News(False, None, None, []),
-            "Nothing to do: no finding is new or worse; the accuracies cannot be compared.",
+            "Nothing new to do: no finding is new or worse; the accuracies cannot be compared.",
+        ),
+        (
+            News(True, 0.0, WITHIN, [ERROR]),
+            "Nothing new to do: nothing changed since the last report. 1 error is still there.",
+        ),
+        (
+            News(False, 0.001, WITHIN, [ERROR, dataclasses.replace(ERROR, kind="better"), BETTER]),
+            "Nothing new to do: accuracy is within chance of the last report, and no finding is new or worse."
+            " 2 errors are still there.",
         ),
         (News(False, -0.053, FELL, []), "Look at: accuracy (−5.3 points, more than chance explains)."),
         (News(False, -0.001, WITHIN, [NEW, WORSE, NOTICE]), "Look at: calibration (new), dead units (1 → 5)."),
-        (News(False, 0.0, WITHIN, [NOTICE]), "Nothing urgent; worth a look: unfinished training (new)."),
+        (News(False, 0.0, WITHIN, [NOTICE]), "Nothing new is urgent; worth a look: unfinished training (new)."),
         (
             News(False, -0.053, FELL, [NEW, WORSE, NEW, WORSE]),
             "Look at: accuracy (−5.3 points, more than chance explains), calibration (new), dead units (1 → 5),"

@@ -1,7 +1,7 @@
 """What changed since a baseline, as the rows and charts of a page."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from reportgen import format
@@ -13,6 +13,7 @@ from reportgen.record.model import LayerRow
 from reportgen.record.run import Record
 from reportgen.record.shifts import NAMES, SEVERITIES
 from reportgen.record.training import History
+from reportgen.record.units import Finding
 from reportgen.render import findings, since, single, templating, words
 from reportgen.render.charts import geometry
 from reportgen.render.page.layer_views import anchor
@@ -95,9 +96,9 @@ class Changes:
     advice: what to do about it. accuracy: how sure its change is. classes: those that changed noticeably, most of them;
     noticeable: how many did. charts: old and new course of a metric, by its name. reasons: in which layers units were
     matched so, and why. units: the first of those that changed, `listed` in all; folds: what else changed, and how
-    often in which layers; folded: the first of those, `in_folds` in all. findings: by what became of them. shifts: of
-    changed pictures on which accuracy is another beyond chance. has_cards: whether the page shows the units themselves,
-    too.
+    often in which layers; folded: the first of those, `in_folds` in all. findings: by what became of them; still: the
+    kinds that are as they were. shifts: of changed pictures on which accuracy is another beyond chance. has_cards:
+    whether the page shows the units themselves, too.
     """
 
     least = f"{NOTICEABLE:g}"
@@ -118,13 +119,19 @@ class Changes:
     folded: list[UnitRow]
     in_folds: int
     findings: list[tuple[Text, list[findings.Entry]]]
+    still: Text | None
     layers: list[Row]
     shifts: list[Row]
     has_cards: bool
 
 
-def paint(record: Record, *, has_cards: bool) -> Changes | None:
-    """Return what a page shows of a record's baseline, None where it has none."""
+def paint(
+    record: Record, *, has_cards: bool, place: Callable[[Finding], str | None] = lambda finding: None
+) -> Changes | None:
+    """Return what a page shows of a record's baseline, None where it has none.
+
+    place: the anchor of the evidence of each finding on that page, None where it has none.
+    """
     found = record.baseline
     if found is None:
         return None
@@ -145,7 +152,8 @@ def paint(record: Record, *, has_cards: bool) -> Changes | None:
         folds=_folds(found, folded),
         folded=[_unit(change) for change in folded[:MOST_UNITS]],
         in_folds=len(folded),
-        findings=list(_findings(found)),
+        findings=list(_findings(found, place)),
+        still=_still(found),
         layers=[_layer(one.kind, one.before, one.after) for one in found.layers],
         shifts=[_shift(one) for one in sorted(found.shifts, key=lambda one: one.after - one.before) if _is_sure(one)],
         has_cards=has_cards,
@@ -396,19 +404,29 @@ def _parted(found: Baseline) -> tuple[list[UnitChange], list[UnitChange]]:
     return [one for one in found.units if id(one) not in folded], loose
 
 
-def _findings(found: Baseline) -> Iterator[tuple[Text, list[findings.Entry]]]:
-    """Yield what became of findings, and of which: new and gone by layer, the others by kind."""
+def _findings(found: Baseline, place: Callable[[Finding], str | None]) -> Iterator[tuple[Text, list[findings.Entry]]]:
+    """Yield what became of findings, and of which: new and gone by layer, the others by kind.
+
+    What became of a kind is not said of a layer's: it may be new there, and the kind better.
+    """
     became = {one.code: one.kind for one in finding_groups.changes_of(found)}
     still = found.findings.still
+    worse, better = ([one for one in still if became.get(one.code) == kind] for kind in ("worse", "better"))
     parts = (
-        (text("New, or new in a layer"), found.findings.new),
-        (text("Worse"), [one for one in still if became.get(one.code) == "worse"]),
-        (text("Better"), [one for one in still if became.get(one.code) == "better"]),
-        (text("Gone, or gone from a layer"), found.findings.gone),
+        (text("New, or new in a layer"), findings.entries(found.findings.new, place=place)),
+        (text("Worse"), findings.entries(worse, found, place)),
+        (text("Better"), findings.entries(better, found, place)),
+        (text("Gone, or gone from a layer"), findings.entries(found.findings.gone)),
     )
-    for title, own in parts:
-        if own:
-            yield title, findings.entries(own, found)
+    for title, entries in parts:
+        if entries:
+            yield title, entries
+
+
+def _still(found: Baseline) -> Text | None:
+    """Return the kinds of finding that are as they were, None where there are none."""
+    kinds = [one for one in finding_groups.changes_of(found) if one.kind == "still"]
+    return findings.names(kinds, len(kinds)) if kinds else None
 
 
 def _before_and_after(kind: str, value: Text) -> str:

@@ -213,6 +213,12 @@ class LayerView:
         return _for_anchor(self.row.name)
 
     @property
+    def letters(self) -> list[tuple[str, str]]:
+        """The letters of its units' states, with the states that they stand for."""
+        there = {view.css for view in self.units}
+        return [(letter, css) for css, letter in LETTERS.items() if css in there]
+
+    @property
     def flagged(self) -> int:
         """How many units there is something to say about."""
         return sum(bool(view.letter) for view in self.units)
@@ -283,12 +289,12 @@ def anchor(layer: str, unit: int) -> str:
 
 @lru_cache(maxsize=1000)
 def _for_anchor(layer: str) -> str:
-    """Return what stands for a layer in an id: its name, where that is short and without white space.
+    """Return what stands for a layer in an id: its name, where that is short and without white space and "%".
 
     For others a part of it with a checksum: each unit has some copies of it on the page, and names that differ in
     letters that an id does without, or far behind, must not become one.
     """
-    plain = re.sub(r"[^!-~]", "_", layer)
+    plain = re.sub(r"[^!-$&-~]", "_", layer)  # in an address, "%" begins the number of a letter
     if plain == layer and len(layer) <= _LONGEST_IN_ANCHOR:
         return layer
     return f"{plain[:_LONGEST_IN_ANCHOR]}-{sha256(layer.encode('utf-8', 'surrogatepass')).hexdigest()[:12]}"

@@ -150,6 +150,7 @@ class _Painter:
         self._anchors: dict[tuple[int, ...], str] = {}
         self._blocks: list[Block] = []
         self._waiting: list[_Item] = []
+        self._parts: dict[tuple[int, ...], tuple[list[int], list[_Item]]] = {}
         self._known: dict[object, Block] = {}
 
     def view(self) -> NetworkView:
@@ -167,11 +168,8 @@ class _Painter:
 
     def _add(self, item: _Item) -> None:
         """Add the drawing of a block."""
-        path = self._paths[item.nodes[0]]
-        depth = path.index(item.title) + 1 if item.title in path else 0
-        drawing = self._drawing(item.nodes, depth)
-        if drawing is None:
-            return
+        drawing = self._drawing(item.nodes, self._depth(item))
+        assert drawing is not None, "a block that cannot be drawn is none"
         built = self._signature(item)
         own = sum(self._graph.nodes[n].name in self._rows for n in item.nodes)
         block = Block(self._anchors[item.nodes], self._title(item), own, drawing, self._known.get(built))
@@ -186,15 +184,26 @@ class _Painter:
 
     def _drawing(self, nodes: tuple[int, ...], depth: int) -> Drawing | None:
         """Draw some of the nodes, and what they are given by others. depth: how many blocks they all lie in."""
-        own = set(nodes)
-        outside = sorted({start for start, end in self._edges if end in own and start not in own})
-        items = _fewer([_Item((n,)) for n in nodes], self._edges, self._paths, depth)
+        outside, items = self._inside(nodes, depth)
         if len(items) + len(outside) > MOST_DRAWN:
             return None
         shown = [_Item((n,)) for n in outside] + items
         boxes = [self._outside(n) for n in outside] + [self._box(item) for item in items]
         edges = [edge for edge in _between(shown, self._edges) if edge[1] >= len(outside)]
         return Drawing(boxes, network.pieces(len(shown), edges))
+
+    def _inside(self, nodes: tuple[int, ...], depth: int) -> tuple[list[int], list[_Item]]:
+        """Return what some of the nodes are given by others, and what becomes a box. depth: as `_drawing` takes it."""
+        if nodes not in self._parts:
+            own = set(nodes)
+            outside = sorted({start for start, end in self._edges if end in own and start not in own})
+            self._parts[nodes] = outside, _fewer([_Item((n,)) for n in nodes], self._edges, self._paths, depth)
+        return self._parts[nodes]
+
+    def _depth(self, item: _Item) -> int:
+        """Return how many blocks all of a block's nodes lie in, itself with them."""
+        path = self._paths[item.nodes[0]]
+        return path.index(item.title) + 1 if item.title in path else 0
 
     def _outside(self, number: int) -> Box:
         node = self._graph.nodes[number]
@@ -212,8 +221,11 @@ class _Painter:
             return Box(self._kind(node), node.name, literal(name(node.kind)), _size(node), units, mark, states,
                        self._place(node.name))  # fmt: skip
         own = sum(node.name in self._rows for node in nodes)
-        anchor = self._anchors.setdefault(item.nodes, f"block-{len(self._anchors) + 1}")
-        self._waiting.append(item)
+        anchor = None
+        outside, items = self._inside(item.nodes, self._depth(item))
+        if len(outside) + len(items) <= MOST_DRAWN:
+            anchor = self._anchors.setdefault(item.nodes, f"block-{len(self._anchors) + 1}")
+            self._waiting.append(item)
         layers, size = ntext(own, "{n} layer", "{n} layers"), _size(nodes[-1])
         return Box("block", self._title(item), layers, size, units, mark, states, anchor)
 

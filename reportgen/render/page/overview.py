@@ -112,7 +112,7 @@ def _reasons(layers: Sequence[LayerVerdict], rows: Sequence[Row]) -> list[Text]:
 
 def _missing(layer: LayerVerdict, row: Row) -> Iterator[tuple[Text, Text]]:
     if row.healthy is None:
-        yield text("A state"), text("its units are the classes")
+        yield text("A state"), text("its units are the scores themselves")
     if row.distinct is None:
         yield text("Distinct"), layer.reasons.get("effective_rank", text("it was not measured"))
     if row.conditions is None:

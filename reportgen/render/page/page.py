@@ -13,6 +13,7 @@ from markupsafe import Markup
 from reportgen.i18n import Text
 from reportgen.record import finding_groups
 from reportgen.record.evaluation import ClassScore
+from reportgen.record.key_figures import OUTPUT_STATES
 from reportgen.record.pictures import Array
 from reportgen.record.run import Look, Record
 from reportgen.record.training import History
@@ -98,6 +99,18 @@ class View:
     overview: overview.OverviewView | None
     nested: list[blocks.Entry]
 
+    @property
+    def has_further_findings(self) -> bool:
+        """Whether there are findings that the first pages on paper have no room for."""
+        with suppress(NotDrawn):
+            return len(self.findings) > finding_groups.MOST or any(one.others for one in self.findings)
+        return False
+
+    @property
+    def outputs(self) -> int:
+        """How many of the units are outputs of the model, which are not judged as those inside."""
+        return sum(unit.state in OUTPUT_STATES for unit in self.record.units)
+
 
 @dataclass(frozen=True)
 class Page:
@@ -146,7 +159,7 @@ def paint(record: Record, space: detail.Detail = detail.ALL) -> View:
         verdict=attempt(words.verdict, record.layers, record.units),
         names_of_numbers=_names_of_numbers([c.label for c in test.classes]),
         shows=_shows(record),
-        changes=attempt(view.paint, record, has_cards=True),
+        changes=attempt(view.paint, record, has_cards=True, place=_places(layers)),
         answers=attempt(answers.answers, record),
         shifts=attempt(shifts.view, record),
         trust=attempt(trust_view.view, record, scale),

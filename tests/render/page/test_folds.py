@@ -10,13 +10,14 @@ import html5lib
 import pytest
 
 from reportgen.deliver import folder
+from reportgen.record.model import GraphNode, ModelGraph
 from reportgen.record.pictures import Cards
 from reportgen.record.run import Record
 from reportgen.render import sheets
 from reportgen.render.page import detail, folds, page
 from tests.helpers.builders import make_condition, make_finding, make_pictures, make_record, make_unit, make_verdict
 
-HOSTILE = '<!--end of fold 1--></script><img src=x onerror="a()">'
+HOSTILE = '<!--end of fold 1--></script><img src=x onerror="a()"> 100%'
 NAMES = ["first", HOSTILE, "third", "fourth"]
 UNITS = 6
 
@@ -31,13 +32,15 @@ def many_layers() -> Record:
         for state in ["dead" if (name, u) == (HOSTILE, 4) else "healthy"]
     ]
     rows = [dataclasses.replace(small.model.layers[0], name=name) for name in NAMES]
+    nodes = [GraphNode(name, "Conv2D", [None, 2, 2, 2]) for name in NAMES]
+    graph = ModelGraph(nodes, [[n, n + 1] for n in range(len(nodes) - 1)], [0], [len(nodes) - 1])
     pictures = make_pictures(maps=[], strips=[], kernels=[], correlations=[], class_maps=[])
     cards = Cards(pictures.cards.numbers, pictures.cards.images, {"first": [0, 2], HOSTILE: [4, 1]})
     return make_record(
-        model=dataclasses.replace(small.model, layers=rows),
+        model=dataclasses.replace(small.model, layers=rows, graph=graph),
         layers=[make_verdict(name, UNITS, states={"healthy": UNITS}) for name in NAMES],
         units=units,
-        findings=[make_finding(layer="fourth", units=[])],
+        findings=[make_finding(code="weak-units", layer="fourth", units=[])],
         pictures=dataclasses.replace(pictures, cards=cards),
     )
 
@@ -229,6 +232,15 @@ def test_paper_shows_the_layers_with_the_gravest_findings_where_there_are_too_ma
 def test_every_link_on_paper_has_its_target_though_layers_are_missing(paper: page.Page) -> None:
     found = tree(paper.html)
     assert {e.get("href")[1:] for e in found.iter("a")} <= set(ids(found))
+
+
+def test_on_paper_nothing_leads_to_a_layer_that_is_not_shown(large: Record) -> None:
+    listing = dataclasses.replace(detail.on_paper(large)[0].listing, layers=frozenset({"first"}))
+    found = tree(page.html(page.paint(large), large.look, on_paper=True, listing=listing).html)
+    (finding,) = [said(item) for item in found.iter("li") if item.get("id") == "finding-1"]
+    assert finding.endswith("Its figures are in the HTML page.")
+    assert [said(link) for link in found.iter("a") if link.get("href") == "#layers"] == ["Inside the layers"]
+    assert "fourth" in said(next(e for e in found.iter("header") if e.get("class") == "cover"))
 
 
 def test_marks_of_folds_are_taken_out_in_their_order() -> None:

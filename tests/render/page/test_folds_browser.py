@@ -1,5 +1,6 @@
 """The folds of a large page in a real Chromium: what opens them, what finds their units, what is printed of them."""
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -27,15 +28,25 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture(scope="module")
 def reports(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a folder with the report of a large model, whole and split."""
+    """Return a folder with the report of a large model, whole and split, and with the same as of a small one."""
     top, record = tmp_path_factory.mktemp("large"), many_layers()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(detail, "MOST_AT_ONCE", 10)
         view = pages.paint(record)
+        folder.write(top / "small", {"report.html": pages.html(view, record.look).html.encode("utf-8")})
+        patch.setattr(detail, "MOST_AT_ONCE", 10)
         for name, split in (("whole", None), ("split", folder.FILES)):
             made = pages.html(view, record.look, split=split)
             folder.write(top / name, {"report.html": made.html.encode("utf-8")} | made.files)
     return top
+
+
+@pytest.fixture(params=["whole", "small"])
+def either(request: pytest.FixtureRequest, browser: Browser, reports: Path) -> Iterator[Page]:
+    """Return a page with folds, and one without."""
+    address = (reports / request.param / "report.html").as_uri()
+    with opened(browser, address) as (page, heard):
+        yield page
+        assert [said for said in heard if said.partition("#")[0] != address] == []
 
 
 @pytest.fixture
@@ -114,6 +125,60 @@ def test_units_in_closed_folds_are_found_and_lead_there(large: Page) -> None:
     large.locator(".filter button").click()
     large.wait_for_function("() => !document.querySelector('.layer[hidden]')")
     assert large.locator(".found:visible").count() == 0
+
+
+def assert_in_sight(page: Page, anchor: str) -> None:
+    page.wait_for_function(
+        """id => {
+            const target = document.getElementById(id)?.closest('.card, tr, section');
+            return target && target.getClientRects().length
+                && Math.abs(target.getBoundingClientRect().top - innerHeight / 2) <= innerHeight / 2;
+        }""",
+        arg=anchor,
+    )
+
+
+@pytest.mark.parametrize("target", ["layer-2", anchor(HOSTILE, 4), anchor("third", 5)], ids=["layer", "card", "row"])
+def test_a_link_to_what_is_narrowed_away_shows_it(either: Page, target: str) -> None:
+    either.locator(".filter [name=layer]").select_option("fourth")
+    either.wait_for_function("() => document.querySelector('#layer-2').hidden")
+    either.evaluate("id => { location.hash = encodeURIComponent(id) }", target)
+    either.wait_for_function("() => !document.querySelector('.layer[hidden]')")
+    assert_in_sight(either, target)
+
+
+def test_a_link_to_a_layer_opens_its_fold(large: Page) -> None:
+    large.locator(".findings a[href='#layer-4']").first.click()
+    large.wait_for_selector("#layer-4 .fold .strip")
+    assert large.locator(".fold[open]").count() == 1
+    assert_in_sight(large, "layer-4")
+
+
+def test_an_address_that_is_no_encoding_leads_nowhere(either: Page) -> None:
+    either.evaluate("location.hash = '100%'")
+    either.locator(".filter [name=text]").fill("dead")
+    assert either.locator(".filter output").inner_text() == f"1 of {len(NAMES) * UNITS} units"
+
+
+def test_what_more_is_shown_has_the_focus(browser: Browser, reports: Path, tmp_path: Path) -> None:
+    shutil.copytree(reports / "split", tmp_path / "split")
+    script = tmp_path / "split" / folder.FILES / "script.js"
+    script.write_text(script.read_text().replace("FOUND_AT_ONCE = 100", "FOUND_AT_ONCE = 10"))
+    with opened(browser, (tmp_path / "split" / "report.html").as_uri()) as (page, _):
+        page.locator(".filter [name=text]").fill("fires normally")
+        page.locator(".found button").press("Enter")
+        assert page.locator(".found tbody tr").nth(10).locator("a").evaluate("e => e === document.activeElement")
+        page.locator(".found button").press("Enter")
+        assert page.locator(".found tbody tr").nth(20).locator("a").evaluate("e => e === document.activeElement")
+        assert page.locator(".found button:visible").count() == 0
+        heads = page.locator(".found tbody tr").first.locator("th[scope=row]")
+        assert heads.all_inner_texts() == ["first", "0"]
+
+
+def test_on_the_page_of_a_layer_no_link_is_where_one_is(browser: Browser, reports: Path) -> None:
+    with opened(browser, (reports / "split" / folder.FILES / "layer-2.html").as_uri()) as (page, heard):
+        assert page.locator("[aria-current]").count() == 0
+        assert all(address.startswith(reports.as_uri()) for address in heard), heard
 
 
 def test_all_units_that_are_found_can_be_seen(large: Page) -> None:

@@ -133,6 +133,19 @@ def test_a_network_of_which_nothing_stands_for_itself_is_not_drawn_beyond_a_boun
     assert (found.drawn, found.blocks, found.nodes) == (None, [], most + 1)
 
 
+def test_a_block_that_cannot_be_drawn_leads_nowhere() -> None:
+    most = network_view.MOST_DRAWN
+    names = ["image", *(f"block_1_branch_{n}" for n in range(most)), "block_1_sum", "scores"]
+    edges = [edge for n in range(1, most + 1) for edge in [(0, n), (n, most + 1)]] + [(most + 1, most + 2)]
+    found = drawn(with_graph(names, edges))
+    assert [(box.title, box.kind, box.href) for box in found.drawn.boxes] == [
+        ("image", "input", None),
+        ("block_1", "block", None),
+        ("scores", "layer", None),
+    ]
+    assert found.blocks == []
+
+
 def test_a_network_like_resnet50_takes_no_time() -> None:
     record = with_graph(*residual(16))
     drawn(record)

@@ -34,7 +34,7 @@ def test_classes_have_no_states_and_the_table_says_why() -> None:
     (row,) = found.rows
     assert (row.healthy, row.dead, row.redundant) == (None, None, None)
     assert row.others == "1 is never predicted"
-    assert "A state is n/a for scores: its units are the classes." in found.reasons
+    assert "A state is n/a for scores: its units are the scores themselves." in found.reasons
 
 
 def test_what_is_undefined_has_its_reason_once_for_all_layers() -> None:

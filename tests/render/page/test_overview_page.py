@@ -78,9 +78,14 @@ def test_paper_draws_one_of_the_blocks_that_are_built_alike(pages: dict[bool, st
     assert "Built alike: conv2_block2, conv2_block3, conv2_block4, conv2_block5." in section(pages[True])
 
 
+def test_the_size_of_a_block_is_said_once_on_a_screen(pages: dict[bool, str]) -> None:
+    assert section(pages[False]).count("conv2_block3: 10 layers") == 1
+    assert "Built like conv2_block1." in section(pages[False])
+
+
 def test_contents_list_layers_in_blocks_that_can_be_opened_and_paper_lists_the_blocks(pages: dict[bool, str]) -> None:
     screen, paper = (re.findall(r"<nav.*?</nav>", pages[on_paper], re.DOTALL)[0] for on_paper in (False, True))
-    assert re.search(r'<details><summary>conv2_block1 <span class="of">2 layers</span></summary>', screen)
+    assert re.search(r'<details><summary>conv2_block1 <span class="of">2 with units</span></summary>', screen)
     assert '<a href="#layer-2">conv2_block1_1_conv</a>' in screen
     assert "<details>" not in paper and "conv2_block1_1_conv" not in paper
     assert '<a href="#layer-3">conv2_block2</a>' in paper

@@ -384,7 +384,7 @@ def test_paper_has_no_folds_and_a_section_for_what_the_first_page_has_no_room_fo
 def test_the_first_screen_says_what_changed_and_what_to_do() -> None:
     record = make_record()
     read = text_of(html(dataclasses.replace(record, baseline=compare(record, record))))
-    assert "Nothing to do: nothing changed since the last report." in read
+    assert "Nothing new to do: nothing changed since the last report." in read
     worse = make_record(findings=[*record.findings, *many(2)])
     read = text_of(html(dataclasses.replace(worse, baseline=compare(record, worse)))).replace("\u00a0", " ")
     assert "Look at: dead units (new)." in read
