@@ -120,7 +120,7 @@ def plan_of(reading: Reading, values: NDArray[np.float32]) -> LayerPlan:
         family=reading.family,
         low=reading.low,
         high=reading.high,
-        # both are compared in float32 inside the graph, so they are numbers of that kind
+        # values are compared with it in float32, so it is a number of that kind
         eps=float(np.float32(eps)),
         shift=_shift(flat),
         grid=_grid(reading, flat),
