@@ -14,7 +14,7 @@ from reportgen.analysis.activations import outputs, receptive_fields, weights
 from reportgen.analysis.activations.ablation import Ablation, Line
 from reportgen.analysis.activations.graph import Graph
 from reportgen.analysis.activations.reading import Reading
-from reportgen.analysis.activations.shards import Engine, Shard, Work
+from reportgen.analysis.activations.shards import Engine, Shard, Work, batches_of
 from reportgen.analysis.activations.tally import Floats, LayerPlan, LayerTally
 from reportgen.analysis.evaluation import proof
 from reportgen.analysis.evaluation.predictions import Classes
@@ -91,7 +91,8 @@ def prove(
         return Proof(0, before, before, [0.0, 0.0])
     asked = [*apart.values(), *([both] if len(apart) > 1 else [])]
     whole = Shard("test", 0, len(dataset.test))
-    answered = engine.send(Work(dataset.pixels, batch, ablations=asked), {"test": dataset.test}, [whole], progress)
+    work = Work(dataset.pixels, batch, batches_of([whole], batch), ablations=asked)
+    answered = engine.send(work, {"test": dataset.test}, [whole], progress)
     found = []
     for number, layers in enumerate(asked):
         predicted, _ = outputs.read({"test": answered.outputs_of("test", number)})

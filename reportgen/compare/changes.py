@@ -375,6 +375,7 @@ def _is_unchanged(found: Baseline) -> bool:
         or found.units
         or found.findings.new
         or found.findings.gone
+        or any(kind.before != kind.after for kind in found.kinds)
         or found.accuracy.gained
         or found.accuracy.lost
         or any(row.before != row.after for row in found.classes)
@@ -402,7 +403,7 @@ def _summary(found: Baseline, *, same_data: bool) -> Text:
             _accuracy_in_brief(accuracy.before, accuracy.after, same_data),
             *_more_dead(dead, sum(change.kind == "dead" for change in found.units)),
             *_more_redundant(redundant),
-            *_findings_in_brief(found.kinds),
+            *_findings_in_brief(found.kinds, same_data),
         ],
     )
 
@@ -433,8 +434,9 @@ def _more_redundant(redundant: Count) -> list[Text]:
     return [ntext(-more, "{n} unit fewer is redundant", "{n} units fewer are redundant")] if more else []
 
 
-def _findings_in_brief(kinds: Sequence[KindChange]) -> list[Text]:
+def _findings_in_brief(kinds: Sequence[KindChange], same_data: bool) -> list[Text]:
     new, worse = (sum(one.kind == kind for one in kinds) for kind in ("new", "worse"))
+    worse = worse if same_data else 0  # a finding about more images may only have had more images to be about
     return [
         *([ntext(new, "{n} new finding", "{n} new findings")] if new else []),
         *([ntext(worse, "{n} finding is worse", "{n} findings are worse")] if worse else []),

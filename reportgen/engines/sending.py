@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from reportgen.analysis.activations.shards import Found, Shard, Work, joined
+from reportgen.analysis.activations.shards import Found, Shard, Work, batches_of, joined
 from reportgen.dataset import Images, Part, Unread
 from reportgen.engines import arrivals, worker
 from reportgen.engines.arrivals import TRIES, Arrivals
@@ -44,8 +44,7 @@ class Workers:
 
 def _images_each(shards: Sequence[Shard], batch: int, workers: int) -> int:
     """Return how many images a piece of a shard has: whole batches, so that each is as it would be elsewhere."""
-    batches = sum(-(-len(shard) // batch) for shard in shards)
-    return batch * min(max(batches // (_SHARDS_EACH * workers), 1), _MOST_BATCHES)
+    return batch * min(max(batches_of(shards, batch) // (_SHARDS_EACH * workers), 1), _MOST_BATCHES)
 
 
 @dataclass(eq=False)

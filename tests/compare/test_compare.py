@@ -385,6 +385,19 @@ def test_of_other_data_no_difference_of_accuracies_is_told_in_the_summary() -> N
 # Classes
 
 
+@pytest.mark.parametrize(
+    ("sha", "said"), [("0", ", 1 finding is worse"), ("1", "")], ids=["the same data", "other data"]
+)
+def test_a_finding_is_called_worse_in_the_summary_on_the_same_data_alone(sha: str, said: str) -> None:
+    old, new = (
+        of_run(make_record(findings=[make_finding(code="suspect-labels", count=count)]), data_sha256=data)
+        for count, data in ((3, "0" * 64), (9, sha * 64))
+    )
+    found = compare(old, new)
+    assert [(one.before, one.after) for one in found.kinds] == [(3, 9)]
+    assert found.summary.endswith(said or "on other data than before")
+
+
 def test_classes_are_matched_by_label_and_come_and_go() -> None:
     circle, square, _ = make_scores().classes
     classes = [ClassScore("ring", 1.0, 1.0, 1.0, 2), square, dataclasses.replace(circle, recall=0.25)]

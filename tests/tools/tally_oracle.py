@@ -15,6 +15,7 @@ from reportgen.analysis.activations.tally import (
     Floats,
     LayerPlan,
     LayerTally,
+    by_class,
     class_bests,
     kept_of,
     listed,
@@ -51,7 +52,7 @@ def count(
     order = np.argsort(numbers)
     values, labels, numbers = values[order].astype(np.float64), labels[order], numbers[order]
     pooled = values.mean(axis=1)
-    kept = kept_of(numbers, keep)
+    kept, images = kept_of(numbers, keep), by_class(labels, classes)
     peaks, different = values.max(axis=1), np.isin(numbers, [] if repeats is None else repeats, invert=True)
     return LayerTally(
         images=len(values),
@@ -59,8 +60,8 @@ def count(
         **_moments(plan, values),
         **_histogram(plan, values),
         **_over_positions(plan, values[:, plan.sampled]),
-        **over_images(plan, pooled, labels, classes),
-        **class_bests(peaks, labels, numbers, classes),
+        **over_images(plan, pooled, images),
+        **class_bests(peaks, images, numbers),
         **_strongest(peaks[different], values[different].argmax(axis=1), numbers[different], top),
         kept_images=numbers[kept].astype(np.int64),
         kept=pooled[kept].astype(np.float32),

@@ -11,9 +11,11 @@ from reportgen.analysis.activations import reductions
 from reportgen.analysis.activations.reductions import TOP, Read
 from reportgen.analysis.activations.shards import Shard, Work
 from reportgen.analysis.activations.tally import (
+    ByClass,
     Counts,
     LayerPlan,
     LayerTally,
+    by_class,
     class_bests,
     listed,
     merge,
@@ -34,9 +36,8 @@ class Counted:
 
     def add(self, read: Sequence[Read], start: int, end: int) -> None:
         """Count the batch of the images from `start` to `end`. read: of each layer."""
-        batch = _Batch(
-            self._first + np.arange(start, end), self._labels[start:end], self._repeat[start:end], self._classes
-        )
+        classes = by_class(self._labels[start:end], self._classes)
+        batch = _Batch(self._first + np.arange(start, end), classes, self._repeat[start:end])
         before: Sequence[LayerTally | None] = self._tallies or [None] * len(self._plans)
         layers = zip(self._plans, read, before, strict=True)
         found = [_added(plan, one, batch, so_far) for plan, one, so_far in layers]
@@ -77,12 +78,11 @@ class _Kept:
 
 @dataclass(frozen=True)
 class _Batch:
-    """numbers: (B,) of its images, ascending. labels: (B,). repeat: (B,) which repeat an earlier one. classes: K."""
+    """numbers: (B,) of its images, ascending. classes: of these. repeat: (B,) which repeat an earlier one."""
 
     numbers: Counts
-    labels: Counts
+    classes: ByClass
     repeat: NDArray[np.bool_]
-    classes: int
 
 
 @np.errstate(over="ignore", invalid="ignore")  # scores that are not finite end the report, see `outputs.check`
@@ -109,8 +109,8 @@ def _added(
         histogram=sampled.histogram,
         map_total=sampled.total,
         map_products=sampled.products,
-        **over_images(plan, pooled, batch.labels, batch.classes),
-        **class_bests(peaks, batch.labels, batch.numbers, batch.classes),
+        **over_images(plan, pooled, batch.classes),
+        **class_bests(peaks, batch.classes, batch.numbers),
         **_strongest(plan, read, found.peaks, batch, before),
         kept_images=np.zeros(0, np.int64),
         kept=np.zeros((0, plan.units), np.float32),

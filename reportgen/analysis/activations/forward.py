@@ -25,19 +25,17 @@ _SCOPE = re.compile(r"'(.*)' is not a valid (?:root )?scope name", re.DOTALL)
 """What TensorFlow says of a layer's name that it cannot put in front of the names of operations."""
 
 
-def compiled(answer: Callable[..., Any], part: Part, pixels: Pixels, more: Sequence[Any] = ()) -> Callable[..., Any]:
+def compiled(answer: Callable[..., Any], part: Part, pixels: Pixels) -> Callable[..., Any]:
     """Return what gives the answer to a batch of such images as `part` has, as they are stored.
 
     answer: from images as the model sees them to tensors. Pixels are converted inside the graph, batch by batch, so
-    the images stay where and as they are stored. more: the tf.TensorSpec of what else is given to it, after them.
+    the images stay where and as they are stored.
     """
     import tensorflow as tf
 
     given = tf.TensorSpec((None, *part.images.shape[1:]), part.images.dtype)
     made: Callable[..., Any] = tf.function(
-        lambda images, *others: answer(as_seen(images, pixels), *others),
-        input_signature=[given, *more],
-        autograph=False,
+        lambda images: answer(as_seen(images, pixels)), input_signature=[given], autograph=False
     )
     return made
 
@@ -111,10 +109,7 @@ def faults_named(images: NDArray[Any]) -> Iterator[None]:
         # Keras leaves a name that TensorFlow refused in front of the names of all that is made later
         del _name_scopes()[scopes:]
         if is_of_memory(error):
-            raise SurroundingsError(
-                f"the memory does not hold what the model computes for {len(images)} images of {shape} at once",
-                "give --memory a smaller number, smaller images, or a machine with more memory",
-            ) from error
+            raise _too_small(images) from error
         if found := _SCOPE.search(str(error)):
             raise InputError(
                 f"TensorFlow runs no layer of the name {short(found[1], 40)!r}",
@@ -125,6 +120,27 @@ def faults_named(images: NDArray[Any]) -> Iterator[None]:
             f"the model cannot be run on images of {shape} ({said})",
             "expected a model that this version of Keras runs on them; try model.predict, it says more",
         ) from error
+
+
+@contextmanager
+def memory_named(images: NDArray[Any]) -> Iterator[None]:
+    """Turn a want of memory into the SurroundingsError of `faults_named`, where numpy works on what a model gave.
+
+    Any other error stays what it is: it is not the model's.
+    """
+    try:
+        yield
+    except MemoryError as error:
+        raise _too_small(images) from error
+
+
+def _too_small(images: NDArray[Any]) -> SurroundingsError:
+    """Return what to raise where the memory does not hold what becomes of a batch of images."""
+    shape = "x".join(map(str, images.shape[1:]))
+    return SurroundingsError(
+        f"the memory does not hold what the model computes for {len(images)} images of {shape} at once",
+        "give --memory a smaller number, smaller images, or a machine with more memory",
+    )
 
 
 def _name_scopes() -> list[Any]:

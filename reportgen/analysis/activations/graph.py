@@ -168,18 +168,25 @@ class Graph:
     def again(self, values: Mapping[Tensor, Any], changed: Tensor, value: Any, wanted: Tensor) -> Any:
         """Return what `wanted` is where `changed` has another value; only what lies between is computed.
 
-        values: as `all_values` gave them.
+        values: as `all_values` gave them, at least those that it is `given_to_change`.
         """
         path = self.reached(changed, until=wanted)
         last = {tensor: place for place, call in enumerate(path) for tensor in call.given}
         found = {changed: value}
         for place, call in enumerate(path):
-            given = {tensor: found.get(tensor, values[tensor]) for tensor in call.given}
+            given = {tensor: found[tensor] if tensor in found else values[tensor] for tensor in call.given}
             found.update(zip(call.outputs, call.on(given), strict=True))
             for tensor in call.given:
                 if last[tensor] == place:
                     found.pop(tensor, None)  # nobody asks again, and it may be large
-        return found.get(wanted, values[wanted])
+        return found[wanted] if wanted in found else values[wanted]
+
+    def given_to_change(self, changed: Tensor, wanted: Tensor) -> set[Tensor]:
+        """Return the tensors whose values `again` takes as they were: what is beside the way, not what lies on it."""
+        path = self.reached(changed, until=wanted)
+        on_the_way = {changed}.union(*(call.outputs for call in path))
+        beside = set[Tensor]().union(*(call.given for call in path)) - on_the_way
+        return beside if wanted in on_the_way else {*beside, wanted}
 
     def values(self, images: Any, wanted: Sequence[Tensor]) -> tuple[Any, list[Any]]:
         """Return the model's output for `images`, and the values of the tensors that are wanted."""

@@ -5,7 +5,7 @@ While TensorFlow has a batch under way, numpy reduces the outputs of the one bef
 
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -18,7 +18,7 @@ from reportgen.analysis.activations.graph import Graph
 from reportgen.analysis.activations.outputs import Outputs
 from reportgen.analysis.activations.reading import Reading
 from reportgen.analysis.activations.reductions import Read, plan_of, units_last
-from reportgen.analysis.activations.shards import Engine, Found, Shard, Work, joined, ranges_of
+from reportgen.analysis.activations.shards import Engine, Found, Shard, Work, batches_of, joined, ranges_of
 from reportgen.analysis.activations.tally import Floats, LayerPlan, LayerTally, kept_among
 from reportgen.analysis.activations.traces import Penultimate, Traced
 from reportgen.dataset import Dataset, Part, Pixels, repeats, spread
@@ -26,14 +26,15 @@ from reportgen.progress import Progress, Tick
 
 _LARGEST_BATCH = 500
 _FIRST = 64  # images that fix how the layers are read
-_COPIES = 4  # how many times the read outputs are in memory at once, roughly
+_COPIES = 4  # how many times the read outputs are in memory at once, roughly: those of two batches, and work on both
 
 
 def batch_size(readings: Sequence[Reading], image_shape: Sequence[int], memory: int) -> int:
     """Return how many images fit into `memory` megabytes with all outputs that are read, at least one, at most 500."""
     values = int(np.prod(image_shape))
     for reading in readings:
-        values += int(np.prod([size or image_shape[0] for size in reading.shape[1:]]))
+        given = 1 if reading.gate is None else 2  # its gate has the same shape
+        values += given * int(np.prod([size or image_shape[0] for size in reading.shape[1:]]))
     return max(1, min(_LARGEST_BATCH, memory * 10**6 // (4 * _COPIES * values)))
 
 
@@ -57,12 +58,15 @@ def all_parts(
     engine = engine or Here(graph, readings)
     ends = np.cumsum([0, *(len(parts[name]) for name in looked_at)]).tolist()
     looked = [Shard(name, 0, len(parts[name]), number) for name, number in zip(looked_at, ends, strict=False)]
+    answered_only = [Shard(name, 0, len(part)) for name, part in parts.items() if name not in looked_at]
     size = batch_size(readings, dataset.image_shape, memory)
+    batches = batches_of([*looked, *answered_only], size)
     classes = max(len(dataset.class_names), graph.output.shape[-1] or 1)
     traced = Traced(traces.every(sum(map(len, parts.values())), traces.of_model(graph), classes))
     work = Work(
         dataset.pixels,
         size,
+        batches,
         classes=len(dataset.class_names),
         kept=kept_among(ends[-1]),
         repeats=repeats(parts[name] for name in looked_at),
@@ -75,9 +79,10 @@ def all_parts(
         done.append(engine.send(work, parts, others, progress))
     found = joined(done)
     answered = {name: found.outputs_of(name) for name in looked_at}
-    if others := [Shard(name, 0, len(part)) for name, part in parts.items() if name not in looked_at]:
-        without = engine.send(Work(dataset.pixels, size, traced=traced), parts, others, progress)
-        answered |= {shard.part: without.outputs_of(shard.part) for shard in others}
+    if answered_only:
+        # what is read of the layers is given out here, too: to trace a graph without it takes longer
+        without = engine.send(Work(dataset.pixels, size, batches, traced=traced), parts, answered_only, progress)
+        answered |= {shard.part: without.outputs_of(shard.part) for shard in answered_only}
     return answered, list(work.plans), list(found.tallies)
 
 
@@ -96,6 +101,21 @@ class Here:
         return joined(found)
 
 
+@dataclass(frozen=True)
+class _Whole:
+    """What sends images of a type through the whole model: `run`. compiled: whether it is."""
+
+    pixels: Pixels
+    dtype: np.dtype[Any]
+    compiled: bool
+    run: Callable[..., Any]
+
+    def serves(self, pixels: Pixels, dtype: np.dtype[Any], *, compiled: bool) -> bool:
+        """Return whether it runs such images, compiled at least where they are to be."""
+        # by value: on a worker each work brings pixels of its own
+        return (self.pixels, self.dtype) == (pixels, dtype) and self.compiled >= compiled
+
+
 class Sender:
     """A model that shards are sent through. What is compiled is kept until other units are taken out."""
 
@@ -104,7 +124,7 @@ class Sender:
         found = traces.of_model(graph)
         self._penultimate = found if isinstance(found, Penultimate) else None
         self._gates = [reading.gate for reading in readings if reading.gate is not None]
-        self._whole: tuple[Pixels, tuple[np.dtype[Any], bool], Callable[..., Any]] | None = None
+        self._whole: _Whole | None = None
         self._without: tuple[Work, np.dtype[Any], Callable[..., Any]] | None = None
 
     def begin(self, work: Work, shard: Shard, part: Part) -> tuple[Work, Found | None]:
@@ -115,15 +135,16 @@ class Sender:
         images = part.images[spread(len(part), min(_FIRST, work.batch))]
         with forward.faults_named(images):
             scores, features, *values = self._compiled(work, part)(images)
-        read = self._read(values)
-        plans = [plan_of(reading, one.values) for reading, one in zip(self._readings, read, strict=True)]
-        work = replace(work, plans=plans)
-        if len(images) < len(part):
-            return work, None
-        counted = Counted(work, shard, part.labels)
-        counted.add(read, 0, len(part))
-        found = _kept(np.asarray(scores)[:, 0], np.asarray(features), part.labels, shard.start, work.traced)
-        return work, Found({shard: (found,)}, counted.tallies())
+        with forward.memory_named(images):
+            read = self._read(values)
+            plans = [plan_of(reading, one.values) for reading, one in zip(self._readings, read, strict=True)]
+            work = replace(work, plans=plans)
+            if len(images) < len(part):
+                return work, None
+            counted = Counted(work, shard, part.labels)
+            counted.add(read, 0, len(part))
+            found = _kept(np.asarray(scores)[:, 0], np.asarray(features), part.labels, shard.start, work.traced)
+            return work, Found({shard: (found,)}, counted.tallies())
 
     def send(self, work: Work, shard: Shard, part: Part, tick: Tick) -> Found:
         """Return what comes of one shard, whose images and labels `part` holds; the last batch may be smaller."""
@@ -150,11 +171,13 @@ class Sender:
                 with forward.faults_named(images):
                     scores, features, *values = run(images)
                 if taking is not None:
-                    taking.result()
+                    with forward.memory_named(images):
+                        taking.result()
                 taking = aside.submit(take, scores, features, values, start, end)
                 tick(end, "images")
             assert taking is not None
-            taking.result()
+            with forward.memory_named(images):
+                taking.result()
         found = {shard: tuple(outputs.joined(one) for one in answered)}
         return Found(found, counted.tallies() if work.plans else [], ranges)
 
@@ -164,7 +187,7 @@ class Sender:
         The latter only where nothing is taken out.
         """
         dtype = part.images.dtype  # the parts of a data set have images of one shape
-        calls, runs = len(self._graph.calls), -(-len(part) // work.batch)
+        calls, runs = len(self._graph.calls), work.batches
         if any(work.ablations):
             if self._without is None or self._without[0] is not work or self._without[1] != dtype:
                 run = forward.compiled_if_it_pays(
@@ -172,11 +195,11 @@ class Sender:
                 )
                 self._without = work, dtype, run
             return self._without[2]
-        how = dtype, forward.compiling_pays(calls, runs)
-        if self._whole is None or self._whole[0] is not work.pixels or self._whole[1] != how:
+        pays = forward.compiling_pays(calls, runs)
+        if self._whole is None or not self._whole.serves(work.pixels, dtype, compiled=pays):
             run = forward.compiled_if_it_pays(self._values, part, work.pixels, calls=calls, runs=runs)
-            self._whole = work.pixels, how, run
-        return self._whole[2]
+            self._whole = _Whole(work.pixels, dtype, pays, run)
+        return self._whole.run
 
     def _answering(self, work: Work) -> Callable[..., Any]:
         """Return what sends images through the model to the scores under each ablation; nothing is traced."""

@@ -120,7 +120,7 @@ def plan_of(reading: Reading, values: NDArray[np.float32]) -> LayerPlan:
         family=reading.family,
         low=reading.low,
         high=reading.high,
-        # both are compared in float32 inside the graph, so they are numbers of that kind
+        # values are compared with it in float32, so it is a number of that kind
         eps=float(np.float32(eps)),
         shift=_shift(flat),
         grid=_grid(reading, flat),
@@ -153,7 +153,7 @@ def _grid(reading: Reading, flat: NDArray[np.float32]) -> Grid:
 def reduced(read: Read, plan: LayerPlan) -> Reduced:
     """Reduce a layer's outputs for one batch, some images at a time.
 
-    Sums over positions are of float32, those over images of float64.
+    Sums over rows of positions are of float32, those over these and over images of float64.
     """
     values = read.values.reshape(-1, plan.positions, plan.units)
     tells = values if read.gate is None else read.gate.reshape(values.shape)
@@ -231,22 +231,26 @@ def strongest(read: Read, plan: LayerPlan, peaks: Values, least: Floats) -> Stro
 
 
 def _over_positions(function: np.ufunc, values: NDArray[Any]) -> NDArray[Any]:
-    """Reduce (B, P, U) to (B, U)."""
-    return np.asarray(function.reduce(function.reduce(_in_rows(values), axis=1).reshape(_columns(values)), axis=1))
+    """Reduce (B, P, U) to (B, U), of the type that the values have."""
+    columns = function.reduce(_in_rows(values), axis=1).reshape(_columns(values))
+    # of a prime number of positions all are left for this step, too many for a sum of float32
+    wide = np.float64 if function is np.add else None
+    return np.asarray(function.reduce(columns, axis=1, dtype=wide), columns.dtype)
 
 
-def _squares(values: Values) -> Values:
+def _squares(values: Values) -> Floats:
     """Return the sums of squares over positions, (B, P, U) -> (B, U); unlike squaring, this writes nothing between."""
     rows = _in_rows(values)
-    found: Values = np.einsum("bpu,bpu->bu", rows, rows).reshape(_columns(values)).sum(axis=1)
+    columns = np.einsum("bpu,bpu->bu", rows, rows).reshape(_columns(values))
+    found: Floats = columns.sum(axis=1, dtype=np.float64)
     return found
 
 
 def _in_rows(values: NDArray[Any]) -> NDArray[Any]:
     """Return (B, P, U) as (B, R, C U), so that positions can be gone through in two steps.
 
-    numpy is fast where what it goes through lies in one long row, which U values are not. Sums of R and then of C
-    values are more precise, too, than those of P.
+    numpy is fast where what it goes through lies in one long row, which U values are not. A sum of R values, no more
+    than the root of P, is precise in float32, too.
     """
     positions = values.shape[1]
     rows = next(n for n in range(math.isqrt(positions), 0, -1) if not positions % n)

@@ -21,17 +21,19 @@ from reportgen.progress import Progress
 class Work:
     """What is done with images, the same for each shard.
 
-    pixels: how they reach the model. batch: how many of them at once. plans: how the layers are read, one for each
-    reading; without them only the model's answers are asked for. classes: K of the labels. kept: (M,) the numbers of
-    the images whose mean responses are kept, ascending. repeats: those of the images that show the same as an earlier
-    one, ascending; mostly there are none. ablations: without which units the model is to answer, once for each; by the
-    place of the layer's reading; only where there are no plans. traced: which images are traced; none where units are
-    taken out. ranged: the places of the readings whose units' smallest and largest values are asked for; only where
-    nothing is taken out.
+    pixels: how they reach the model. batch: how many of them at once. batches: how many such there are in all, see
+    `batches_of`; by it is decided what pays, so that no piece is computed in another way than the rest. plans: how the
+    layers are read, one for each reading; without them only the model's answers are asked for. classes: K of the
+    labels. kept: (M,) the numbers of the images whose mean responses are kept, ascending. repeats: those of the images
+    that show the same as an earlier one, ascending; mostly there are none. ablations: without which units the model is
+    to answer, once for each; by the place of the layer's reading; only where there are no plans. traced: which images
+    are traced; none where units are taken out. ranged: the places of the readings whose units' smallest and largest
+    values are asked for; only where nothing is taken out.
     """
 
     pixels: Pixels
     batch: int
+    batches: int
     plans: Sequence[LayerPlan] = ()
     classes: int = 0
     kept: Counts = field(default_factory=lambda: np.zeros(0, np.int64))
@@ -70,6 +72,11 @@ class Shard:
         """Return shards of so many images each, the last of what is left."""
         starts = [*range(self.start, self.stop, images), self.stop]
         return [Shard(self.part, a, b, self.number + a - self.start) for a, b in pairwise(starts)]
+
+
+def batches_of(shards: Iterable[Shard], batch: int) -> int:
+    """Return how many batches of so many images some shards come to, those included that are smaller."""
+    return sum(-(-len(shard) // batch) for shard in shards)
 
 
 @dataclass(frozen=True, eq=False)

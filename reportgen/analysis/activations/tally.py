@@ -173,36 +173,49 @@ def merge(one: LayerTally, other: LayerTally, keep: int = KEPT) -> LayerTally:
     )
 
 
-def over_images(plan: LayerPlan, pooled: Floats, labels: Counts, classes: int) -> dict[str, Any]:
+@dataclass(frozen=True)
+class ByClass:
+    """N images in the order of their classes, see `by_class`: sorted once for all layers.
+
+    labels: (N,) of the images as they are. classes: K. order: (N,) of the images. there: the classes that have images,
+    ascending, and starts: where in `order` each begins.
+    """
+
+    labels: Counts
+    classes: int
+    order: Counts
+    there: Counts
+    starts: Counts
+
+
+def by_class(labels: Counts, classes: int) -> ByClass:
+    """Put images in the order of their classes. labels: (N,)."""
+    order = np.argsort(labels, kind="stable")
+    there, starts = np.unique(labels[order], return_index=True)
+    return ByClass(labels, classes, order, there, starts)
+
+
+def over_images(plan: LayerPlan, pooled: Floats, images: ByClass) -> dict[str, Any]:
     """Sum over images and over the images of each class. pooled: (N, U) s_mean."""
-    shifted, found = pooled - plan.shift, np.zeros((classes, plan.units))
-    order, there, starts = _by_class(labels)
-    found[there] = np.add.reduceat(shifted[order], starts)
+    shifted, found = pooled - plan.shift, np.zeros((images.classes, plan.units))
+    found[images.there] = np.add.reduceat(shifted[images.order], images.starts)
     return {
         "pooled_total": shifted.sum(axis=0),
         "pooled_products": shifted.T @ shifted,
-        "class_images": np.bincount(labels, minlength=classes),
+        "class_images": np.bincount(images.labels, minlength=images.classes),
         "class_total": found,
     }
 
 
-def class_bests(peaks: Floats, labels: Counts, numbers: Counts, classes: int) -> dict[str, Any]:
-    """Find the strongest image of each class. peaks: (N, U) s_max, by ascending image number."""
-    units = peaks.shape[1]
-    best, image = np.full((classes, units), -np.inf), np.full((classes, units), -1, np.int64)
-    order, there, starts = _by_class(labels)
+def class_bests(peaks: Floats, images: ByClass, numbers: Counts) -> dict[str, Any]:
+    """Find the strongest image of each class. peaks: (N, U) s_max. numbers: (N,) of the images."""
+    shape, order = (images.classes, peaks.shape[1]), images.order
+    best, image = np.full(shape, -np.inf), np.full(shape, -1, np.int64)
     rows = peaks[order]
-    best[there] = np.maximum.reduceat(rows, starts)
-    those = np.where(rows == best[labels[order]], numbers[order, np.newaxis], np.iinfo(np.int64).max)
-    image[there] = np.minimum.reduceat(those, starts)
+    best[images.there] = np.maximum.reduceat(rows, images.starts)
+    those = np.where(rows == best[images.labels[order]], numbers[order, np.newaxis], np.iinfo(np.int64).max)
+    image[images.there] = np.minimum.reduceat(those, images.starts)
     return {"class_best": best, "class_best_image": image}
-
-
-def _by_class(labels: Counts) -> tuple[Counts, Counts, Counts]:
-    """Return images in the order of their classes, the classes that there are, and where in it each begins."""
-    order = np.argsort(labels, kind="stable")
-    there, starts = np.unique(labels[order], return_index=True)
-    return order, there, starts
 
 
 def listed(scores: Floats, images: Counts, positions: Counts, top: int) -> dict[str, Any]:

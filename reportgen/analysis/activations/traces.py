@@ -118,8 +118,9 @@ def of(scores: Values, features: Values, start: int, traced: Traced) -> Traces:
         powers = np.log(np.exp(chosen - largest[:, np.newaxis]).sum(axis=1)) + largest
         order = _highest(chosen)
     return Traces(
-        numbers=np.arange(start, start + len(scores), dtype=np.int64)[kept],
-        features=features[kept],
+        numbers=start + np.arange(len(scores))[kept],
+        # of every image they are all there is of the batch; of some the rest would stay in memory with them
+        features=features[kept].copy() if traced.every > 1 else features[kept],
         scores=np.take_along_axis(chosen, order, axis=1).astype(np.float32),
         classes=order.astype(np.uint32),
         sums=chosen.sum(axis=1).astype(np.float32),

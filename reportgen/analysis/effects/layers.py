@@ -38,6 +38,8 @@ _MOST_CLASSES = 20
 EXACT, MASKED, FIRST = "exact", "masked", "first order"
 _NO_SLOPES = (InputError, SurroundingsError, LookupError)
 """What is raised where gradients cannot be taken: of an operation without one, or of too little memory."""
+_TOO_LONG = text("masking units to hold it against would take longer than a report may")
+"""Why first order is withheld where it cannot be held against masking."""
 
 
 @dataclass(frozen=True)
@@ -249,27 +251,15 @@ class _Measured:
 
     def _tried(self) -> tuple[Audit | None, Text | None]:
         """Hold first order against masking on a few images, and on units of all layers; return why it is withheld."""
-        units = [(place, unit) for place in self._others for unit in range(self._about[place].units)]
-        each = {place: self._each(place) for place in self._others}
-        too_long = text("masking units to hold it against would take longer than a report may")
-        usual = sum(each[place] for place, _ in units) // max(len(units), 1)
+        units = [self._about[place].units for place in self._others]
+        usual = sum(n * self._each(place) for n, place in zip(units, self._others, strict=True)) // max(sum(units), 1)
         if audit.AUDITED * _FEWEST * usual > MOST_WORK:
-            return None, too_long
+            return None, _TOO_LONG
         if (found := self._gradients(_TRIED_ON)) is None:
             return None, text("no gradients could be taken of this model")
         self._swept = replace(self._swept, first=found)
-        sampled = [
-            units[n] for n in audit.sample(np.concatenate([self._size(place) for place in self._others]), self._seed)
-        ]
-        first = np.stack([found[place].moved[:, unit] for place, unit in sampled], axis=1)
-        enough = min(len(first), MOST_WORK // sum(each[place] for place, _ in sampled))
-        if enough < min(_FEWEST, len(first)):
-            return None, too_long
-        known = self._passes.without([Masking(place, (unit,)) for place, unit in sampled], enough)
-        labels = self._images.labels[:enough]
-        one, other = audit.by_class(first[:enough], labels), audit.by_class(known.moved, labels)
-        held = audit.compare(one, other, enough, len(self._others))
-        return held, audit.withheld(held, one, other)
+        held, withheld, _ = self._held(self._others, MOST_WORK)
+        return held, withheld
 
     def _gradients(self, images: int | None) -> dict[int, Answers] | None:
         """Return first order of all layers on the first `images`, by default all; None where it cannot be had."""
@@ -317,7 +307,7 @@ class _Measured:
         known = self._without(place, [(int(unit),) for unit in sampled], enough)
         fair -= self._spend(len(sampled) * enough * each)
         if first is not None:
-            self._hold(layer, first.moved[:enough, sampled], known.moved)
+            layer.audit, layer.withheld = self._compared(first.moved[:enough, sampled], known.moved, 1)
         if enough == images:
             _put(layer, sampled, known)
             self._mask(place, layer, wanted[len(sampled) :], fair)
@@ -350,29 +340,40 @@ class _Measured:
         self._left -= amount
         return amount
 
-    def _hold(self, layer: _Layer, first: Scores, masked: Scores, layers: int = 1) -> None:
-        """Hold first order against masking. Both: (n, units) changes of the margins of the first n images."""
+    def _compared(self, first: Scores, masked: Scores, layers: int) -> tuple[Audit, Text | None]:
+        """Return how well first order agrees with masking, and why it is withheld, if it is.
+
+        Both: (n, units) changes of the margins of the first n images. layers: how many the units are of.
+        """
         labels = self._images.labels[: len(first)]
         one, other = audit.by_class(first, labels), audit.by_class(masked, labels)
-        layer.audit = audit.compare(one, other, len(first), layers)
-        layer.withheld = audit.withheld(layer.audit, one, other)
+        found = audit.compare(one, other, len(first), layers)
+        return found, audit.withheld(found, one, other)
+
+    def _held(self, places: Sequence[int], most: int) -> tuple[Audit | None, Text | None, int]:
+        """Hold first order against masking on units of several layers, on as many images as `most` work allows.
+
+        Return how well they agree, None where there are too few such images; why first order is withheld, if it is;
+        and the work that was done.
+        """
+        units = [(place, unit) for place in places for unit in range(self._about[place].units)]
+        sampled = [units[n] for n in audit.sample(np.concatenate([self._size(place) for place in places]), self._seed)]
+        first = np.stack([self._swept.first[place].moved[:, unit] for place, unit in sampled], axis=1)
+        each = sum(self._each(place) for place, _ in sampled)
+        enough = min(len(first), most // each)
+        if enough < min(_FEWEST, len(first)):
+            return None, _TOO_LONG, 0
+        known = self._passes.without([Masking(place, (unit,)) for place, unit in sampled], enough)
+        return *self._compared(first[:enough], known.moved, len(places)), enough * each
 
     def _audit_together(self, layers: Mapping[int, _Layer]) -> None:
         """Hold first order against masking on units of all layers that could not be held by themselves."""
         if not layers or not self._has_slopes:
             return
-        units = [(place, unit) for place in layers for unit in range(self._about[place].units)]
-        sampled = [units[n] for n in audit.sample(np.concatenate([self._size(place) for place in layers]), self._seed)]
-        enough = min(len(self._images), self._left // sum(self._each(place) for place, _ in sampled))
-        if enough < min(_FEWEST, len(self._images)):
-            for layer in layers.values():
-                layer.withheld = text("masking units to hold it against would take longer than a report may")
-            return
-        known = self._passes.without([Masking(place, (unit,)) for place, unit in sampled], enough)
-        self._spend(enough * sum(self._each(place) for place, _ in sampled))
-        first = np.stack([self._swept.first[place].moved[:enough, unit] for place, unit in sampled], axis=1)
+        held, withheld, spent = self._held(list(layers), self._left)
+        self._spend(spent)
         for layer in layers.values():
-            self._hold(layer, first, known.moved, len(layers))
+            layer.audit, layer.withheld = held, withheld
 
     def _permute(self, place: int, layer: _Layer, each: int, fair: int) -> None:
         """Permute the outputs of units without which something changes, estimates aside, as far as work is `fair`.

@@ -162,8 +162,8 @@ class Passes:
     def _again(self, maskings: Sequence[Masking], changed: Callable[[int, Any], Any], images: int | None) -> Answers:
         found = []
         changing = dict.fromkeys(self._readings[one.place].tensor for one in maskings)
-        paths = [self._graph.reached(tensor, until=self._head.tensor) for tensor in changing]
-        needed = {self._head.tensor, *changing}.union(*(call.given for path in paths for call in path))
+        needed = {self._head.tensor, *changing}
+        needed = needed.union(*(self._graph.given_to_change(tensor, self._head.tensor) for tensor in changing))
         for start in self._starts(len(self._images) if images is None else images):
             values, labels = self._values(start, images, needed), self._labels(start, images)
             plain, moved = self._scores(values), []
@@ -220,9 +220,8 @@ class Passes:
         """
         import tensorflow as tf
 
-        values = self._values(0, 1)
-        path = self._graph.reached(reading.tensor, until=self._head.tensor)
-        needed = {reading.tensor, self._head.tensor}.union(*(call.given for call in path))
+        needed = {reading.tensor, *self._graph.given_to_change(reading.tensor, self._head.tensor)}
+        values = self._values(0, 1, {*needed, self._head.tensor})
         classes = self._scores(values).shape[1]
         most = max(1, _TOGETHER // max(int(np.prod(values[reading.tensor].shape)), 1))
         found = []

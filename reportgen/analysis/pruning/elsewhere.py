@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from reportgen.analysis.activations.shards import Engine, Shard, Work
+from reportgen.analysis.activations.shards import Engine, Shard, Work, batches_of
 from reportgen.analysis.activations.tally import Floats
 from reportgen.analysis.pruning.lossless import Elsewhere
 from reportgen.dataset import Part, Pixels
@@ -16,7 +16,7 @@ def of(engine: Engine, parts: Mapping[str, Part], pixels: Pixels, batch: int) ->
     shards = [Shard(name, 0, len(part)) for name, part in parts.items()]
 
     def ranges(places: Sequence[int]) -> Mapping[int, Floats]:
-        work = Work(pixels, batch, ranged=list(places))
+        work = Work(pixels, batch, batches_of(shards, batch), ranged=list(places))
         return engine.send(work, parts, shards, Progress()).ranges
 
     return ranges

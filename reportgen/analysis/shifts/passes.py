@@ -77,8 +77,7 @@ class Passes:
         front of them is run once for all.
         """
         tensors = dict.fromkeys(self.readings[place].tensor for place, _ in tried)
-        needed = {self._graph.output, *tensors}
-        needed = needed.union(*(call.given for tensor in tensors for call in self._graph.reached(tensor)))
+        needed = {*tensors}.union(*(self._graph.given_to_change(tensor, self._graph.output) for tensor in tensors))
         answered: list[list[Outputs]] = [[] for _ in tried]
         for some in self._batches(len(shifted)):
             with forward.faults_named(shifted[some]):

@@ -69,8 +69,14 @@ def pooled_variance(tally: LayerTally) -> Floats:
 
 def within_class_covariance(tally: LayerTally) -> Floats:
     """Return (U, U) the population covariance of s_mean over images after each class's mean is taken off."""
-    scaled = tally.class_total / np.sqrt(np.maximum(tally.class_images, 1))[:, None]
+    scaled = _scaled_class_totals(tally)
     return (tally.pooled_products - scaled.T @ scaled) / tally.images
+
+
+def within_class_variance(tally: LayerTally) -> Floats:
+    """Return (U,) the population variance of s_mean over images after each class's mean is taken off."""
+    squares: Floats = (_scaled_class_totals(tally) ** 2).sum(axis=0)
+    return (tally.pooled_products.diagonal() - squares) / tally.images
 
 
 def map_covariance(plan: LayerPlan, tally: LayerTally) -> Floats:
@@ -152,6 +158,12 @@ def effective_rank(eigenvalues: Floats) -> float:
 def participation_ratio(eigenvalues: Floats) -> float:
     """Return (sum lambda)^2 / sum lambda^2."""
     return float(eigenvalues.sum() ** 2 / (eigenvalues**2).sum())
+
+
+def _scaled_class_totals(tally: LayerTally) -> Floats:
+    """Return (K, U) sums of shifted s_mean over the images of each class, over the root of how many these are."""
+    scaled: Floats = tally.class_total / np.sqrt(np.maximum(tally.class_images, 1))[:, None]
+    return scaled
 
 
 def _pooled_magnitude(plan: LayerPlan, tally: LayerTally) -> Floats:

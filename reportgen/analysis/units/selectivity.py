@@ -154,9 +154,7 @@ def eta_squared(plan: LayerPlan, tally: LayerTally) -> Floats:
     classes = int(with_images.sum())
     if classes < 2:
         return np.full(plan.units, np.nan)
-    total = tally.images * moments.pooled_variance(tally)
-    scaled = tally.class_total / np.sqrt(np.maximum(tally.class_images, 1))[:, None]
-    within: Floats = tally.pooled_products.diagonal() - (scaled**2).sum(axis=0)
+    total, within = moments.pooled_variance(tally), moments.within_class_variance(tally)
     explained = np.divide(total - within, total, out=np.full_like(total, np.nan), where=moments.varies(plan, tally))
     found: Floats = explained - (classes - 1) / (tally.images - 1)
     return found

@@ -9,14 +9,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from reportgen.analysis.activations import outputs, probe, reductions, tally
+from reportgen.analysis.activations import forward, outputs, probe, reductions, tally
 from reportgen.analysis.activations.bins import SHOWN, Grid
 from reportgen.analysis.activations.graph import Graph
 from reportgen.analysis.activations.reading import readings
-from reportgen.analysis.activations.shards import Found, Shard, Work
+from reportgen.analysis.activations.shards import Found, Shard, Work, batches_of
 from reportgen.analysis.activations.tally import LayerPlan, LayerTally
 from reportgen.analysis.units import moments, selectivity
 from reportgen.dataset import Dataset, Part, Pixels
+from reportgen.errors import SurroundingsError
 from reportgen.i18n import literal
 from reportgen.record.units import Unit
 from reportgen.runtime import keras
@@ -622,7 +623,9 @@ def passed(
     graph = Graph(model)
     found = readings(graph)
     size = probe.batch_size(found, part.images.shape[1:], memory)
-    work = Work(Pixels(scale, literal("")), size, plans, 10, kept=np.arange(300), repeats=np.asarray(repeats, np.int64))
+    work = Work(
+        Pixels(scale, literal("")), size, 1, plans, 10, kept=np.arange(300), repeats=np.asarray(repeats, np.int64)
+    )
     shard = Shard("test", 0, len(part), first_number)
     return probe.Here(graph, found).send(work, {"test": part}, [shard], QUIET)
 
@@ -652,6 +655,54 @@ def test_memory_limits_the_batch(shape: tuple[int, ...], memory: int, expected: 
     conv = L.Conv2D(16, 3, padding="same")(start)
     graph = Graph(keras.Model(start, L.Dense(3)(L.GlobalMaxPooling2D()(conv))))
     assert probe.batch_size(readings(graph), shape, memory) == expected
+
+
+def test_a_gate_takes_the_memory_of_outputs_too() -> None:
+    start = keras.Input((8, 8, 1))
+    conv = L.Conv2D(16, 3, padding="same")(start)
+    found = readings(Graph(keras.Model(start, L.Dense(3)(L.GlobalMaxPooling2D()(conv)))))
+    gated = [dataclasses.replace(one, gate=one.tensor) for one in found]
+    each = [10**6 // (16 * (64 + times * (16 * 64 + 3))) for times in (1, 2)]
+    assert [probe.batch_size(some, (8, 8, 1), 1) for some in (found, gated)] == each
+
+
+def small() -> Graph:
+    return Graph(randomise(keras.Sequential([L.Input((4,)), L.Dense(3, activation="relu"), L.Dense(3)])))
+
+
+def test_whether_compiling_pays_is_decided_for_all_pieces_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(forward, "_LARGE", 1)  # so that it depends on how often the graph runs
+    graph, part, made = small(), make_part((4,), 20), []
+    compiled = forward.compiled
+    monkeypatch.setattr(forward, "compiled", lambda *given: made.append(given) or compiled(*given))
+    engine, pieces = probe.Here(graph, readings(graph)), Shard("test", 0, 20).divided(5)
+
+    def send(some: Sequence[Shard], batches: int) -> Found:
+        work = Work(Pixels(1.0, literal("")), 5, batches, ranged=[0])  # pixels of its own, as what a worker is sent
+        return engine.send(work, {"test": part}, some, QUIET)
+
+    send(pieces, 4)
+    assert not made  # it is run too seldom
+    send(pieces[:1], 8)
+    assert len(made) == 1  # this piece alone would not pay
+    send(pieces[1:], 4)
+    send(pieces[3:], 8)
+    assert len(made) == 1  # what is compiled stays
+
+
+@pytest.mark.parametrize("images", [20, 300], ids=["one batch", "many batches"])
+@pytest.mark.parametrize("fault", [MemoryError("Unable to allocate"), ValueError("ours")], ids=["memory", "ours"])
+def test_where_counting_has_no_memory_it_says_so(
+    monkeypatch: pytest.MonkeyPatch, images: int, fault: Exception
+) -> None:
+    def fails(*_: Any) -> None:
+        raise fault
+
+    monkeypatch.setattr(reductions, "reduced", fails)
+    dataset, graph = make_dataset(make_part((4,), images), scale=1.0), small()
+    expected = SurroundingsError if isinstance(fault, MemoryError) else ValueError
+    with pytest.raises(expected, match="the memory does not hold" if expected is SurroundingsError else "ours"):
+        probe.all_parts(graph, readings(graph), {"test": dataset.test}, ["test"], dataset, memory=1000, progress=QUIET)
 
 
 def said(unit: Unit, number: Callable[[int], int] = int) -> tuple[object, ...]:
@@ -802,7 +853,7 @@ def test_the_ends_of_units_are_those_of_all_images_of_all_parts() -> None:
     parts = {"train": make_part((6, 6, 1), 70), "more": make_part((6, 6, 1), 31, seed=1)}
     shards = [piece for name, part in parts.items() for piece in Shard(name, 0, len(part)).divided(30)]
     found = probe.Here(graph, readings(graph)).send(
-        Work(Pixels(1 / 255, literal("")), 20, ranged=[0, 1]), parts, shards, QUIET
+        Work(Pixels(1 / 255, literal("")), 20, batches_of(shards, 20), ranged=[0, 1]), parts, shards, QUIET
     )
     images = np.concatenate([part.images[:] for part in parts.values()]).astype(np.float32) / np.float32(255)
     for place, layer in enumerate((model.layers[0], model.layers[-1])):
