@@ -1,6 +1,9 @@
 """The model summary as rows, from the layers themselves."""
 
 import math
+import re
+from collections.abc import Collection
+from itertools import count
 from typing import TYPE_CHECKING
 
 from reportgen.analysis.activations import layer_kinds
@@ -39,20 +42,45 @@ def facts(graph: Graph, *, origin: str, output: str) -> ModelFacts:
 
 def flow(graph: Graph) -> ModelGraph:
     """Return which call of a model hands its output to which, the model's input before all of them."""
-    nodes = [GraphNode(_input_name(graph), "InputLayer", list(graph.input.shape))]
+    names = _names(graph)
+    nodes = [GraphNode(_input_name(graph, names), "InputLayer", list(graph.input.shape))]
     giver = {graph.input: 0}
     found: dict[tuple[int, int], None] = {}
-    for number, call in enumerate(graph.calls, 1):
-        nodes.append(GraphNode(call.name, layer_kinds.named(call.operation), list(call.outputs[0].shape)))
+    for number, (call, name) in enumerate(zip(graph.calls, names, strict=True), 1):
+        nodes.append(GraphNode(name, layer_kinds.named(call.operation), list(call.outputs[0].shape)))
         found |= {(giver[tensor], number): None for tensor in call.given}
         giver |= dict.fromkeys(call.outputs, number)
     return ModelGraph(nodes, [list(edge) for edge in found], [0], [giver[graph.output]])
 
 
-def _input_name(graph: Graph) -> str:
+def _names(graph: Graph) -> list[str]:
+    """Return the name of each call: of a layer's its own, of a bare operation's one that depends on the model alone.
+
+    Keras numbers operations without a name through all models that the process ever built.
+    """
+    taken = {call.name for call in graph.layer_calls()}
+    found = []
+    for call in graph.calls:
+        name = call.name
+        if name not in taken and (automatic := re.fullmatch(r"(.*?)(_\d+)?(#\d+)?", name)):
+            own = automatic[1].rpartition("/")[2]
+            if own.replace("_", "") == kind(call.operation).lower():
+                name = _free(automatic[1], taken)
+            taken.add(name)
+        found.append(name)
+    return found
+
+
+def _free(name: str, taken: Collection[str]) -> str:
+    """Return the name, with the first number behind it that makes it one that is not taken."""
+    numbers = (f"{name}_{n}" for n in count(1))
+    return name if name not in taken else next(one for one in numbers if one not in taken)
+
+
+def _input_name(graph: Graph, names: Collection[str]) -> str:
     """Return the name of the input layer, of a Sequential, which does not list it, another that no call has."""
     name = next((layer.name for layer in graph.model.layers if kind(layer) == "InputLayer"), "input")
-    while any(call.name == name for call in graph.calls):
+    while name in names:
         name += "_"
     return name
 

@@ -63,3 +63,16 @@ def test_a_value_that_is_taken_twice_is_one_edge() -> None:
     dense = keras.layers.Dense(2, name="dense")(image)
     graph = flow(keras.Model(image, keras.layers.Multiply(name="square")([dense, dense])))
     assert named(graph) == [("image", "dense"), ("dense", "square")]
+
+
+def test_operations_without_a_name_are_numbered_within_the_model() -> None:
+    """Keras numbers them through all models that the process ever built."""
+    import keras
+
+    def build() -> Any:
+        image = keras.Input((4,), name="image")
+        inner = keras.layers.Dense(4, name="inner")(keras.ops.relu(image))
+        return keras.Model(image, keras.ops.relu(keras.ops.relu(inner) * 2))
+
+    for _ in range(2):
+        assert [node.name for node in flow(build()).nodes] == ["image", "relu", "inner", "relu_1", "multiply", "relu_2"]
