@@ -122,7 +122,7 @@ class Painter:
 
         while True:
             told = self._told(view.record)
-            made = page.html(replace(view, record=told), told.look, **how)
+            made = page.html(page.told(view, told), told.look, **how)
             if not (new := {one.what: one for one in made.missing if one.what not in self._missing}):
                 return made
             self._missing |= new

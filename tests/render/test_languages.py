@@ -229,7 +229,7 @@ def pieces(content: str) -> list[Piece]:
     if not content.startswith("<"):
         return [("text", re.sub(r"\\([!-/:-@\[-`{-~])", r"\1", line)) for line in content.splitlines()]
     parser = _Pieces()
-    parser.feed(content)
+    parser.feed(re.sub("</?code>", "", content))  # inside of sentences
     parser.close()
     for style in parser.styles:
         for value in re.findall(r"content:([^;}]*)", re.sub(r'url\("[^"]*"\)', "", style)):
@@ -377,7 +377,7 @@ def outside(record: Record) -> set[str]:
         *(finding.code for finding in record.findings),
         *(stage for stage in record.provenance.seconds if stage not in words.STAGES),
     }
-    for row in record.model.layers:
+    for row in (*record.model.layers, *(record.model.graph.nodes if record.model.graph else ())):
         found |= {row.name, row.kind}
     for metric in record.history.metrics if record.history else ():
         called = metric.replace("_", " ")

@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -164,8 +164,7 @@ def paint(record: Record, space: detail.Detail = detail.ALL) -> View:
         shifts=attempt(shifts.view, record),
         trust=attempt(trust_view.view, record, scale),
         saving=attempt(answers.saving, record),
-        findings=(found := attempt(findings.entries, record.findings, record.baseline, _places(layers))),
-        further=attempt(lambda: findings.further(found[finding_groups.MOST :])),
+        **_of_findings(record, layers),
         gone=attempt(_gone, record),
         differences=attempt(since.differences, record),
         advice=attempt(_advice, record),
@@ -408,6 +407,17 @@ def _total(seconds: Sequence[float | None]) -> float | None:
 def _shade(cell: int, row: Sequence[int]) -> int:
     """Return 0 (nothing) to 6 (all of the row), never 0 for what is there: how dark a matrix cell is."""
     return -(-_SHADES * cell // sum(row)) if cell else 0
+
+
+def told(painted: View, record: Record) -> View:
+    """Return a painted record with the findings of another, which differs in nothing else."""
+    return replace(painted, record=record, **_of_findings(record, painted.layers))
+
+
+def _of_findings(record: Record, layers: list[layer_views.LayerView]) -> dict[str, Any]:
+    """Return what a view has of the findings."""
+    found = attempt(findings.entries, record.findings, record.baseline, _places(layers))
+    return {"findings": found, "further": attempt(lambda: findings.further(found[finding_groups.MOST :]))}
 
 
 def _places(layers: list[layer_views.LayerView]) -> Callable[[Finding], str | None]:

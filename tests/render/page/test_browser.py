@@ -155,7 +155,7 @@ def test_a_link_to_a_unit_opens_its_card(desk: Page) -> None:
     desk.wait_for_function("() => document.querySelector('.closed .card').open")
     box = card.bounding_box()
     assert box is not None
-    assert 0 <= box["y"] < 900, "the card is out of sight"
+    assert -1 <= box["y"] < 900, "the card is out of sight"  # scrolling ends at whole pixels
 
 
 def test_the_contents_stay_in_view_and_mark_where_one_is(desk: Page) -> None:
