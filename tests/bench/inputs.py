@@ -61,10 +61,7 @@ class Inputs:
     @cached_property
     def noise(self) -> Path:
         """10,000 test images of 32x32x3, all noise."""
-        target = self.home / "noise.npz"
-        images = np.random.default_rng(0).integers(0, 256, (10_000, 32, 32, 3), dtype=np.uint8)
-        np.savez(target, x_test=images, y_test=np.arange(len(images)) % 10)
-        return target
+        return self._noise(10_000, 32)
 
     @cached_property
     def pictures(self) -> Path:
@@ -80,10 +77,7 @@ class Inputs:
     @cached_property
     def noise_96(self) -> Path:
         """200 test images of 96x96x3, all noise."""
-        target = self.home / "noise-96.npz"
-        images = np.random.default_rng(0).integers(0, 256, (200, 96, 96, 3), dtype=np.uint8)
-        np.savez(target, x_test=images, y_test=np.arange(len(images)) % 10)
-        return target
+        return self._noise(200, 96)
 
     @cached_property
     def mobilenet(self) -> Path:
@@ -99,6 +93,12 @@ class Inputs:
         """Make an untrained network, see networks.py."""
         target = self.home / f"{units}-{shape}.keras"
         run([PYTHON, BENCH / "networks.py", str(units), shape, target])
+        return target
+
+    def _noise(self, count: int, side: int) -> Path:
+        target = self.home / f"noise-{side}.npz"
+        images = np.random.default_rng(0).integers(0, 256, (count, side, side, 3), dtype=np.uint8)
+        np.savez(target, x_test=images, y_test=np.arange(len(images)) % 10)
         return target
 
     def _repeated(self) -> Path:

@@ -8,7 +8,7 @@ import importlib
 import io
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import keras
@@ -25,7 +25,7 @@ from reportgen.analysis.attribution.gradients import Margins
 from reportgen.analysis.effects import head
 from reportgen.analysis.evaluation import predictions
 from reportgen.data import pixels, samples
-from reportgen.dataset import Dataset
+from reportgen.dataset import Dataset, Part
 from reportgen.model import load, model_file
 from reportgen.options import Options
 from reportgen.progress import Progress
@@ -45,12 +45,16 @@ def opened(model: str, data: str) -> tuple[graph.Graph, list[reading.Reading], D
     return drawn, reading.readings(drawn), found.seen_as(pixels.choose(found, "auto", wants=None))
 
 
-def send(drawn: graph.Graph, readings: list[reading.Reading], dataset: Dataset, engine: Engine | None = None) -> None:
-    """Send the test split through a model, and tally it. engine: by default here."""
-    probe.all_parts(
-        drawn, readings, {"test": dataset.test}, ["test"], dataset, memory=Options().memory, progress=Progress(),
-        engine=engine,
-    )  # fmt: skip
+def send(
+    drawn: graph.Graph,
+    readings: list[reading.Reading],
+    dataset: Dataset,
+    parts: Mapping[str, Part],
+    engine: Engine | None = None,
+) -> None:
+    """Send parts through a model, and tally the test split. engine: by default here."""
+    memory, progress = Options().memory, Progress()
+    probe.all_parts(drawn, readings, parts, ["test"], dataset, memory=memory, progress=progress, engine=engine)
 
 
 def passes(drawn: graph.Graph, readings: list[reading.Reading], dataset: Dataset, *, train: bool) -> Pair:
@@ -61,19 +65,15 @@ def passes(drawn: graph.Graph, readings: list[reading.Reading], dataset: Dataset
     parts = {"test": dataset.test}
     if train and dataset.train is not None:
         parts["train"] = dataset.train
-    memory = Options().memory
-    size = probe.batch_size(readings, dataset.image_shape, memory)
+    size = probe.batch_size(readings, dataset.image_shape, Options().memory)
     scaled = [part.images[:].astype(np.float32) * np.float32(dataset.pixels.scale) for part in parts.values()]
-
-    def send() -> None:
-        probe.all_parts(drawn, readings, parts, ["test"], dataset, memory=memory, progress=Progress())
 
     def predict() -> None:
         fresh = keras.Model(drawn.model.inputs, drawn.model.outputs)
         for images in scaled:
             fresh.predict(images, batch_size=size, verbose=0)
 
-    return in_turn(send, predict)
+    return in_turn(lambda: send(drawn, readings, dataset, parts), predict)
 
 
 def all_pictures(drawn: graph.Graph, readings: list[reading.Reading], dataset: Dataset) -> Pair:

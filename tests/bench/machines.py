@@ -61,8 +61,9 @@ def _passes(workers: int, model: str, data: str) -> tuple[float, float]:
     from tests.bench import inside
 
     drawn, readings, dataset = inside.opened(model, data)
+    parts = {"test": dataset.test}
     if not workers:
-        first, second = (seconds(lambda: inside.send(drawn, readings, dataset)) for _ in range(2))
+        first, second = (seconds(lambda: inside.send(drawn, readings, dataset, parts)) for _ in range(2))
         return first - second, second
     from distributed import LocalCluster
 
@@ -80,7 +81,7 @@ def _passes(workers: int, model: str, data: str) -> tuple[float, float]:
     ):  # fmt: skip
         assert opened is not None
         engine = opened.of(job.of(drawn.model, file, None, ""))
-        first, second = (seconds(lambda: inside.send(drawn, readings, dataset, engine)) for _ in range(2))
+        first, second = (seconds(lambda: inside.send(drawn, readings, dataset, parts, engine)) for _ in range(2))
     return first - second, second
 
 

@@ -1,5 +1,6 @@
 """What is compared: each row a pair, measured in one run."""
 
+import functools
 import json
 import shutil
 from collections.abc import Callable, Sequence
@@ -231,18 +232,21 @@ def _without(stage: str) -> Callable[[Inputs], Pair]:
     """Return what measures the report against the report less one of its stages, by its own clock."""
 
     def measure(inputs: Inputs) -> Pair:
-        taken = [_timed(inputs) for _ in range(1 if inputs.once else RUNS)]
-        pairs = sorted((usage.seconds, usage.seconds - stages[stage]) for usage, stages in taken)
+        pairs = sorted((usage.seconds, usage.seconds - stages[stage]) for usage, stages in _timed(inputs))
         return Pair(*pairs[len(pairs) // 2], len(pairs))
 
     return measure
 
 
-def _timed(inputs: Inputs) -> tuple[Usage, dict[str, float]]:
-    """Return what a report took, and the seconds of its stages."""
-    usage = run(_report(inputs))
-    made = json.loads((inputs.home / "report" / "report.json").read_text(encoding="utf-8"))
-    return usage, made["provenance"]["seconds"]
+@functools.cache
+def _timed(inputs: Inputs) -> list[tuple[Usage, dict[str, float]]]:
+    """Return what each of some reports took, and the seconds of its stages; the same for all rows about stages."""
+    found = []
+    for _ in range(1 if inputs.once else RUNS):
+        usage = run(_report(inputs))
+        made = json.loads((inputs.home / "report" / "report.json").read_text(encoding="utf-8"))
+        found.append((usage, made["provenance"]["seconds"]))
+    return found
 
 
 def _need_libraries() -> None:

@@ -5,25 +5,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 
 from reportgen.deliver import folder
 from reportgen.render.page import detail, layer_views
 from reportgen.render.page import page as pages
-from tests.helpers.browsing import CHROMIUM, opened
+from tests.helpers.browsing import opened
 from tests.render.page.test_folds import HOSTILE, NAMES, UNITS, many_layers
 
 pytestmark = pytest.mark.browser
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    if CHROMIUM is None:
-        pytest.skip("no Chromium on this machine; make test installs one where it can")
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
-        yield started
-        started.close()
 
 
 @pytest.fixture(scope="module")

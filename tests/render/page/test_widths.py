@@ -7,14 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 
 from reportgen.record.evaluation import ClassScore
 from reportgen.record.model import LayerRow
 from reportgen.record.pictures import ClassMap, Correlations, Examples, Maps, Seen
 from reportgen.record.run import Record
 from reportgen.render.page import page as pages
-from tests.helpers.browsing import CHROMIUM
 from tests.helpers.builders import (
     make_condition,
     make_effect,
@@ -86,16 +85,6 @@ def wide_record() -> Record:
     model = base.model.layers[0]
     assert model == LayerRow("conv", "Conv2D", [None, 2, 2, 2], 20, True, None)
     return with_effects(base, *[make_effect({names[3]: 0.3}, names) for _ in range(UNITS)])
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    if CHROMIUM is None:
-        pytest.skip("no Chromium on this machine; make test installs one where it can")
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
-        yield started
-        started.close()
 
 
 @pytest.fixture(scope="module", params=[True, False], ids=["with scripts", "without"])
