@@ -39,7 +39,7 @@ def _row(view: UnitView, messages: Catalogue) -> str:
     found = [
         text("{state} {since}", state=_state(view), since=view.died) if view.died else _state(view),
         *(words.percent(getattr(unit, name)) for name in _COUNTED),
-        *(format.signed(format.number(getattr(unit, name))) for name in _VALUES),
+        *(format.number(getattr(unit, name)) for name in _VALUES),
         *((near.unit, format.correlation(near.r)) if near else (none, none)),
         *((words.name(best.label, 24, short=True), format.share(best.auroc, 2)) if best else (none, none)),
         _condition(unit.condition, messages),
