@@ -305,6 +305,8 @@ def _in_stretches(items: list[_Item], edges: Sequence[tuple[int, int]]) -> list[
         if n in cut:
             parts.append([])
     each = max(-(-len(parts) // MOST_BOXES), _LEAST)
+    if each >= len(parts):  # one stretch would be all of it, and so would be what stands in it
+        each = 1
     found = []
     for n in range(0, len(parts), each):
         stretch = [item for part in parts[n : n + each] for item in part]

@@ -3,6 +3,9 @@
 import dataclasses
 import time
 
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from reportgen.i18n import literal
 from reportgen.record.model import GraphNode, LayerRow, ModelFacts, ModelGraph
 from reportgen.record.run import Record
@@ -123,6 +126,32 @@ def test_a_model_inside_the_model_is_opened_as_far_as_there_is_room() -> None:
     assert titles(found.drawn) == ["image", "base", "scores"]
     assert found.blocks[0].title == "base" and len(found.blocks[0].drawing.boxes) <= network_view.MOST_BOXES + 1
     assert len({block.anchor for block in found.blocks}) == len(found.blocks)
+
+
+@given(st.data())
+@settings(max_examples=60, deadline=None)
+def test_each_layer_of_any_network_has_one_box(data: st.DataObject) -> None:
+    size = data.draw(st.integers(2, 120), "layers")
+    blocks = data.draw(st.integers(0, 6), "blocks")
+    names = [f"block{n * blocks // size}/layer{n}" if blocks else f"layer{n}" for n in range(size)]
+    chain = data.draw(st.lists(st.integers(1, 8), min_size=size - 1, max_size=size - 1), "ways back")
+    edges = {(max(n - back, 0), n) for n, back in enumerate(chain, 1)}
+    skips = data.draw(st.lists(st.tuples(st.integers(0, size - 1), st.integers(0, size - 1)), max_size=20), "skips")
+    edges |= {(min(skip), max(skip)) for skip in skips if skip[0] != skip[1]}
+    found = drawn(with_graph(names, sorted(edges)))
+    boxes = [box for drawing in (found.drawn, *(b.drawing for b in found.blocks)) for box in drawing.boxes]
+    assert sorted(box.title for box in boxes if box.kind not in ("block", "outside")) == sorted(names)
+    assert len(found.blocks) == sum(box.kind == "block" for box in boxes)
+
+
+def test_two_long_branches_are_not_one_block_of_themselves() -> None:
+    names = ["image", "first", *(f"left{n}" for n in range(20)), *(f"right{n}" for n in range(20)), "add", "scores"]
+    edges = [(0, 1), (1, 2), (1, 22), (21, 42), (41, 42), (42, 43)]
+    edges += [(n, n + 1) for n in range(2, 41) if n != 21]
+    found = drawn(with_graph(names, edges))
+    assert [box.kind for box in found.drawn.boxes] == ["input", "block", "layer"]
+    (block,) = found.blocks
+    assert block.layers == 42
 
 
 def test_a_network_of_which_nothing_stands_for_itself_is_not_drawn_beyond_a_bound() -> None:
