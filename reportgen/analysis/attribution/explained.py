@@ -131,9 +131,9 @@ class _Work:
             self._random.append(made.sum(axis=-1, dtype=np.float64))
         self._without = []
         for image, amounts, one, other in zip(images, self._maps, toward, away, strict=True):
-            classes = np.full(len(checks.DELETED), one), np.full(len(checks.DELETED), other)
-            left = [margins.of(some, *classes).mean() for some in checks.deletions(image, baseline, amounts, seed)]
-            self._without.append(np.array(left, np.float64))
+            without = np.concatenate(list(checks.deletions(image, baseline, amounts, seed)))
+            left = margins.of(without, np.full(len(without), one), np.full(len(without), other))
+            self._without.append(left.reshape(-1, len(checks.DELETED)).mean(axis=1).astype(np.float64))
 
     def attribution(self, place: int, target: Target, names: Sequence[str], shown: int) -> Attribution:
         """Return what was found out about one image. shown: how many maps are shown before it."""
