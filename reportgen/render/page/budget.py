@@ -59,11 +59,12 @@ class Fitting:
         split: see page.html.
         """
         ladder, most = detail.on_screen(large=detail.is_large(self._record)), limit * _MEGABYTE
-        foreseen = [cost.foreseen(self._record, step, paper=False) for step in ladder]
+        steps = [cost.foreseen(self._record, step, paper=False) for step in ladder]
+        foreseen = [each.cost() for each in steps]
         if foreseen[0].total > max(_HUGE, most):
             step = ladder[_first(foreseen, most)]
             sample = cost.sampled(self.view(step.room), step.listing)
-            foreseen = [cost.foreseen(self._record, step, paper=False, sample=sample) for step in ladder]
+            foreseen = [each.cost(sample) for each in steps]
         found = first_that_fits(
             make=lambda step: self._made(ladder, step, limit, split=split),
             measured=cost.of_page,
@@ -81,7 +82,7 @@ class Fitting:
         found = first_that_fits(
             make=lambda step: self._made(ladder, step, limit, on_paper=True),
             measured=cost.of_paper,
-            foreseen=[cost.foreseen(self._record, step, paper=True) for step in ladder],
+            foreseen=[cost.foreseen(self._record, step, paper=True).cost() for step in ladder],
             most=limit * _MEGABYTE / larger,
             first=first,
         )

@@ -13,7 +13,7 @@ from reportgen.record.pictures import Array, Pictures
 from reportgen.record.run import Record
 from reportgen.render import languages
 from reportgen.render.page import folds, unit_rows
-from reportgen.render.page.detail import Listing, Step, cards_shown, outputs, thinned
+from reportgen.render.page.detail import Listing, Step, cards_shown, outputs, thinned_pictures
 from reportgen.render.page.layer_views import CardView, LayerView, UnitView
 from reportgen.render.page.missing import NotDrawn
 from reportgen.render.page.page import Page, View
@@ -77,33 +77,56 @@ def of_paper(made: Page) -> Cost:
 
 @dataclass(frozen=True)
 class Sample:
-    """What a part of a page has shown: by how much the pictures of layers and those of cards are larger than foreseen.
-
-    unit: bytes of text for each unit, None where that was not looked at.
-    """
+    """How much larger than foreseen the pictures of layers, those of cards and the text of units are in a part of a page."""
 
     layers: float = 1.0
     cards: float = 1.0
-    unit: float | None = None
+    units: float = 1.0
+
+
+@dataclass(frozen=True)
+class Sample:
+    """How much larger than foreseen the pictures of layers, those of cards and the text of units are in a part of a page."""
+
+    layers: float = 1.0
+    cards: float = 1.0
+    units: float = 1.0
 
 
 _NO_SAMPLE = Sample()
 
 
-def foreseen(record: Record, step: Step, *, paper: bool, sample: Sample = _NO_SAMPLE) -> Cost:
-    """Return about what a step takes of this record, as a page or as a PDF. sample: of its page."""
-    less, listing = thinned(record, step.room), step.listing
+@dataclass(frozen=True)
+class Foreseen:
+    """About what a step takes, in bytes: pictures of images, of layers and of cards, the text of units, and the rest."""
+
+    images: float
+    layers: float
+    cards: float
+    units: float
+    rest: float
+
+    def cost(self, sample: Sample | None = None) -> Cost:
+        """Return the sums. sample: of the page that this is of."""
+        found = sample or Sample()
+        return Cost(
+            self.images + found.layers * self.layers + found.cards * self.cards, found.units * self.units + self.rest
+        )
+
+
+def foreseen(record: Record, step: Step, *, paper: bool) -> Foreseen:
+    """Return about what a step takes of this record, as a page or as a PDF."""
+    shown, listing = thinned_pictures(record.pictures, step.room), step.listing
     sizes = [verdict.units for verdict in record.layers if listing.shows(verdict.name)]
-    cards = cards_shown(less, paper=paper)
+    cards = cards_shown(record, paper=paper, most=step.room.cards)
     if paper:
         rows, cells = (sum(min(most or 0, size) for size in sizes) for most in (listing.rows, listing.cells))
-        words = _PAPER_ROW * rows + _PAPER_CELL * cells + _PAPER_CARD * cards + _PAPER_LAYER * len(sizes)
+        units, rest = _PAPER_ROW * rows + _PAPER_CELL * cells, _PAPER_CARD * cards + _PAPER_LAYER * len(sizes)
     else:
-        of_unit = _BRIEF_UNIT if listing.brief else _UNIT
-        words = (sample.unit or of_unit) * sum(sizes) + _CARD * cards + _LAYER * len(sizes)
-    shown = less.pictures
-    of_images = 2 * _inputs(shown) + len(shown.worst) * _values(shown.worst)
-    return Cost(of_images + sample.layers * _layers(shown) + sample.cards * _cards(shown, cards), words + _REST)
+        units = (_BRIEF_UNIT if listing.brief else _UNIT) * sum(sizes)
+        rest = _CARD * cards + _LAYER * len(sizes)
+    images = 2 * _inputs(shown) + len(shown.worst) * _values(shown.worst)
+    return Foreseen(images, _layers(shown), _cards(shown, cards), units, rest + _REST)
 
 
 def sampled(view: View, listing: Listing) -> Sample:
@@ -129,7 +152,7 @@ def sampled(view: View, listing: Listing) -> Sample:
     return Sample(
         of_layers / (_layers(kept) or of_layers or 1),
         of_cards / (_cards(kept, len(cards)) or of_cards or 1),
-        _unit(_some(units, _UNITS_OF_SAMPLE), view.record.look.lang) if listing.brief else None,
+        _unit(_some(units, _UNITS_OF_SAMPLE), view.record.look.lang) / _BRIEF_UNIT if listing.brief else 1.0,
     )
 
 
