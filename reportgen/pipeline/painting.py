@@ -13,6 +13,7 @@ from reportgen.errors import SurroundingsError
 from reportgen.format import first
 from reportgen.i18n import Text, literal, ntext, text
 from reportgen.options import Budget
+from reportgen.process import garbage
 from reportgen.progress import Progress
 from reportgen.record.run import Record
 from reportgen.record.units import Finding
@@ -68,6 +69,7 @@ class Painter:
                 raise self._no_pdf
             self._progress.say("There will be no PDF; going on without it ...")
 
+    @garbage.left_alone()
     def paint(
         self, record: Record, *, templates: Path | None = None, split: bool = False, budget: Budget | None = None
     ) -> Painted:

@@ -215,7 +215,7 @@ def test_what_is_foreseen_is_about_right(record: Record, steps: dict[tuple[bool,
     for paper, ladder in ((False, detail.on_screen()), (True, detail.on_paper(record))):
         measure = cost.of_paper if paper else cost.of_page
         for n in range(len(ladder) - 1):
-            foreseen, real = cost.foreseen(record, ladder[n], paper=paper), measure(steps[paper, n])
+            foreseen, real = cost.foreseen(record, ladder[n], paper=paper).cost(), measure(steps[paper, n])
             assert 0.2 < real.total / foreseen.total < 3, (paper, n)
 
 
