@@ -252,6 +252,29 @@ def test_a_huge_page_is_not_made_only_to_be_found_too_large() -> None:
     assert made.fit(20e6).step == 5 and 0 not in made.tried and len(made.tried) <= 2
 
 
+@pytest.mark.parametrize("limit", [2.0, 1.2, 0.8])
+def test_a_huge_page_is_made_once_by_what_a_sample_of_it_takes(
+    record: Record, monkeypatch: pytest.MonkeyPatch, limit: float
+) -> None:
+    monkeypatch.setattr(budget, "_HUGE", 1)
+    made: list[page.Page] = []
+
+    def page_of(view: page.View, **how: Any) -> page.Page:
+        made.append(page.html(view, record.look, **how))
+        return made[-1]
+
+    found = Fitting(record, page_of).page(limit)
+    assert found.fits and len(made) <= 2
+    assert cost.of_page(found.made).total > 0.4 * limit * 1e6, "much more would have fitted"
+
+
+def test_a_page_is_the_same_whatever_was_looked_at_before(record: Record) -> None:
+    fitting, step = plain(record), detail.on_screen()[4]
+    cost.sampled(fitting.view(step.room), step.listing)
+    again = page.html(page.paint(record, step.room), record.look, listing=step.listing)
+    assert page.html(fitting.view(step.room), record.look, listing=step.listing) == again
+
+
 @pytest.mark.parametrize("power", [0.5, 1.5, 2.0])
 @pytest.mark.parametrize("most", [899, 450, 160, 60])
 def test_a_step_that_fits_is_found_though_sizes_are_foreseen_badly(most: float, power: float) -> None:
