@@ -1,6 +1,7 @@
 """A Record's page and PDF. What fails by itself is missing by itself: the report says so, and the rest is written."""
 
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -44,6 +45,7 @@ class Painter:
 
         self._formats, self._progress = formats, progress
         self._printer: Printer | None = None
+        self._aside = ThreadPoolExecutor(1)
         self._no_pdf: SurroundingsError | None = None
         self._missing: dict[Text, Missing] = {}
         if "pdf" in formats:
@@ -56,6 +58,7 @@ class Painter:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._aside.shutdown(wait=False)
         if self._printer:
             self._printer.__exit__(kind, error, trace)
 
@@ -68,6 +71,11 @@ class Painter:
             if set(self._formats) == {"pdf"}:
                 raise self._no_pdf
             self._progress.say("There will be no PDF; going on without it ...")
+
+    def prepare(self, lang: str) -> None:
+        """Begin with what does not depend on the record, beside other work. lang: of the page."""
+        if self._formats:
+            self._aside.submit(_prepare, lang)
 
     @garbage.left_alone()
     def paint(
@@ -158,6 +166,13 @@ class Painter:
             if self._printer:
                 self._printer.__exit__(None, None, None)
                 self._printer = None
+
+
+def _prepare(lang: str) -> None:
+    """Import what a page needs and compile its templates. What is wrong with them is said where a page is made."""
+    from reportgen.render.page import page
+
+    page.prepare(lang)
 
 
 def without_own_findings(record: Record) -> Record:

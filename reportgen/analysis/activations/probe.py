@@ -38,6 +38,21 @@ def batch_size(readings: Sequence[Reading], image_shape: Sequence[int], memory: 
     return max(1, min(_LARGEST_BATCH, memory * 10**6 // (4 * _COPIES * values)))
 
 
+@dataclass(frozen=True)
+class Passed:
+    """What one pass brings. answered: what is kept of the model's outputs, by part.
+
+    plans, tallies: one for each reading, the tallies over the parts looked at. ranges: (2, U) the smallest and the
+    largest value of each unit on the other parts, of the readings with units that always give the same on those looked
+    at, by their place.
+    """
+
+    answered: dict[str, Outputs]
+    plans: list[LayerPlan]
+    tallies: list[LayerTally]
+    ranges: Mapping[int, Floats]
+
+
 def all_parts(
     graph: Graph,
     readings: Sequence[Reading],
@@ -48,12 +63,11 @@ def all_parts(
     memory: int,
     progress: Progress,
     engine: Engine | None = None,
-) -> tuple[dict[str, Outputs], list[LayerPlan], list[LayerTally]]:
+) -> Passed:
     """Send every image of every part through the model once; only those of the parts looked at are tallied.
 
-    Returns what is kept of the model's outputs, by part, and for each reading its plan and its tally over the parts
-    looked at, whose images are numbered through in the order of `looked_at`. Some images of the first of them fix the
-    plans here; then all are sent by `engine`, by default here too.
+    The images of the parts looked at are numbered through in the order of `looked_at`. Some images of the first of them
+    fix the plans here; then all are sent by `engine`, by default here too.
     """
     engine = engine or Here(graph, readings)
     ends = np.cumsum([0, *(len(parts[name]) for name in looked_at)]).tolist()
@@ -79,11 +93,15 @@ def all_parts(
         done.append(engine.send(work, parts, others, progress))
     found = joined(done)
     answered = {name: found.outputs_of(name) for name in looked_at}
+    ranges: Mapping[int, Floats] = {}
     if answered_only:
         # what is read of the layers is given out here, too: to trace a graph without it takes longer
-        without = engine.send(Work(dataset.pixels, size, batches, traced=traced), parts, answered_only, progress)
+        still = [place for place, tally in enumerate(found.tallies) if (tally.smallest == tally.largest).any()]
+        rest = Work(dataset.pixels, size, batches, traced=traced, ranged=still)
+        without = engine.send(rest, parts, answered_only, progress)
         answered |= {shard.part: without.outputs_of(shard.part) for shard in answered_only}
-    return answered, list(work.plans), list(found.tallies)
+        ranges = without.ranges
+    return Passed(answered, list(work.plans), list(found.tallies), ranges)
 
 
 class Here:

@@ -179,6 +179,14 @@ def paint(record: Record, space: detail.Detail = detail.ALL) -> View:
     )
 
 
+def prepare(lang: str) -> None:
+    """Compile the templates, which takes longer than to fill them in; the next page in this language finds them so."""
+    environment = templating.environment(lang)
+    environment.filters |= {**_FILTERS, "address": str}
+    for name in environment.list_templates(extensions=["html"]):
+        environment.get_template(name)
+
+
 def html(
     view: View,
     look: Look,
@@ -222,11 +230,7 @@ class _Writer:
         self._files: dict[str, bytes] = {}
         self._missing: dict[str, Missing] = {}
         self._pictures: dict[str, bytes] = {}
-        environment.filters |= {
-            "address": self._address,
-            "shade": _shade,
-            "layer_anchor": _layer_anchor,
-        }
+        environment.filters |= {**_FILTERS, "address": self._address}
         messages = languages.catalogue(look.lang)
         environment.globals |= {
             "drawn": self._drawn,
@@ -461,3 +465,6 @@ def _layer_anchor(layer: str, view: View) -> str:
             if one.verdict.name == layer:
                 return f"layer-{number}"
     return "layers"
+
+
+_FILTERS = {"shade": _shade, "layer_anchor": _layer_anchor}

@@ -212,7 +212,8 @@ def test_units_die_and_saturate_by_the_definitions_of_the_states() -> None:
     dataset = make_dataset(part)
     graph = Graph(model)
     read = readings(graph)
-    _, plans, tallies = probe.all_parts(graph, read, {"test": part}, ["test"], dataset, memory=100, progress=QUIET)
+    passed = probe.all_parts(graph, read, {"test": part}, ["test"], dataset, memory=100, progress=QUIET)
+    plans, tallies = passed.plans, passed.tallies
     sent = Passes(graph, read[:-1], plans[:-1], dataset.pixels, "softmax", 16)
     answered, layers = sent.look(part.images, part.labels)
     for plan, tally, found in zip(plans, tallies, layers, strict=False):
