@@ -14,6 +14,7 @@ from reportgen.errors import SurroundingsError
 from reportgen.format import first
 from reportgen.i18n import Text, literal, ntext, text
 from reportgen.options import Budget
+from reportgen.process import garbage
 from reportgen.progress import Progress
 from reportgen.record.run import Record
 from reportgen.record.units import Finding
@@ -76,6 +77,7 @@ class Painter:
         if self._formats:
             self._aside.submit(_prepare, lang)
 
+    @garbage.left_alone()
     def paint(
         self, record: Record, *, templates: Path | None = None, split: bool = False, budget: Budget | None = None
     ) -> Painted:
