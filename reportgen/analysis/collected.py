@@ -154,7 +154,9 @@ def collect(
         shown = replace(shown, seen=words.seen)
     with progress.stage("effects", "Measuring what each unit does to each class ..."):
         subject = _subject(found, words.sample, dataset)
-        done = effects.measure(drawn, readings, subject, verdicts, units, looking, batch=size, seed=options.seed)
+        done = effects.measure(
+            drawn, readings, subject, verdicts, units, batch=size, seed=options.seed, looking=looking
+        )
         verdicts, units = effects.with_effects(verdicts, units, done)
     with progress.stage("proof", "Checking the model without the units called dead or removable ..."):
         proof = judging.prove(engine, looked, units, dataset, found.right, batch=size, progress=progress)

@@ -98,12 +98,12 @@ class _Layer:
 
 def measure(
     graph: Graph, readings: Sequence[Reading], subject: Subject, layers: Sequence[LayerVerdict], units: Sequence[Unit],
-    looking: Looking, *, batch: int, seed: int,
+    *, batch: int, seed: int, looking: Looking | None = None,
 ) -> list[Found]:  # fmt: skip
     """Return the effects of the units of each reading.
 
-    layers, units: the verdicts, one layer a reading. looking: where values are asked for. batch: how many images at
-    once.
+    layers, units: the verdicts, one layer a reading. batch: how many images at once. looking: where the pass compiled
+    the model.
     """
     ends = np.cumsum([one.units for one in layers]).tolist()
     about = [_about(one, units[end - one.units : end]) for one, end in zip(layers, ends, strict=True)]
@@ -125,7 +125,7 @@ def measure(
     images = Part(np.asarray(subject.stored.images)[scored], subject.stored.labels[scored])
 
     def measured(found: Head) -> _Measured:
-        passes = Passes(graph, readings, found, images, subject.pixels, subject.means, batch, looking)
+        passes = Passes(graph, readings, found, images, subject.pixels, subject.means, batch, looking or Looking(graph))
         return _Measured(graph, readings, found, passes, images, subject, about, chosen, seed, large=large)
 
     # one thread for each product: how OpenBLAS divides one depends on which cores are free, and so does its rounding

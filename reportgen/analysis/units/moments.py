@@ -98,8 +98,9 @@ def correlation(covariance: Floats, magnitude: Floats) -> Floats:
     varies = variance > FLOAT_NOISE * magnitude
     scale = np.full_like(variance, np.nan)
     scale[varies] = 1 / np.sqrt(variance[varies])
-    r: Floats = np.clip(covariance * scale * scale[:, None], -1, 1)
-    return r
+    r: Floats = covariance * scale
+    r *= scale[:, None]
+    return np.clip(r, -1, 1, out=r)
 
 
 def pooled_correlation(plan: LayerPlan, tally: LayerTally, units: Units = ALL) -> Floats:
