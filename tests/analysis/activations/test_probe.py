@@ -673,7 +673,7 @@ def small() -> Graph:
 
 
 def test_whether_compiling_pays_is_decided_for_all_pieces_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(forward, "_LARGE", 1)  # so that it depends on how often the graph runs
+    monkeypatch.setattr(forward, "LARGE", 1)  # so that it depends on how often the graph runs
     graph, part, made = small(), make_part((4,), 20), []
     compiled = forward.compiled
     monkeypatch.setattr(forward, "compiled", lambda *given: made.append(given) or compiled(*given))
