@@ -500,11 +500,12 @@ def test_what_is_no_finite_number_ends_the_pass_too(monkeypatch: pytest.MonkeyPa
         model.get_layer("h").set_weights([np.eye(3, dtype=np.float32), np.float32([0, 0, np.nan])])
     graph = Graph(model)
     dataset = make_dataset(vectors(values), scale=1.0)
-    _, plans, tallies = probe.all_parts(
+    passed = probe.all_parts(
         graph, readings(graph), {"test": dataset.test}, ["test"], dataset, memory=1, progress=QUIET
     )
-    assert tallies[0].images == 300 and tallies[0].histogram.sum() == 900
-    edges, counts = moments.histogram(plans[0], tallies[0])
+    (tally, *_), (plan, *_) = passed.tallies, passed.plans
+    assert tally.images == 300 and tally.histogram.sum() == 900
+    edges, counts = moments.histogram(plan, tally)
     assert np.isfinite(edges).all() and counts.sum(axis=1).tolist() == [300, 300, 300]
 
 
@@ -672,7 +673,7 @@ def small() -> Graph:
 
 
 def test_whether_compiling_pays_is_decided_for_all_pieces_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(forward, "_LARGE", 1)  # so that it depends on how often the graph runs
+    monkeypatch.setattr(forward, "LARGE", 1)  # so that it depends on how often the graph runs
     graph, part, made = small(), make_part((4,), 20), []
     compiled = forward.compiled
     monkeypatch.setattr(forward, "compiled", lambda *given: made.append(given) or compiled(*given))
@@ -862,3 +863,22 @@ def test_the_ends_of_units_are_those_of_all_images_of_all_parts() -> None:
         axes = tuple(range(values.ndim - 1))
         assert found.ranges[place] == pytest.approx(np.stack([values.min(axes), values.max(axes)]), rel=1e-5)
     assert not found.tallies
+
+
+def test_the_ends_of_a_layer_with_units_that_never_fire_are_looked_for_in_the_other_part() -> None:
+    model = randomise(
+        keras.Sequential([L.Input((6, 6, 1)), L.Conv2D(4, 3, activation="relu"), L.Flatten(), L.Dense(3)])
+    )
+    kernel, bias = model.layers[0].get_weights()
+    kernel[..., 2], bias[2] = 1, -8.5  # fires where a patch is all but white, which no test image is
+    model.layers[0].set_weights([kernel, bias])
+    test, train = (make_part((6, 6, 1), count, seed=count) for count in (70, 40))
+    test.images[:] = test.images[:] // 2
+    train.images[3] = 255
+    graph, dataset = Graph(model), make_dataset(test, train)
+    passed = probe.all_parts(graph, readings(graph), dataset.parts, ["test"], dataset, memory=1000, progress=QUIET)
+    values = predicted(model, train.images[:], of=model.layers[0].name)
+    assert passed.tallies[0].largest[2] == 0
+    assert passed.ranges[0] == pytest.approx(np.stack([values.min((0, 1, 2)), values.max((0, 1, 2))]), rel=1e-5)
+    assert passed.ranges[0][1, 2] == pytest.approx(0.5)
+    assert list(passed.ranges) == [0], "of the layer without such units nothing is asked"
