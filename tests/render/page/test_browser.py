@@ -111,9 +111,8 @@ def test_every_finding_figure_and_unit_is_in_the_text(
     assert all(unit["evidence"][1:] in read for unit in facts["units"] if unit["state"] != "output")
 
 
-def test_what_only_a_script_can_do_is_not_offered_without(browser: Browser, made_report: Path) -> None:
-    with opened(browser, (made_report / "report.html").as_uri(), scripts=False) as (page, _):
-        assert page.locator(".filter, dialog, button").filter(visible=True).count() == 0
+def test_what_only_a_script_can_do_is_not_offered_without(plain: tuple[Page, list[str]]) -> None:
+    assert plain[0].locator(".filter, dialog, button").filter(visible=True).count() == 0
 
 
 # -- with scripts on -------------------------------------------------------------------------------------------------
