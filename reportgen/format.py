@@ -30,6 +30,8 @@ def guarded(value: float, whole: float, decimals: int) -> str:
 
 def visible(text: str) -> str:
     """Return text from outside with each control and direction character replaced by a sign for one."""
+    if text.isprintable():  # as nearly all is
+        return str(text)
     return "".join(c if c.isprintable() or c == "\N{NO-BREAK SPACE}" else "\N{REPLACEMENT CHARACTER}" for c in text)
 
 

@@ -32,6 +32,8 @@ class Text(str):
 
     def said(self, catalogue: Catalogue) -> str:
         """Return this text in the language of `catalogue`. Raises KeyError where that names a place nothing fills."""
+        if catalogue is ENGLISH:
+            return str(self)
         return _say(self._made_from, catalogue)
 
     def plain(self) -> Any:
@@ -54,7 +56,7 @@ def text(message: str, /, **values: str) -> Text:
 def ntext(n: int, one: str, many: str, /, **values: str) -> Text:
     """Return `one` or `many`, as the number `n` asks for; in both, "{n}" stands for it: 12345 -> "12,345 images"."""
     n = int(n)  # of numpy's integers, which JSON does not know
-    return _made(["ntext", one, many, n, _plain_values(values)], _counted(_ENGLISH, n, one, many, values))
+    return _made(["ntext", one, many, n, _plain_values(values)], _counted(ENGLISH, n, one, many, values))
 
 
 def joined(separator: str, items: Sequence[str], /) -> Text:
@@ -69,7 +71,7 @@ def literal(words: str) -> Text:
 
 def from_plain(made_from: Any) -> Text:
     """Return the Text whose `plain` is `made_from`. Raises ValueError for anything else, KeyError as `text` does."""
-    return _made(made_from, _say(made_from, _ENGLISH))
+    return _made(made_from, _say(made_from, ENGLISH))
 
 
 def _made(made_from: Any, english: str) -> Text:
@@ -131,4 +133,5 @@ class _English:
         return one if n == 1 else many
 
 
-_ENGLISH = _English()
+ENGLISH: Catalogue = _English()
+"""The catalogue of the language that messages are written in."""

@@ -1,17 +1,18 @@
 """Everything that is collected about a live model: what goes into the Record besides where it came from."""
 
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from reportgen.analysis import described, judging, pictures, summary
 from reportgen.analysis.activations import gates, graph, outputs, probe, reading
-from reportgen.analysis.activations.outputs import Outputs
+from reportgen.analysis.activations.looking import Looking
 from reportgen.analysis.activations.shards import Engine
-from reportgen.analysis.activations.tally import LayerPlan, LayerTally
 from reportgen.analysis.attribution import explained
 from reportgen.analysis.effects import layers as effects
 from reportgen.analysis.evaluation import answers, scores
@@ -55,13 +56,13 @@ class Collected:
 class Judged:
     """A model that all images were sent through, and the verdicts on its units. right: (N,), of the test split.
 
-    answered, predicted: by part. names: of the classes, as the scores have them. output: what kind of output the model
-    has. size: of a batch.
+    predicted: by part. names: of the classes, as the scores have them. output: what kind of output the model has. size:
+    of a batch.
     """
 
     drawn: graph.Graph
     looked: judging.Looked
-    answered: Mapping[str, Outputs]
+    passed: probe.Passed
     predicted: Mapping[str, Predictions]
     names: list[str]
     output: str
@@ -83,24 +84,24 @@ def judged(
     parts = dataset.parts
     names = looked_at(dataset, options.analyse)
     with progress.stage("pass", f"Sending {sum(map(len, parts.values())):,} images through the model ..."):
-        answered, plans, tallies = probe.all_parts(
+        passed = probe.all_parts(
             drawn, readings, parts, names, dataset, memory=options.memory, progress=progress, engine=engine
         )
-        outputs.check(answered)
-        predicted, output = outputs.read(answered)
-        classes = scores.class_labels(dataset.class_names, answered["test"].classes)
+        outputs.check(passed.answered)
+        predicted, output = outputs.read(passed.answered)
+        classes = scores.class_labels(dataset.class_names, passed.answered["test"].classes)
     with progress.stage("judge", "Judging every unit ..."):
-        looked = _looked(readings, plans, tallies, parts, predicted, names)
+        looked = _looked(readings, passed, parts, predicted, names)
         verdicts, units = judging.judge(drawn, looked, dataset, classes, _thresholds(options))
         right = predicted["test"].predicted == dataset.test.labels
         size = probe.batch_size(readings, dataset.image_shape, options.memory)
-    return Judged(drawn, looked, answered, predicted, classes, output, verdicts, units, right, size)
+    return Judged(drawn, looked, passed, predicted, classes, output, verdicts, units, right, size)
 
 
 def plan(found: Judged, dataset: Dataset, engine: Engine) -> lossless.Plan:
     """Return what can go of a model without changing an answer on any image of the data. engine: of this model."""
     others = {name: part for name, part in dataset.parts.items() if name not in found.looked.parts}
-    asked = elsewhere.of(engine, others, dataset.pixels, found.size)
+    asked = elsewhere.of(engine, others, dataset.pixels, found.size, found.passed.ranges)
     return lossless.Plan(found.drawn, found.looked, found.units, asked)
 
 
@@ -118,7 +119,8 @@ def collect(
     """
     drawn = graph.Graph(model)
     readings = reading.readings(drawn)
-    engine = engine or probe.Here(drawn, readings)
+    here = probe.Here(drawn, readings, goes_on=True)
+    engine, looking = engine or here, Looking(drawn, here.sender)
     found = judged(drawn, readings, dataset, options, progress, engine)
     looked, predicted, classes, size = found.looked, found.predicted, found.names, found.size
     with progress.stage("judge", "Looking for what can go ..."):
@@ -128,44 +130,53 @@ def collect(
         cuts = [cut.noun() for cut in plan(found, dataset, engine).cuts]
         verdicts = [replace(verdict, lossless=cut) for verdict, cut in zip(found.verdicts, cuts, strict=True)]
         units = gates.with_gates(drawn, readings, found.units, next(iter(looked.parts.values())), dataset.pixels, size)
-        shown = pictures.collect(drawn, readings, dataset, predicted["test"], examples=options.examples)
+        shown = pictures.collect(
+            drawn, readings, dataset, predicted["test"], examples=options.examples, looking=looking
+        )
         shown = pictures.with_units(shown, looked, verdicts, units)
         kept = answers.collect(looked.plans, looked.tallies, predicted["test"].predicted, dataset.test.labels)
         shown = replace(shown, answers=kept)
-    with progress.stage("trust", "Looking for copies of images and for wrong labels ..."):
-        trusted = _trusted(found, dataset, options.seed)
-        shown = replace(shown, trust=trusted.pictures)
+    # numpy alone looks for copies and wrong labels, while TensorFlow has work. No product of matrices is divided among
+    # threads meanwhile: how OpenBLAS does that depends on which cores are free, and so does its rounding
+    with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(1) as aside:
+        trusting = aside.submit(_trusted, found, dataset, options.seed)
+        with progress.stage("words", "Looking for conditions in words ..."):
+            words = described.describe(
+                drawn, readings, looked.parts, dataset, classes, shown.cards.units, batch=size, seed=options.seed,
+                looking=looking,
+            )  # fmt: skip
+            verdicts, units = described.with_conditions(verdicts, units, words)
+            shown = replace(shown, seen=words.seen)
+        with progress.stage("effects", "Measuring what each unit does to each class ..."):
+            subject = _subject(found, words.sample, dataset)
+            done = effects.measure(
+                drawn, readings, subject, verdicts, units, batch=size, seed=options.seed, looking=looking
+            )
+            verdicts, units = effects.with_effects(verdicts, units, done)
+        with progress.stage("proof", "Checking the model without the units called dead or removable ..."):
+            proof = judging.prove(engine, looked, units, dataset, found.right, batch=size, progress=progress)
+        with progress.stage("shifts", "Changing test pictures ..."):
+            shifted = work.shifted(
+                drawn, readings, looked.plans, dataset, classes, output=found.output, breadth=options.shifts,
+                thresholds=_thresholds(options), batch=size, seed=options.seed, progress=progress, looking=looking,
+            )  # fmt: skip
+            shown = replace(shown, shifted=shifted.images)
+        with progress.stage("trust", "Looking for copies of images and for wrong labels ..."):
+            trusted = trusting.result()
+            shown = replace(shown, trust=trusted.pictures)
     with progress.stage("attribution", "Explaining the surest mistakes and the labels that look wrong ..."):
         attributions, maps = explained.explain(
             drawn, readings, dataset, _targets(predicted["test"], dataset, trusted, classes), classes,
             output=found.output, right=int(found.right.sum()), batch=size, seed=options.seed,
         )  # fmt: skip
         shown = replace(shown, attributions=maps)
-    with progress.stage("words", "Looking for conditions in words ..."):
-        words = described.describe(
-            drawn, readings, looked.parts, dataset, classes, shown.cards.units, batch=size, seed=options.seed
-        )
-        verdicts, units = described.with_conditions(verdicts, units, words)
-        shown = replace(shown, seen=words.seen)
-    with progress.stage("effects", "Measuring what each unit does to each class ..."):
-        subject = _subject(found, words.sample, dataset)
-        done = effects.measure(drawn, readings, subject, verdicts, units, batch=size, seed=options.seed)
-        verdicts, units = effects.with_effects(verdicts, units, done)
-    with progress.stage("proof", "Checking the model without the units called dead or removable ..."):
-        proof = judging.prove(engine, looked, units, dataset, found.right, batch=size, progress=progress)
-    with progress.stage("shifts", "Changing test pictures ..."):
-        shifted = work.shifted(
-            drawn, readings, looked.plans, dataset, classes, output=found.output, breadth=options.shifts,
-            thresholds=_thresholds(options), batch=size, seed=options.seed, progress=progress,
-        )  # fmt: skip
-        shown = replace(shown, shifted=shifted.images)
     facts = summary.facts(drawn, origin=origin, output=found.output)
     return Collected(facts, evaluation, verdicts, units, proof, shown, shifted, trusted, attributions)
 
 
 def _trusted(found: Judged, dataset: Dataset, seed: int) -> Trust:
     seen = trust.Answers(
-        {name: one.traces for name, one in found.answered.items() if one.traces is not None},
+        {name: one.traces for name, one in found.passed.answered.items() if one.traces is not None},
         {name: one.predicted for name, one in found.predicted.items()},
         found.output,
         found.names,
@@ -209,14 +220,13 @@ def _targets(
 
 def _looked(
     readings: list[reading.Reading],
-    plans: list[LayerPlan],
-    tallies: list[LayerTally],
+    passed: probe.Passed,
     parts: Mapping[str, Part],
     predicted: Mapping[str, Predictions],
     names: list[str],
 ) -> judging.Looked:
     classes = {name: predicted[name].predicted for name in names}
-    return judging.Looked(readings, plans, tallies, {name: parts[name] for name in names}, classes)
+    return judging.Looked(readings, passed.plans, passed.tallies, {name: parts[name] for name in names}, classes)
 
 
 def _thresholds(options: Options) -> Thresholds:

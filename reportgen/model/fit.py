@@ -43,6 +43,7 @@ def fit(
     stopping = keras.callbacks.EarlyStopping(monitor="val_loss", patience=patience)
     train = _given(dataset.train, dataset.pixels, classes, batch_size, shuffled=True)
     test = _given(dataset.test, dataset.pixels, classes, batch_size, shuffled=False)
+    _build(model, classes)
     with progress.bar("training", total=-(-len(dataset.train) // batch_size)) as tick, _faults_of(train[0], test[0]):
         watch = _Watch(progress, tick, epochs, count)
         found = model.fit(
@@ -86,6 +87,13 @@ def _renumbered(value: Any, numbers: dict[int, int]) -> Any:
         key: numbers.setdefault(item, len(numbers) + 1) if key == "shared_object_id" else _renumbered(item, numbers)
         for key, item in value.items()
     }
+
+
+def _build(model: keras.Model, classes: int) -> None:
+    """Make the variables of optimizer and metrics now: where a training step makes them, TensorFlow traces it twice."""
+    one = np.zeros((1, *model.input_shape[1:]), np.float32), np.zeros((1, classes), np.float32)
+    with model.distribute_strategy.scope():
+        model._symbolic_build(data_batch=one)
 
 
 def _given(part: Part, pixels: Pixels, classes: int, batch_size: int, *, shuffled: bool) -> tuple[Any, Any]:

@@ -123,6 +123,7 @@ def make(
         changes = file.check() if file else None
         about, dataset = held.enter_context(subject.subject(file or model, dataset, options, made_at, progress))
         deaths = about.deaths or deaths
+        painter.prepare(options.lang)
         with memory.bounded(options.max_memory_gb) if file else nullcontext():
             as_file = file if about.is_whole else None  # workers know nothing of the output that was chosen
             engine = cluster.of(job.of(about.model, as_file, about.archive, made_at)) if cluster else None

@@ -1,6 +1,7 @@
 """A Record's page and PDF. What fails by itself is missing by itself: the report says so, and the rest is written."""
 
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -13,6 +14,7 @@ from reportgen.errors import SurroundingsError
 from reportgen.format import first
 from reportgen.i18n import Text, literal, ntext, text
 from reportgen.options import Budget
+from reportgen.process import garbage
 from reportgen.progress import Progress
 from reportgen.record.run import Record
 from reportgen.record.units import Finding
@@ -43,6 +45,7 @@ class Painter:
 
         self._formats, self._progress = formats, progress
         self._printer: Printer | None = None
+        self._aside = ThreadPoolExecutor(1)
         self._no_pdf: SurroundingsError | None = None
         self._missing: dict[Text, Missing] = {}
         if "pdf" in formats:
@@ -55,6 +58,7 @@ class Painter:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._aside.shutdown(wait=False)
         if self._printer:
             self._printer.__exit__(kind, error, trace)
 
@@ -68,6 +72,12 @@ class Painter:
                 raise self._no_pdf
             self._progress.say("There will be no PDF; going on without it ...")
 
+    def prepare(self, lang: str) -> None:
+        """Begin with what does not depend on the record, beside other work. lang: of the page."""
+        if self._formats:
+            self._aside.submit(_prepare, lang)
+
+    @garbage.left_alone()
     def paint(
         self, record: Record, *, templates: Path | None = None, split: bool = False, budget: Budget | None = None
     ) -> Painted:
@@ -156,6 +166,13 @@ class Painter:
             if self._printer:
                 self._printer.__exit__(None, None, None)
                 self._printer = None
+
+
+def _prepare(lang: str) -> None:
+    """Import what a page needs and compile its templates. What is wrong with them is said where a page is made."""
+    from reportgen.render.page import page
+
+    page.prepare(lang)
 
 
 def without_own_findings(record: Record) -> Record:

@@ -3,11 +3,10 @@
 import re
 from collections.abc import Callable
 from functools import cache
-from gettext import NullTranslations
 from pathlib import Path
 from typing import Any
 
-from reportgen.i18n import Catalogue, Text
+from reportgen.i18n import ENGLISH, Catalogue, Text
 
 SOURCE = "en"
 """The language that messages are written in."""
@@ -19,7 +18,7 @@ LOCALE = Path(__file__).resolve().parent.parent / "locale"
 
 def catalogue(lang: str) -> Catalogue:
     """Return the messages of a language of `options.LANGUAGES`. A message without a translation stays English."""
-    return NullTranslations() if lang == SOURCE else _read(lang)
+    return ENGLISH if lang == SOURCE else _read(lang)
 
 
 def bound(function: Callable[..., Any], messages: Catalogue) -> Callable[..., Any]:

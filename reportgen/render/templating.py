@@ -23,6 +23,7 @@ from reportgen.render.languages import bound, catalogue, said
 
 _ACTING = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 _LARGEST = 4 * 2**20
+_LONGEST_PIECE = 10_000
 LONGEST = 300
 """Seconds that a page with templates of the user's may take."""
 MOST_MEMORY = 2 * 2**30
@@ -95,9 +96,12 @@ def _with_code(sentence: str) -> Markup:
 def _harmless(value: Any) -> Any:
     """Return words with a sign for each character that acts on a terminal, or turns the direction of what follows.
 
-    Filters do the same where names are put out; this is for what was forgotten.
+    Filters do the same where names are put out; this is for what was forgotten. Long markup is what macros made of
+    pieces that came by here before: on a large page, looking at it again on every level takes seconds.
     """
-    if not isinstance(value, str) or not _ACTING.search(value):
+    if not isinstance(value, str) or (isinstance(value, Markup) and len(value) > _LONGEST_PIECE):
+        return value
+    if not _ACTING.search(value):
         return value
     return type(value)(_ACTING.sub("\N{REPLACEMENT CHARACTER}", value))
 

@@ -64,11 +64,9 @@ def run(progress: Progress) -> list[str]:
     with progress.stage("selftest", f"Judging {len(FAULTS)} units with known faults ..."):
         drawn, found = graph.Graph(model()), dataset()
         readings = reading.readings(drawn)
-        answered, plans, tallies = probe.all_parts(
-            drawn, readings, {"test": found.test}, ["test"], found, memory=1000, progress=progress
-        )
-        predicted = outputs.read(answered)[0]["test"].predicted
-        looked = judging.Looked(readings, plans, tallies, {"test": found.test}, {"test": predicted})
+        passed = probe.all_parts(drawn, readings, {"test": found.test}, ["test"], found, memory=1000, progress=progress)
+        predicted = outputs.read(passed.answered)[0]["test"].predicted
+        looked = judging.Looked(readings, passed.plans, passed.tallies, {"test": found.test}, {"test": predicted})
         _, units = judging.judge(drawn, looked, found, found.class_names, facts.DEFAULTS)
     wrong = differences([unit for unit in units if unit.layer == LAYER])
     return [*wrong, *named.run(progress), *effective.run(progress)]

@@ -49,9 +49,9 @@ def run(progress: Progress) -> list[str]:
     with progress.stage("selftest", f"Measuring {len(PLANTED)} units with known effects ..."):
         found, drawn = dataset(), graph.Graph(model())
         read, parts = reading.readings(drawn), {"test": found.test}
-        answered, plans, tallies = probe.all_parts(drawn, read, parts, ["test"], found, memory=1000, progress=progress)
-        predicted, output = outputs.read(answered)
-        looked = judging.Looked(read, plans, tallies, parts, {"test": predicted["test"].predicted})
+        passed = probe.all_parts(drawn, read, parts, ["test"], found, memory=1000, progress=progress)
+        predicted, output = outputs.read(passed.answered)
+        looked = judging.Looked(read, passed.plans, passed.tallies, parts, {"test": predicted["test"].predicted})
         verdicts, units = judging.judge(drawn, looked, found, found.class_names, facts.DEFAULTS)
         batch = probe.batch_size(read, found.image_shape, 1000)
         sample = described.describe(drawn, read, parts, found, found.class_names, {}, batch=batch, seed=0).sample

@@ -102,11 +102,10 @@ def look(
     graph = Graph(model)
     found = readings(graph)
     parts: Mapping[str, Part] = {"test": dataset.test} | ({"train": dataset.train} if dataset.train else {})
-    answered, plans, tallies = probe.all_parts(
-        graph, found, parts, list(looked_at), dataset, memory=memory, progress=QUIET
-    )
+    passed = probe.all_parts(graph, found, parts, list(looked_at), dataset, memory=memory, progress=QUIET)
+    answered = passed.answered
     predicted = {name: one.predicted for name, one in outputs.read(answered)[0].items() if name in looked_at}
-    looked = judging.Looked(found, plans, tallies, {name: parts[name] for name in looked_at}, predicted)
+    looked = judging.Looked(found, passed.plans, passed.tallies, {name: parts[name] for name in looked_at}, predicted)
     names = scores.class_labels(dataset.class_names, answered["test"].classes)
     layers, units = judging.judge(graph, looked, dataset, names, thresholds)
     return Looked(model, dataset, graph, found, answered, looked, layers, units)

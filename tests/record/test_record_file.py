@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 
 from reportgen.errors import InputError
+from reportgen.i18n import Text, from_plain
 from reportgen.record import record_file
 from reportgen.record.evaluation import Proof
 from reportgen.record.run import Record
@@ -212,6 +213,30 @@ def test_lines_say_what_one_piece_of_json_says() -> None:
     written = record_file.as_json(noun)
     assert json.loads(written) == noun
     assert written.decode().count("\n") == 14, "a line for each key and each row"
+
+
+def test_every_text_that_is_read_back_as_one_is_stored() -> None:
+    record = make_record(shifts=[make_shift()], shifts_run=make_shifts_run())
+    stored = np.load(io.BytesIO(record_file.to_bytes(record)[ARRAYS]))["texts"]
+    kept = {str(from_plain(one)) for one in json.loads(stored.tobytes())}
+    there = {str(one) for one in texts_in(record) if one.plain()[0] != "literal"}
+    assert kept == there and len(there) > 5
+
+
+def texts_in(value: Any) -> Iterator[Text]:
+    """Yield the texts of a noun, whatever its annotations say."""
+    if isinstance(value, Text):
+        yield value
+    elif dataclasses.is_dataclass(value) and not isinstance(value, type):
+        for field in dataclasses.fields(value):
+            yield from texts_in(getattr(value, field.name))
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            yield from texts_in(key)
+            yield from texts_in(item)
+    elif isinstance(value, list | tuple):
+        for item in value:
+            yield from texts_in(item)
 
 
 def test_pictures_are_no_part_of_report_json() -> None:

@@ -1,5 +1,6 @@
 """Maps for the surest mistakes and for labels that look wrong, each with the checks that it passed or did not."""
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -131,9 +132,13 @@ class _Work:
             self._random.append(made.sum(axis=-1, dtype=np.float64))
         self._without = []
         for image, amounts, one, other in zip(images, self._maps, toward, away, strict=True):
-            classes = np.full(len(checks.DELETED), one), np.full(len(checks.DELETED), other)
-            left = [margins.of(some, *classes).mean() for some in checks.deletions(image, baseline, amounts, seed)]
-            self._without.append(np.array(left, np.float64))
+            left = []
+            orders = checks.deletions(image, baseline, amounts, seed)
+            while some := list(itertools.islice(orders, max(margins.batch // len(checks.DELETED), 1))):
+                together = np.concatenate(some)
+                classes = np.full(len(together), one), np.full(len(together), other)
+                left.append(margins.of(together, *classes).reshape(len(some), -1).mean(axis=1))
+            self._without.append(np.concatenate(left).astype(np.float64))
 
     def attribution(self, place: int, target: Target, names: Sequence[str], shown: int) -> Attribution:
         """Return what was found out about one image. shown: how many maps are shown before it."""

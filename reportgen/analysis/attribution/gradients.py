@@ -37,7 +37,7 @@ class Margins:
             return tape.gradient(found, images, unconnected_gradients=tf.UnconnectedGradients.ZERO)
 
         given = [tf.TensorSpec((None, *shape), tf.float32), *[tf.TensorSpec((None,), tf.int32)] * 2]
-        self._batch, self._head = batch, head
+        self.batch, self._head = batch, head
         self._kernels = [weight for weight in graph.model.weights if len(weight.shape) > 1]
         self._margin, self._slope = (
             tf.function(one, input_signature=given, autograph=False) for one in (margin, slope)
@@ -58,8 +58,8 @@ class Margins:
         found = []
         for image, one, other in zip(images, toward, away, strict=True):
             way, total = image - baseline, np.zeros(image.shape)
-            for start in range(0, steps, self._batch):
-                some = baseline + along[start : start + self._batch] * way
+            for start in range(0, steps, self.batch):
+                some = baseline + along[start : start + self.batch] * way
                 classes = np.full(len(some), one), np.full(len(some), other)
                 for slopes in self._each(self._slope, some, *classes):
                     total += slopes.sum(axis=0, dtype=np.float64)
@@ -84,8 +84,8 @@ class Margins:
                 kernel.assign(values)
 
     def _each(self, run: Any, images: Floats, toward: Classes, away: Classes) -> Iterator[Floats]:
-        for start in range(0, len(images), self._batch):
-            some = slice(start, start + self._batch)
+        for start in range(0, len(images), self.batch):
+            some = slice(start, start + self.batch)
             with forward.faults_named(images[some][:1]), self._head.before_activation():
                 found = run(images[some], toward[some].astype(np.int32), away[some].astype(np.int32)).numpy()
             yield found

@@ -1,12 +1,11 @@
 """How alike the pixels of two images are: their correlation after the best shift of at most one pixel an axis."""
 
-import itertools
-import os
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from reportgen.dataset import Images, taken
 
@@ -15,11 +14,7 @@ NEAR = 0.98
 
 Values = NDArray[np.float32]
 
-_BLOCK = 2_000_000  # values of images that are worked on at once, in each of two threads
-_THREADS = min(2, os.cpu_count() or 1)
-_CUTS = (slice(None), slice(1, None), slice(0, -1))
-_SHIFTS = ((0, 0), (1, 2), (2, 1))
-"""Along an axis, by their place in _CUTS, which part of the one image lies on which of the other, for each shift."""
+_BLOCK = 200_000  # values of images that are worked on at once: what a core's own memory holds
 
 
 def correlations(parts: Sequence[Images], pairs: NDArray[np.int64]) -> NDArray[np.float64]:
@@ -30,38 +25,65 @@ def correlations(parts: Sequence[Images], pairs: NDArray[np.int64]) -> NDArray[n
     """
     shape = parts[0].shape[1:]
     step = max(_BLOCK // max(int(np.prod(shape)), 1), 1)
-    shifts = [tuple(zip(*both, strict=True)) for both in itertools.product(*map(_along, shape[:-1]))] or [((), ())]
-    cuts = {cut: n for n, cut in enumerate(dict.fromkeys(one for one, _ in shifts))}
     numbers, places = np.unique(pairs, return_inverse=True)
     ones, others = places.reshape(-1, 2).T
-    moments = np.empty((len(cuts), 2, len(numbers)), np.float64)
+    left = _parts(shape)
+    moments = np.empty((2, len(numbers), left.shape[1]))
     found = np.full(len(pairs), -1.0)
-
-    def measure(start: int) -> None:
-        these = slice(start, start + step)
-        images = _centred(parts, numbers[these])
-        for cut, place in cuts.items():
-            part = images[:, *(_CUTS[one] for one in cut)]
-            moments[place, 0, these], moments[place, 1, these] = _sums(part), _products(part, part)
-
-    def compare(start: int) -> None:
+    # with more threads than this one it takes as long: most of the time goes into fetching the images
+    with threadpool_limits(1, user_api="blas"):
+        for start in range(0, len(numbers), step):
+            these = slice(start, start + step)
+            images = _centred(parts, numbers[these]).reshape(-1, len(left))
+            moments[0, these], moments[1, these] = images @ left, (images * images) @ left
+    for start in range(0, len(pairs), step):
         these = slice(start, start + step)
         needed, where = np.unique(np.concatenate([ones[these], others[these]]), return_inverse=True)
-        images = _centred(parts, numbers[needed])
+        images = _padded(_centred(parts, numbers[needed]))
         one, other = images[where[: len(where) // 2]], images[where[len(where) // 2 :]]
-        for first, second in shifts:
-            a, b = one[:, *(_CUTS[c] for c in first)], other[:, *(_CUTS[c] for c in second)]
-            sums = moments[cuts[first], :, ones[these]].T, moments[cuts[second], :, others[these]].T
-            np.maximum(found[these], _correlation(_products(a, b), sums, a[0].size), out=found[these])
-
-    _in_blocks(measure, len(numbers), step)
-    _in_blocks(compare, len(pairs), step)
+        for shift in _shifts(shape):
+            first, second = max(shift.offset, 0), max(-shift.offset, 0)
+            length = images.shape[1] - first - second
+            products = np.einsum("ni,ni->n", one[:, first : first + length], other[:, second : second + length])
+            sums = moments[:, ones[these], shift.cut], moments[:, others[these], shift.other_cut]
+            np.maximum(found[these], _correlation(products, sums, shift.common), out=found[these])
     return found
 
 
-def _in_blocks(work: Callable[[int], None], count: int, step: int) -> None:
-    with ThreadPoolExecutor(_THREADS) as pool:
-        list(pool.map(work, range(0, count, step)))
+@dataclass(frozen=True)
+class _Shift:
+    """A shift of one image against another.
+
+    offset: by how many values of padded images the other lies behind. cut, other_cut: which part of each they have in
+    common, by its place in `_parts`. common: how many values that is.
+    """
+
+    offset: int
+    cut: int
+    other_cut: int
+    common: int
+
+
+def _shifts(shape: Sequence[int]) -> list[_Shift]:
+    """Return all shifts by at most one pixel along each axis; along one of up to two pixels there is none."""
+    found = [_Shift(0, 0, 0, 1)]
+    for place, side in enumerate(shape[:-1]):
+        stride = int(np.prod([size + 1 for size in shape[place + 1 : -1]])) * shape[-1]
+        cuts = _cuts(side)
+        along = [(0, 0, 0), (stride, 1, 2), (-stride, 2, 1)][:cuts]
+        found = [
+            _Shift(
+                one.offset + by, one.cut * cuts + cut, one.other_cut * cuts + other, one.common * (side - (cut != 0))
+            )
+            for one in found
+            for by, cut, other in along
+        ]
+    return [replace(one, common=one.common * shape[-1]) for one in found]
+
+
+def _cuts(side: int) -> int:
+    """Return how many parts of an axis are looked at: all of it, and where it is long enough all but its two ends."""
+    return 3 if side > 2 else 1
 
 
 def _centred(parts: Sequence[Images], numbers: NDArray[np.int64]) -> Values:
@@ -71,25 +93,28 @@ def _centred(parts: Sequence[Images], numbers: NDArray[np.int64]) -> Values:
     return images
 
 
+def _padded(images: Values) -> Values:
+    """Return images as rows of values, with a zero behind each line: what a shift pushes out of a line meets that."""
+    behind = [(0, 0), *((0, int(place > 0)) for place in range(images.ndim - 2)), (0, 0)]
+    return np.pad(images, behind).reshape(len(images), -1)
+
+
+def _parts(shape: Sequence[int]) -> Values:
+    """Return which values of an image of a shape each part has that a shift leaves of it, (values, parts): 1 or 0."""
+    found = np.ones((1, 1), np.float32)
+    for side in shape[:-1]:
+        along = np.ones((side, _cuts(side)), np.float32)
+        if along.shape[1] > 1:
+            along[0, 1] = along[-1, 2] = 0
+        found = np.kron(found, along)
+    return np.repeat(found, shape[-1], axis=0)
+
+
 def _correlation(
-    products: NDArray[np.float64], sums: tuple[NDArray[np.float64], NDArray[np.float64]], size: int
+    products: Values, sums: tuple[NDArray[np.float64], NDArray[np.float64]], size: int
 ) -> NDArray[np.float64]:
     (sum_a, square_a), (sum_b, square_b) = sums
     spread = np.maximum(square_a - sum_a**2 / size, 0) * np.maximum(square_b - sum_b**2 / size, 0)
     together = products - sum_a * sum_b / size
     found = np.divide(together, np.sqrt(spread), where=spread > 0, out=np.full(len(products), -1.0))
     return np.asarray(found, np.float64)
-
-
-def _products(a: Values, b: Values) -> NDArray[np.float64]:
-    axes = "nabcd"[: a.ndim]
-    return np.asarray(np.einsum(f"{axes},{axes}->n", a, b), np.float64)
-
-
-def _sums(a: Values) -> NDArray[np.float64]:
-    return np.asarray(np.einsum(f"{'nabcd'[: a.ndim]}->n", a), np.float64)
-
-
-def _along(size: int) -> Sequence[tuple[int, int]]:
-    """Return the shifts along an axis; where that is too short there is none but the one by nothing."""
-    return _SHIFTS if size > 2 else _SHIFTS[:1]

@@ -18,6 +18,8 @@ _NEARLY = 1.1
 """How much too large a step may be expected to be that is tried before one that is known to fit."""
 _HUGE = 30 * _MEGABYTE
 """Bytes from which on a page takes so long to make that it is not made only to be found too large."""
+_ENOUGH = 0.8
+"""How much of the room a huge page has to fill: it is not made again for the little that it could have more."""
 _TRIES = 3
 """How often a PDF is written at most: one takes up to a minute, and its size is mostly foreseen well."""
 
@@ -56,12 +58,18 @@ class Fitting:
 
         split: see page.html.
         """
-        ladder = detail.on_screen(large=detail.is_large(self._record))
+        ladder, most = detail.on_screen(large=detail.is_large(self._record)), limit * _MEGABYTE
+        steps = [cost.foreseen(self._record, step, paper=False) for step in ladder]
+        foreseen = [each.cost() for each in steps]
+        if foreseen[0].total > max(_HUGE, most):
+            step = ladder[_first(foreseen, most)]
+            sample = cost.sampled(self.view(step.room), step.listing)
+            foreseen = [each.cost(sample) for each in steps]
         found = first_that_fits(
             make=lambda step: self._made(ladder, step, limit, split=split),
             measured=cost.of_page,
-            foreseen=[cost.foreseen(self._record, step, paper=False) for step in ladder],
-            most=limit * _MEGABYTE,
+            foreseen=foreseen,
+            most=most,
         )
         return replace(found, less=ladder[found.step].room != ladder[0].room)
 
@@ -74,7 +82,7 @@ class Fitting:
         found = first_that_fits(
             make=lambda step: self._made(ladder, step, limit, on_paper=True),
             measured=cost.of_paper,
-            foreseen=[cost.foreseen(self._record, step, paper=True) for step in ladder],
+            foreseen=[cost.foreseen(self._record, step, paper=True).cost() for step in ladder],
             most=limit * _MEGABYTE / larger,
             first=first,
         )
@@ -116,19 +124,21 @@ def first_that_fits(
 
     foreseen: what each step will take, which may be wrong by a factor: after each trial the others are scaled by it,
     so that few steps are tried. Where it is wrong by more, now and then an earlier step would have been enough.
-    What is foreseen to be huge is not made to be measured: the first trial then is the first step foreseen to fit.
+    What is foreseen to be huge is not made to be measured: the first trial then is the first step foreseen to fit, and
+    the last one where it fits and is nearly as large as it may be.
     """
     sizes: dict[int, Cost] = {}
     last = len(foreseen) - 1
-    step = first
-    if foreseen[first].total > max(_HUGE, most):
-        step = next((n for n in range(first, last) if foreseen[n].total <= most), last)
+    is_huge = foreseen[first].total > max(_HUGE, most)
+    step = _first(foreseen, most, first) if is_huge else first
     found: Fitted[_T] | None = None
     while True:
         made = make(step)
         sizes[step] = measured(made)
         if sizes[step].total <= most:
             found = Fitted(made, step, True)
+            if is_huge and sizes[step].total > _ENOUGH * most:
+                return found
         elif step == last:
             return Fitted(made, step, False)
         too_large = [n for n in sizes if found is None or n < found.step]
@@ -140,6 +150,12 @@ def first_that_fits(
             if not hopeful:
                 return found
         step = hopeful[0] if hopeful else last
+
+
+def _first(foreseen: list[Cost], most: float, first: int = 0) -> int:
+    """Return the first step that is foreseen to fit, the last one where there is none."""
+    last = len(foreseen) - 1
+    return next((n for n in range(first, last) if foreseen[n].total <= most), last)
 
 
 def _expected(step: int, foreseen: list[Cost], sizes: dict[int, Cost]) -> float:

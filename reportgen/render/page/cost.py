@@ -4,15 +4,22 @@ What is foreseen need only be right from step to step of a ladder: `budget` meas
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import numpy as np
 
 from reportgen.record.pictures import Array, Pictures
 from reportgen.record.run import Record
-from reportgen.render.page.detail import Step, cards_shown, outputs, thinned
-from reportgen.render.page.page import Page
+from reportgen.render import languages
+from reportgen.render.page import folds, unit_rows
+from reportgen.render.page.detail import Listing, Step, cards_shown, outputs, thinned_pictures
+from reportgen.render.page.layer_views import CardView, LayerView, UnitView
+from reportgen.render.page.missing import NotDrawn
+from reportgen.render.page.page import Page, View
+from reportgen.render.pictures.mosaic import Picture
 
+_T = TypeVar("_T")
 _STORED = re.compile(r'data:[a-z0-9/]+;base64,([^"]*)')
 _IN_PDF, _ELEMENT, _CELL = 1200, 72, 125
 """Bytes of a PDF for each picture beside its own, for each HTML element, and more for each cell of a strip.
@@ -28,6 +35,10 @@ These and the next were measured on MobileNetV2 and images of noise.
 """
 _UNIT, _BRIEF_UNIT, _CARD, _LAYER, _REST = 390, 190, 1750, 5000, 200_000
 """Bytes of a page's text for each unit, card and layer, and for everything else."""
+_SAMPLE, _UNITS_OF_SAMPLE = 12, 200
+"""How many layers and cards are painted, and how many units are listed, to learn what all of them take."""
+_IN_TEXT = 4 / 3
+"""How much longer a picture is in base64."""
 _PAPER_ROW, _PAPER_CELL, _PAPER_CARD, _PAPER_LAYER = 580, 200, 4400, 7300
 """Bytes of a PDF for each row and cell of a unit, each card and each layer, without pictures."""
 
@@ -64,24 +75,124 @@ def of_paper(made: Page) -> Cost:
     return Cost(sum(stored) + _IN_PDF * len(stored), _ELEMENT * elements + _CELL * cells)
 
 
-def foreseen(record: Record, step: Step, *, paper: bool) -> Cost:
+@dataclass(frozen=True)
+class Sample:
+    """How much larger than foreseen the pictures of layers, those of cards and the text of units are in a part of a page."""
+
+    layers: float = 1.0
+    cards: float = 1.0
+    units: float = 1.0
+
+
+@dataclass(frozen=True)
+class Sample:
+    """How much larger than foreseen the pictures of layers, those of cards and the text of units are in a part of a page."""
+
+    layers: float = 1.0
+    cards: float = 1.0
+    units: float = 1.0
+
+
+_NO_SAMPLE = Sample()
+
+
+@dataclass(frozen=True)
+class Foreseen:
+    """About what a step takes, in bytes: pictures of images, of layers and of cards, the text of units, and the rest."""
+
+    images: float
+    layers: float
+    cards: float
+    units: float
+    rest: float
+
+    def cost(self, sample: Sample | None = None) -> Cost:
+        """Return the sums. sample: of the page that this is of."""
+        found = sample or Sample()
+        return Cost(
+            self.images + found.layers * self.layers + found.cards * self.cards, found.units * self.units + self.rest
+        )
+
+
+def foreseen(record: Record, step: Step, *, paper: bool) -> Foreseen:
     """Return about what a step takes of this record, as a page or as a PDF."""
-    less, listing = thinned(record, step.room), step.listing
+    shown, listing = thinned_pictures(record.pictures, step.room), step.listing
     sizes = [verdict.units for verdict in record.layers if listing.shows(verdict.name)]
-    cards = cards_shown(less, paper=paper)
+    cards = cards_shown(record, paper=paper, most=step.room.cards)
     if paper:
         rows, cells = (sum(min(most or 0, size) for size in sizes) for most in (listing.rows, listing.cells))
-        words = _PAPER_ROW * rows + _PAPER_CELL * cells + _PAPER_CARD * cards + _PAPER_LAYER * len(sizes)
+        units, rest = _PAPER_ROW * rows + _PAPER_CELL * cells, _PAPER_CARD * cards + _PAPER_LAYER * len(sizes)
     else:
-        of_unit = _BRIEF_UNIT if listing.brief else _UNIT
-        words = of_unit * sum(sizes) + _CARD * cards + _LAYER * len(sizes)
-    return Cost(_pictures(less.pictures, cards), words + _REST)
+        units = (_BRIEF_UNIT if listing.brief else _UNIT) * sum(sizes)
+        rest = _CARD * cards + _LAYER * len(sizes)
+    images = 2 * _inputs(shown) + len(shown.worst) * _values(shown.worst)
+    return Foreseen(images, _layers(shown), _cards(shown, cards), units, rest + _REST)
 
 
-def _pictures(pictures: Pictures, cards: int) -> float:
-    """Return about how many bytes all PNGs of a page have."""
-    inputs = len(pictures.examples.images) * _values(pictures.examples.images)
-    of_images = 2 * inputs + len(pictures.worst) * _values(pictures.worst)
+def sampled(view: View, listing: Listing) -> Sample:
+    """Paint the pictures of some layers and cards, and list some units, to foresee what all of them will take.
+
+    How well a picture can be packed depends on what is in it. What is painted for this stays painted.
+    """
+    try:
+        layers = [layer for layer in view.layers if layer.sources.outputs is not None]
+        some = _some(
+            sorted(layers, key=lambda layer: layer.sources.outputs.values.size if layer.sources.outputs else 0)
+        )
+        units = [unit for layer in view.layers for unit in layer.units]
+        cards = _some([unit.card for unit in units if unit.card is not None])
+        of_layers, of_cards = (
+            _IN_TEXT * sum(len(picture.png) for painted in found for picture in painted)
+            for found in (map(_of_layer, some), map(_of_card, cards))
+        )
+    except NotDrawn:
+        return Sample()
+    names = {layer.verdict.name for layer in some}
+    kinds = ("maps", "strips", "kernels", "correlations", "class_maps")
+    every = view.record.pictures
+    kept = replace(every, **{kind: [one for one in getattr(every, kind) if one.layer in names] for kind in kinds})
+    return Sample(
+        of_layers / (_layers(kept) or of_layers or 1),
+        of_cards / (_cards(kept, len(cards)) or of_cards or 1),
+        _unit(_some(units, _UNITS_OF_SAMPLE), view.record.look.lang) / _BRIEF_UNIT if listing.brief else 1.0,
+    )
+
+
+def _some(found: list[_T], most: int = _SAMPLE) -> list[_T]:
+    """Return every n-th, at most `most`."""
+    return found[:: -(-len(found) // most) or 1]
+
+
+def _unit(units: list[UnitView], lang: str) -> float:
+    """Return how many bytes a unit has in a fold, on average of these."""
+    messages = languages.catalogue(lang)
+    listed = folds.as_data(folds.Fold(1, unit_rows.rows(units, messages) + unit_rows.cells(units, messages)))
+    return len(listed.encode("utf-8")) / max(len(units), 1)
+
+
+def _of_layer(layer: LayerView) -> list[Picture]:
+    grids, some = layer.grids, [layer.correlations, layer.class_map]
+    if grids is not None:
+        some += [grids.outputs, grids.kernels_grid]
+    found = [picture for grid in some if grid is not None for picture in grid.pictures]
+    return [*found, grids.colour_kernels] if grids is not None and grids.colour_kernels else found
+
+
+def _of_card(card: CardView) -> list[Picture]:
+    found, seen = [card.tops, card.kernel, card.other, *(card.both_maps or ())], card.seen
+    if seen is not None:
+        found += [seen.strongest, seen.weakest, seen.average, seen.picture, seen.real, seen.told, seen.difference]
+    return [picture for picture in found if picture is not None]
+
+
+def _inputs(pictures: Pictures) -> float:
+    """Return about how many bytes the examples have."""
+    return len(pictures.examples.images) * _values(pictures.examples.images)
+
+
+def _layers(pictures: Pictures) -> float:
+    """Return about how many bytes the PNGs of layers have."""
+    inputs = _inputs(pictures)
     of_outputs = sum(
         inputs + _TILE * found.values.shape[0] * found.values.shape[-1] + _VALUE * found.values.size
         for found in outputs(pictures)
@@ -89,8 +200,12 @@ def _pictures(pictures: Pictures, cards: int) -> float:
     of_kernels = sum(_KERNEL * kernels.channels.size for kernels in pictures.kernels)
     of_relations = sum(found.r.size for found in pictures.correlations)
     of_relations += sum(_ANSWER * found.values.size for found in pictures.class_maps)
-    of_cards = cards * _IMAGES_ON_CARD * _values(pictures.cards.images)
-    return float(of_images + of_outputs + of_kernels + of_relations + of_cards)
+    return float(of_outputs + of_kernels + of_relations)
+
+
+def _cards(pictures: Pictures, cards: int) -> float:
+    """Return about how many bytes the PNGs of so many cards have."""
+    return cards * _IMAGES_ON_CARD * _values(pictures.cards.images)
 
 
 def _values(images: Array) -> float:

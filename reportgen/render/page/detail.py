@@ -100,11 +100,14 @@ _CHANGES: list[dict[str, int]] = [
 """What each step of a ladder makes less of; the rest stays as on the step before."""
 _ROOMS = list(accumulate(_CHANGES, lambda space, change: replace(space, **change), initial=ALL))[1:]
 _FEW_CELLS = 64
-LAYERS_ON_PAPER, PAGES_OF_LARGE = 22, 60
-"""Most layers of a large model in its PDF, and its most pages: each layer takes about one and a half."""
+LAYERS_ON_PAPER, PAGES_OF_LARGE = 15, 60
+"""Most layers of a large model in its PDF, and its most pages."""
+_PAGES, _PAGES_OF_LAYER, _OTHER_PAGES, _LISTED_ON_PAGE = 52, 1.75, 20, 40
+"""How many pages the first step of the PDF of a large model aims at, a layer takes, and all but layers and their lists,
+and how many layers a page lists: a PDF that is longer than foreseen is written twice."""
 _LARGE_ON_PAPER = Detail(examples=2, units=8, map_side=16, compared=0, cards=6)
 _LARGE_ROWS, _FEWER_LAYERS = 3, 0.75
-_ROWS_OF_ALL, _CELLS_OF_ALL = 1500, 5000
+_ROWS_OF_ALL, _CELLS_OF_ALL, _CELLS_OF_LARGE = 1500, 5000, 1500
 """Most rows and cells of a whole PDF, each of which takes WeasyPrint milliseconds and hundreds of kilobytes."""
 _SHARES = [1, 1, 1, 1, 1, 1, 1, 0.5, 0.5, 0.25, 0.1, 0.1, 0]
 """Which share of those the steps of paper have."""
@@ -137,17 +140,24 @@ def on_paper(record: Record) -> list[Step]:
     """
     large = is_large(record)
     most, telling = (_LARGE_ROWS, _with_remark(record)) if large else (ROWS_ON_PAPER, record.layers)
+    of_cells, of_layers = (_CELLS_OF_LARGE if large else _CELLS_OF_ALL), _layers_on_paper(record)
     steps = []
     for number, (room, share) in enumerate(zip(_ROOMS, _SHARES, strict=True)):
-        layers = telling[: max(1, int(LAYERS_ON_PAPER * _FEWER_LAYERS**number))] if large else telling
+        layers = telling[: max(1, int(of_layers * _FEWER_LAYERS**number))] if large else telling
         sizes = [verdict.units for verdict in layers]
         listing = Listing(
             _each(sizes, most, int(_ROWS_OF_ALL * share)),
-            _each(sizes, CELLS_ON_PAPER, int(_CELLS_OF_ALL * share)),
+            _each(sizes, CELLS_ON_PAPER, int(of_cells * share)),
             layers=frozenset(verdict.name for verdict in layers) if large else None,
         )
         steps.append(Step(_least(room, _LARGE_ON_PAPER) if large else room, listing))
     return steps
+
+
+def _layers_on_paper(record: Record) -> int:
+    """Return for how many layers of a large model there is room beside what its PDF has anyway."""
+    lists = (len(record.model.layers) + len(record.layers)) / _LISTED_ON_PAGE
+    return min(max(int((_PAGES - _OTHER_PAGES - lists) / _PAGES_OF_LAYER), 3), LAYERS_ON_PAPER)
 
 
 def _least(one: Detail, other: Detail) -> Detail:
@@ -169,24 +179,23 @@ def thinned(record: Record, space: Detail) -> Record:
     """Return the record with the pictures that there is room for; with room for all of them, the record itself."""
     if space == ALL:
         return record
-    pictures = record.pictures
+    thin = thinned_pictures(record.pictures, space)
+    return replace(record, pictures=replace(thin, cards=_cards(record, space.cards)))
+
+
+def thinned_pictures(pictures: Pictures, space: Detail) -> Pictures:
+    """Return the pictures that there is room for, and all cards."""
     return replace(
-        record,
-        pictures=replace(
-            pictures,
-            examples=_examples(pictures.examples, space),
-            worst=_small(pictures.worst, space.image_side),
-            shifted=_shifted(pictures.shifted, space.image_side),
-            trust=None if pictures.trust is None else _trust(pictures.trust, space.image_side),
-            cards=_cards(record, space.cards),
-            maps=[_map(maps, space) for maps in pictures.maps if space.units != 0],
-            strips=[_strip(strips, space) for strips in pictures.strips if space.units != 0],
-            kernels=[_kernel(kernels, space) for kernels in pictures.kernels if space.units != 0],
-            correlations=[
-                _correlation(found, space.compared) for found in pictures.correlations if space.compared != 0
-            ],
-            class_maps=[_class_map(found, space.compared) for found in pictures.class_maps if space.compared != 0],
-        ),
+        pictures,
+        examples=_examples(pictures.examples, space),
+        worst=_small(pictures.worst, space.image_side),
+        shifted=_shifted(pictures.shifted, space.image_side),
+        trust=None if pictures.trust is None else _trust(pictures.trust, space.image_side),
+        maps=[_map(maps, space) for maps in pictures.maps if space.units != 0],
+        strips=[_strip(strips, space) for strips in pictures.strips if space.units != 0],
+        kernels=[_kernel(kernels, space) for kernels in pictures.kernels if space.units != 0],
+        correlations=[_correlation(found, space.compared) for found in pictures.correlations if space.compared != 0],
+        class_maps=[_class_map(found, space.compared) for found in pictures.class_maps if space.compared != 0],
     )
 
 
@@ -201,10 +210,16 @@ def outputs(pictures: Pictures) -> list[Maps | Strips]:
     return [*pictures.maps, *pictures.strips]
 
 
-def cards_shown(record: Record, *, paper: bool) -> int:
-    """Return how many units have a card on a page; on paper only those with something to say about them."""
-    units = _with_card(record)
-    return sum(map(has_remark, units)) if paper else len(units)
+def cards_shown(record: Record, *, paper: bool, most: int | None = None) -> int:
+    """Return how many units have a card on a page; on paper only those with something to say about them.
+
+    most: units with a card in all.
+    """
+    if paper:
+        there = sum(map(has_remark, _with_card(record)))
+    else:
+        there = sum(map(len, record.pictures.cards.units.values()))
+    return there if most is None else min(there, most)
 
 
 def left_out(record: Record, step: Step, limit: float, *, paper: bool, is_last: bool) -> list[Text]:
@@ -212,8 +227,7 @@ def left_out(record: Record, step: Step, limit: float, *, paper: bool, is_last: 
 
     limit: the size that was asked for, in megabytes. is_last: there is no step with less.
     """
-    thin = thinned(record, step.room)
-    full, less = record.pictures, thin.pictures
+    full, less = record.pictures, thinned_pictures(record.pictures, step.room)
     found = [
         _of_layers(record, step.listing),
         _of_examples(full, less),
@@ -221,7 +235,7 @@ def left_out(record: Record, step: Step, limit: float, *, paper: bool, is_last: 
         _of_maps(full, less, step.room),
         _of_images(full, less, step.room),
         _of_compared(full, step.room),
-        _of_cards(cards_shown(record, paper=paper), cards_shown(thin, paper=paper)),
+        _of_cards(cards_shown(record, paper=paper), cards_shown(record, paper=paper, most=step.room.cards)),
         *_of_lists(record, step.listing, paper=paper),
     ]
     said = [sentence for sentence in found if sentence is not None]

@@ -10,7 +10,7 @@ import numpy as np
 
 from reportgen.i18n import Text, text
 from reportgen.record.model import LayerRow
-from reportgen.record.pictures import Array, Kernels, Maps, Pictures, Seen, Strips
+from reportgen.record.pictures import Array, ClassMap, Correlations, Kernels, Maps, Pictures, Seen, Strips
 from reportgen.record.run import Record
 from reportgen.record.units import ONLY_SILENT, LayerVerdict, TopImage, Unit
 from reportgen.render.charts import dead_history, geometry
@@ -194,18 +194,45 @@ class CardView:
 
 @dataclass(frozen=True)
 class LayerView:
-    """All that is shown of one layer with units. shows: what each of its figures shows here, by its id's beginning."""
+    """All that is shown of one layer with units; its pictures are painted when a page first asks for them.
+
+    shows: what each of its figures shows here, by its id's beginning. sources: what its pictures are painted from.
+    """
 
     row: LayerRow
     verdict: LayerVerdict
     units: list[UnitView]
-    grids: Grids | None
-    correlations: Grid | None
-    compared: int
-    class_map: Grid | None
-    mapped: int
     effects: effects.EffectsView | None
     shows: dict[str, Text]
+    sources: "_Sources"
+
+    @cached_property
+    def grids(self) -> Grids | None:
+        """Its outputs and kernels, None where they are not shown."""
+        kept = self.sources
+        return None if kept.outputs is None else _grid(kept.outputs, kept.kernels, kept.inputs, kept.scale)
+
+    @cached_property
+    def correlations(self) -> Grid | None:
+        """How alike its units are, None where that is not shown."""
+        found = self.sources.correlations
+        return attempt(tiles.correlations, found.r, found.order) if found else None
+
+    @property
+    def compared(self) -> int:
+        """How many units are in the picture of correlations."""
+        return len(self.sources.correlations.order) if self.sources.correlations else 0
+
+    @cached_property
+    def class_map(self) -> Grid | None:
+        """What its units answer to the classes, None where that is not shown."""
+        found = self.sources.class_map
+        return attempt(tiles.class_map, found.values) if found else None
+
+    @property
+    def mapped(self) -> int:
+        """How many units are in the picture of responses to classes."""
+        return self.sources.class_map.values.shape[1] if self.sources.class_map else 0
 
     @property
     def anchor(self) -> str:
@@ -240,43 +267,63 @@ class LayerView:
         return {view.unit.unit for view in cards + self.rows(on_paper)[:most]}
 
 
+@dataclass(frozen=True)
+class _Sources:
+    """The arrays that the pictures of a layer are painted from. inputs: of all layers; scale: of inputs that are series.
+
+    kernels: None without outputs, beside which they are shown.
+    """
+
+    outputs: Maps | Strips | None
+    kernels: Kernels | None
+    inputs: Array
+    scale: input_images.Extent | None
+    correlations: Correlations | None
+    class_map: ClassMap | None
+
+
 def build(record: Record, compared: int | None = None) -> list[LayerView]:
-    """Paint all layers with units, in the order of the model. compared: most units in the picture of effects."""
+    """Return all layers with units, in the order of the model. compared: most units in the picture of effects."""
     rows = {row.name: row for row in record.model.layers}
     units: dict[str, list[Unit]] = {}
     for unit in record.units:
         units.setdefault(unit.layer, []).append(unit)
-    scale = input_images.scale_of(record.pictures)
-    grids = _grids(record, scale)
-    correlations = {c.layer: c for c in record.pictures.correlations}
-    class_maps = {c.layer: c for c in record.pictures.class_maps}
-    cards, died = _Cards(record.pictures, scale), dead_history.since(record.deaths)
+    pictures, scale = record.pictures, input_images.scale_of(record.pictures)
+    outputs = {one.layer: one for one in [*pictures.maps, *pictures.strips]}
+    kernels = {one.layer: one for one in pictures.kernels}
+    correlations = {one.layer: one for one in pictures.correlations}
+    class_maps = {one.layer: one for one in pictures.class_maps}
+    cards, died = _Cards(pictures, scale), dead_history.since(record.deaths)
     test = record.evaluation["test"]
     labels = [one.label for one in test.classes] if test else []
     views = []
     for verdict in record.layers:
-        alike, answers = correlations.get(verdict.name), class_maps.get(verdict.name)
-        own, kernels = units.get(verdict.name, []), _kernels_of(grids.get(verdict.name))
+        name, own = verdict.name, units.get(verdict.name, [])
+        drawn = outputs.get(name)
+        sources = _Sources(
+            outputs=drawn,
+            kernels=kernels.get(name) if drawn is not None else None,
+            inputs=pictures.examples.images,
+            scale=scale,
+            correlations=correlations.get(name),
+            class_map=class_maps.get(name),
+        )
         shows = {"units": attempt(insights.units, verdict, own)}
-        if alike:
-            shows["alike"] = attempt(insights.correlations, alike)
-        if answers:
-            shows["classes"] = attempt(insights.class_map, answers, labels)
+        if sources.correlations:
+            shows["alike"] = attempt(insights.correlations, sources.correlations)
+        if sources.class_map:
+            shows["classes"] = attempt(insights.class_map, sources.class_map, labels)
+        if sources.kernels:
+            shows["kernels"] = attempt(insights.kernels, sources.kernels)
         measured = verdict.effects if verdict.effects and verdict.effects.reason is None else None
-        if kernels:
-            shows["kernels"] = attempt(insights.kernels, kernels)
         views.append(
             LayerView(
-                row=rows[verdict.name],
+                row=rows[name],
                 verdict=verdict,
                 units=[_unit_view(unit, cards, verdict, died) for unit in own],
-                grids=grids.get(verdict.name),
-                correlations=attempt(tiles.correlations, alike.r, alike.order) if alike else None,
-                compared=len(alike.order) if alike else 0,
-                class_map=attempt(tiles.class_map, answers.values) if answers else None,
-                mapped=answers.values.shape[1] if answers else 0,
                 effects=attempt(effects.paint, measured, own, labels, compared) if measured else None,
                 shows=shows,
+                sources=sources,
             )
         )
     return views
@@ -303,10 +350,6 @@ def _for_anchor(layer: str) -> str:
 def has_remark(unit: Unit) -> bool:
     """Return whether there is something to say about a unit."""
     return bool(_LETTERS[unit.state]) or unit.removable or unit.duplicate_of is not None
-
-
-def _kernels_of(grids: Grids | None) -> Kernels | None:
-    return grids.kernels if grids else None
 
 
 def _unit_view(unit: Unit, cards: "_Cards", verdict: LayerVerdict, died: Mapping[tuple[str, int], Text]) -> UnitView:
@@ -347,13 +390,6 @@ class _Cards:
             self._seen.get(unit.layer),
             self._maps.get(unit.layer),
         )
-
-
-def _grids(record: Record, scale: input_images.Extent | None) -> dict[str, Grids]:
-    pictures = record.pictures
-    kernels = {k.layer: k for k in pictures.kernels}
-    found: list[Maps | Strips] = [*pictures.maps, *pictures.strips]
-    return {one.layer: _grid(one, kernels.get(one.layer), pictures.examples.images, scale) for one in found}
 
 
 def _grid(found: Maps | Strips, own: Kernels | None, inputs: Array, scale: input_images.Extent | None) -> Grids:

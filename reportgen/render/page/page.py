@@ -1,6 +1,8 @@
 """A Record as one HTML page, for the screen or for paper."""
 
+import base64
 import hashlib
+import re
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -48,6 +50,8 @@ MOST_NAMES = 50
 PAGE = "report.html"
 _SHADES = 6
 _CONTENT = "<!--content-->"
+_PICTURE = re.compile("\ufdd0\\d+\ufdd1")
+"""What stands for the content of a picture until the page is finished, in characters that Unicode keeps for such."""
 
 
 @dataclass(frozen=True)
@@ -175,6 +179,14 @@ def paint(record: Record, space: detail.Detail = detail.ALL) -> View:
     )
 
 
+def prepare(lang: str) -> None:
+    """Compile the templates, which takes longer than to fill them in; the next page in this language finds them so."""
+    environment = templating.environment(lang)
+    environment.filters |= {**_FILTERS, "address": str}
+    for name in environment.list_templates(extensions=["html"]):
+        environment.get_template(name)
+
+
 def html(
     view: View,
     look: Look,
@@ -217,11 +229,8 @@ class _Writer:
         self._on_paper, self._split, self._templates = on_paper, split, templates
         self._files: dict[str, bytes] = {}
         self._missing: dict[str, Missing] = {}
-        environment.filters |= {
-            "address": self._address,
-            "shade": _shade,
-            "layer_anchor": _layer_anchor,
-        }
+        self._pictures: dict[str, bytes] = {}
+        environment.filters |= {**_FILTERS, "address": self._address}
         messages = languages.catalogue(look.lang)
         environment.globals |= {
             "drawn": self._drawn,
@@ -265,7 +274,7 @@ class _Writer:
                 **more,
             )
 
-        made = whole(body)
+        made = self._with_pictures(whole(body))
         for fold in folded if self._split else ():
             frame, layer = layers[fold.number]
             page = whole(self._at_home(frame.replace(_CONTENT, fold.html), places), layer=layer)
@@ -340,10 +349,22 @@ class _Writer:
         return sheets.policy("data:", "data:", sheets.digest(style), sheets.digest(script))
 
     def _address(self, picture: Picture) -> str:
-        """Return where a page finds a picture: in itself, or in a file named after its content."""
+        """Return where a page finds a picture: in itself, or in a file named after its content.
+
+        What it has in itself is put in last: templates copy what they make many times over, and pictures are most of
+        a large page.
+        """
         png = opaque(picture.png) if self._on_paper else picture.png
-        name = f"{hashlib.sha256(png).hexdigest()[:16]}.png"
-        return self._resource(name, "image/png", png)
+        if self._split:
+            return self._resource(f"{hashlib.sha256(png).hexdigest()[:16]}.png", "image/png", png)
+        place = f"\ufdd0{len(self._pictures)}\ufdd1"
+        self._pictures[place] = png
+        return f"data:image/png;base64,{place}"
+
+    def _with_pictures(self, page: str) -> str:
+        """Return a page with its pictures in their places."""
+        stored = {place: base64.b64encode(png).decode("ascii") for place, png in self._pictures.items()}
+        return _PICTURE.sub(lambda found: stored.get(found[0], found[0]), page)
 
     def _resource(self, name: str, kind: str, content: bytes) -> str:
         if not self._split:
@@ -444,3 +465,6 @@ def _layer_anchor(layer: str, view: View) -> str:
             if one.verdict.name == layer:
                 return f"layer-{number}"
     return "layers"
+
+
+_FILTERS = {"shade": _shade, "layer_anchor": _layer_anchor}

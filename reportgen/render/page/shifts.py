@@ -1,10 +1,10 @@
 """How the model does on changed pictures, as the page shows it: a row for each change, the costliest first."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from reportgen.format import NOT_AVAILABLE, count, fixed, points
-from reportgen.i18n import Text, joined, literal, ntext, text
+from reportgen.format import NOT_AVAILABLE, count, first, fixed, points
+from reportgen.i18n import Text, literal, ntext, text
 from reportgen.record.pictures import ShiftedImages
 from reportgen.record.run import Record
 from reportgen.record.shifts import (
@@ -26,6 +26,8 @@ from reportgen.render.words import name, percent
 _ALONE = 0.25  # of the loss; a unit that regains less is not what it hangs on
 _SIDE = 56  # pixels of the longer side of an example
 _SHADES = 6
+_LAYERS = 6
+"""Most layers that a row names: of a large model, all of them would fill a page."""
 
 
 @dataclass(frozen=True)
@@ -139,11 +141,10 @@ def _units(shift: Shift) -> list[Text]:
     """Return how many units die and saturate, and the one that moves most."""
     found = []
     if shift.units_dead:
-        where = [_where(one.layer, len(one.dead)) for one in shift.layers if one.dead]
-        found.append(text("dead: {where}", where=joined(", ", where)))
+        found.append(text("dead: {where}", where=_where({one.layer: len(one.dead) for one in shift.layers})))
     if shift.units_saturated:
-        where = [_where(one.layer, len(one.saturated)) for one in shift.layers if one.saturated]
-        found.append(text("saturated: {where}", where=joined(", ", where)))
+        where = _where({one.layer: len(one.saturated) for one in shift.layers})
+        found.append(text("saturated: {where}", where=where))
     moving = [one for one in shift.layers if one.moved is not None]
     if moving:
         most = max(moving, key=lambda one: one.by)
@@ -159,8 +160,15 @@ def _units(shift: Shift) -> list[Text]:
     return found
 
 
-def _where(layer: str, units: int) -> Text:
-    return ntext(units, "{n} unit of {layer}", "{n} units of {layer}", layer=name(layer, 24, short=True))
+def _where(units: Mapping[str, int]) -> Text:
+    """Return how many units of which layer, of many layers those with most units."""
+    there = [(layer, n) for layer, n in units.items() if n]
+    if len(there) > _LAYERS:
+        there.sort(key=lambda one: -one[1])
+    said = [
+        ntext(n, "{n} unit of {layer}", "{n} units of {layer}", layer=name(layer, 24, short=True)) for layer, n in there
+    ]
+    return first(said, _LAYERS)
 
 
 def _blame(shift: Shift) -> Text:

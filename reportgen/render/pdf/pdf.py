@@ -55,8 +55,9 @@ def write(page: str) -> Pdf:
         finish.finish(document, file)
 
     try:
-        parsed = weasyprint.HTML(string=page, url_fetcher=_only_data(refused))
-        pictures = stored_png.pictures(parsed.etree_element)
+        brief, addresses = stored_png.shortened(page)
+        parsed = weasyprint.HTML(string=brief, url_fetcher=_only_data(refused))
+        pictures = stored_png.pictures(parsed.etree_element, addresses)
         while True:
             with _heard() as messages:
                 made: bytes = parsed.write_pdf(pdf_variant="pdf/ua-1", finisher=finished, cache=dict(pictures))

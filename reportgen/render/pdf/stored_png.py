@@ -7,14 +7,16 @@ instead, and asks of them what it asks of its own.
 import base64
 import binascii
 import hashlib
+import re
 import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _START = "data:image/png;base64,"
+_ADDRESS, _SHORT = re.compile(f'src="({_START}[^"]+)"'), "data:,picture-"
 _GREY, _COLOUR, _PALETTE = 0, 2, 3
 _KINDS = {(_COLOUR, 8), *((kind, bits) for kind in (_GREY, _PALETTE) for bits in (1, 2, 4, 8))}
 """The kinds of pixels and bits of a channel that PNG and PDF have in common; 16 bits would be too fine."""
@@ -72,15 +74,37 @@ class StoredPng:
         return rows
 
 
-def pictures(page: Any) -> dict[str, Any]:
-    """Return the pictures of a page by their addresses, as far as a PDF can hold them. page: its parsed HTML.
+def shortened(page: str) -> tuple[str, dict[str, str]]:
+    """Return HTML with a short address in place of each picture's, and the long ones by these.
 
-    All others are left to WeasyPrint, as is what is to be said about a damaged one.
+    The parser, which is written in Python, would look at every letter of them.
     """
-    found = {}
-    for address in {element.get("src", "") for element in page.iter("img")}:
-        if address.startswith(_START) and (png := read(address.removeprefix(_START))):
-            found[address] = StoredPng(png, address)
+    short: dict[str, str] = {}
+
+    def named(found: re.Match[str]) -> str:
+        return f'src="{short.setdefault(found[1], f"{_SHORT}{len(short)}")}"'
+
+    brief = _ADDRESS.sub(named, page)
+    return brief, {name: address for address, name in short.items()}
+
+
+def pictures(page: Any, addresses: Mapping[str, str]) -> dict[str, Any]:
+    """Return the pictures of a page by their addresses, as far as a PDF can hold them.
+
+    page: its parsed HTML. addresses: the long ones of those that were `shortened`. All other pictures get theirs back:
+    they are left to WeasyPrint, as is what is to be said about a damaged one.
+    """
+    found, seen = {}, dict[str, Any]()
+    for element in page.iter("img"):
+        name = element.get("src", "")
+        address = addresses.get(name, name)
+        if name not in seen:
+            png = read(address.removeprefix(_START)) if address.startswith(_START) else None
+            seen[name] = None if png is None else StoredPng(png, address)
+        if seen[name] is None:
+            element.set("src", address)
+        else:
+            found[name] = seen[name]
     return found
 
 

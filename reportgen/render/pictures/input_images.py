@@ -28,9 +28,10 @@ FEWEST_COLUMNS = 2 * min(ALONE[0], BESIDE[0], ON_CARD[0])
 """How many columns of pixels the smallest chart of a series has."""
 _LONGEST = 96
 _SHADES = 63
-_CLEAR = _SHADES + 1
 _GAP = 4
 _FEW_PIXELS = 64 * 64
+_THIN_LINE = 184
+"""The grey of what sets crops apart from the page, which may be as white as they are."""
 
 
 def kind(images: Images) -> int:
@@ -109,30 +110,44 @@ def with_patches(shown: Sequence[tuple[Images, list[int] | None]], scale: Extent
 def framed_images(shown: Sequence[tuple[Images, list[int] | None]]) -> Picture:
     """Paint images (H, W, C) side by side, in each a frame around [top, left, bottom, right] if there is one.
 
-    In 64 colours: of grey images 63 greys and that of the frames, of others those that Pillow finds.
+    Of grey images in 63 greys, of others in 64 colours that Pillow finds.
     """
+    step, factor = enlargement(max(shown[0][0].shape[:2]))
+    sheets, colours = _few_colours([as_bytes(stored[np.newaxis])[0][::step, ::step] for stored, _ in shown])
+    palette = np.vstack([colours, (*FRAME, 255), CLEAR]).astype(np.uint8)
     painted = []
-    for stored, patch in shown:
-        pixels = as_bytes(stored[np.newaxis])[0]
-        step, factor = enlargement(max(pixels.shape[:2]))
-        grey, kept = pixels.shape[2] == 1, pixels[::step, ::step]
-        if grey:
-            kept = np.round(kept / 255 * (_SHADES - 1)).astype(np.uint8)
-        big = kept.repeat(factor, axis=0).repeat(factor, axis=1)
+    for sheet, (_, patch) in zip(sheets, shown, strict=True):
+        big = _zoomed(sheet, factor)
         if patch is not None:
-            _frame(big, [edge * factor // step for edge in patch], _SHADES if grey else FRAME)
+            _frame(big, [edge * factor // step for edge in patch], len(colours))
         painted.append(big)
-    if painted[0].shape[2] == 1:
-        return Mosaic().picture(_in_line([one[..., 0] for one in painted], _CLEAR), _framed_greys())
-    return _in_colours(painted)
+    return Mosaic().picture(_in_line(painted, len(colours) + 1), palette)
 
 
-def side_by_side(shown: Sequence[Pixels]) -> Picture:
-    """Return pictures, each (h, w, 1) in grey or (h, w, 3) in 64 colours, side by side, nothing between them."""
-    if shown[0].shape[2] == 3:
-        return _in_colours(shown)
-    greys = [np.round(one[..., 0] / 255 * (_SHADES - 1)).astype(np.uint8) for one in shown]
-    return Mosaic().picture(_in_line(greys, _CLEAR), _framed_greys())
+def side_by_side(shown: Sequence[Pixels], zoom: int) -> Picture:
+    """Return pictures, each (h, w, 1) in grey or (h, w, 3) in 64 colours, in thin grey lines side by side.
+
+    zoom: how many pixels of a page a pixel takes up.
+    """
+    sheets, colours = _few_colours(shown)
+    palette = np.vstack([colours, (*[_THIN_LINE] * 3, 255), CLEAR]).astype(np.uint8)
+    if shown[0].shape[2] == 1:  # which has a grey for the line
+        line, palette = round(_THIN_LINE / 255 * (_SHADES - 1)), _framed_greys()
+    else:
+        line = len(colours)
+    lined = np.pad(_zoomed(np.stack(sheets), zoom), ((0, 0), (1, 1), (1, 1)), constant_values=line)
+    return Mosaic().picture(_in_line(list(lined), len(palette) - 1), palette)
+
+
+def painted_small(pixels: Pixels, zoom: int = 1, *, lined: bool = False) -> Picture:
+    """Return pixels (H, W, 1) in grey, or (H, W, 3) in 64 colours. zoom: as of `side_by_side`; lined: in its line."""
+    if pixels.shape[2] == 3 and lined:
+        return side_by_side([pixels], zoom)
+    if pixels.shape[2] == 3:
+        (sheet,), colours = _few_colours([pixels])
+        return Mosaic().picture(_zoomed(sheet, zoom), colours)
+    big = _zoomed(pixels[..., 0], zoom)[..., np.newaxis]
+    return _grey_or_colour(np.pad(big, ((1, 1), (1, 1), (0, 0)), constant_values=_THIN_LINE) if lined else big)
 
 
 def _in_line(sheets: Sequence[Pixels], filling: int) -> Pixels:
@@ -140,8 +155,19 @@ def _in_line(sheets: Sequence[Pixels], filling: int) -> Pixels:
     return np.hstack([np.pad(one, ((0, 0), (0, _GAP)), constant_values=filling) for one in sheets])[:, :-_GAP]
 
 
-def _in_colours(shown: Sequence[Pixels]) -> Picture:
-    """Return pictures (h, w, 3), as high as each other, side by side in 64 colours, nothing between them."""
+def _zoomed(sheets: Pixels, zoom: int) -> Pixels:
+    """Return sheets (..., h, w) with `zoom` times as many rows and columns."""
+    return sheets.repeat(zoom, axis=-2).repeat(zoom, axis=-1)
+
+
+def _few_colours(shown: Sequence[Pixels]) -> tuple[list[Pixels], Pixels]:
+    """Return pictures, (h, w, 1) or (h, w, 3), each as high as the others, as palette indices (h, w), and the palette.
+
+    That has 63 greys, or 64 colours that Pillow finds: before pictures are enlarged, since it takes its time a pixel.
+    """
+    if shown[0].shape[2] == 1:
+        greys = [np.round(one[..., 0] / 255 * (_SHADES - 1)).astype(np.uint8) for one in shown]
+        return greys, _framed_greys()[:_SHADES]
     whole = np.hstack(shown)
     # from many pixels it takes half a second a picture to choose the colours, twenty times as long as from some of them
     stride = 1 if whole.shape[0] * whole.shape[1] <= _FEW_PIXELS else 4
@@ -149,14 +175,8 @@ def _in_colours(shown: Sequence[Pixels]) -> Picture:
     chosen = some.quantize(64, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
     few = Image.fromarray(whole).quantize(64, palette=chosen, dither=Image.Dither.NONE)
     colours = np.array(chosen.getpalette(), np.uint8).reshape(-1, 3)
-    palette = np.vstack([np.pad(colours, ((0, 0), (0, 1)), constant_values=255), CLEAR]).astype(np.uint8)
-    parts = np.split(np.asarray(few), np.cumsum([one.shape[1] for one in shown])[:-1], axis=1)
-    return Mosaic().picture(_in_line(parts, len(colours)), palette)
-
-
-def painted_small(pixels: Pixels) -> Picture:
-    """Return pixels (H, W, 1) in grey, or (H, W, 3) in 64 colours."""
-    return _grey_or_colour(pixels) if pixels.shape[2] == 1 else _in_colours([pixels])
+    palette = np.pad(colours, ((0, 0), (0, 1)), constant_values=255)
+    return np.split(np.asarray(few), np.cumsum([one.shape[1] for one in shown])[:-1], axis=1), palette
 
 
 def as_bytes(stored: Images) -> Pixels:

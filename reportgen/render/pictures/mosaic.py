@@ -121,9 +121,13 @@ class Mosaic:
         head = np.full((height, max(24 * self.density, head_number.shape[1])), PAPER, np.uint8)
         middle = self.label_height + (height - self.label_height - head_number.shape[0]) // 2
         head[middle : middle + head_number.shape[0], : head_number.shape[1]] = head_number
-        gap = np.full((height, self.gap), PAPER, np.uint8)
-        tall = [np.pad(cell, ((0, height - cell.shape[0]), (0, 0)), constant_values=PAPER) for cell in cells]
-        return np.hstack([part for cell in [head, *tall] for part in (cell, gap)])
+        parts = [head, *cells]
+        line = np.full((height, sum(part.shape[1] + self.gap for part in parts)), PAPER, np.uint8)
+        left = 0
+        for part in parts:
+            line[: part.shape[0], left : left + part.shape[1]] = part
+            left += part.shape[1] + self.gap
+        return line
 
     def wrap(self, cells: Sequence[Pixels], columns: int) -> Pixels:
         """Return equally large cells as rows of `columns`, with gaps between and around them."""
@@ -165,7 +169,9 @@ class Mosaic:
         """
         used = np.flatnonzero(np.bincount(indices.ravel(), minlength=len(palette)))
         if len(used) <= _FEW_COLOURS:
-            indices, palette = np.searchsorted(used, indices).astype(np.uint8), palette[used]
+            places = np.zeros(len(palette), np.uint8)
+            places[used] = np.arange(len(used))
+            indices, palette = places[indices], palette[used]
         painted = Image.frombytes("P", (indices.shape[1], indices.shape[0]), indices.tobytes())
         painted.putpalette(palette[:, :3].tobytes())
         if palette.shape[1] == 3:

@@ -12,7 +12,6 @@ from reportgen.render.pictures.mosaic import Mosaic, Picture, Pixels, diverging,
 _CROP = 44
 """About how wide a crop is, in pixels of a page."""
 _LINE = 12
-_GREY = 184
 _STRIP = 112
 _AVERAGE = 72
 
@@ -51,8 +50,8 @@ def paint(seen: Seen, place: int) -> SeenUnit:
     return SeenUnit(
         strongest=_line(shown[:count]),
         weakest=_line(shown[count : 2 * count]),
-        average=painted_small(_framed(_enlarged(shown[-1], _AVERAGE))),
-        picture=painted_small(_enlarged(input_images.as_bytes(seen.pictures[place][np.newaxis])[0], _STRIP)),
+        average=painted_small(*_for(shown[-1], _AVERAGE), lined=True),
+        picture=painted_small(*_for(input_images.as_bytes(seen.pictures[place][np.newaxis])[0], _STRIP)),
         real=_map(levels(real, low, high), sequential()),
         told=_map(levels(told, low, high), sequential()) if has_words else None,
         difference=_map(levels(difference, -most, most), diverging()) if has_words else None,
@@ -77,20 +76,18 @@ def pair(one: Array, other: Array) -> tuple[Picture, Picture]:
 
 
 def _line(crops: Pixels) -> Picture:
-    """Set crops (T, h, w, C) side by side, with nothing between them."""
-    return input_images.side_by_side([_framed(_enlarged(crop, _CROP)) for crop in crops[:_LINE]])
+    """Set crops (T, h, w, C) side by side, with nothing but thin lines between them."""
+    _, zoom = _for(crops[0], _CROP)
+    return input_images.side_by_side([_for(crop, _CROP)[0] for crop in crops[:_LINE]], zoom)
 
 
-def _framed(pixels: Pixels) -> Pixels:
-    """Return pixels (h, w, C) in a thin grey line: a crop may be as white as paper."""
-    return np.pad(pixels, ((1, 1), (1, 1), (0, 0)), constant_values=_GREY)
-
-
-def _enlarged(pixels: Pixels, side: int) -> Pixels:
-    """Repeat pixels (h, w, C) so that the longer side is about `side` pixels of the page."""
-    step, zoom = -(-max(pixels.shape[:2]) // side), max(1, round(side / max(pixels.shape[:2])))
-    return pixels[::step, ::step].repeat(zoom, axis=0).repeat(zoom, axis=1)
+def _for(pixels: Pixels, side: int) -> tuple[Pixels, int]:
+    """Return pixels (h, w, ...), of many every n-th, and how often to repeat them to be about `side` of a page wide."""
+    longest = max(pixels.shape[:2])
+    step = -(-longest // side)
+    return pixels[::step, ::step], max(1, round(side / longest))
 
 
 def _map(indices: Array, palette: Pixels) -> Picture:
-    return Mosaic().picture(np.ascontiguousarray(_enlarged(indices[..., np.newaxis], _STRIP)[..., 0]), palette)
+    kept, zoom = _for(indices, _STRIP)
+    return Mosaic().picture(np.ascontiguousarray(kept.repeat(zoom, axis=0).repeat(zoom, axis=1)), palette)

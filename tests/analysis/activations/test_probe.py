@@ -25,6 +25,7 @@ from tests.helpers.passes import (
     QUIET,
     Array,
     Looked,
+    answers,
     assert_alike,
     black_and_white_digits,
     flat,
@@ -441,11 +442,11 @@ def test_where_blank_images_stand_changes_no_histogram(activation: str, memory: 
 
 @pytest.mark.parametrize("size", [1, 10, 64, 100, 500])
 def test_bins_become_wider_as_often_as_it_takes(monkeypatch: pytest.MonkeyPatch, size: int) -> None:
-    """Each hundred images is 1,000 times as large as the one before, and nothing is traced again."""
+    """Each twenty images are 1,000 times as large as those before, and nothing is traced again."""
     monkeypatch.setattr(probe, "batch_size", lambda *_: size)
-    values = np.random.default_rng(0).standard_normal((601, 3))
-    spread = np.arange(min(size, 64)) * 601 // min(size, 64)
-    values *= np.repeat(10.0 ** np.arange(0, 21, 3), [100, 100, 100, 100, 100, 100, 1])[:, np.newaxis]
+    values = np.random.default_rng(0).standard_normal((121, 3))
+    spread = np.arange(min(size, 64)) * 121 // min(size, 64)
+    values *= np.repeat(10.0 ** np.arange(0, 21, 3), [20, 20, 20, 20, 20, 20, 1])[:, np.newaxis]
     values[spread] = 1e-3
     model = linear()
     model.layers[0].call = (call := Traced(model.layers[0].call))
@@ -454,7 +455,7 @@ def test_bins_become_wider_as_often_as_it_takes(monkeypatch: pytest.MonkeyPatch,
     assert counts == expected_histograms(values, edges)
     assert edges[-1] - edges[0] < 1.3 * (values.max() - values.min())
     expected = tally_oracle.count(
-        found.plans[0], values.astype(np.float32)[:, np.newaxis], np.arange(601) % 2, np.arange(601), 2, reductions.TOP
+        found.plans[0], values.astype(np.float32)[:, np.newaxis], np.arange(121) % 2, np.arange(121), 2, reductions.TOP
     )
     assert_same(found.tallies[0], expected)
     assert call.times <= 2  # for the plans, and for all batches
@@ -499,11 +500,12 @@ def test_what_is_no_finite_number_ends_the_pass_too(monkeypatch: pytest.MonkeyPa
         model.get_layer("h").set_weights([np.eye(3, dtype=np.float32), np.float32([0, 0, np.nan])])
     graph = Graph(model)
     dataset = make_dataset(vectors(values), scale=1.0)
-    _, plans, tallies = probe.all_parts(
+    passed = probe.all_parts(
         graph, readings(graph), {"test": dataset.test}, ["test"], dataset, memory=1, progress=QUIET
     )
-    assert tallies[0].images == 300 and tallies[0].histogram.sum() == 900
-    edges, counts = moments.histogram(plans[0], tallies[0])
+    (tally, *_), (plan, *_) = passed.tallies, passed.plans
+    assert tally.images == 300 and tally.histogram.sum() == 900
+    edges, counts = moments.histogram(plan, tally)
     assert np.isfinite(edges).all() and counts.sum(axis=1).tolist() == [300, 300, 300]
 
 
@@ -671,7 +673,7 @@ def small() -> Graph:
 
 
 def test_whether_compiling_pays_is_decided_for_all_pieces_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(forward, "_LARGE", 1)  # so that it depends on how often the graph runs
+    monkeypatch.setattr(forward, "LARGE", 1)  # so that it depends on how often the graph runs
     graph, part, made = small(), make_part((4,), 20), []
     compiled = forward.compiled
     monkeypatch.setattr(forward, "compiled", lambda *given: made.append(given) or compiled(*given))
@@ -857,7 +859,26 @@ def test_the_ends_of_units_are_those_of_all_images_of_all_parts() -> None:
     )
     images = np.concatenate([part.images[:] for part in parts.values()]).astype(np.float32) / np.float32(255)
     for place, layer in enumerate((model.layers[0], model.layers[-1])):
-        values = keras.Model(model.inputs, layer.output).predict(images, verbose=0)
+        values = answers(keras.Model(model.inputs[0], layer.output), images)
         axes = tuple(range(values.ndim - 1))
         assert found.ranges[place] == pytest.approx(np.stack([values.min(axes), values.max(axes)]), rel=1e-5)
     assert not found.tallies
+
+
+def test_the_ends_of_a_layer_with_units_that_never_fire_are_looked_for_in_the_other_part() -> None:
+    model = randomise(
+        keras.Sequential([L.Input((6, 6, 1)), L.Conv2D(4, 3, activation="relu"), L.Flatten(), L.Dense(3)])
+    )
+    kernel, bias = model.layers[0].get_weights()
+    kernel[..., 2], bias[2] = 1, -8.5  # fires where a patch is all but white, which no test image is
+    model.layers[0].set_weights([kernel, bias])
+    test, train = (make_part((6, 6, 1), count, seed=count) for count in (70, 40))
+    test.images[:] = test.images[:] // 2
+    train.images[3] = 255
+    graph, dataset = Graph(model), make_dataset(test, train)
+    passed = probe.all_parts(graph, readings(graph), dataset.parts, ["test"], dataset, memory=1000, progress=QUIET)
+    values = predicted(model, train.images[:], of=model.layers[0].name)
+    assert passed.tallies[0].largest[2] == 0
+    assert passed.ranges[0] == pytest.approx(np.stack([values.min((0, 1, 2)), values.max((0, 1, 2))]), rel=1e-5)
+    assert passed.ranges[0][1, 2] == pytest.approx(0.5)
+    assert list(passed.ranges) == [0], "of the layer without such units nothing is asked"

@@ -39,10 +39,10 @@ def part_of(count: int, seed: int, shape: Sequence[int] = SHAPE, classes: int = 
 
 def passed(model: Any, dataset: Dataset, memory: int = 1000) -> tuple[Graph, dict[str, Any]]:
     graph = Graph(model)
-    answered, _, _ = probe.all_parts(
+    found = probe.all_parts(
         graph, reading.readings(graph), dataset.parts, ["test"], dataset, memory=memory, progress=QUIET
     )
-    return graph, answered
+    return graph, found.answered
 
 
 def found(model: Any, dataset: Dataset, *, learnt: bool = True) -> Trust:

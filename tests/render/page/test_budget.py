@@ -215,7 +215,7 @@ def test_what_is_foreseen_is_about_right(record: Record, steps: dict[tuple[bool,
     for paper, ladder in ((False, detail.on_screen()), (True, detail.on_paper(record))):
         measure = cost.of_paper if paper else cost.of_page
         for n in range(len(ladder) - 1):
-            foreseen, real = cost.foreseen(record, ladder[n], paper=paper), measure(steps[paper, n])
+            foreseen, real = cost.foreseen(record, ladder[n], paper=paper).cost(), measure(steps[paper, n])
             assert 0.2 < real.total / foreseen.total < 3, (paper, n)
 
 
@@ -250,6 +250,29 @@ def test_a_huge_page_is_not_made_only_to_be_found_too_large() -> None:
     sizes = [46e6, 42e6, 36e6, 27e6, 21e6, 19e6, 12e6]
     made = Made(sizes, [1.01 * size for size in sizes])
     assert made.fit(20e6).step == 5 and 0 not in made.tried and len(made.tried) <= 2
+
+
+@pytest.mark.parametrize("limit", [2.0, 1.2, 0.8])
+def test_a_huge_page_is_made_once_by_what_a_sample_of_it_takes(
+    record: Record, monkeypatch: pytest.MonkeyPatch, limit: float
+) -> None:
+    monkeypatch.setattr(budget, "_HUGE", 1)
+    made: list[page.Page] = []
+
+    def page_of(view: page.View, **how: Any) -> page.Page:
+        made.append(page.html(view, record.look, **how))
+        return made[-1]
+
+    found = Fitting(record, page_of).page(limit)
+    assert found.fits and len(made) <= 2
+    assert cost.of_page(found.made).total > 0.4 * limit * 1e6, "much more would have fitted"
+
+
+def test_a_page_is_the_same_whatever_was_looked_at_before(record: Record) -> None:
+    fitting, step = plain(record), detail.on_screen()[4]
+    cost.sampled(fitting.view(step.room), step.listing)
+    again = page.html(page.paint(record, step.room), record.look, listing=step.listing)
+    assert page.html(fitting.view(step.room), record.look, listing=step.listing) == again
 
 
 @pytest.mark.parametrize("power", [0.5, 1.5, 2.0])

@@ -8,7 +8,7 @@ import pytest
 
 from reportgen.i18n import literal
 from reportgen.record.run import Look, Record
-from reportgen.record.shifts import summary
+from reportgen.record.shifts import ShiftedLayer, summary
 from reportgen.render.page import detail, page
 from tests.helpers.builders import make_pictures, make_record, make_shift, make_shifted_images, make_shifts_run
 
@@ -58,6 +58,15 @@ def test_each_change_has_its_accuracies_its_picture_its_class_and_the_unit_to_bl
     assert "regains 20.0 points (10.0 to 30.0), 50 % of the loss; 2 of 2 units tried" in said
     assert "n/a: it does not fall" in said
     assert html.count("miss0") == 2 and "miss6" in html
+
+
+def test_of_many_layers_those_with_most_units_are_named() -> None:
+    layers = [ShiftedLayer(f"conv{n}", [*range(n)], [], None, 0) for n in range(10)]
+    said = words(section(record(shifts=[make_shift("noise", 3, 0.1, units_dead=45, layers=layers)])))
+    named = ", ".join(f"{n} units of conv{n}" for n in range(9, 3, -1))
+    assert f"dead: {named} and 3 more" in said
+    few = words(section(record(shifts=[make_shift("noise", 3, 0.1, units_dead=3, layers=layers[:3])])))
+    assert "dead: 1 unit of conv1, 2 units of conv2" in few
 
 
 def test_a_link_to_a_unit_leads_somewhere_on_screen_and_paper() -> None:
