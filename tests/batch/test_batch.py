@@ -287,7 +287,9 @@ def test_a_signal_ends_all_processes(
 
 @pytest.mark.tensorflow
 def test_a_model_that_takes_too_long_to_load_is_given_up(home: Path, run: Run) -> None:
-    done = run("batch", "models/net00.keras", *ARGUMENTS, *TWO, "--out", "late", "--max-load-seconds", "0.001", cwd=home)
+    done = run(
+        "batch", "models/net00.keras", *ARGUMENTS, *TWO, "--out", "late", "--max-load-seconds", "0.001", cwd=home
+    )
     assert done.returncode == 1
     assert "Keras was still at it after 0.001 s" in done.stderr
     assert reports(home / "late") == []

@@ -136,7 +136,9 @@ def sampled(view: View, listing: Listing) -> Sample:
     """
     try:
         layers = [layer for layer in view.layers if layer.sources.outputs is not None]
-        some = _some(sorted(layers, key=lambda layer: layer.sources.outputs.values.size if layer.sources.outputs else 0))
+        some = _some(
+            sorted(layers, key=lambda layer: layer.sources.outputs.values.size if layer.sources.outputs else 0)
+        )
         units = [unit for layer in view.layers for unit in layer.units]
         cards = _some([unit.card for unit in units if unit.card is not None])
         of_layers, of_cards = (
