@@ -141,7 +141,7 @@ def side_by_side(shown: Sequence[Pixels], zoom: int) -> Picture:
 
 
 def painted_small(pixels: Pixels, zoom: int = 1, *, lined: bool = False) -> Picture:
-    """Return pixels (H, W, 1) in grey, or (H, W, 3) in a few colours. zoom: as of `side_by_side`; lined: in its line."""
+    """Return pixels (H, W, 1) in grey, or (H, W, 3) in a few colours. zoom: as of `side_by_side`; lined: in a line."""
     if pixels.shape[2] == 3 and lined:
         return side_by_side([pixels], zoom)
     if pixels.shape[2] == 3:
