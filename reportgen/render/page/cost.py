@@ -77,7 +77,7 @@ def of_paper(made: Page) -> Cost:
 
 @dataclass(frozen=True)
 class Sample:
-    """How much larger than foreseen pictures of layers, pictures of cards and the text of units are in a part of a page."""
+    """How much larger than foreseen, in a part of a page, pictures of layers and of cards and the text of units are."""
 
     layers: float = 1.0
     cards: float = 1.0
