@@ -111,13 +111,18 @@ def made_report(run: Run, tmp_path_factory: pytest.TempPathFactory, worker_id: s
 @pytest.fixture
 def unpainted(monkeypatch: pytest.MonkeyPatch) -> None:
     """Leave pages blank where a test looks at figures: of a tiny model, painting takes half of a report's time."""
+    leave_blank(monkeypatch)
+
+
+def leave_blank(patch: pytest.MonkeyPatch) -> None:
+    """Do what `unpainted` does as long as `patch` lasts: for fixtures that last longer than a test."""
     from reportgen.pipeline.painting import Painted, Painter
 
     def paint(painter: Painter, record: "Record", **_: object) -> Painted:
         files = {"report.html": b"<p>left blank by a test"} if "html" in painter._formats else {}
         return Painted(painter._told(record), files, painter._problems())
 
-    monkeypatch.setattr(Painter, "paint", paint)
+    patch.setattr(Painter, "paint", paint)
 
 
 @pytest.fixture(scope="module")

@@ -20,6 +20,7 @@ from reportgen.record.training import Deaths
 from reportgen.runtime import keras
 from tests import ROOT
 from tests.helpers.builders import assert_one_line
+from tests.helpers.passes import answers
 
 pytestmark = pytest.mark.tensorflow
 L = keras.layers
@@ -75,8 +76,8 @@ class SlowCount(keras.callbacks.Callback):
 
     def count(self) -> None:
         for name, found in self.dead.items():
-            cut = keras.Model(self.model.inputs, self.model.get_layer(name).output)
-            values = cut.predict(self.images, verbose=0)
+            cut = keras.Model(self.model.inputs[0], self.model.get_layer(name).output)
+            values = answers(cut, self.images)
             peaks = values.reshape(-1, values.shape[-1]).max(axis=0)
             found.append(set(np.flatnonzero(peaks <= 0).tolist()))
 
@@ -204,12 +205,11 @@ def test_other_activations_are_counted_as_they_are_judged(callback: Callable[...
 # -- the training -----------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
-def test_the_training_is_the_same_with_the_callback_and_without(callback: Callable[..., Any], optimizer: str) -> None:
-    plain, watched = net(optimizer=optimizer), None
-    before = fit(plain, epochs=2).history
-    watched = net(optimizer=optimizer)
-    after = fit(watched, callback(), epochs=2).history
+def test_the_training_is_the_same_with_the_callback_and_without(callback: Callable[..., Any]) -> None:
+    plain = net(optimizer="adam")
+    before = fit(plain).history
+    watched = net(optimizer="adam")
+    after = fit(watched, callback()).history
     assert before == after
     assert all(map(np.array_equal, plain.get_weights(), watched.get_weights()))
 
@@ -437,10 +437,11 @@ def test_the_example_for_notebooks_runs(tmp_path: Path, monkeypatch: pytest.Monk
     assert example.strip() in (ROOT / "docs" / "python.md").read_text(encoding="utf-8")
     monkeypatch.chdir(tmp_path)
     names: dict[str, Any] = {}
-    exec(example.replace("epochs=5,", "epochs=5, verbose=0,"), names)
+    assert "epochs=5," in example
+    exec(example.replace("epochs=5,", "epochs=1, verbose=0,"), names)
     assert example.rstrip().splitlines()[-1].split()[0] == "callback.report"
     assert "<iframe" in names["callback"].report._repr_html_()
-    assert names["callback"].report["deaths"]["epochs"] == [0, 1, 2, 3, 4, 5]
+    assert names["callback"].report["deaths"]["epochs"] == [0, 1]
     assert (tmp_path / "digits.html").stat().st_size == names["callback"].report.files["report.html"]
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from reportgen import report, selftest
+from reportgen.analysis import judging
 from reportgen.analysis.units import facts
 from reportgen.analysis.units.facts import Thresholds
 from reportgen.record.conditions import Condition
@@ -107,9 +108,18 @@ def test_a_unit_that_is_missing_is_named(units: list[Unit]) -> None:
     ],
     ids=["redundant never", "redundant always", "weak", "always on", "constant", "near zero", "fires too rarely"],
 )
-def test_wrong_thresholds_are_noticed(monkeypatch: pytest.MonkeyPatch, wrong: Thresholds, said: str) -> None:
-    monkeypatch.setattr(facts, "DEFAULTS", wrong)
-    assert said in "\n".join(selftest.run(QUIET))
+def test_wrong_thresholds_are_noticed(judged: Looked, wrong: Thresholds, said: str) -> None:
+    names = judged.dataset.class_names
+    _, units = judging.judge(judged.graph, judged.looked, judged.dataset, names, wrong)
+    found = selftest.differences([unit for unit in units if unit.layer == selftest.LAYER])
+    assert said in "\n".join(found)
+
+
+def test_the_thresholds_of_reports_are_the_ones_that_are_tried(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(facts, "DEFAULTS", Thresholds(weak=0.9))
+    monkeypatch.setattr(named, "run", lambda _: [])
+    monkeypatch.setattr(effective, "run", lambda _: [])
+    assert "state is 'weak'" in "\n".join(selftest.run(QUIET))
 
 
 # Words

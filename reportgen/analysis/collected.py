@@ -11,6 +11,7 @@ from threadpoolctl import threadpool_limits
 
 from reportgen.analysis import described, judging, pictures, summary
 from reportgen.analysis.activations import gates, graph, outputs, probe, reading
+from reportgen.analysis.activations.looking import Looking
 from reportgen.analysis.activations.shards import Engine
 from reportgen.analysis.attribution import explained
 from reportgen.analysis.effects import layers as effects
@@ -118,7 +119,8 @@ def collect(
     """
     drawn = graph.Graph(model)
     readings = reading.readings(drawn)
-    engine = engine or probe.Here(drawn, readings)
+    here = probe.Here(drawn, readings, goes_on=True)
+    engine, looking = engine or here, Looking(drawn, here.sender)
     found = judged(drawn, readings, dataset, options, progress, engine)
     looked, predicted, classes, size = found.looked, found.predicted, found.names, found.size
     with progress.stage("judge", "Looking for what can go ..."):
@@ -128,7 +130,9 @@ def collect(
         cuts = [cut.noun() for cut in plan(found, dataset, engine).cuts]
         verdicts = [replace(verdict, lossless=cut) for verdict, cut in zip(found.verdicts, cuts, strict=True)]
         units = gates.with_gates(drawn, readings, found.units, next(iter(looked.parts.values())), dataset.pixels, size)
-        shown = pictures.collect(drawn, readings, dataset, predicted["test"], examples=options.examples)
+        shown = pictures.collect(
+            drawn, readings, dataset, predicted["test"], examples=options.examples, looking=looking
+        )
         shown = pictures.with_units(shown, looked, verdicts, units)
         kept = answers.collect(looked.plans, looked.tallies, predicted["test"].predicted, dataset.test.labels)
         shown = replace(shown, answers=kept)
@@ -138,20 +142,23 @@ def collect(
         trusting = aside.submit(_trusted, found, dataset, options.seed)
         with progress.stage("words", "Looking for conditions in words ..."):
             words = described.describe(
-                drawn, readings, looked.parts, dataset, classes, shown.cards.units, batch=size, seed=options.seed
-            )
+                drawn, readings, looked.parts, dataset, classes, shown.cards.units, batch=size, seed=options.seed,
+                looking=looking,
+            )  # fmt: skip
             verdicts, units = described.with_conditions(verdicts, units, words)
             shown = replace(shown, seen=words.seen)
         with progress.stage("effects", "Measuring what each unit does to each class ..."):
             subject = _subject(found, words.sample, dataset)
-            done = effects.measure(drawn, readings, subject, verdicts, units, batch=size, seed=options.seed)
+            done = effects.measure(
+                drawn, readings, subject, verdicts, units, batch=size, seed=options.seed, looking=looking
+            )
             verdicts, units = effects.with_effects(verdicts, units, done)
         with progress.stage("proof", "Checking the model without the units called dead or removable ..."):
             proof = judging.prove(engine, looked, units, dataset, found.right, batch=size, progress=progress)
         with progress.stage("shifts", "Changing test pictures ..."):
             shifted = work.shifted(
                 drawn, readings, looked.plans, dataset, classes, output=found.output, breadth=options.shifts,
-                thresholds=_thresholds(options), batch=size, seed=options.seed, progress=progress,
+                thresholds=_thresholds(options), batch=size, seed=options.seed, progress=progress, looking=looking,
             )  # fmt: skip
             shown = replace(shown, shifted=shifted.images)
         with progress.stage("trust", "Looking for copies of images and for wrong labels ..."):

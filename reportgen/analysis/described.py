@@ -17,17 +17,18 @@ from threadpoolctl import threadpool_limits
 
 from reportgen.analysis.activations import forward, layer_kinds, receptive_fields, weights
 from reportgen.analysis.activations.graph import Call, Graph, Tensor, kind
+from reportgen.analysis.activations.looking import Looking
 from reportgen.analysis.activations.reading import Reading
 from reportgen.analysis.activations.receptive_fields import Axis
 from reportgen.analysis.activations.reductions import units_last
-from reportgen.analysis.conditions import basis, classes, cuts, layer, nouns, patches, whole
+from reportgen.analysis.conditions import basis, classes, cuts, layer, nouns, nulls, patches, whole
 from reportgen.analysis.conditions.basis import Look, Measured
 from reportgen.analysis.conditions.below import Below
 from reportgen.analysis.conditions.classes import Labels
 from reportgen.analysis.conditions.cuts import Cuts
 from reportgen.analysis.conditions.ink import ink
 from reportgen.analysis.conditions.layer import Described, Sampled, Scored
-from reportgen.analysis.conditions.result import Floats, Ink, Ints, LayerConditions
+from reportgen.analysis.conditions.result import Floats, Ints, LayerConditions
 from reportgen.dataset import Dataset, Part, numbered_through, spread, taken
 from reportgen.i18n import Text, text
 from reportgen.record.pictures import Seen
@@ -90,18 +91,20 @@ def describe(
     *,
     batch: int,
     seed: int,
+    looking: Looking | None = None,
 ) -> Words:
     """Return the conditions of all units, one LayerConditions a reading, and what cards show of them.
 
     parts: whose images are looked at, numbered through in this order. names: of the classes, as the scores have them.
-    cards: the units with a card, by layer. batch: how many images at once.
+    cards: the units with a card, by layer. batch: how many images at once. looking: where the pass compiled the model.
     """
+    looking = looking or Looking(graph)
     chosen = _chosen(graph, readings, sum(map(len, parts.values())))
     stored = _stored(parts, chosen)
     images = dataset.pixels.of(stored.images[:].astype(np.float32))
     cut = cuts.cuts(images)
-    looked = _Looked(graph, readings, stored, dataset, cut, seed)
-    looked.look(batch, ink(images) if images.ndim == 4 else None)
+    looked = _Looked(graph, readings, stored, dataset, cut, seed, looking)
+    looked.look(batch, images)
     labels = Labels(stored.labels, names)
     found: dict[Tensor, LayerConditions] = {}
     seen = []
@@ -172,10 +175,11 @@ class _Looked:
     """
 
     def __init__(
-        self, graph: Graph, readings: Sequence[Reading], stored: Part, dataset: Dataset, cut: Cuts, seed: int
-    ) -> None:
+        self, graph: Graph, readings: Sequence[Reading], stored: Part, dataset: Dataset, cut: Cuts, seed: int,
+        looking: Looking,
+    ) -> None:  # fmt: skip
         self._graph, self._readings, self._stored, self._dataset = graph, readings, stored, dataset
-        self._cut, self._seed = cut, seed
+        self._cut, self._seed, self._looking = cut, seed, looking
         self._fields = receptive_fields.fields(graph)
         self._values: list[list[Floats]] = [[] for _ in readings]
         self._places: list[tuple[Ints, ...]] = [()] * len(readings)
@@ -184,15 +188,18 @@ class _Looked:
         self._sums = [np.zeros(reading.units) for reading in readings]  # over images that choose, of means
         self._made_of = [self._unit_of(reading) for reading in readings]
         self._images_below = [self._known_below(place) for place in range(len(readings))]
+        self._permutations = nulls.permutations(sum(reading.units for reading in readings))
         self._measured: tuple[Look, Measured] | None = None
 
     def __len__(self) -> int:
         """How many readings there are."""
         return len(self._readings)
 
-    def look(self, batch: int, drawn: Ink | None) -> None:
-        """Send the images through the model, and keep what is needed of each layer. drawn: whether they are of ink."""
-        self._ink = drawn
+    def look(self, batch: int, images: Floats) -> None:
+        """Send the images through the model, and keep what is needed of each layer. images: as the model sees them."""
+        self._ink = ink(images) if images.ndim == 4 else None
+        self._pictures = patches.Pictures(images)
+        self._span = float(np.ptp(images)) if images.size else 0.0
         wanted = [reading.tensor for reading in self._readings]
         deeper = [
             reading.call.given[0]
@@ -203,8 +210,7 @@ class _Looked:
         each = sum(int(np.prod([size or 1 for size in tensor.shape[1:]])) for tensor in (*wanted, *deeper))
         batch = min(batch, max(_AT_ONCE // max(each, 1), 1))
         for start, end, some in forward.read_ahead(self._stored.images, batch):
-            part = Part(some, self._stored.labels[start:end])
-            found = forward.outputs_of(self._graph, [*wanted, *deeper], part, self._dataset.pixels, len(some))
+            found = self._looking.floats(some, self._dataset.pixels, [*wanted, *deeper])
             for place, reading in enumerate(self._readings):
                 self._keep(place, np.asarray(units_last(found[place], reading)), start, end)
             below = dict(zip(deeper, found[len(wanted) :], strict=True))
@@ -259,7 +265,9 @@ class _Looked:
             reason = text("too few images to choose words on some and score on others")
             return partial(whole.unknown, values.shape[-1], reason)
         signed = reading.family not in ("relu", "relu6")
-        about: Any = {"signed": signed, "labels": labels, "seed": self._seed}
+        about: Any = {
+            "signed": signed, "labels": labels, "seed": self._seed, "permutations": self._permutations,
+        }  # fmt: skip
         if reading.tensor is self._graph.output and values.ndim == 2 and values.shape[1] == len(labels.names):
             split = int(self._cut.choose.sum()), int((~self._cut.choose).sum())
             return partial(classes.output, labels.names, split)
@@ -278,7 +286,8 @@ class _Looked:
             return partial(whole.of_places, images, at, values, field, shape, self._cut, **about)
         sampled = Sampled(
             images, places[0], places[1], values, (field[0], field[1]), (shape[0], shape[1]),
-            signed=signed, colour=_is_colour(self._dataset), ink=self._ink,
+            signed=signed, colour=_is_colour(self._dataset), ink=self._ink, span=self._span,
+            permutations=self._permutations,
         )  # fmt: skip
         return partial(
             layer.scored, sampled, self._cut, kernel=self._first_kernel(reading, field), below=self._below(place),
@@ -289,7 +298,7 @@ class _Looked:
         """Return the features at sampled positions: measured once for layers behind each other that look alike."""
         look = layer.look_of(sampled)
         if self._measured is None or self._measured[0] != look:
-            self._measured = look, basis.measure(sampled.images, sampled.rows, sampled.columns, look)
+            self._measured = look, basis.measure(self._pictures, sampled.rows, sampled.columns, look)
         return self._measured[1]
 
     def forget(self, place: int) -> None:
@@ -371,9 +380,8 @@ class _Looked:
         stored = np.asarray(self._stored.images)
         for start in range(0, len(which), batch):
             some = which[start : start + batch]
-            part = Part(stored[np.searchsorted(numbers, some)], np.zeros(len(some), np.int64))
             wanted = [reading.tensor for reading in layers]
-            found = forward.outputs_of(self._graph, wanted, part, self._dataset.pixels, len(some))
+            found = self._looking.floats(stored[np.searchsorted(numbers, some)], self._dataset.pixels, wanted)
             for one, maps, reading in zip(seen, found, layers, strict=True):
                 those = np.flatnonzero(np.isin(one.image, some))
                 at = np.searchsorted(some, one.image[those])

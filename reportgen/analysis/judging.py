@@ -1,9 +1,9 @@
 """What one pass says about every unit: verdicts on layers and units, and the proof that they hold."""
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
@@ -23,7 +23,7 @@ from reportgen.analysis.units.facts import ImageFacts, Thresholds
 from reportgen.dataset import Dataset, Part, numbered_through
 from reportgen.progress import Progress
 from reportgen.record.evaluation import Ablated, Proof
-from reportgen.record.units import LayerVerdict, TopImage, Unit
+from reportgen.record.units import LayerVerdict, Unit
 
 _TOGETHER = min(4, os.cpu_count() or 1)  # layers judged at once, each of which needs arrays of its own
 
@@ -59,10 +59,10 @@ def judge(
     seen = receptive_fields.fields(graph)
 
     def judged(reading: Reading, plan: LayerPlan, tally: LayerTally) -> tuple[LayerVerdict, list[Unit]]:
-        verdict, of_layer = layer_verdict.judge(plan, tally, weights.facts(reading, graph, ranges), images, thresholds)
         field = None if reading.channels_first else seen[reading.call.outputs[0]]
         patch = _patches(field, dataset.image_shape[:-1])
-        return verdict, [_with_patches(unit, patch) for unit in of_layer]
+        known = weights.facts(reading, graph, ranges)
+        return layer_verdict.judge(plan, tally, known, images, thresholds, patch)
 
     # one thread for each product: how OpenBLAS divides one depends on which cores are free, and so does its rounding
     with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(_TOGETHER) as pool:
@@ -148,9 +148,7 @@ def _image_range(parts: Mapping[str, Part], dataset: Dataset, *, channels_apart:
     return (low, high) if channels_apart else (low.min(keepdims=True), high.max(keepdims=True))
 
 
-def _patches(
-    field: receptive_fields.Field | None, image: Sequence[int]
-) -> Callable[[tuple[int | None, ...]], list[int] | None]:
+def _patches(field: receptive_fields.Field | None, image: Sequence[int]) -> layer_verdict.Patch:
     """Return what gives the patch that a position sees, (plane, row, column): many units are strongest at the same."""
 
     @cache
@@ -158,12 +156,3 @@ def _patches(
         return receptive_fields.patch(field, [at for at in position if at is not None], image)
 
     return patch
-
-
-def _with_patches(unit: Unit, patch: Callable[[tuple[int | None, ...]], list[int] | None]) -> Unit:
-    def framed(top: TopImage) -> TopImage:
-        found = patch((top.plane, top.row, top.column))
-        return top if found is None else replace(top, patch=found)
-
-    other = None if unit.other_image is None else framed(unit.other_image)
-    return replace(unit, top_images=[framed(top) for top in unit.top_images], other_image=other)

@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from reportgen.analysis.activations import forward, layer_kinds, weights
+from reportgen.analysis.activations import layer_kinds, weights
 from reportgen.analysis.activations.graph import Graph, kind
+from reportgen.analysis.activations.looking import Looking
 from reportgen.analysis.activations.reading import Reading
 from reportgen.analysis.activations.tally import LayerPlan, LayerTally
 from reportgen.analysis.evaluation.predictions import Predictions
@@ -31,14 +32,17 @@ CARDS = 160
 
 
 def collect(
-    graph: Graph, readings: Sequence[Reading], dataset: Dataset, predictions: Predictions, *, examples: int
-) -> Pictures:
+    graph: Graph, readings: Sequence[Reading], dataset: Dataset, predictions: Predictions, *, examples: int,
+    looking: Looking | None = None,
+) -> Pictures:  # fmt: skip
     """Return the arrays that need the model. predictions: of the test split; examples: how many test images.
 
-    A layer whose outputs have more than three axes besides that of its units has none.
+    looking: where the pass compiled the model. A layer whose outputs have more than three axes besides that of its
+    units has none.
     """
     test, count = dataset.test, min(examples, len(dataset.test))
-    read = forward.outputs_of(graph, [reading.tensor for reading in readings], test, dataset.pixels, count)
+    wanted = [reading.tensor for reading in readings]
+    read = (looking or Looking(graph)).floats(test.images[:count], dataset.pixels, wanted)
     values = [np.asarray(reading.own(found)) for reading, found in zip(readings, read, strict=True)]
     pictures = Pictures(
         examples=Examples(test.images[:count], test.labels[:count], predictions.predicted[:count].astype(np.int64)),
@@ -74,7 +78,7 @@ def correlations(plan: LayerPlan, tally: LayerTally, verdict: LayerVerdict) -> C
     compared = [unit for unit in range(plan.units) if unit not in left_out][:UNITS_COMPARED]
     if len(compared) < 2:
         return None
-    r = moments.pooled_correlation(plan, tally)[np.ix_(compared, compared)]
+    r = moments.pooled_correlation(plan, tally, np.array(compared))
     order = _clustered(r)
     return Correlations(plan.layer, plan.units, np.array(compared)[order], r[np.ix_(order, order)].astype(np.float32))
 

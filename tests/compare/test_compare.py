@@ -15,6 +15,7 @@ import typer
 from reportgen import intervals
 from reportgen.analysis.activations.bins import Grid
 from reportgen.analysis.activations.tally import KEPT, LayerPlan, LayerTally, kept_of
+from reportgen.analysis.attribution import explained
 from reportgen.analysis.evaluation import answers
 from reportgen.cli.commands.compare import compare as command
 from reportgen.compare.changes import compare
@@ -32,6 +33,7 @@ from reportgen.record.units import Preferred
 from reportgen.render.comparison import view as painted
 from reportgen.render.comparison.terminal import plain
 from reportgen.render.page import page
+from tests.conftest import leave_blank
 from tests.helpers.builders import (
     changed_from,
     make_condition,
@@ -82,18 +84,20 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Runs:
     }
     top = tmp_path_factory.mktemp("runs")
 
-    def train(name: str, seed: int) -> Path:
-        report(None, arrays, out=top / name, seed=seed, epochs=1, formats=["html"], shifts="none")
+    def made(name: str, model: Any, seed: int = 0) -> Path:
+        report(model, arrays, out=top / name, seed=seed, epochs=1, formats=["html"], shifts="none")
         return top / name
 
-    first = train("first", 0)
-    healthy = [u.unit for u in record_file.load(first).units if u.layer == LAYER and u.state == "healthy"]
-    model = keras.models.load_model(first / "model.keras")
-    kernel, bias = model.get_layer(LAYER).get_weights()
-    kernel[..., healthy[1]], bias[healthy[1]] = 0, -1
-    model.get_layer(LAYER).set_weights([kernel, bias])
-    report(model, arrays, out=top / "maimed", formats=["html"], shifts="none")
-    return Runs(first, train("again", 0), train("other", 1), top / "maimed", healthy[1])
+    with pytest.MonkeyPatch.context() as patch:
+        leave_blank(patch)
+        patch.setattr(explained, "_MOST_VALUES", 0)  # what explains single images is not compared
+        first = made("first", None)
+        healthy = [u.unit for u in record_file.load(first).units if u.layer == LAYER and u.state == "healthy"]
+        model = keras.models.load_model(first / "model.keras")
+        kernel, bias = model.get_layer(LAYER).get_weights()
+        kernel[..., healthy[1]], bias[healthy[1]] = 0, -1
+        model.get_layer(LAYER).set_weights([kernel, bias])
+        return Runs(first, made("again", None), made("other", None, seed=1), made("maimed", model), healthy[1])
 
 
 def changes(old: Path, new: Path) -> Baseline:

@@ -19,6 +19,7 @@ from PIL import Image
 import reportgen
 from reportgen import engines
 from reportgen.analysis.activations.shards import Shard
+from reportgen.analysis.effects import layers as effects
 from reportgen.data import npz, stored
 from reportgen.engines import arrivals, choice
 from reportgen.errors import InputError, SurroundingsError
@@ -34,6 +35,22 @@ L = keras.layers
 IMAGES, SHAPE, CLASSES = 600, (12, 12, 1), 3
 LITTLE = 1  # megabytes for the outputs of all layers: batches are small, so that there are many shards
 FIXED = "1764000000"
+OF_IMAGES = ["state", "firing_rate", "mean", "max", "histogram", "top_images"]
+"""The figures of a unit that do not hang on how many images go through the model at once."""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _fixed_clock() -> Iterator[None]:
+    """Fix the clock, and keep short what is measured in this process, come what may: the effects of the units."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SOURCE_DATE_EPOCH", FIXED)
+        patch.setattr(effects, "MOST_WORK", 1)
+        yield
+
+
+@pytest.fixture(autouse=True)
+def _unpainted(unpainted: None) -> None:
+    """Look at figures alone."""
 
 
 @pytest.fixture(scope="module")
@@ -98,9 +115,7 @@ def made(
 
 @pytest.fixture(scope="module")
 def local(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("SOURCE_DATE_EPOCH", FIXED)
-        return made(folder, "local", tmp_path_factory.mktemp("local") / "report")
+    return made(folder, "local", tmp_path_factory.mktemp("local") / "report")
 
 
 def assert_same(found: Any, expected: Any, path: str = "") -> None:
@@ -140,11 +155,6 @@ class Watching(Progress):
 
 
 # The same figures
-
-
-@pytest.fixture(autouse=True)
-def fixed_clock(monkeypatch: pytest.MonkeyPatch, unpainted: None) -> None:
-    monkeypatch.setenv("SOURCE_DATE_EPOCH", FIXED)
 
 
 def test_two_workers_make_the_report_of_one_process(
@@ -194,12 +204,9 @@ def test_workers_find_the_unit_that_is_dead_on_one_split_alone(two: Two, tmp_pat
     assert 1 in found["dead"] and found["elsewhere"] == [0]
 
 
-@pytest.mark.parametrize("most", [None, 10_000], ids=["images in memory", "images on disk"])
 def test_a_worker_that_is_killed_halfway_changes_nothing(
-    folder: Path, two: Two, local: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, most: int | None
+    folder: Path, two: Two, local: dict[str, Any], tmp_path: Path
 ) -> None:
-    if most is not None:
-        monkeypatch.setattr(stored, "IN_MEMORY", most)
     pids = two.pids()
     kill = Watching(lambda: os.kill(pids[0], signal.SIGKILL))
     assert_same(made(folder, f"dask:{two.address}", tmp_path / "report", progress=kill), local)
@@ -208,20 +215,28 @@ def test_a_worker_that_is_killed_halfway_changes_nothing(
     assert pids[0] not in two.pids()
 
 
+def test_images_on_disk_are_looked_at_by_the_workers(
+    folder: Path, two: Two, local: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stored, "IN_MEMORY", 10_000)
+    assert_same(made(folder, f"dask:{two.address}", tmp_path / "report"), local)
+
+
 def test_the_command_starts_workers_of_its_own_and_ends_them(
     folder: Path, local: dict[str, Any], warm: Run, tmp_path: Path
 ) -> None:
     done = warm(
         "report", "--model", folder / "net.keras", "--data", folder / "data.npz", "--out", tmp_path / "report",
-        "--formats", "html", "--analyse", "both", "--memory", LITTLE, "--engine", "dask", "--workers", 1,
-        "--shifts", "none",
+        "--formats", "html", "--analyse", "both", "--engine", "dask", "--workers", 1, "--shifts", "none",
         TMPDIR=str(tmp_path), SOURCE_DATE_EPOCH=FIXED,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert "Starting 1 worker ..." in done.stderr and "distributed" not in done.stderr
     found = json.loads((tmp_path / "report" / "report.json").read_text())
-    for key in ("evaluation", "layers", "units", "proof", "findings"):
+    for key in ("evaluation", "proof"):
         assert_same(found[key], local[key])
+    for unit, expected in zip(found["units"], local["units"], strict=True):
+        assert_same({key: unit[key] for key in OF_IMAGES}, {key: expected[key] for key in OF_IMAGES})
     assert [path.name for path in tmp_path.iterdir()] == ["report"]
 
 
@@ -229,7 +244,7 @@ def test_a_batch_on_the_workers_names_the_broken_model(folder: Path, two: Two, t
     (tmp_path / "broken.keras").write_bytes(b"no model")
     done = run(
         "batch", folder / "net.keras", tmp_path / "broken.keras", "--data", folder / "data.npz",
-        "--out", tmp_path / "site", "--formats", "html", "--engine", f"dask:{two.address}",
+        "--out", tmp_path / "site", "--formats", "html", "--shifts", "none", "--engine", f"dask:{two.address}",
     )  # fmt: skip
     assert done.returncode == 1, done.stderr
     assert "broken.keras is neither" in done.stderr and "1 of 2 models failed" in done.stderr
@@ -290,7 +305,7 @@ def test_a_live_model_is_sent_as_its_file(folder: Path, two: Two, local: dict[st
     model = keras.models.load_model(folder / "net.keras")
     found = reportgen.report(
         model, folder / "data.npz", out=tmp_path / "report", engine=f"dask:{two.address}", analyse="both",
-        memory=LITTLE, formats=["html"],
+        memory=LITTLE, formats=["html"], shifts="none",
     )  # fmt: skip
     assert_same(found["units"], local["units"])
 
@@ -330,7 +345,9 @@ class Brighter(keras.Model):
 def of_live(model: Any, out: Path, engine: str) -> dict[str, Any]:
     part = make_part(SHAPE, 200)
     data = {"x_test": part.images, "y_test": part.labels}
-    return reportgen.report(model, data, out=out, engine=engine, memory=LITTLE, formats=["html"], examples=2)
+    return reportgen.report(
+        model, data, out=out, engine=engine, memory=LITTLE, formats=["html"], examples=2, shifts="none"
+    )
 
 
 def called(model: Any) -> Any:

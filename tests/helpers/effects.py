@@ -13,6 +13,7 @@ from reportgen.dataset import Part, Pixels
 from reportgen.i18n import literal
 from reportgen.runtime import keras
 from tests.helpers.builders import make_unit, make_verdict
+from tests.helpers.passes import answers
 
 Array = NDArray[Any]
 PLAIN = Pixels(1.0, literal("as they are"))
@@ -43,7 +44,7 @@ class Case:
             for n in range(one.units)
         ]
         images = np.asarray(self.part.images, np.float32)
-        predicted = predictions(self.model.predict(images, verbose=0))
+        predicted = predictions(answers(self.model, images))
         subject = layers.Subject(
             self.part, PLAIN, self.choose, [self._mean(drawn, one) for one in read],
             [str(k) for k in range(self.classes)], predicted, self.output,

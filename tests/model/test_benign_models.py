@@ -98,7 +98,8 @@ def test_there_is_a_model_with_each_layer() -> None:
 @pytest.mark.filterwarnings("ignore:You are saving your model as an HDF5 file")
 @pytest.mark.parametrize(
     ("build", "ending"),
-    [(build, ending) for ending in ENDINGS for build in benign.NETWORKS] + [(b, ".keras") for b in benign.WITHOUT_HDF5],
+    [(build, ending) for ending in ENDINGS for build in benign.NETWORKS]
+    + [(build, ".keras") for build in (*benign.WITHOUT_HDF5, *benign.LARGE)],
     ids=lambda value: getattr(value, "__name__", value),
 )
 def test_honest_networks_load_as_they_were(build: Any, ending: str, tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from reportgen.data import samples
 from reportgen.errors import InputError
 from reportgen.model import load, memory, model_file
 from reportgen.options import Bounds
@@ -180,7 +181,7 @@ def test_a_hostile_file_does_nothing_even_where_keras_reads_it(run: Run, tmp_pat
     assert list((tmp_path / "temporary").iterdir()) == []
 
 
-def test_settings_of_keras_change_nothing(run: Run, tmp_path: Path) -> None:
+def test_settings_of_keras_change_nothing(run: Run, tmp_path: Path, unpainted: None) -> None:
     keras.utils.set_random_seed(0)
     layers = keras.layers
     model = keras.Sequential(
@@ -191,13 +192,17 @@ def test_settings_of_keras_change_nothing(run: Run, tmp_path: Path) -> None:
     (home / ".keras").mkdir(parents=True)
     settings = {"floatx": "float16", "epsilon": 0.1, "backend": "jax", "image_data_format": "channels_first"}
     (home / ".keras" / "keras.json").write_text(json.dumps(settings))
-    call = ["report", "--model", tmp_path / "net.keras", "--formats", "html", "--out", tmp_path / "report"]
+    test = samples.load("sample", test_only=True).test
+    np.savez(tmp_path / "few.npz", x_test=test.images[:60], y_test=test.labels[:60])
+    options = {"data": tmp_path / "few.npz", "formats": "html", "shifts": "none"}
+    call = ["report", "--model", tmp_path / "net.keras", "--out", tmp_path / "report"]
+    call += [part for name, value in options.items() for part in (f"--{name}", value)]
     done = run(*call, cwd=tmp_path, HOME=str(home), **guarded(tmp_path))
     assert done.returncode == 0, done.stderr
     from reportgen import report
 
     found = json.loads((tmp_path / "report" / "report.json").read_text())
-    assert found["evaluation"] == report(model, "sample", formats=["html"], out=tmp_path / "other")["evaluation"]
+    assert found["evaluation"] == report(model, **options | {"formats": ["html"]}, out=tmp_path / "other")["evaluation"]
     assert [path.name for path in (home / ".keras").iterdir()] == ["keras.json"]
     assert not (tmp_path / "did").exists(), (tmp_path / "did").read_text()
     assert list((tmp_path / "temporary").iterdir()) == []

@@ -1,7 +1,8 @@
-"""`reportgen report` and `reportgen render` from the shell, with the real network on the bundled digits."""
+"""`reportgen report` and `reportgen render` from the shell, with the real network on the bundled digits or some of them."""
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,11 +13,13 @@ import numpy as np
 import pytest
 
 import reportgen
+from tests import ROOT
 from tests.conftest import Run, clean_environment
 
 pytestmark = pytest.mark.tensorflow
 Done = subprocess.CompletedProcess[str]
 FILES = ["model.keras", "record.npz", "report.html", "report.json", "report.pdf"]
+UNPRINTED = FILES[:-1]
 
 
 def content(folder: Path) -> dict[str, bytes]:
@@ -81,16 +84,32 @@ def test_the_history_ends_where_the_model_is(made_report: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def again(warm: Run, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Done]:
-    """Return the working folder and the talk of a second run like that of `made_report`, without --out."""
-    cwd = tmp_path_factory.mktemp("again")
-    done = warm("report", "--epochs", 2, cwd=cwd, SOURCE_DATE_EPOCH="1764000000")
-    assert done.returncode == 0, done.stderr
-    return cwd, done
+def few(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return an .npz of some of the bundled digits: 400 to train on, 100 to test."""
+    path = tmp_path_factory.mktemp("few") / "few.npz"
+    with np.load(ROOT / "reportgen" / "digits" / "sample.npz") as digits:
+        np.savez(path, **{name: digits[name][: 400 if "train" in name else 100] for name in digits.files})
+    return path
 
 
-def test_the_same_seed_and_clock_give_the_same_bytes(made_report: Path, again: tuple[Path, Done]) -> None:
-    second, first = content(again[0] / "reports" / "sample"), content(made_report)
+@pytest.fixture(scope="module")
+def twice(few: Path, warm: Run, tmp_path_factory: pytest.TempPathFactory) -> list[tuple[Path, Done]]:
+    """Return the working folder and the talk of each of two runs that are alike, without --out."""
+    made = []
+    for name in ("once", "again"):
+        cwd = tmp_path_factory.mktemp(name)
+        done = warm(
+            "report", "--data", few, "--epochs", 2, "--formats", "html", cwd=cwd, SOURCE_DATE_EPOCH="1764000000"
+        )
+        assert done.returncode == 0, done.stderr
+        made.append((cwd, done))
+    return made
+
+
+def test_the_same_seed_and_clock_give_the_same_bytes(twice: list[tuple[Path, Done]]) -> None:
+    """That the same Record gives the same PDF, too, is seen where it is rendered again."""
+    first, second = (content(cwd / "reports" / "few") for cwd, _ in twice)
+    assert list(first) == UNPRINTED
     assert [name for name in first if first[name] != second.get(name)] == []
 
 
@@ -101,12 +120,12 @@ def test_the_clock_is_fixed_and_measured_seconds_are_left_out(made_report: Path)
     assert found["history"]["seconds"] == [None, None]
 
 
-def test_paths_go_to_stdout_and_all_talk_to_stderr(again: tuple[Path, Done]) -> None:
-    cwd, done = again
-    assert done.stdout.splitlines() == [f"reports/sample/{name}" for name in FILES]
+def test_paths_go_to_stdout_and_all_talk_to_stderr(twice: list[tuple[Path, Done]]) -> None:
+    cwd, done = twice[0]
+    assert done.stdout.splitlines() == [f"reports/few/{name}" for name in UNPRINTED]
     assert all((cwd / line).is_file() for line in done.stdout.splitlines())
     assert "epoch  1: " in done.stderr
-    assert "report.pdf" in done.stderr and "Seconds: " in done.stderr
+    assert "report.html" in done.stderr and "Seconds: " in done.stderr
     assert "\r" not in done.stderr and "\x1b" not in done.stderr, "a progress bar in what is no terminal"
     assert "WARNING" not in done.stderr and "tensorflow/" not in done.stderr, "TensorFlow's own talk"
 
@@ -121,14 +140,40 @@ main()
 """
 
 
-def test_render_needs_no_tensorflow_and_gives_the_same_page_and_pdf(report_copy: Path) -> None:
-    before = content(report_copy)
+@pytest.fixture(scope="module")
+def printed(warm: Run, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Done]:
+    """Return the report of a small network, with its PDF and a class that no font has a sign of, and its talk."""
+    from reportgen.runtime import keras
+
+    home = tmp_path_factory.mktemp("printed")
+    layers = keras.layers
+    net = [keras.Input((8, 8, 1)), layers.Conv2D(2, 3), layers.Flatten(), layers.Dense(2, activation="softmax")]
+    keras.Sequential(net).save(home / "net.keras")
+    images = np.random.default_rng(0).integers(0, 256, (40, 8, 8), dtype=np.uint8)
+    names = np.array(["plain", "\U00012f90\u72ac"])
+    np.savez(home / "signs.npz", x_test=images, y_test=np.arange(40) % 2, class_names=names)
+    done = warm("report", "--model", home / "net.keras", "--data", home / "signs.npz", "--out", home / "out")
+    assert done.returncode == 0, done.stderr
+    return home / "out", done
+
+
+def test_render_needs_no_tensorflow_and_gives_the_same_page_and_pdf(printed: tuple[Path, Done], tmp_path: Path) -> None:
+    before = content(printed[0])
+    copy = Path(shutil.copytree(printed[0], tmp_path / "out"))
     for name in ("report.html", "report.pdf"):
-        (report_copy / name).unlink()
-    command = [sys.executable, "-c", BLOCK, "render", str(report_copy)]
+        (copy / name).unlink()
+    command = [sys.executable, "-c", BLOCK, "render", str(copy)]
     done = subprocess.run(command, env=clean_environment(), capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    assert content(report_copy) == before
+    assert list(before) == FILES[1:]
+    assert content(copy) == before
+
+
+def test_characters_that_no_font_has_are_named_on_the_terminal(printed: tuple[Path, Done]) -> None:
+    made, done = printed
+    assert done.stdout.splitlines() == [str(made / name) for name in FILES[1:]]
+    assert "The page's fonts lack U+12F90; there its readers' own fonts are used." in done.stderr
+    assert "No font here has U+12F90; the PDF shows the numbers instead." in done.stderr
 
 
 def test_render_writes_a_whole_report_elsewhere_and_leaves_the_source(
@@ -142,9 +187,12 @@ def test_render_writes_a_whole_report_elsewhere_and_leaves_the_source(
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=["SIGINT", "SIGTERM"])
-def test_a_signal_during_training_leaves_the_earlier_report(report_copy: Path, number: int, code: int) -> None:
+def test_a_signal_during_training_leaves_the_earlier_report(
+    few: Path, report_copy: Path, number: int, code: int
+) -> None:
     before = content(report_copy)
-    command = [sys.executable, "-m", "reportgen", "report", "--out", str(report_copy)]
+    command = [sys.executable, "-m", "reportgen", "report", "--data", str(few), "--epochs", "1000"]
+    command += ["--patience", "1000", "--out", str(report_copy)]
     with subprocess.Popen(command, env=clean_environment(), stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr is not None
         for line in process.stderr:
@@ -168,14 +216,14 @@ def test_a_failing_run_leaves_the_earlier_report(report_copy: Path, light: Run) 
 
 
 @pytest.fixture(scope="module")
-def other(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, bytes]:
-    """Return a report with another seed, and what a real pseudo-terminal got while it was made."""
+def other(few: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, bytes]:
+    """Return a report like those of `twice` with another seed, and what a real pseudo-terminal got meanwhile."""
     pty = pytest.importorskip("pty", reason="this system has no pseudo-terminals")
     main, child = pty.openpty()
     folder = tmp_path_factory.mktemp("other") / "report"
-    call = ["report", "--epochs", "1", "--seed", "7", "--formats", "html", "--shifts", "none", "--out", str(folder)]
+    call = ["report", "--data", str(few), "--epochs", "2", "--seed", "7", "--formats", "html", "--shifts", "none"]
     process = subprocess.Popen(
-        [sys.executable, "-m", "reportgen", *call],
+        [sys.executable, "-m", "reportgen", *call, "--out", str(folder)],
         env=clean_environment(TERM="xterm"),
         stdout=subprocess.DEVNULL,
         stderr=child,
@@ -197,32 +245,23 @@ def other(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, bytes]:
 
 def test_a_terminal_gets_a_progress_bar(other: tuple[Path, bytes]) -> None:
     """A bar must move there and nowhere else."""
-    assert b"training" in other[1] and b"32/32" in other[1]
+    assert b"training" in other[1] and b"4/4" in other[1]
 
 
-def test_another_seed_gives_other_weights(made_report: Path, other: tuple[Path, bytes]) -> None:
-    first, second = (np.load(folder / "record.npz") for folder in (made_report, other[0]))
+def test_another_seed_gives_other_weights(twice: list[tuple[Path, Done]], other: tuple[Path, bytes]) -> None:
+    folders = (twice[0][0] / "reports" / "few", other[0])
+    first, second = (np.load(folder / "record.npz") for folder in folders)
     kernels = [array for array in first.files if first[array].shape == (16, 1, 3, 3)]
     assert kernels
     assert all(not np.array_equal(first[name], second[name]) for name in kernels)
-    assert sorted(content(other[0])) == [name for name in FILES if name != "report.pdf"]
+    assert sorted(content(other[0])) == UNPRINTED
     assert "--seed 7" in json.loads((other[0] / "report.json").read_text())["provenance"]["command"]
 
 
-def test_characters_that_no_font_has_are_named_on_the_terminal(warm: Run, tmp_path: Path) -> None:
-    images = np.random.default_rng(0).integers(0, 256, (40, 28, 28), dtype=np.uint8)
-    labels = np.arange(40) % 2
-    parts = {"x_train": images, "y_train": labels, "x_test": images, "y_test": labels}
-    np.savez(tmp_path / "signs.npz", **parts, class_names=np.array(["plain", "\U00012f90\u72ac"]))
-    done = warm("report", "--data", tmp_path / "signs.npz", "--epochs", 1, "--out", tmp_path / "out")
-    assert done.returncode == 0, done.stderr
-    assert "The page's fonts lack U+12F90; there its readers' own fonts are used." in done.stderr
-    assert "No font here has U+12F90; the PDF shows the numbers instead." in done.stderr
-
-
-@pytest.mark.tensorflow
-@pytest.mark.parametrize(("few", "told"), [(50, False), (1000, True)])
-def test_a_threshold_from_python_reaches_the_verdicts_and_the_findings(few: int, told: bool, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("few_images", "told"), [(50, False), (1000, True)])
+def test_a_threshold_from_python_reaches_the_verdicts_and_the_findings(
+    few_images: int, told: bool, tmp_path: Path, unpainted: None
+) -> None:
     """`few_images` decides about a finding, and about what stands beside the noise floor of a layer."""
     from reportgen.runtime import keras
 
@@ -234,7 +273,8 @@ def test_a_threshold_from_python_reaches_the_verdicts_and_the_findings(few: int,
         {"x_test": images, "y_test": np.arange(100) % 2},
         out=tmp_path / "out",
         formats=["html"],
-        finding_thresholds=reportgen.FindingThresholds(few_images=few),
+        shifts="none",
+        finding_thresholds=reportgen.FindingThresholds(few_images=few_images),
     )
     assert any(one["code"] == "few-images" for one in found["findings"]) is told
     assert ("noise_floor" in found["layers"][0]["reasons"]) is told

@@ -29,7 +29,7 @@ class Counted:
     def __init__(self, work: Work, shard: Shard, labels: Counts) -> None:
         self._plans, self._classes = work.plans, work.classes
         self._labels, self._first = labels, shard.number
-        self._tallies: list[LayerTally] | None = None
+        self._tallies: list[LayerTally | None] = [None] * len(work.plans)
         self._kept = _Kept(work.kept, shard)
         self._repeat = np.zeros(len(shard), np.bool_)
         self._repeat[shard.places(work.repeats)] = True
@@ -38,16 +38,16 @@ class Counted:
         """Count the batch of the images from `start` to `end`. read: of each layer."""
         classes = by_class(self._labels[start:end], self._classes)
         batch = _Batch(self._first + np.arange(start, end), classes, self._repeat[start:end])
-        before: Sequence[LayerTally | None] = self._tallies or [None] * len(self._plans)
-        layers = zip(self._plans, read, before, strict=True)
-        found = [_added(plan, one, batch, so_far) for plan, one, so_far in layers]
-        self._tallies = [tally for tally, _ in found]
-        self._kept.add(start, [pooled for _, pooled in found])
+        pooled = []
+        for place, (plan, one) in enumerate(zip(self._plans, read, strict=True)):
+            # in the place of the one before: those of all layers twice would be the most memory of a large model
+            self._tallies[place], of_images = _added(plan, one, batch, self._tallies[place])
+            pooled.append(of_images)
+        self._kept.add(start, pooled)
 
     def tallies(self) -> list[LayerTally]:
         """Return the tallies of all batches, with the images that are kept."""
-        assert self._tallies is not None
-        return self._kept.put_into(self._tallies)
+        return self._kept.put_into([tally for tally in self._tallies if tally is not None])
 
 
 class _Kept:

@@ -17,7 +17,7 @@ from reportgen.progress import Tick
 
 Values = NDArray[np.float32]
 
-_LARGE = 60
+LARGE = 60
 """Calls of a graph from which on it is traced more slowly than it runs a few times."""
 _FEW_RUNS = 8
 """Each run is faster compiled, so that not many make up for the time of compiling."""
@@ -44,16 +44,19 @@ def compiled_if_it_pays(
     answer: Callable[..., Any], part: Part, pixels: Pixels, *, calls: int, runs: int
 ) -> Callable[..., Any]:
     """Return what `compiled` does, uncompiled where the graph has so many calls that few runs are faster."""
+    return (compiled if compiling_pays(calls, runs) else as_it_is)(answer, part, pixels)
+
+
+def as_it_is(answer: Callable[..., Any], part: Part, pixels: Pixels) -> Callable[..., Any]:
+    """Return what `compiled` does, uncompiled."""
     import tensorflow as tf
 
-    if compiling_pays(calls, runs):
-        return compiled(answer, part, pixels)
     return lambda images: answer(as_seen(tf.convert_to_tensor(images), pixels))
 
 
 def compiling_pays(calls: int, runs: int) -> bool:
     """Return whether a graph of so many calls that runs so often takes less time compiled, that of compiling added."""
-    return calls < _LARGE or runs >= _FEW_RUNS
+    return calls < LARGE or runs >= _FEW_RUNS
 
 
 def outputs(run: Callable[..., Any], images: Images, batch: int, tick: Tick) -> Iterator[tuple[int, int, Any]]:

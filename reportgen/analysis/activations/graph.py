@@ -181,6 +181,50 @@ class Graph:
                     found.pop(tensor, None)  # nobody asks again, and it may be large
         return found[wanted] if wanted in found else values[wanted]
 
+    def again_together(
+        self, values: Mapping[Tensor, Any], changes: Sequence[tuple[Tensor, Any]], wanted: Tensor
+    ) -> list[Any]:
+        """Return what `again` gives for each of several changes, (B, ...) values that a tensor has instead.
+
+        All go through a call as one batch from where they differ on: many small ones take as long as they are many.
+        values: at least those that each is `given_to_change`. See `goes_together`.
+        """
+        import tensorflow as tf
+
+        begun: dict[Tensor, list[int]] = {}
+        for number, (tensor, _) in enumerate(changes):
+            begun.setdefault(tensor, []).append(number)
+        paths = {call for tensor in begun for call in self.reached(tensor, until=wanted)}
+        path = [call for call in self.calls if call in paths]
+        last = {tensor: place for place, call in enumerate(path) for tensor in call.given}
+        found: dict[Tensor, tuple[list[int], Any]] = {}
+
+        def note(tensor: Tensor, numbers: list[int], value: Any) -> None:
+            more = begun.get(tensor, [])
+            parts = [*([value] if numbers else []), *(changes[number][1] for number in more)]
+            found[tensor] = [*numbers, *more], parts[0] if len(parts) == 1 else tf.concat(parts, 0)
+
+        made = {tensor for call in path for tensor in call.outputs}
+        for tensor in begun:
+            if tensor not in made:
+                note(tensor, [], None)
+        for place, call in enumerate(path):
+            numbers = sorted({number for tensor in call.given for number in found.get(tensor, ([], None))[0]})
+            given = {tensor: _rows(found.get(tensor), numbers, values.get(tensor)) for tensor in call.given}
+            for tensor, value in zip(call.outputs, call.on(given), strict=True):
+                note(tensor, numbers, value)
+            for tensor in call.given:
+                if last[tensor] == place and tensor is not wanted:
+                    found.pop(tensor, None)
+        numbers, value = found.get(wanted, ([], None))
+        apart = dict(zip(numbers, tf.split(value, len(numbers)) if numbers else [], strict=True))
+        return [apart[number] if number in apart else values[wanted] for number in range(len(changes))]
+
+    def goes_together(self, changed: Tensor, wanted: Tensor) -> bool:
+        """Return whether all that lies between has a row for each image, so that batches can be joined to one."""
+        tensors = {tensor for call in self.reached(changed, until=wanted) for tensor in (*call.given, *call.outputs)}
+        return all(len(tensor.shape) > 1 and tensor.shape[0] is None for tensor in tensors)
+
     def given_to_change(self, changed: Tensor, wanted: Tensor) -> set[Tensor]:
         """Return the tensors whose values `again` takes as they were: what is beside the way, not what lies on it."""
         path = self.reached(changed, until=wanted)
@@ -313,6 +357,20 @@ def _named(drafts: list[Call]) -> list[Call]:
         seen[call.name] += 1
         named.append(replace(call, name=f"{call.name}#{seen[call.name]}") if times[call.name] > 1 else call)
     return named
+
+
+def _rows(known: tuple[list[int], Any] | None, numbers: Sequence[int], plain: Any) -> Any:
+    """Return the batches of some changes behind each other.
+
+    known: of those that change a value; plain: what it is for the others.
+    """
+    import tensorflow as tf
+
+    there, value = known if known is not None else ([], None)
+    if list(there) == list(numbers):
+        return value
+    parts = dict(zip(there, tf.split(value, len(there)) if there else [], strict=True))
+    return tf.concat([parts.get(number, plain) for number in numbers], 0)
 
 
 def _shape(symbol: Any) -> tuple[int | None, ...]:

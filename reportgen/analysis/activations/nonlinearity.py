@@ -14,6 +14,10 @@ from numpy.typing import NDArray
 from reportgen.analysis.activations.graph import Call, has_weights, kind
 from reportgen.analysis.activations.tally import Family, Floats
 
+_PLAIN = {"ActivityRegularization", "Dropout", "ELU", "GaussianNoise", "Identity", "LeakyReLU", "ReLU"}
+"""Layers that their configuration says all of."""
+_MOST_FOUND = 4096
+
 _LARGE = 1e30
 _LARGE_16 = 3e4  # what 16-bit numbers hold
 _MOST_SIDE = 3  # positions along an axis that are tried: enough to show whether a value depends on its neighbours
@@ -59,6 +63,10 @@ SOFTMAX = Function("softmax", 0.0, 1.0)
 IDENTITY = Affine()
 
 
+_FOUND: dict[tuple[Any, ...], Function | Affine | None] = {}
+"""What was found out before, by `_key` and shape."""
+
+
 def of_activation(activation: Any, shape: tuple[int | None, ...]) -> Function | Affine:
     """Return what a layer's `activation` is: a function, or a layer object. shape: of the layer's output."""
     if activation is None:
@@ -70,12 +78,12 @@ def of_activation(activation: Any, shape: tuple[int | None, ...]) -> Function | 
         return Function("leaky", homogeneous=True) if (slopes >= 0).all() and (slopes < 1).all() else UNKNOWN
     if has_weights(activation):
         return UNKNOWN
-    return _tried(activation, shape) or UNKNOWN
+    return _tried(activation, shape, activation) or UNKNOWN
 
 
 def is_by_itself(activation: Any, shape: tuple[int | None, ...]) -> bool:
     """Return whether an activation without weights treats each value by itself, as a softmax does not."""
-    return _tried(activation, shape) is not None
+    return _tried(activation, shape, activation) is not None
 
 
 def of_call(call: Call) -> Function | Affine | None:
@@ -95,7 +103,7 @@ def of_call(call: Call) -> Function | Affine | None:
         return None
     if kind(operation) == "Activation":
         return of_activation(operation.activation, before)
-    return _tried(lambda values: call.on({call.given[0]: values})[0], before)
+    return _tried(lambda values: call.on({call.given[0]: values})[0], before, operation)
 
 
 def recognised(given: Floats, found: Floats) -> Function | Affine:
@@ -148,7 +156,34 @@ def _is_multiple(given: Floats, found: Floats) -> bool:
     return bool(np.abs(ratios - np.median(ratios)).max() <= 1e-3 * max(np.abs(np.median(ratios)), 1e-6))
 
 
-def _tried(function: Callable[[Any], Any], shape: tuple[int | None, ...]) -> Function | Affine | None:
+def _tried(function: Callable[[Any], Any], shape: tuple[int | None, ...], operation: Any) -> Function | Affine | None:
+    """Return what `function` does to values of a tensor of this shape, see `_found_out`. operation: whose it is.
+
+    A large model has the same one again and again.
+    """
+    key = _key(operation)
+    if key is None:
+        return _found_out(function, shape)
+    asked = (*key, shape[1:])
+    if asked not in _FOUND:
+        if len(_FOUND) >= _MOST_FOUND:
+            _FOUND.clear()
+        _FOUND[asked] = _found_out(function, shape)
+    return _FOUND[asked]
+
+
+def _key(operation: Any) -> tuple[str, str] | None:
+    """Return what tells apart operations of Keras's own without weights; None of any other, which may be anything."""
+    module = getattr(operation, "__module__", None) or ""
+    if module.startswith("keras.src.activations") and hasattr(operation, "__qualname__"):
+        return module, str(operation.__qualname__)
+    if module.startswith("keras.src.layers") and kind(operation) in _PLAIN:
+        config = {name: value for name, value in operation.get_config().items() if name != "name"}
+        return kind(operation), repr(config)
+    return None
+
+
+def _found_out(function: Callable[[Any], Any], shape: tuple[int | None, ...]) -> Function | Affine | None:
     """Return what `function` does to values of a tensor of this shape; None where one depends on its neighbours.
 
     Every channel and position goes through the same values along the batch, each in an order of its own, so that

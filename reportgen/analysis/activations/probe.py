@@ -14,7 +14,7 @@ from threadpoolctl import threadpool_limits
 
 from reportgen.analysis.activations import ablation, forward, outputs, traces
 from reportgen.analysis.activations.counting import Counted
-from reportgen.analysis.activations.graph import Graph
+from reportgen.analysis.activations.graph import Graph, Tensor
 from reportgen.analysis.activations.outputs import Outputs
 from reportgen.analysis.activations.reading import Reading
 from reportgen.analysis.activations.reductions import Read, plan_of, units_last
@@ -105,10 +105,13 @@ def all_parts(
 
 
 class Here:
-    """The engine that sends all images through the model in this process."""
+    """The engine that sends all images through the model in this process.
 
-    def __init__(self, graph: Graph, readings: Sequence[Reading]) -> None:
-        self.sender = Sender(graph, readings)
+    goes_on: whether images will be looked at behind the pass, see `Sender.look`: then compiling pays whatever its size.
+    """
+
+    def __init__(self, graph: Graph, readings: Sequence[Reading], *, goes_on: bool = False) -> None:
+        self.sender = Sender(graph, readings, goes_on=goes_on)
 
     def send(self, work: Work, parts: Mapping[str, Part], shards: Sequence[Shard], progress: Progress) -> Found:
         """Return what comes of the shards, see `shards.Engine`."""
@@ -135,13 +138,17 @@ class _Whole:
 
 
 class Sender:
-    """A model that shards are sent through. What is compiled is kept until other units are taken out."""
+    """A model that shards are sent through. What is compiled is kept until other units are taken out.
 
-    def __init__(self, graph: Graph, readings: Sequence[Reading]) -> None:
-        self._graph, self._readings = graph, readings
+    goes_on: as of `Here`.
+    """
+
+    def __init__(self, graph: Graph, readings: Sequence[Reading], *, goes_on: bool = False) -> None:
+        self._graph, self._readings, self._goes_on = graph, readings, goes_on
         found = traces.of_model(graph)
         self._penultimate = found if isinstance(found, Penultimate) else None
-        self._gates = [reading.gate for reading in readings if reading.gate is not None]
+        gates = [reading.gate for reading in readings if reading.gate is not None]
+        self._tensors = list(dict.fromkeys([*(reading.tensor for reading in readings), *gates]))
         self._whole: _Whole | None = None
         self._without: tuple[Work, np.dtype[Any], Callable[..., Any]] | None = None
 
@@ -152,7 +159,7 @@ class Sender:
         """
         images = part.images[spread(len(part), min(_FIRST, work.batch))]
         with forward.faults_named(images):
-            scores, features, *values = self._compiled(work, part)(images)
+            scores, features, *values = self._own(self._compiled(work, part)(images))
         with forward.memory_named(images):
             read = self._read(values)
             plans = [plan_of(reading, one.values) for reading, one in zip(self._readings, read, strict=True)]
@@ -187,7 +194,7 @@ class Sender:
             taking: Future[None] | None = None  # of the batch before: numpy counts while TensorFlow computes
             for start, end, images in forward.read_ahead(part.images, work.batch):
                 with forward.faults_named(images):
-                    scores, features, *values = run(images)
+                    scores, features, *values = self._own(run(images))
                 if taking is not None:
                     with forward.memory_named(images):
                         taking.result()
@@ -198,6 +205,24 @@ class Sender:
                 taking.result()
         found = {shard: tuple(outputs.joined(one) for one in answered)}
         return Found(found, counted.tallies() if work.plans else [], ranges)
+
+    @property
+    def tensors(self) -> list[Tensor]:
+        """What `look` gives."""
+        return [*self._tensors, self._graph.output]
+
+    def look(self, images: NDArray[Any], pixels: Pixels) -> dict[Tensor, Any] | None:
+        """Return the model's output, (B, K) float32, and all tensors that are read, for images as they are stored.
+
+        By what the pass has compiled, of a model of many calls: to trace that once more takes as long as it runs for
+        hundreds of images. None where there is no such thing.
+        """
+        if self._whole is None or not self._whole.compiled or len(self._graph.calls) < forward.LARGE:
+            return None
+        if not self._whole.serves(pixels, images.dtype, compiled=True):
+            return None
+        scores, _, *values = self._whole.run(images)
+        return dict(zip(self._tensors, values, strict=True)) | {self._graph.output: scores[:, 0]}
 
     def _compiled(self, work: Work, part: Part) -> Callable[..., Any]:
         """Return what gives the scores of a batch, (B, ablations, K), what is traced, and what is read of each layer.
@@ -213,10 +238,15 @@ class Sender:
                 )
                 self._without = work, dtype, run
             return self._without[2]
-        pays = forward.compiling_pays(calls, runs)
-        if self._whole is None or not self._whole.serves(work.pixels, dtype, compiled=pays):
-            run = forward.compiled_if_it_pays(self._values, part, work.pixels, calls=calls, runs=runs)
-            self._whole = _Whole(work.pixels, dtype, pays, run)
+        return self._run_whole(work.pixels, part, runs)
+
+    def _run_whole(self, pixels: Pixels, part: Part, runs: int) -> Callable[..., Any]:
+        """Return what sends such images as `part` has through the whole model, compiled where that pays."""
+        calls, dtype = len(self._graph.calls), part.images.dtype
+        pays = self._goes_on or forward.compiling_pays(calls, runs)
+        if self._whole is None or not self._whole.serves(pixels, dtype, compiled=pays):
+            made = forward.compiled if pays else forward.as_it_is
+            self._whole = _Whole(pixels, dtype, pays, made(self._values, part, pixels))
         return self._whole.run
 
     def _answering(self, work: Work) -> Callable[..., Any]:
@@ -227,21 +257,28 @@ class Sender:
         return lambda images: (without(images), tf.zeros((tf.shape(images)[0], 0)))
 
     def _values(self, images: Any) -> tuple[Any, ...]:
-        """Return the scores, (B, 1, K) float32, what is kept of the values before them, and what is read of layers.
+        """Return the scores, (B, 1, K) float32, what is kept of the values before them, and the tensors that are read.
 
-        The latter as `_read` takes it. images: as the model sees them.
+        images: as the model sees them.
         """
         import tensorflow as tf
 
         before = [] if self._penultimate is None else [self._penultimate.tensor]
-        tensors = [*(reading.tensor for reading in self._readings), *self._gates, *before]
-        scores, found = self._graph.values(images, tensors)
+        scores, found = self._graph.values(images, [*self._tensors, *before])
         features = tf.zeros((tf.shape(images)[0], 0))
         if self._penultimate is not None:
             features = self._penultimate.read(found.pop())
-        gated = [reading for reading in self._readings if reading.gate is not None]
-        read = [units_last(*both) for both in zip(found, [*self._readings, *gated], strict=True)]
-        return tf.cast(scores, tf.float32)[:, tf.newaxis], features, *read
+        return tf.cast(scores, tf.float32)[:, tf.newaxis], features, *found
+
+    def _own(self, given: Sequence[Any]) -> tuple[Any, ...]:
+        """Return what `_values` gives with the layers' own values in place of the tensors, as `_read` takes them."""
+        scores, features, *found = given
+        if not found:  # units were taken out
+            return scores, features
+        known = dict(zip(self._tensors, found, strict=True))
+        own = [units_last(known[reading.tensor], reading) for reading in self._readings]
+        gates = [units_last(known[one.gate], one) for one in self._readings if one.gate is not None]
+        return scores, features, *own, *gates
 
     def _read(self, values: Sequence[Any]) -> list[Read]:
         """Return what is read of each layer. values: of the readings, then of their gates; they are not copied."""

@@ -9,14 +9,15 @@ Edges are derivatives of a Gaussian, at a scale of 1 on 3x3 pixels Sobel's; a ba
 than both sides in the mean, as by the usual masks for lines. Directions lie 45 degrees apart.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from functools import cache, reduce
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cache, partial, reduce
+from typing import Any
 
 import numpy as np
 
 from reportgen.analysis.conditions import patches
-from reportgen.analysis.conditions.patches import Along, Axis
+from reportgen.analysis.conditions.patches import Along, Axis, Pictures
 from reportgen.analysis.conditions.result import Bools, Feature, Floats, Ints
 
 SCALES = (1, 2, 4)
@@ -53,35 +54,41 @@ class Look:
 
 @dataclass(frozen=True)
 class Measured:
-    """Features at sampled positions. values: (N, S, F) float32. not_flat: (N, S). seen: (N, S, pixels) of the field."""
+    """Features at sampled positions. values: (N, S, F) float32. not_flat: (N, S). seen: (N, S, pixels) of the field.
+
+    prepared: what is worked out of these alone, for each layer that looks alike.
+    """
 
     features: tuple[Feature, ...]
     values: Floats
     not_flat: Bools
     seen: Floats
+    prepared: dict[str, Any] = field(default_factory=dict)
 
 
-def measure(images: Floats, rows: Ints, columns: Ints, look: Look) -> Measured:
+def measure(pictures: Pictures, rows: Ints, columns: Ints, look: Look) -> Measured:
     """Measure every feature at positions (N, S) of images (N, H, W, C), some images at a time."""
-    features = _features(look)
+    features, images = _features(look), pictures.images
     pixels = patches.WINDOW**2 * images.shape[-1] * max(rows.shape[1], 1)
     values = np.empty((*rows.shape, len(features)), np.float32)
     seen: list[Floats] = []
     for these in patches.in_turn(images, pixels):
-        field = patches.whole(images[these], rows[these], columns[these], look.field)
+        some = pictures[these]
+        field = patches.whole(some, rows[these], columns[these], look.field)
         seen.append(field.reshape(*field.shape[:2], -1))
-        _fill(values[these], images[these], rows[these], columns[these], look, field)
+        _fill(values[these], some, rows[these], columns[these], look, field)
     every = np.concatenate(seen)
     flat = patches.not_flat(every.reshape(-1, every.shape[-1]), look.span).reshape(rows.shape)
     return Measured(features, values, flat, every)
 
 
-def values(images: Floats, rows: Ints, columns: Ints, look: Look) -> Floats:
-    """Return every feature at positions (N, S) of images (N, H, W, C), (N, S, F), and nothing else of `measure`."""
-    found = np.empty((*rows.shape, len(_features(look))), np.float32)
-    needed = _is_large(look) or look.colour
-    field = patches.whole(images, rows, columns, look.field) if needed else found
-    _fill(found, images, rows, columns, look, field)
+def values(images: Floats, rows: Ints, columns: Ints, look: Look, wanted: Bools) -> Floats:
+    """Return features at positions (N, S) of images (N, H, W, C), (N, S, F), and nothing else of `measure`.
+
+    wanted: (F,) which of them; all of a kind are 0 where none is.
+    """
+    found, pictures = np.empty((*rows.shape, len(wanted)), np.float32), Pictures(images)
+    _fill(found, pictures, rows, columns, look, None, wanted)
     return found
 
 
@@ -115,45 +122,66 @@ def _templates(height: int, width: int, scale: int) -> list[tuple[Feature, Float
 
 
 def _features(look: Look) -> tuple[Feature, ...]:
-    found: list[Feature] = []
+    return tuple(feature for group in _groups(look) for feature in group)
+
+
+@cache
+def _groups(look: Look) -> list[list[Feature]]:
+    """Return the features in groups that are measured together: by scale, then field, colours and places."""
+    groups = []
     for scale in look.scales:
         window = look.window(scale)
         linear = [feature for feature, _ in templates(window, scale)]
-        found += linear
-        found += [replace(feature, rectified=True) for feature in linear if feature.kind not in _MEANS]
+        found = [*linear, *(replace(feature, rectified=True) for feature in linear if feature.kind not in _MEANS)]
         junctions = [feature for feature, _ in _junctions(window, scale)]
         found += junctions + [replace(feature, polarity=-1) for feature in junctions]
         found += [Feature("contrast", None, scale, 1), Feature("contrast", None, scale, -1)]
-        found += [Feature("outline", None, scale)]
+        groups.append([*found, Feature("outline", None, scale)])
     if _is_large(look):
-        found += [Feature("field", None, None, 1), Feature("field", None, None, -1)]
+        groups.append([Feature("field", None, None, 1), Feature("field", None, None, -1)])
     if look.colour:
-        for kind in ("red-green", "blue-yellow"):
-            found += [Feature(kind, polarity=sign, rectified=form) for sign in (1, -1) for form in (False, True)]
-        found += [Feature("saturation", polarity=sign) for sign in (1, -1)]
-    return (*found, *(Feature(kind, polarity=sign) for kind in ("row", "column", "centre") for sign in (1, -1)))
+        found = [
+            Feature(kind, polarity=sign, rectified=form)
+            for kind in ("red-green", "blue-yellow")
+            for sign in (1, -1)
+            for form in (False, True)
+        ]
+        groups.append([*found, *(Feature("saturation", polarity=sign) for sign in (1, -1))])
+    return [*groups, [Feature(kind, polarity=sign) for kind in ("row", "column", "centre") for sign in (1, -1)]]
 
 
-def _fill(into: Floats, images: Floats, rows: Ints, columns: Ints, look: Look, field: Floats) -> None:
-    """Write the features of some images into (n, S, F), in the order of `_features`. field: what positions see."""
-    grey = images if images.shape[-1] == 1 else images.mean(axis=-1, keepdims=True)
-    at = 0
+def _fill(
+    into: Floats, pictures: Pictures, rows: Ints, columns: Ints, look: Look, field: Floats | None,
+    wanted: Bools | None = None,
+) -> None:  # fmt: skip
+    """Write the features of some images into (n, S, F), in the order of `_features`.
 
-    def add(found: Floats) -> None:
-        nonlocal at
-        into[..., at : at + found.shape[-1]] = found
-        at += found.shape[-1]
+    field: what positions see, None where that is worked out if it is needed. wanted: as of `values`.
+    """
 
-    for scale in look.scales:
+    def seen() -> Floats:
+        nonlocal field
+        field = patches.whole(pictures, rows, columns, look.field) if field is None else field
+        return field
+
+    def of_scale(scale: int) -> Floats:
         window = look.window(scale)
-        patch = patches.gather(grey, rows, columns, window)[..., 0].astype(np.float32, copy=False)
-        add(_of_window(patch, window, scale))
-    if _is_large(look):
-        level = field.mean(axis=(2, 3, 4))
-        add(np.stack([level, -level], axis=-1))
-    if look.colour:
-        add(_colours(field))
-    add(_places(rows, columns, look.map_shape))
+        patch = patches.gather(pictures.grey, rows, columns, window)[..., 0].astype(np.float32, copy=False)
+        return _of_window(patch, window, scale)
+
+    def of_field() -> Floats:
+        level = seen().mean(axis=(2, 3, 4))
+        return np.stack([level, -level], axis=-1)
+
+    makers: list[Callable[[], Floats]] = [partial(of_scale, scale) for scale in look.scales]
+    makers += [of_field] if _is_large(look) else []
+    makers += [lambda: _colours(seen())] if look.colour else []
+    makers.append(lambda: _places(rows, columns, look.map_shape))
+    at = 0
+    for group, make in zip(_groups(look), makers, strict=True):
+        these = slice(at, at + len(group))
+        into[..., these] = make() if wanted is None or wanted[these].any() else 0
+        at += len(group)
 
 
 def _of_window(patch: Floats, window: tuple[Along, Along], scale: int) -> Floats:

@@ -130,23 +130,34 @@ def _gains(correlation: Floats, with_units: Floats, chosen: Ints) -> Floats:
 def weigh(found: Moments, chosen: Ints) -> Fit:
     """Return the least-squares weights of the chosen features; one that would be negative is left out instead."""
     xx, xy, _ = found.centred()
-    chosen = chosen.copy()
+    chosen, weights = chosen.copy(), np.zeros(chosen.shape)
+    units = np.arange(len(chosen))
     for _ in range(MOST + 1):
-        there = chosen >= 0
-        known = np.maximum(chosen, 0)
+        there = chosen[units] >= 0
+        known = np.maximum(chosen[units], 0)
         inner = xx[known[:, :, np.newaxis], known[:, np.newaxis, :]]
         inner = np.where(there[:, :, np.newaxis] & there[:, np.newaxis, :], inner, np.eye(chosen.shape[1]))
-        right = np.where(there, xy[known, np.arange(len(known))[:, np.newaxis]], 0)
-        weights = np.einsum("ukl,ul->uk", np.linalg.pinv(inner, hermitian=True), right)
-        negative = there & (weights < 0)
-        if not negative.any():
-            break
-        worst = np.where(negative, weights, 0).argmin(axis=1)
+        right = np.where(there, xy[known, units[:, np.newaxis]], 0)
+        weights[units] = _solved(inner, right)
+        negative = there & (weights[units] < 0)
         out = negative.any(axis=1)
-        chosen[out, worst[out]] = _NONE
+        if not out.any():
+            break
+        worst = np.where(negative, weights[units], 0).argmin(axis=1)
+        chosen[units[out], worst[out]] = _NONE
+        units = units[out]
+    there, known = chosen >= 0, np.maximum(chosen, 0)
     n = max(found.n, 1)
     intercept = found.y / n - np.einsum("uk,uk->u", weights, np.where(there, found.x[known], 0) / n)
     return Fit(chosen, np.where(there, weights, 0), intercept)
+
+
+def _solved(inner: Floats, right: Floats) -> Floats:
+    """Return the solutions (U, k) of symmetric equations (U, k, k), the shortest ones where there are more."""
+    try:
+        return np.linalg.solve(inner, right[:, :, np.newaxis])[:, :, 0]
+    except np.linalg.LinAlgError:
+        return np.einsum("ukl,ul->uk", np.linalg.pinv(inner, hermitian=True), right)
 
 
 def r2(found: Moments, fit: Fit) -> Floats:

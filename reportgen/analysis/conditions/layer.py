@@ -6,7 +6,7 @@ from typing import Literal
 
 import numpy as np
 
-from reportgen.analysis.conditions import basis, classes, cuts, kernels, patches, words
+from reportgen.analysis.conditions import basis, classes, cuts, kernels, nulls, patches, words
 from reportgen.analysis.conditions import below as layer_below
 from reportgen.analysis.conditions.basis import Look, Measured
 from reportgen.analysis.conditions.below import Below, Made
@@ -38,6 +38,7 @@ class Sampled:
     there. field: of a position, along rows and columns, in pixels. map_shape: (rows, columns). signed: whether values
     are read before the activation, or may be negative. colour: whether channels are red, green and blue, in this
     order and on one scale: else there are no words for colours. ink: as `ink.ink` finds it, where that was done before.
+    span: of all pixels of the images, where it is known. permutations: see `Target`.
     """
 
     images: Floats
@@ -49,6 +50,8 @@ class Sampled:
     signed: bool = False
     colour: bool = False
     ink: Ink | Literal["look"] | None = "look"
+    span: float | None = None
+    permutations: int = nulls.PERMUTATIONS
 
 
 def described(
@@ -66,7 +69,11 @@ def described(
     of a deeper one. Features are looked for in the picture first; a unit that they do not describe is described by
     the units below it, then by a class. Raises as `scored`.
     """
-    found = scored(sampled, cut, kernel=kernel, below=below, seed=seed)
+    from threadpoolctl import threadpool_limits
+
+    # threads of OpenBLAS that wait for a busy core make small products slower by far
+    with threadpool_limits(1, user_api="blas"):
+        found = scored(sampled, cut, kernel=kernel, below=below, seed=seed)
     return found.worded([] if below is None else below.conditions, labels)
 
 
@@ -81,24 +88,22 @@ def scored(
 ) -> "Scored":
     """Return the figures behind what `described` says, which do not depend on any words.
 
+    Fast only within a limit of one thread for each product, which the caller sets once for all layers.
     measured: the features at the positions, where these were measured before, see `look_of`. Raises ValueError for
     positions that do not come from `cuts.positions`, and for a kernel that is not as large as the field.
     """
-    from threadpoolctl import threadpool_limits
-
     if not (cuts.aligned(sampled.rows, cut.choose) and cuts.aligned(sampled.columns, cut.choose)):
         raise ValueError("the positions are not those of cuts.positions")
     if kernel is not None and kernel.shape[1:3] != tuple(axis.size for axis in sampled.field):
         raise ValueError("the kernel is not as large as the field")
-
-    # threads of OpenBLAS that wait for a busy core make small products slower by far
-    with threadpool_limits(1, user_api="blas"):
-        return _scored(sampled, cut, kernel, below, measured, seed)
+    return _scored(sampled, cut, kernel, below, measured, seed)
 
 
 def look_of(sampled: Sampled) -> Look:
     """Return where a layer's units look. What is measured there is the same for all layers of the same look."""
-    span = float(np.ptp(sampled.images)) if sampled.images.size else 0.0
+    span = sampled.span
+    if span is None:
+        span = float(np.ptp(sampled.images)) if sampled.images.size else 0.0
     return Look(sampled.field, sampled.map_shape, sampled.images.shape[1:3], span, sampled.colour)
 
 
@@ -144,16 +149,15 @@ class Described:
 
         images: (N, H, W, C). units, of: (V,) whose map, and of which of the images.
         """
-        from threadpoolctl import threadpool_limits
-
         shape = tuple(-(-size // step) for size in self.look.map_shape)
         rows, columns = (step * at.ravel()[np.newaxis] for at in np.indices(shape))
         made = np.empty((len(units), *shape), np.float32)
-        with threadpool_limits(1, user_api="blas"):
-            for image in np.unique(of):
-                measured = basis.values(images[image : image + 1], rows, columns, self.look)
-                those = of == image
-                made[those] = self.work.told(measured, self.figures, units[those])[0].T.reshape(-1, *shape)
+        for image in np.unique(of):
+            those = of == image
+            named = self.figures.chosen.chosen[units[those]]
+            wanted = np.isin(np.arange(len(self.work.measured.features)), named)
+            measured = basis.values(images[image : image + 1], rows, columns, self.look, wanted)
+            made[those] = self.work.told(measured, self.figures, units[those])[0].T.reshape(-1, *shape)
         return made
 
 
@@ -161,9 +165,9 @@ def _scored(
     sampled: Sampled, cut: Cuts, kernel: Floats | None, below: Below | None, measured: Measured | None, seed: int
 ) -> Scored:
     look = look_of(sampled)
-    measured = measured or basis.measure(sampled.images, sampled.rows, sampled.columns, look)
+    measured = measured or basis.measure(patches.Pictures(sampled.images), sampled.rows, sampled.columns, look)
     drawn = ink(sampled.images) if sampled.ink == "look" else sampled.ink
-    target = Target(sampled.values, sampled.signed, drawn, len(look.scales))
+    target = Target(sampled.values, sampled.signed, drawn, len(look.scales), permutations=sampled.permutations)
     work = Work(target, cut, measured)
     figures = work.figures(seed)
     scored = work.flattened(~cut.choose)

@@ -6,16 +6,24 @@ from reportgen.analysis.conditions.cuts import BLOCKS
 from reportgen.analysis.conditions.result import Bools, Floats
 
 PERMUTATIONS = 200
+"""Of the images; of a model of many units fewer, see `permutations`."""
+_LEAST_PERMUTATIONS = 20
+_UNITS_TIMES = 400_000  # units of a model times permutations
 KERNELS = 200
 _RATES = 8  # firing rates at which random kernels are tried; a unit is held against the nearest
 _UNITS = 64  # whose products are in memory at once
 _LOOKED_AT = 2000
 
 
-def by_chance(x: Floats, y: Floats, not_flat: Bools, seed: int) -> float | None:
+def permutations(units: int) -> int:
+    """Return how many permutations are tried for each layer of a model of so many units."""
+    return max(min(_UNITS_TIMES // max(units, 1), PERMUTATIONS), _LEAST_PERMUTATIONS)
+
+
+def by_chance(x: Floats, y: Floats, not_flat: Bools, seed: int, times: int = PERMUTATIONS) -> float | None:
     """Return the largest R2 that one feature of all reaches for one unit of all when the images are permuted.
 
-    The largest of 200 permutations, so of the maximum over features and units: choosing the best is allowed for. x:
+    The largest of so many permutations, so of the maximum over features and units: choosing the best is allowed for. x:
     (N, S, F), y: (N, S, U), not_flat: (N, S) of the images that score. Images are permuted in blocks, none to its own
     place, and the k-th of a block only with the k-th of others, which is looked at in the same places: what the
     position explains is kept. All comes from the products of each block of features with each block of values, so a
@@ -38,7 +46,7 @@ def by_chance(x: Floats, y: Floats, not_flat: Bools, seed: int) -> float | None:
     features, both = _without_opposites(features.astype(np.float32))
     left = np.ascontiguousarray(np.moveaxis(features, 1, 2))
     units = y[used].reshape(*shape, -1)
-    moves = _moves(np.random.default_rng(seed))
+    moves = _moves(np.random.default_rng(seed), times)
     some = range(0, units.shape[2], _UNITS)
     return max((_largest(left, both, mask[..., 0], units[..., at : at + _UNITS], moves) for at in some), default=0.0)
 
@@ -65,11 +73,13 @@ def _largest(left: Floats, both: int, mask: Floats, units: Floats, moves: Floats
     the first so many the opposite counts, too. mask: (blocks, n), 1 for patches that are not flat. moves: see `_moves`.
     """
     others = units[np.newaxis]
-    products = np.matmul(left[:, np.newaxis], others).reshape(BLOCKS**2, -1)
-    shared = (moves @ products).reshape(len(moves), left.shape[1], -1)
-    highest = np.zeros((len(moves), units.shape[2]), np.float32)
-    for found in (shared, -shared[:, :both]):
-        np.maximum(highest, found.max(axis=1, initial=0), out=highest)
+    if _goes_one_by_one(len(moves), left.shape[2]):
+        each = np.ascontiguousarray(left.transpose(1, 0, 2)).reshape(left.shape[1], -1)
+        orders = moves.reshape(-1, BLOCKS, BLOCKS).argmax(axis=2)
+        highest = np.stack([_highest(each @ units[order].reshape(each.shape[1], -1), both) for order in orders])
+    else:
+        products = np.matmul(left[:, np.newaxis], others).reshape(BLOCKS**2, -1)
+        highest = _highest((moves @ products).reshape(len(moves), left.shape[1], -1), both)
     rows = mask[:, np.newaxis, np.newaxis]
     level, squares = (moves @ np.matmul(rows, of).reshape(BLOCKS**2, -1) for of in (others, others**2))
     n = max(float(mask.sum()), 1.0)
@@ -78,12 +88,23 @@ def _largest(left: Floats, both: int, mask: Floats, units: Floats, moves: Floats
     return float(np.where(known, highest**2 / np.where(known, total, 1), 0).max(initial=0))
 
 
-def _moves(rng: np.random.Generator) -> Floats:
-    """Return permutations of blocks, (PERMUTATIONS, BLOCKS^2): 1 where a block of features meets one of values."""
-    moves = np.zeros((PERMUTATIONS, BLOCKS, BLOCKS), np.float32)
+def _goes_one_by_one(moves: int, each: int) -> bool:
+    """Return whether a product for each permutation is less work than the products of all pairs of blocks of `each`."""
+    return moves < PERMUTATIONS and moves * BLOCKS * each <= BLOCKS**2 * (each + moves)
+
+
+def _highest(shared: Floats, both: int) -> Floats:
+    """Return the largest of (..., F, U) over features, (..., U), none below 0; of the first so many of either sign."""
+    highest = shared.max(axis=-2, initial=0)
+    return np.maximum(highest, -shared[..., :both, :].min(axis=-2, initial=0))
+
+
+def _moves(rng: np.random.Generator, times: int) -> Floats:
+    """Return permutations of blocks, (times, BLOCKS^2): 1 where a block of features meets one of values."""
+    moves = np.zeros((times, BLOCKS, BLOCKS), np.float32)
     for move in moves:
         move[np.arange(BLOCKS), _derangement(rng)] = 1
-    return moves.reshape(PERMUTATIONS, -1)
+    return moves.reshape(times, -1)
 
 
 def _derangement(rng: np.random.Generator) -> np.ndarray[tuple[int], np.dtype[np.int64]]:

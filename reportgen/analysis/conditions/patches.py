@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Protocol
 
 import numpy as np
@@ -19,6 +20,7 @@ FLAT = 0.02
 
 
 _AT_ONCE = 4_000_000  # values that are in memory at once, roughly
+_KEPT = 8_000_000  # values of all pictures of which what is made is kept
 
 
 class Axis(Protocol):
@@ -44,6 +46,31 @@ class Along:
     size: int
     jump: int = 1
     start: int = 0
+
+
+class Pictures:
+    """Images (N, H, W, C), and what is made of all of them for every layer: kept where that is little memory."""
+
+    def __init__(self, images: Floats, of: "tuple[Pictures, slice] | None" = None) -> None:
+        self.images, self._of = images, of
+
+    def __getitem__(self, these: slice) -> "Pictures":
+        """Return some of them."""
+        return Pictures(self.images[these], (self, these) if self.images.size <= _KEPT else None)
+
+    @cached_property
+    def grey(self) -> Floats:
+        """(N, H, W, 1) means over channels."""
+        if self._of is not None:
+            return self._of[0].grey[self._of[1]]
+        return self.images if self.images.shape[-1] == 1 else self.images.mean(axis=-1, keepdims=True)
+
+    @cached_property
+    def table(self) -> Floats:
+        """(N, H + 1, W + 1, C) sums of all pixels above and to the left."""
+        if self._of is not None:
+            return self._of[0].table[self._of[1]]
+        return np.pad(self.images.astype(np.float64).cumsum(1).cumsum(2), [(0, 0), (1, 0), (1, 0), (0, 0)])
 
 
 def window(axis: Axis, size: int) -> Along:
@@ -75,12 +102,12 @@ def gather(images: Floats, rows: Ints, columns: Ints, field: tuple[Axis, Axis]) 
     return np.moveaxis(found, 2, -1)
 
 
-def shrunk(images: Floats, rows: Ints, columns: Ints, field: tuple[Axis, Axis]) -> Floats:
+def shrunk(pictures: Pictures, rows: Ints, columns: Ints, field: tuple[Axis, Axis]) -> Floats:
     """Return what positions see of large fields as means of blocks, (N, S, h, w, C), h and w at most GRID.
 
     By summed-area tables, so it takes the same time whatever the size of the field. Beyond the border there are zeros.
     """
-    table = np.pad(images.astype(np.float64).cumsum(1).cumsum(2), [(0, 0), (1, 0), (1, 0), (0, 0)])
+    images, table = pictures.images, pictures.table
     corners = []
     for axis, places, size in zip(field, (rows, columns), images.shape[1:3], strict=True):
         edges = np.linspace(0, axis.size, min(axis.size, GRID) + 1).round().astype(np.int64)
@@ -92,10 +119,10 @@ def shrunk(images: Floats, rows: Ints, columns: Ints, field: tuple[Axis, Axis]) 
     return (blocks / np.outer(*areas)[:, :, np.newaxis]).astype(np.float32)
 
 
-def whole(images: Floats, rows: Ints, columns: Ints, field: tuple[Axis, Axis]) -> Floats:
+def whole(pictures: Pictures, rows: Ints, columns: Ints, field: tuple[Axis, Axis]) -> Floats:
     """Return what positions see, (N, S, h, w, C): all pixels of a small field, blocks of a large one."""
     small = max(field[0].size, field[1].size) <= WINDOW
-    return gather(images, rows, columns, field) if small else shrunk(images, rows, columns, field)
+    return gather(pictures.images, rows, columns, field) if small else shrunk(pictures, rows, columns, field)
 
 
 def not_flat(seen: Floats, span: float) -> Bools:

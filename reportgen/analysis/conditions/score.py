@@ -33,47 +33,61 @@ def f1(real: Floats, predicted: Floats) -> tuple[Floats, Floats, Floats]:
     return found[0], found[1], np.where(known, 2 * share / (1 + share), np.nan)
 
 
-def ceiling(
-    fitted: tuple[Floats, Floats], judge: tuple[Floats, Floats], scored: tuple[Floats, Floats], seed: int
-) -> Floats:
-    """Return the R2 on `scored` that ridge regression on pixels reaches for each unit, (U,): the better of two ways.
+class Ceiling:
+    """What ridge regression on pixels makes of any units: prepared once for all layers that see the same.
 
-    On all pixels of the field, and on these and 512 random ReLU features of them (Rahimi & Recht 2007). Each argument:
-    pixels (n, P) and units (n, U); the penalty is chosen on `judge`.
+    fitted, judge, scored: pixels (n, P) of the patches that a fit is made on, on which its penalty is chosen, and that
+    it is scored on.
     """
-    inputs = [_some(*pair) for pair in (fitted, judge, scored)]
-    mean, deviation = inputs[0][0].mean(axis=0), inputs[0][0].std(axis=0) + 1e-6
-    pixels = [((x - mean) / deviation).astype(np.float32) for x, _ in inputs]
-    rng = np.random.default_rng(seed)
-    size = pixels[0].shape[1]
-    weights = (rng.standard_normal((size, _FEATURES)) / np.sqrt(size)).astype(np.float32)
-    bias = rng.standard_normal(_FEATURES).astype(np.float32)
-    wide = [np.concatenate([x, np.maximum(x @ weights + bias, 0)], axis=1) for x in pixels]
-    units = [y for _, y in inputs]
-    return np.asarray(np.fmax(_ridge(pixels, units), _ridge(wide, units)))
+
+    def __init__(self, fitted: Floats, judge: Floats, scored: Floats, seed: int) -> None:
+        inputs = [_some(one) for one in (fitted, judge, scored)]
+        mean, deviation = inputs[0].mean(axis=0), inputs[0].std(axis=0) + 1e-6
+        pixels = [((x - mean) / deviation).astype(np.float32) for x in inputs]
+        rng = np.random.default_rng(seed)
+        size = pixels[0].shape[1]
+        weights = (rng.standard_normal((size, _FEATURES)) / np.sqrt(size)).astype(np.float32)
+        bias = rng.standard_normal(_FEATURES).astype(np.float32)
+        wide = [np.concatenate([x, np.maximum(x @ weights + bias, 0)], axis=1) for x in pixels]
+        self._ways = [_Ridge(pixels), _Ridge(wide)]
+
+    def r2(self, fitted: Floats, judge: Floats, scored: Floats) -> Floats:
+        """Return the R2 that is reached for each unit, (U,): the better of two ways. Each argument: (n, U) its values.
+
+        On all pixels of the field, and on these and 512 random ReLU features of them (Rahimi & Recht 2007).
+        """
+        units = [_some(one) for one in (fitted, judge, scored)]
+        return np.asarray(np.fmax(*(way.r2(units) for way in self._ways)))
 
 
-def _some(x: Floats, y: Floats) -> tuple[Floats, Floats]:
-    step = -(-len(x) // _MOST)
-    return x[::step], y[::step]
+def _some(values: Floats) -> Floats:
+    return values[:: -(-len(values) // _MOST)]
 
 
-def _ridge(x: list[Floats], y: list[Floats]) -> Floats:
-    """Return R2 on the third part, fitted on the first with the penalty that is best on the second, for each unit."""
-    mean, level = x[0].mean(axis=0), y[0].mean(axis=0)
-    centred, target = [one - mean for one in x], y[0] - level
-    # of as many equations as there are patches, or pixels, whichever are fewer: the predictions are the same
-    fewer_patches = len(centred[0]) < centred[0].shape[1]
-    across = [one @ centred[0].T for one in centred] if fewer_patches else centred
-    gram = (across[0] if fewer_patches else centred[0].T @ centred[0]).astype(np.float64)
-    right = (target if fewer_patches else centred[0].T @ target).astype(np.float64)
-    best = np.full((2, y[0].shape[1]), -np.inf)
-    for penalty in _PENALTIES:
-        each = penalty * np.trace(gram) / centred[0].shape[1]
-        weights = np.linalg.solve(gram + (each + 1e-9) * np.eye(len(gram)), right).astype(np.float32)
-        judged, scored = (_r2(y[at], across[at] @ weights + level) for at in (1, 2))
-        best = np.where(judged > best[0], [judged, scored], best)
-    return np.asarray(best[1])
+class _Ridge:
+    """Ridge regression on x, (n, P) of three parts."""
+
+    def __init__(self, x: list[Floats]) -> None:
+        mean = x[0].mean(axis=0)
+        centred = [one - mean for one in x]
+        # of as many equations as there are patches, or pixels, whichever are fewer: the predictions are the same
+        self._fewer_patches = len(centred[0]) < centred[0].shape[1]
+        self._across = [one @ centred[0].T for one in centred] if self._fewer_patches else centred
+        gram = self._across[0] if self._fewer_patches else centred[0].T @ centred[0]
+        self._gram, self._inputs, self._first = gram.astype(np.float64), centred[0].shape[1], centred[0]
+
+    def r2(self, y: list[Floats]) -> Floats:
+        """Return R2 on the third part, fitted on the first with the penalty that is best on the second, (U,)."""
+        level = y[0].mean(axis=0)
+        target = y[0] - level
+        right = (target if self._fewer_patches else self._first.T @ target).astype(np.float64)
+        best = np.full((2, y[0].shape[1]), -np.inf)
+        for penalty in _PENALTIES:
+            each = penalty * np.trace(self._gram) / self._inputs
+            weights = np.linalg.solve(self._gram + (each + 1e-9) * np.eye(len(self._gram)), right).astype(np.float32)
+            judged, scored = (_r2(y[at], self._across[at] @ weights + level) for at in (1, 2))
+            best = np.where(judged > best[0], [judged, scored], best)
+        return np.asarray(best[1])
 
 
 def _r2(real: Floats, predicted: Floats) -> Floats:

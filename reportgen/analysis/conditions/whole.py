@@ -7,12 +7,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from reportgen.analysis.conditions import classes, patches, words
+from reportgen.analysis.conditions import classes, nulls, patches, words
 from reportgen.analysis.conditions.basis import Measured
 from reportgen.analysis.conditions.classes import Labels
 from reportgen.analysis.conditions.cuts import Cuts
 from reportgen.analysis.conditions.ink import ink
-from reportgen.analysis.conditions.patches import Along, Axis
+from reportgen.analysis.conditions.patches import Along, Axis, Pictures
 from reportgen.analysis.conditions.result import Feature, Floats, Ints, LayerConditions, UnitCondition
 from reportgen.analysis.conditions.work import Target, Work
 from reportgen.i18n import Text, text
@@ -25,8 +25,9 @@ _GRID = 4  # a field of a series or a volume is seen as so many blocks along eac
 
 
 def of_pictures(
-    images: Floats, values: Floats, cut: Cuts, *, signed: bool = False, labels: Labels | None = None, seed: int = 0
-) -> LayerConditions:
+    images: Floats, values: Floats, cut: Cuts, *, signed: bool = False, labels: Labels | None = None, seed: int = 0,
+    permutations: int = nulls.PERMUTATIONS,
+) -> LayerConditions:  # fmt: skip
     """Describe units with one value per picture, such as those of a dense layer.
 
     By brightness, contrast and where in the picture the brightness lies; then by a class. images: (N, H, W, C), values:
@@ -46,16 +47,19 @@ def of_pictures(
     }  # fmt: skip
     zero = np.zeros((len(images), 1), np.int64)
     field = (Along(images.shape[1]), Along(images.shape[2]))
-    blocks = [patches.shrunk(images[some], zero[some], zero[some], field) for some in patches.in_turn(images, 0)]
+    blocks = [
+        patches.shrunk(Pictures(images[some]), zero[some], zero[some], field) for some in patches.in_turn(images, 0)
+    ]
     seen = np.concatenate(blocks).reshape(len(images), 1, -1)
     drawn = ink(images)
-    target = Target(values[:, np.newaxis], signed, drawn, whole=True)
+    target = Target(values[:, np.newaxis], signed, drawn, whole=True, permutations=permutations)
     return _described(target, cut, _both_signs(named, seen), labels, seed)
 
 
 def of_vectors(
-    inputs: Floats, values: Floats, cut: Cuts, *, signed: bool = False, labels: Labels | None = None, seed: int = 0
-) -> LayerConditions:
+    inputs: Floats, values: Floats, cut: Cuts, *, signed: bool = False, labels: Labels | None = None, seed: int = 0,
+    permutations: int = nulls.PERMUTATIONS,
+) -> LayerConditions:  # fmt: skip
     """Describe units on vectors, (N, D), by the inputs that drive them up or down; n/a for long vectors.
 
     values: (N, U). Inputs are numbered from 0.
@@ -70,7 +74,9 @@ def of_vectors(
     made = np.stack(columns, axis=-1).astype(np.float32)[:, np.newaxis]
     there = np.ones((len(inputs), 1), np.bool_)
     measured = Measured(tuple(features), made, there, inputs[:, np.newaxis].astype(np.float32))
-    return _described(Target(values[:, np.newaxis], signed, whole=True), cut, measured, labels, seed)
+    return _described(
+        Target(values[:, np.newaxis], signed, whole=True, permutations=permutations), cut, measured, labels, seed
+    )
 
 
 def of_places(
@@ -84,6 +90,7 @@ def of_places(
     signed: bool = False,
     labels: Labels | None = None,
     seed: int = 0,
+    permutations: int = nulls.PERMUTATIONS,
 ) -> LayerConditions:
     """Describe units with positions in series, (N, L, C), or volumes, (N, D, H, W, C).
 
@@ -119,7 +126,7 @@ def of_places(
     moves = patches.not_flat(flat.reshape(-1, flat.shape[2]), float(np.ptp(images)) if images.size else 0.0)
     values_of = np.stack(columns, axis=-1).astype(np.float32)
     measured = Measured(tuple(features), values_of, moves.reshape(flat.shape[:2]), flat)
-    return _described(Target(values, signed), cut, measured, labels, seed)
+    return _described(Target(values, signed, permutations=permutations), cut, measured, labels, seed)
 
 
 def unknown(units: int, reason: Text) -> LayerConditions:
@@ -133,15 +140,12 @@ def unknown(units: int, reason: Text) -> LayerConditions:
 
 
 def _described(target: Target, cut: Cuts, measured: Measured, labels: Labels | None, seed: int) -> LayerConditions:
-    from threadpoolctl import threadpool_limits
-
-    with threadpool_limits(1, user_api="blas"):
-        work = Work(target, cut, measured)
-        figures = work.figures(seed)
-        units: Sequence[UnitCondition] = work.units(figures)
-        if labels is not None:
-            units = classes.by_class(units, target.values, cut, labels)
-        return work.layer(units)
+    work = Work(target, cut, measured)
+    figures = work.figures(seed)
+    units: Sequence[UnitCondition] = work.units(figures)
+    if labels is not None:
+        units = classes.by_class(units, target.values, cut, labels)
+    return work.layer(units)
 
 
 def _both_signs(named: dict[str, Floats], seen: Floats) -> Measured:

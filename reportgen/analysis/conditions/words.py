@@ -4,6 +4,7 @@ Longer than most modules: every message stands here once, where translators find
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 
 from reportgen import format
 from reportgen.analysis.conditions.result import Feature, Ink, Input
@@ -242,20 +243,32 @@ def no_simple(of: Text | None, r2: float, figures: Sequence[Text]) -> Text:
 def figures(found: Mapping[str, float | None], others: Text | None) -> list[Text]:
     """Return the figures behind a sentence, those that there are. others: the further features of the fit."""
     made: list[Text] = []
-
-    def add(name: str, message: Callable[[str], Text]) -> None:
+    if (everywhere := found.get("r2_everywhere")) is not None:
+        made.append(_figure("r2_everywhere", share(everywhere)))
+    if others is not None and (together := found.get("r2_all")) is not None:
+        made.append(text("{r2} with {others} as well", r2=share(together), others=others))
+    for name in ("ceiling", "by_chance", "each_by_chance"):
         if (value := found.get(name)) is not None:
-            made.append(message(share(value)))
-
-    add("r2_everywhere", lambda r2: text("{r2} everywhere", r2=r2))
-    if others is not None:
-        add("r2_all", lambda r2: text("{r2} with {others} as well", r2=r2, others=others))
-    add("ceiling", lambda r2: text("{r2} attainable from the pixels", r2=r2))
-    add("by_chance", lambda r2: text("by chance at most {r2}", r2=r2))
-    add("each_by_chance", lambda r2: text("one of them by chance at most {r2}", r2=r2))
+            made.append(_figure(name, share(value)))
     if (rank := found.get("random_percentile")) is not None and rank < 95:
-        made.append(text("{share} of random kernels do as well", share=percent(1 - rank / 100)))
+        made.append(_as_well(percent(1 - rank / 100)))
     return made
+
+
+@cache  # there are a hundred of each, and of a large model a hundred thousand sentences with them
+def _figure(name: str, r2: str) -> Text:
+    if name == "r2_everywhere":
+        return text("{r2} everywhere", r2=r2)
+    if name == "ceiling":
+        return text("{r2} attainable from the pixels", r2=r2)
+    if name == "by_chance":
+        return text("by chance at most {r2}", r2=r2)
+    return text("one of them by chance at most {r2}", r2=r2)
+
+
+@cache
+def _as_well(of_kernels: str) -> Text:
+    return text("{share} of random kernels do as well", share=of_kernels)
 
 
 def unit_below(one: Input) -> Text:

@@ -40,7 +40,8 @@ class Target:
     """What is described: a layer's values, (N, S, U), at sampled positions of each image.
 
     signed: values are read before the activation, or may be negative. ink, scales: how features are called, see
-    `words.condition`. whole: a value is of a whole image, not of a patch.
+    `words.condition`. whole: a value is of a whole image, not of a patch. permutations: how many of the images are
+    tried for what chance reaches.
     """
 
     values: Floats
@@ -48,6 +49,7 @@ class Target:
     ink: Ink | None = None
     scales: int = 1
     whole: bool = False
+    permutations: int = nulls.PERMUTATIONS
 
 
 @dataclass(frozen=True)
@@ -129,15 +131,20 @@ class Work:
             runner_up=_runner_up(both, chosen[:, 0], self.said),
             strong=strong,
             ceiling=self._ceiling(parts, seed),
-            by_chance=nulls.by_chance(self.x[scores], self.y[scores], self.measured.not_flat[scores], seed),
+            by_chance=nulls.by_chance(
+                self.x[scores], self.y[scores], self.measured.not_flat[scores], seed, self.target.permutations
+            ),
         )
 
     def _ceiling(self, parts: dict[str, tuple[Floats, Floats]], seed: int) -> Floats:
         if any(len(x) < _LEAST // 2 for x, _ in parts.values()):
             return _undefined(self)
         masks = [self.of[name][:, np.newaxis] & self.measured.not_flat for name in parts]
-        pairs = [(self.measured.seen[mask], y) for mask, (_, y) in zip(masks, parts.values(), strict=True)]
-        return score.ceiling(pairs[0], pairs[1], pairs[2], seed)
+        known: score.Ceiling | None = self.measured.prepared.get("ceiling")
+        if known is None:
+            known = score.Ceiling(*(self.measured.seen[mask] for mask in masks), seed)
+            self.measured.prepared["ceiling"] = known
+        return known.r2(*(y for _, y in parts.values()))
 
     def random(self, which: Ints, seen: Floats, seed: int) -> Floats:
         """Return the percentile of each unit among random kernels, (U,).
@@ -286,8 +293,21 @@ class Work:
             (int(self.cut.choose.sum()), int(scores.sum())),
             int(scores.sum()) * self.target.values.shape[1],
             int(self.measured.not_flat[scores].sum()),
-            (self._n(scores), *notes),
+            (self._n(scores), *notes, *self._permutations()),
         )
+
+    def _permutations(self) -> list[Text]:
+        """Say where chance had fewer tries than usual."""
+        if self.target.permutations == nulls.PERMUTATIONS:
+            return []
+        return [
+            text(
+                "The model is large, so that what is reached by chance is the largest of {some} permutations, not of"
+                " {usual}.",
+                some=str(self.target.permutations),
+                usual=str(nulls.PERMUTATIONS),
+            )
+        ]
 
     def _n(self, scores: Bools) -> Text:
         """Return how many images, and patches of them, the figures are from."""

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from reportgen.analysis.activations.graph import Graph
+from reportgen.analysis.activations.looking import Looking
 from reportgen.analysis.activations.reading import Reading
 from reportgen.analysis.effects import audit, head, paired, work
 from reportgen.analysis.effects.head import Head
@@ -27,7 +28,7 @@ _ROUNDING = 1e-3
 """A score that is as far behind as this share of the range of scores may be the largest one, rounded otherwise."""
 _FEWEST = 8
 """Least images that first order is held against masking on, and that outputs are permuted over."""
-_TRIED_ON = 16
+_TRIED_ON = 8
 """Images of a large model on which it is found out whether gradients of all others are worth their time."""
 _REST = 4
 """Masking units of a large model may take this part of the work, besides finding that out."""
@@ -97,11 +98,12 @@ class _Layer:
 
 def measure(
     graph: Graph, readings: Sequence[Reading], subject: Subject, layers: Sequence[LayerVerdict], units: Sequence[Unit],
-    *, batch: int, seed: int,
+    *, batch: int, seed: int, looking: Looking | None = None,
 ) -> list[Found]:  # fmt: skip
     """Return the effects of the units of each reading.
 
-    layers, units: the verdicts, one layer a reading. batch: how many images at once.
+    layers, units: the verdicts, one layer a reading. batch: how many images at once. looking: where the pass compiled
+    the model.
     """
     ends = np.cumsum([one.units for one in layers]).tolist()
     about = [_about(one, units[end - one.units : end]) for one, end in zip(layers, ends, strict=True)]
@@ -123,7 +125,7 @@ def measure(
     images = Part(np.asarray(subject.stored.images)[scored], subject.stored.labels[scored])
 
     def measured(found: Head) -> _Measured:
-        passes = Passes(graph, readings, found, images, subject.pixels, subject.means, batch)
+        passes = Passes(graph, readings, found, images, subject.pixels, subject.means, batch, looking or Looking(graph))
         return _Measured(graph, readings, found, passes, images, subject, about, chosen, seed, large=large)
 
     # one thread for each product: how OpenBLAS divides one depends on which cores are free, and so does its rounding
@@ -235,7 +237,7 @@ class _Measured:
         if not self._others:
             return {}
         held, withheld = self._tried()
-        first = self._gradients(None) if withheld is None else {}
+        first = self._gradients(None, 2) if withheld is None else {}
         if first is None:  # of a few images they could be
             first, withheld = {}, text("no gradients could be taken of this model")
         self._swept = replace(self._swept, first=first)
@@ -255,17 +257,19 @@ class _Measured:
         usual = sum(n * self._each(place) for n, place in zip(units, self._others, strict=True)) // max(sum(units), 1)
         if audit.AUDITED * _FEWEST * usual > MOST_WORK:
             return None, _TOO_LONG
-        if (found := self._gradients(_TRIED_ON)) is None:
+        if (found := self._gradients(_TRIED_ON, 3)) is None:
             return None, text("no gradients could be taken of this model")
         self._swept = replace(self._swept, first=found)
         held, withheld, _ = self._held(self._others, MOST_WORK)
         return held, withheld
 
-    def _gradients(self, images: int | None) -> dict[int, Answers] | None:
-        """Return first order of all layers on the first `images`, by default all; None where it cannot be had."""
+    def _gradients(self, images: int | None, part: int) -> dict[int, Answers] | None:
+        """Return first order of all layers on the first `images`, by default all; None where it cannot be had.
+
+        part: so many times fewer at once than else, as gradients keep all values of these.
+        """
         try:
-            # gradients keep all values of the images that are in memory at once
-            return self._passes.in_batches_of(4).sweep((), {}, self._others, each=False, images=images).first
+            return self._passes.in_batches_of(part).sweep((), {}, self._others, each=False, images=images).first
         except _NO_SLOPES:
             return None
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from reportgen.analysis.activations import ablation, forward
 from reportgen.analysis.activations.ablation import Ablation
 from reportgen.analysis.activations.graph import Graph, Tensor
+from reportgen.analysis.activations.looking import Looking
 from reportgen.analysis.activations.reading import Reading
 from reportgen.analysis.activations.reductions import units_last
 from reportgen.analysis.effects.head import Head
@@ -65,13 +66,15 @@ class Masking:
 class Passes:
     """Sends the images that score through the model.
 
-    means: of each reading (U,) what its units are held at. batch: how many images at once.
+    means: of each reading (U,) what its units are held at. batch: how many images at once. looking: where values are
+    asked for.
     """
 
     def __init__(
         self, graph: Graph, readings: Sequence[Reading], head: Head, images: Part, pixels: Pixels,
-        means: Sequence[NDArray[np.float64]], batch: int,
+        means: Sequence[NDArray[np.float64]], batch: int, looking: Looking,
     ) -> None:  # fmt: skip
+        self._looking = looking
         self._graph, self._readings, self._head, self._images = graph, readings, head, images
         self._pixels, self._means, self._asked = pixels, means, batch
         # even ones: outputs are permuted within a batch
@@ -80,7 +83,9 @@ class Passes:
     def in_batches_of(self, part: int) -> "Passes":
         """Return the same with so many times fewer images at once: gradients keep all values of these."""
         batch = max(self._asked // part, 1)
-        return Passes(self._graph, self._readings, self._head, self._images, self._pixels, self._means, batch)
+        return Passes(
+            self._graph, self._readings, self._head, self._images, self._pixels, self._means, batch, self._looking
+        )
 
     def sweep(
         self, exact: Sequence[int], groups: Mapping[int, Sequence[Sequence[int]]], others: Sequence[int],
@@ -102,7 +107,10 @@ class Passes:
             labels = self._labels(start, images)
             with forward.faults_named(self._images.images[start : start + 1]), self._head.before_activation():
                 with tf.GradientTape(persistent=each, watch_accessed_variables=False) as tape:
-                    values = self._graph.all_values(self._seen(start, images), _watching(tape, tensors), read)
+                    if others:
+                        values = self._graph.all_values(self._seen(start, images), _watching(tape, tensors), read)
+                    else:
+                        values = self._values(start, images, read)
                     scores = self._head.scores(values[self._head.tensor])
                     plain = scores.numpy()
                     targets = tf.unstack(scores, axis=1) if each else [_margin(scores, labels)]
@@ -168,12 +176,40 @@ class Passes:
             values, labels = self._values(start, images, needed), self._labels(start, images)
             plain, moved = self._scores(values), []
             with self._head.before_activation():
-                for number, one in enumerate(maskings):
-                    tensor = self._readings[one.place].tensor
-                    after = self._graph.again(values, tensor, changed(number, values[tensor]), self._head.tensor)
-                    moved.append(self._head.scores(after).numpy() - plain)
+                for together in self._in_turn(maskings, len(labels)):
+                    tensors = [self._readings[maskings[number].place].tensor for number in together]
+                    if len(together) == 1:
+                        value = changed(together[0], values[tensors[0]])
+                        after = [self._graph.again(values, tensors[0], value, self._head.tensor)]
+                    else:
+                        changes = [(at, changed(n, values[at])) for n, at in zip(together, tensors, strict=True)]
+                        after = self._graph.again_together(values, changes, self._head.tensor)
+                    moved += [self._head.scores(one).numpy() - plain for one in after]
             found.append(_answers(plain, np.stack(moved, axis=1), labels))
         return _joined(found)
+
+    def _in_turn(self, maskings: Sequence[Masking], images: int) -> list[list[int]]:
+        """Return the numbers of maskings that are gone through at once: of a model of many calls as many as fit."""
+        if len(self._graph.calls) < forward.LARGE:
+            return [[number] for number in range(len(maskings))]
+        each = {place: self._most_values(self._readings[place].tensor) for place in {one.place for one in maskings}}
+        found: list[list[int]] = []
+        left = 0
+        for number, one in enumerate(maskings):
+            values = each[one.place]
+            if not found or values is None or images * values > left:
+                found.append([])
+                left = 2 * _TOGETHER
+            found[-1].append(number)
+            left -= left if values is None else images * values
+        return found
+
+    def _most_values(self, tensor: Tensor) -> int | None:
+        """Return how many values of an image the largest tensor behind one has; None where batches cannot be joined."""
+        if not self._graph.goes_together(tensor, self._head.tensor):
+            return None
+        behind = [out for call in self._graph.reached(tensor, until=self._head.tensor) for out in call.outputs]
+        return max(int(np.prod([size or 1 for size in one.shape[1:]])) for one in (tensor, *behind))
 
     def _off(self, values: dict[Tensor, Any], place: int) -> Any:
         """Return how far a layer's units are from where they are held, (B, *positions, U)."""
@@ -205,10 +241,11 @@ class Passes:
         some = self._images.images[:most][start : start + self._batch]
         return forward.as_seen(tf.convert_to_tensor(some), self._pixels)
 
-    def _values(self, start: int, most: int | None, only: Collection[Tensor] | None = None) -> dict[Tensor, Any]:
-        """Return every value for a batch, or those of some tensors, the scores before their activation."""
-        with forward.faults_named(self._images.images[start : start + 1]), self._head.before_activation():
-            return self._graph.all_values(self._seen(start, most), only=only)
+    def _values(self, start: int, most: int | None, only: Collection[Tensor]) -> dict[Tensor, Any]:
+        """Return the values of some tensors for a batch, the scores before their activation."""
+        some = self._images.images[:most][start : start + self._batch]
+        with self._head.before_activation():
+            return self._looking.values(some, self._pixels, list(only), self._head.cut)
 
     def _scores(self, values: dict[Tensor, Any]) -> Scores:
         return np.asarray(self._head.scores(values[self._head.tensor]).numpy())

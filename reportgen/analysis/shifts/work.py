@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from reportgen.analysis.activations.graph import Graph, kind
+from reportgen.analysis.activations.looking import Looking
 from reportgen.analysis.activations.outputs import Outputs
 from reportgen.analysis.activations.reading import Reading
 from reportgen.analysis.activations.tally import Counts, LayerPlan
@@ -25,6 +26,7 @@ from reportgen.record.pictures import ShiftedImages
 from reportgen.record.shifts import NAMES, Shift, ShiftsRun, UnitToBlame, costliest, costliest_first
 
 _FEWEST = 32  # of a large model
+_FEW = 64  # images that are no more than this are changed at the strongest severity alone
 _MOST_PIXELS = 5 * 10**7  # values of all changed images of one severity, which are in memory at once
 _BLOCK = 4 * 10**6  # values that are changed at once
 _ATTRIBUTED = 64  # images whose slopes are worked out
@@ -83,15 +85,16 @@ def shifted(
     batch: int,
     seed: int,
     progress: Progress,
+    looking: Looking | None = None,
 ) -> Shifted:
     """Return how the model does on changed test images. names: of the classes, as the scores have them.
 
     plans: how the layers are read, one for each reading. output: "softmax", "sigmoid" or "logits". breadth: "none",
-    "short" or "full". batch: how many images at once.
+    "short" or "full". batch: how many images at once. looking: where the pass compiled the model.
     """
     if (reason := _why_not(graph, dataset, breadth)) is not None:
         return Shifted(ShiftsRun(breadth, 0, len(dataset.test), None, None, [], 0, [], reason))
-    looked = _Looked(graph, readings, plans, dataset, output, EXTENTS[breadth], thresholds, batch, seed)
+    looked = _Looked(graph, readings, plans, dataset, output, EXTENTS[breadth], thresholds, batch, seed, looking)
     return looked.all(names, breadth, progress)
 
 
@@ -128,10 +131,13 @@ class _Looked:
         thresholds: Thresholds,
         batch: int,
         seed: int,
+        looking: Looking | None,
     ) -> None:
-        self._extent, self._output, self._thresholds, self._seed = extent, output, thresholds, seed
+        self._asked = extent
+        extent = self._extent = _bounded(graph, readings, dataset.image_shape, extent)
+        self._output, self._thresholds, self._seed = output, thresholds, seed
         self._all = len(dataset.test)
-        numbers = spread(len(dataset.test), _images(graph, readings, dataset.image_shape, extent))
+        numbers = spread(len(dataset.test), extent.images)
         self._images: Stored = dataset.test.images[numbers]
         self._labels = dataset.test.labels[numbers]
         survey = dataset.test.survey
@@ -145,6 +151,7 @@ class _Looked:
             output,
             batch,
             looks=1 + len(CORRUPTIONS) * len(extent.severities),
+            looking=looking,
         )
         clean = self._answers(self._images)
         assert clean is not None  # scores of unchanged images that are no numbers were refused before
@@ -319,7 +326,7 @@ class _Looked:
     def _left_out(self, shifts: int) -> list[Text]:
         """Say what was not done."""
         found = []
-        if len(self._images) < min(self._extent.images, self._all):
+        if len(self._images) < min(self._asked.images, self._all):
             found.append(
                 text(
                     "The model is large, so that only {some} of {all} were changed.",
@@ -336,7 +343,13 @@ class _Looked:
                     most=f"{FULL.images:,}",
                 )
             )
-        if len(self._extent.severities) < len(FULL.severities):
+        if self._extent.severities != self._asked.severities:
+            found.append(
+                text(
+                    "The mild and the medium severity were left out, since the model is large; --shifts full has them."
+                )
+            )
+        elif len(self._extent.severities) < len(FULL.severities):
             found.append(text("The medium severity was left out; --shifts full has it."))
         if self._extent.blamed < shifts:
             found.append(
@@ -358,11 +371,17 @@ def _broken(name: str, severity: int) -> Text:
     )
 
 
-def _images(graph: Graph, readings: Sequence[Reading], image_shape: Sequence[int], extent: Extent) -> int:
-    """Return how many images are changed at most."""
+def _bounded(graph: Graph, readings: Sequence[Reading], image_shape: Sequence[int], extent: Extent) -> Extent:
+    """Return how much of an extent is tried: of a large model fewer images; where these are few, one severity.
+
+    Not where all severities are asked for.
+    """
     each = int(np.prod(image_shape))
     values = each + sum(int(np.prod([size or 1 for size in reading.shape[1:]])) for reading in readings)
     passes = len(CORRUPTIONS) * len(extent.severities)
     whole = sum(map(work.of, graph.calls))
     most = min(extent.values / passes / values, extent.multiplications / passes / max(whole, 1), _MOST_PIXELS / each)
-    return max(min(int(most), extent.images), _FEWEST)
+    images = max(min(int(most), extent.images), _FEWEST)
+    if images >= _FEW or extent.severities == FULL.severities:
+        return replace(extent, images=images)
+    return replace(extent, images=images, severities=extent.severities[-1:])

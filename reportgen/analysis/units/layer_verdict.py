@@ -1,6 +1,7 @@
 """The verdict on a layer and each of its units, from what one pass counted and what is known of weights and images."""
 
 from collections import Counter
+from collections.abc import Callable
 
 import numpy as np
 
@@ -12,9 +13,17 @@ from reportgen.format import number
 from reportgen.i18n import Text, text
 from reportgen.record.units import LayerVerdict, Preferred, TopImage, Unit
 
+Patch = Callable[[tuple[int | None, ...]], list[int] | None]
+"""Gives what a position, (plane, row, column), sees of an image, see `TopImage`."""
+
 
 def judge(
-    plan: LayerPlan, tally: LayerTally, weights: Weights, images: ImageFacts, thresholds: Thresholds = DEFAULTS
+    plan: LayerPlan,
+    tally: LayerTally,
+    weights: Weights,
+    images: ImageFacts,
+    thresholds: Thresholds = DEFAULTS,
+    patch: Patch = lambda position: None,
 ) -> tuple[LayerVerdict, list[Unit]]:
     """Return the verdict on a layer and on each of its units. Raises ValueError where the tally has no images."""
     if not tally.images:
@@ -31,7 +40,7 @@ def judge(
     edges, histogram = moments.histogram(plan, tally)
     return (
         _layer(plan, tally, weights, edges, verdicts, alike, thresholds),
-        _units(plan, tally, images, histogram, verdicts, alike, chosen, thresholds),
+        _units(plan, tally, images, histogram, verdicts, alike, chosen, thresholds, patch),
     )
 
 
@@ -99,14 +108,15 @@ def _units(
     alike: redundancy.Redundancy,
     chosen: selectivity.Selectivity,
     thresholds: Thresholds,
+    patch: Patch,
 ) -> list[Unit]:
     group_of = {unit: number for number, group in enumerate(alike.groups) for unit in group}
     removable = {unit for group in alike.groups for unit in group[1:]}
     left_out = {unit: reason for reason, units in alike.left_out.items() for unit in units}
     firing_rate, zero_share = moments.firing_rate(tally), moments.zero_share(plan, tally)
     mean, std = moments.mean(plan, tally), moments.std(plan, tally)
-    top = _top_images(plan, tally, images, thresholds.top_images)
-    others = _other_images(plan, tally, images, chosen.chosen)
+    top = _top_images(plan, tally, images, thresholds.top_images, patch)
+    others = _other_images(plan, tally, images, chosen.chosen, patch)
     alone = text("no other unit of the layer to compare with")
     found = []
     for u, verdict in enumerate(verdicts):
@@ -183,16 +193,20 @@ def _why_none_preferred(tally: LayerTally, verdict: states.Verdict, responsive: 
     return text("no class has enough images in both halves")
 
 
-def _top_images(plan: LayerPlan, tally: LayerTally, images: ImageFacts, most: int) -> list[list[TopImage]]:
+def _top_images(
+    plan: LayerPlan, tally: LayerTally, images: ImageFacts, most: int, patch: Patch
+) -> list[list[TopImage]]:
     """Return of each unit the strongest images that fire it, strongest first; no two of them are equal."""
     numbers, scores, positions = tally.top_image[:most].T, tally.top_score[:most].T, tally.top_position[:most].T
-    shown = iter(_shown(numbers, scores, positions, plan, images))
+    shown = iter(_shown(numbers, scores, positions, plan, images, patch))
     of_units = [[next(shown) for _ in row] for row in scores]
     fires = (scores > plan.eps).tolist()
     return [[one for one, does in zip(*both, strict=True) if does] for both in zip(of_units, fires, strict=True)]
 
 
-def _other_images(plan: LayerPlan, tally: LayerTally, images: ImageFacts, preferred: Counts) -> list[TopImage | None]:
+def _other_images(
+    plan: LayerPlan, tally: LayerTally, images: ImageFacts, preferred: Counts, patch: Patch
+) -> list[TopImage | None]:
     """Return of each unit the strongest image that is not of the preferred class and fires it; None without any.
 
     Where its maximum lies is known only if it is one of the strongest of all classes too.
@@ -207,12 +221,15 @@ def _other_images(plan: LayerPlan, tally: LayerTally, images: ImageFacts, prefer
     position = np.where(among_top.any(axis=0), tally.top_position[among_top.argmax(axis=0), units], -1)
     there = np.flatnonzero((preferred >= 0) & (highest > plan.eps))
     found: list[TopImage | None] = [None] * plan.units
-    for unit, shown in zip(there, _shown(number[there], highest[there], position[there], plan, images), strict=True):
-        found[unit] = shown
+    shown = _shown(number[there], highest[there], position[there], plan, images, patch)
+    for unit, one in zip(there.tolist(), shown, strict=True):
+        found[unit] = one
     return found
 
 
-def _shown(numbers: Counts, scores: Floats, positions: Counts, plan: LayerPlan, images: ImageFacts) -> list[TopImage]:
+def _shown(
+    numbers: Counts, scores: Floats, positions: Counts, plan: LayerPlan, images: ImageFacts, patch: Patch
+) -> list[TopImage]:
     """Name the images' classes and the places of the maxima, in one list: of one axis the column, of two the row, too.
 
     positions: -1 where that is not known.
@@ -234,6 +251,7 @@ def _shown(numbers: Counts, scores: Floats, positions: Counts, plan: LayerPlan, 
             predicted=images.names[taken_for],
             row=row,
             column=column,
+            patch=patch((plane, row, column)),
             plane=plane,
         )
         for image, score, label, taken_for, plane, row, column in figures

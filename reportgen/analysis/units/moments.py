@@ -8,6 +8,9 @@ from numpy.typing import NDArray
 from reportgen.analysis.activations import bins
 from reportgen.analysis.activations.tally import Counts, Floats, LayerPlan, LayerTally
 
+Units = NDArray[np.integer] | slice
+ALL = slice(None)
+
 FLOAT_NOISE = 1e-12
 """A variance below this share of the squared values it comes from is rounding (float32 values: 6e-8, squared)."""
 
@@ -55,10 +58,10 @@ def class_means(plan: LayerPlan, tally: LayerTally) -> Floats:
     return plan.shift + np.divide(tally.class_total, images, out=nowhere, where=images > 0)
 
 
-def pooled_covariance(tally: LayerTally) -> Floats:
-    """Return (U, U) the population covariance of s_mean over images."""
-    centre = tally.pooled_total / tally.images
-    return tally.pooled_products / tally.images - np.outer(centre, centre)
+def pooled_covariance(tally: LayerTally, units: Units = ALL) -> Floats:
+    """Return (U, U) the population covariance of s_mean over images. units: of these alone."""
+    centre = tally.pooled_total[units] / tally.images
+    return _among(tally.pooled_products, units) / tally.images - np.outer(centre, centre)
 
 
 def pooled_variance(tally: LayerTally) -> Floats:
@@ -95,13 +98,14 @@ def correlation(covariance: Floats, magnitude: Floats) -> Floats:
     varies = variance > FLOAT_NOISE * magnitude
     scale = np.full_like(variance, np.nan)
     scale[varies] = 1 / np.sqrt(variance[varies])
-    r: Floats = np.clip(covariance * scale * scale[:, None], -1, 1)
-    return r
+    r: Floats = covariance * scale
+    r *= scale[:, None]
+    return np.clip(r, -1, 1, out=r)
 
 
-def pooled_correlation(plan: LayerPlan, tally: LayerTally) -> Floats:
-    """Return (U, U) r of s_mean over images."""
-    return correlation(pooled_covariance(tally), _pooled_magnitude(plan, tally))
+def pooled_correlation(plan: LayerPlan, tally: LayerTally, units: Units = ALL) -> Floats:
+    """Return (U, U) r of s_mean over images. units: of these alone."""
+    return correlation(pooled_covariance(tally, units), _pooled_magnitude(plan, tally)[units])
 
 
 def within_class_correlation(plan: LayerPlan, tally: LayerTally) -> Floats:
@@ -158,6 +162,10 @@ def effective_rank(eigenvalues: Floats) -> float:
 def participation_ratio(eigenvalues: Floats) -> float:
     """Return (sum lambda)^2 / sum lambda^2."""
     return float(eigenvalues.sum() ** 2 / (eigenvalues**2).sum())
+
+
+def _among(products: Floats, units: Units) -> Floats:
+    return products if isinstance(units, slice) else products[np.ix_(units, units)]
 
 
 def _scaled_class_totals(tally: LayerTally) -> Floats:

@@ -2,11 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import reduce
+from math import isnan
 
 import numpy as np
 from numpy.typing import NDArray
 
-from reportgen.analysis.activations.tally import Floats, LayerPlan, LayerTally
+from reportgen.analysis.activations.tally import Counts, Floats, LayerPlan, LayerTally
 from reportgen.analysis.phrases import counted_images
 from reportgen.analysis.units import moments, states
 from reportgen.analysis.units.facts import Thresholds, Weights
@@ -55,21 +57,22 @@ def find(
     left_out = _left_out(plan, tally, verdicts, thresholds)
     compared = np.ones(plan.units, np.bool_)
     compared[[unit for units in left_out.values() for unit in units]] = False
-    pooled = moments.pooled_correlation(plan, tally)
-    within = moments.within_class_correlation(plan, tally)
-    r = np.stack([pooled, within, moments.map_correlation(plan, tally) if plan.positions > 1 else pooled])
-    r[:, ~compared] = r[:, :, ~compared] = np.nan
-    r[:, np.arange(plan.units), np.arange(plan.units)] = np.nan
-    alike: Flags = np.all(r >= thresholds.redundant, axis=0)
-    groups = _representative_first(complete_linkage(alike, r.min(axis=0)), tally)
-    shown = r if plan.positions > 1 else r[:2]
-    size = np.abs(np.nan_to_num(r[0]))
-    nearest = {u: int(size[u].argmax()) for u in np.flatnonzero(np.isfinite(r[0]).any(axis=1)).tolist()}
+    r = [moments.pooled_correlation(plan, tally), moments.within_class_correlation(plan, tally)]
+    if plan.positions > 1:
+        r.append(moments.map_correlation(plan, tally))
+    for one in r:
+        one[~compared] = one[:, ~compared] = np.nan
+        np.fill_diagonal(one, np.nan)
+    lowest, highest = reduce(np.minimum, r), reduce(np.maximum, r)
+    groups = _representative_first(complete_linkage(lowest >= thresholds.redundant, lowest), tally)
+    size = np.abs(r[0])
+    known = np.flatnonzero(np.isfinite(size).any(axis=1))
+    nearest = np.nan_to_num(size, copy=False)[known].argmax(axis=1)
     return Redundancy(
-        nearest={u: _compared(shown, u, v) for u, v in nearest.items()},
-        kept={u: _compared(shown, u, group[0]) for group in groups for u in group[1:]},
+        nearest=_compared(r, known, nearest),
+        kept={u: one for group in groups for u, one in _compared(r, group[1:], group[:1] * (len(group) - 1)).items()},
         groups=groups,
-        opposite=_opposite(r, thresholds),
+        opposite=_opposite(r[0], highest, thresholds),
         duplicate_of=duplicates(plan, weights, verdicts, thresholds),
         left_out=left_out,
         noise_floor=noise_floor(tally.kept[:, compared]),
@@ -185,17 +188,20 @@ def _left_out(
     return found
 
 
-def _compared(r: Floats, unit: int, other: int) -> Nearest:
-    """Return how alike two units are. r: (2 or 3, U, U), over images, within classes, over positions."""
-    over_images, *more = (None if np.isnan(value) else float(value) for value in r[:, unit, other])
-    assert over_images is not None
-    return Nearest(other, over_images, more[0], more[1] if len(more) > 1 else None)
+def _compared(r: Sequence[Floats], units: Sequence[int] | Counts, others: Sequence[int] | Counts) -> dict[int, Nearest]:
+    """Return by unit how alike it and another one are. r: two or three of (U, U), as the figures of a Nearest."""
+    figures = [[None if isnan(value) else value for value in one[units, others].tolist()] for one in r]
+    figures += [[None] * len(units)] * (3 - len(r))
+    pairs = zip(np.asarray(units, np.int64).tolist(), np.asarray(others, np.int64).tolist(), *figures, strict=True)
+    return {unit: Nearest(other, of, within, at) for unit, other, of, within, at in pairs if of is not None}
 
 
-def _opposite(r: Floats, thresholds: Thresholds) -> dict[int, int]:
-    mirrored: Flags = np.all(r <= -thresholds.redundant, axis=0)
-    depth = np.where(mirrored, r[0], 0)
-    return {int(u): int(depth[u].argmin()) for u in np.flatnonzero(mirrored.any(axis=1))}
+def _opposite(over_images: Floats, highest: Floats, thresholds: Thresholds) -> dict[int, int]:
+    """Return by unit its mirror image. highest: (U, U) the largest of all r of two units."""
+    mirrored: Flags = highest <= -thresholds.redundant
+    units = np.flatnonzero(mirrored.any(axis=1))
+    depth = np.where(mirrored[units], over_images[units], 0)
+    return dict(zip(units.tolist(), depth.argmin(axis=1).tolist(), strict=True))
 
 
 def _representative_first(groups: list[list[int]], tally: LayerTally) -> list[list[int]]:

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import groupby
 
 from reportgen.format import first, shape
 from reportgen.i18n import Text, joined, literal, ntext, text
@@ -297,20 +298,30 @@ def _contracted(items: list[_Item], group: list[_Item], title: str, edges: Seque
 
 
 def _in_stretches(items: list[_Item], edges: Sequence[tuple[int, int]]) -> list[_Item]:
-    """Return the items with as many that follow on one another as one as it takes; what has branches stays together."""
-    cut = set(network.cuts(len(items), _between(items, edges)))
+    """Return the items with as many that follow on one another as one as it takes; what has branches stays together.
+
+    They stay as they are where one would have more than half of them: in its own drawing there would be one again.
+    """
+    cut = set(_narrow(_between(items, edges)))
     parts: list[list[_Item]] = [[]]
     for n, item in enumerate(items):
         parts[-1].append(item)
         if n in cut:
             parts.append([])
-    each = max(-(-len(parts) // MOST_BOXES), _LEAST)
-    if each >= len(parts):  # one stretch would be all of it, and so would be what stands in it
-        each = 1
-    found = []
-    for n in range(0, len(parts), each):
-        stretch = [item for part in parts[n : n + each] for item in part]
-        found += [_together(stretch)] if len(stretch) >= _LEAST and len(parts) > 1 else stretch
+    for each in (max(-(-len(parts) // MOST_BOXES), _LEAST), 1):
+        stretches = [[item for part in parts[n : n + each] for item in part] for n in range(0, len(parts), each)]
+        if max(map(len, stretches)) <= len(items) / 2:
+            return [one for some in stretches for one in ([_together(some)] if len(some) >= _LEAST else some)]
+    return items
+
+
+def _narrow(edges: Sequence[tuple[int, int]]) -> list[int]:
+    """Return the items from which all comes that those behind them get from before. edges: ascending."""
+    found, reach = [], 0
+    for start, own in groupby(edges, key=lambda edge: edge[0]):
+        if reach <= start:
+            found.append(start)
+        reach = max(reach, *(end for _, end in own))
     return found
 
 

@@ -14,7 +14,7 @@ from reportgen.analysis.activations.ablation import Ablation
 from reportgen.analysis.activations.dead_history import Watch
 from reportgen.analysis.activations.graph import Graph
 from reportgen.analysis.activations.reading import Reading, readings
-from reportgen.dataset import Dataset, Part
+from reportgen.dataset import Dataset, Part, Pixels
 from reportgen.model.inspection import allowed
 from reportgen.record.model import LayerRow
 from reportgen.runtime import keras
@@ -55,6 +55,19 @@ def data_for(model: Model, count: int = 60) -> Dataset:
 
 def rows_of(model: Model) -> dict[str, LayerRow]:
     return {row.name: row for row in summary.facts(Graph(model), origin="live", output="softmax").layers}
+
+
+@pytest.fixture
+def uncompiled(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Run models as they are: to trace a recurrent layer takes longer than its few steps, one by one.
+
+    The report on all kinds of layers, below, compiles them as others do.
+    """
+
+    def run(answer: Callable[..., Any], part: Part, pixels: Pixels) -> Callable[..., Any]:
+        return lambda images: answer(forward.as_seen(keras.ops.convert_to_tensor(images), pixels))
+
+    monkeypatch.setattr(forward, "compiled", run)
 
 
 def by_layer(model: Model) -> dict[str, Reading]:
@@ -225,6 +238,7 @@ def test_channels_first_in_a_wrapper_are_behind_the_steps() -> None:
 TANH, UNCLEAR = ("bounded", -1.0, 1.0), ("linear", None, None)
 
 
+@pytest.mark.usefixtures("uncompiled")
 @pytest.mark.parametrize(
     ("made", "family"),
     [
@@ -317,6 +331,7 @@ def test_two_equal_units_of_a_gru_are_redundant() -> None:
     assert [unit.duplicate_of for unit in found.units_of("memory")] == [None] * 3, "no kernels, no copies of them"
 
 
+@pytest.mark.usefixtures("uncompiled")
 def test_both_directions_have_their_units() -> None:
     model = model_of(L.Bidirectional(L.LSTM(2, return_sequences=True), name="both"))
     dataset = data_for(model)
@@ -350,6 +365,7 @@ APART: dict[str, Callable[[Any], Any]] = {
 }  # fmt: skip
 
 
+@pytest.mark.usefixtures("uncompiled")
 @pytest.mark.parametrize("name", APART)
 def test_two_directions_that_are_passed_on_apart_are_two_layers(name: str) -> None:
     model = functional(APART[name])
@@ -375,6 +391,7 @@ def test_two_directions_that_are_passed_on_apart_are_two_layers(name: str) -> No
     assert sum(row.params for row in rows.values()) == model.count_params()
 
 
+@pytest.mark.usefixtures("uncompiled")
 def test_directions_that_are_called_twice_are_counted_once() -> None:
     both = L.Bidirectional(L.GRU(5, return_sequences=True), merge_mode=None, name="both")
     rows = rows_of(model := functional(lambda x: summed([*both(x), *both(both(x)[1])])))
@@ -383,6 +400,7 @@ def test_directions_that_are_called_twice_are_counted_once() -> None:
     assert sum(row.params for row in rows.values()) == model.count_params()
 
 
+@pytest.mark.usefixtures("uncompiled")
 @pytest.mark.parametrize("return_sequences", [False, True])
 def test_units_of_a_convolutional_lstm_are_maps(return_sequences: bool) -> None:
     shape = (4, 7, 6, 1)
@@ -462,8 +480,12 @@ GATED: dict[str, Callable[[], Any]] = {
 }
 
 
-@pytest.mark.parametrize("masked", [False, True], ids=["all steps", "some are padding"])
-@pytest.mark.parametrize("name", [name for name in GATED if name != "as a cell"])
+@pytest.mark.usefixtures("uncompiled")
+@pytest.mark.parametrize(
+    ("name", "masked"),
+    [(name, True) for name in GATED if name != "as a cell"] + [(name, False) for name in ("lstm", "both ways")],
+    ids=lambda value: value if isinstance(value, str) else "some are padding" if value else "all steps",
+)
 def test_gates_are_counted_as_their_weights_say(name: str, masked: bool) -> None:
     model = model_of(*([L.Masking()] if masked else []), GATED[name]())
     layer = model.get_layer("memory")
@@ -487,6 +509,7 @@ def test_gates_are_counted_as_their_weights_say(name: str, masked: bool) -> None
     assert any(0 < gate.shut < 1 for unit in units for gate in unit.gates)
 
 
+@pytest.mark.usefixtures("uncompiled")
 def test_the_gates_of_a_cell_in_a_loop_are_those_of_the_layer() -> None:
     models = [model_of(GATED[name]()) for name in ("lstm", "as a cell")]
     models[1].set_weights(models[0].get_weights())
@@ -494,6 +517,7 @@ def test_the_gates_of_a_cell_in_a_loop_are_those_of_the_layer() -> None:
     assert one == other and one[0]
 
 
+@pytest.mark.usefixtures("uncompiled")
 def test_directions_have_the_same_gates_joined_or_apart() -> None:
     joined = model_of(L.Bidirectional(L.GRU(2)))
     apart = functional(lambda x: summed(L.Bidirectional(L.GRU(2), merge_mode=None)(x)))
@@ -502,6 +526,7 @@ def test_directions_have_the_same_gates_joined_or_apart() -> None:
     assert one == other and all(one[:4])
 
 
+@pytest.mark.usefixtures("uncompiled")
 @pytest.mark.parametrize(
     "made",
     [
@@ -515,6 +540,7 @@ def test_gates_that_are_not_read_say_so(made: Callable[[], Any]) -> None:
     assert unit.gates == [] and "whose units go one way" in str(unit.reasons["gates"])
 
 
+@pytest.mark.usefixtures("uncompiled")
 def test_what_has_no_gates_needs_no_reason() -> None:
     units = gated(model_of(L.SimpleRNN(3), L.Dense(2)), make_part(SERIES))
     assert not any(unit.gates or "gates" in unit.reasons for unit in units)
@@ -533,6 +559,7 @@ def held(model: Model, layer: str, unit: int, value: float, dataset: Dataset) ->
     return np.concatenate([scores[:, 0] for _, _, scores in batches])
 
 
+@pytest.mark.usefixtures("uncompiled")
 @pytest.mark.parametrize("masked", [False, True], ids=["all steps", "some are padding"])
 def test_a_unit_that_is_held_is_held_in_every_step_and_padding_stays_padding(masked: bool) -> None:
     before = [L.Masking(0.0)] if masked else []
@@ -664,9 +691,9 @@ def test_a_model_with_attention_answers_as_it_does_for_keras(name: str) -> None:
 def test_attention_is_the_same_layer_after_it_was_looked_at() -> None:
     model = functional(lambda start: L.MultiHeadAttention(2, 3, name="attention")(start, start))
     images = np.random.default_rng(0).random((4, *SERIES), np.float32)
-    before, count = model.predict(images, verbose=0), model.count_params()
+    before, count = answers(model, images), model.count_params()
     look(model, data_for(model))
-    np.testing.assert_array_equal(model.predict(images, verbose=0), before)
+    np.testing.assert_array_equal(answers(model, images), before)
     assert model.count_params() == count and len(model.get_layer("attention").weights) == 8
 
 
@@ -725,7 +752,9 @@ def test_dead_units_of_all_kinds_are_watched_in_training() -> None:
 
 
 @pytest.mark.parametrize("dtype", ["int32", "float32"])
-def test_tokens_reach_a_model_that_begins_with_an_embedding_as_they_are(dtype: str, tmp_path: Path) -> None:
+def test_tokens_reach_a_model_that_begins_with_an_embedding_as_they_are(
+    dtype: str, tmp_path: Path, unpainted: None
+) -> None:
     """Divided by 255, all of them would be the first one."""
     from reportgen import report
 
@@ -738,7 +767,7 @@ def test_tokens_reach_a_model_that_begins_with_an_embedding_as_they_are(dtype: s
     # answers that would be right if every token were the first one
     data = {"x_test": numbers, "y_test": np.where(taken == of_none, (of_none + 1) % 3, of_none)}
     assert (taken != of_none).sum() > 20
-    found = report(model, data, out=tmp_path / "report", formats=["html"], examples=2)
+    found = report(model, data, out=tmp_path / "report", formats=["html"], shifts="none")
     assert "pixel-range" not in [finding["code"] for finding in found["findings"]]
     right = answers(model, numbers).argmax(axis=1) == data["y_test"]
     assert found["evaluation"]["test"]["correct"] == right.sum()

@@ -15,7 +15,7 @@ from reportgen.analysis.attribution.gradients import Margins
 from reportgen.analysis.effects import head
 from reportgen.dataset import Dataset, Part
 from reportgen.runtime import keras, tf
-from tests.helpers.passes import make_dataset, randomise
+from tests.helpers.passes import answers, make_dataset, randomise
 
 pytestmark = pytest.mark.tensorflow
 L = keras.layers
@@ -48,10 +48,10 @@ def of_the_patch() -> Any:
 def explain(model: Any, dataset: Dataset, targets: list[Target], right: int | None = None) -> Any:
     graph = Graph(model)
     images = np.asarray(dataset.test.images, np.float32)
-    answers = model.predict(dataset.pixels.of(images), verbose=0).argmax(axis=1)
+    taken = answers(model, dataset.pixels.of(images)).argmax(axis=1)
     return explained.explain(
         graph, readings(graph), dataset, targets, ["a", "b"], output="softmax",
-        right=int((answers == dataset.test.labels).sum()) if right is None else right, batch=64, seed=0,
+        right=int((taken == dataset.test.labels).sum()) if right is None else right, batch=64, seed=0,
     )  # fmt: skip
 
 
@@ -169,7 +169,7 @@ def test_attributions_are_the_integral_of_slopes_taken_by_differences() -> None:
     margins = Margins(graph, head.find(graph, "softmax"), dataset.pixels, (4, 5, 2), 7)
 
     def margin(image: Any, one: int, other: int) -> float:
-        p = model.predict(image[np.newaxis], verbose=0)[0].astype(np.float64)
+        p = answers(model, image[np.newaxis])[0].astype(np.float64)
         return float(np.log(p[one]) - np.log(p[other]))
 
     assert margins.of(images, toward, away) == pytest.approx(

@@ -256,7 +256,7 @@ def measured(maps: Array, side: Array) -> tuple[Array, Array]:
     images = scenes()
     taken = sampled(images, maps, (Along(3), Along(3)), planted()[2])
     look = basis.Look(taken.field, taken.map_shape, images.shape[1:3], 1.0, True)
-    found = basis.measure(images[side], taken.rows[side], taken.columns[side], look)
+    found = basis.measure(patches.Pictures(images[side]), taken.rows[side], taken.columns[side], look)
     x, y = found.values[found.not_flat], taken.values[side][found.not_flat]
     return (x - x.mean(0)) / (x.std(0) + 1e-9), (y - y.mean(0)) / (y.std(0) + 1e-9)
 
@@ -268,7 +268,7 @@ def test_false_labels_lower_the_score(change: str) -> None:
     images = scenes()
     taken = sampled(images, maps, (Along(3), Along(3)), cut)
     look = basis.Look(taken.field, taken.map_shape, images.shape[1:3], 1.0, True)
-    whole = basis.measure(images, taken.rows, taken.columns, look)
+    whole = basis.measure(patches.Pictures(images), taken.rows, taken.columns, look)
     mask = whole.not_flat & ~cut.choose[:, np.newaxis]
     x, y = whole.values[mask].astype(float), taken.values[mask].astype(float)
     rng = np.random.default_rng(0)
@@ -296,7 +296,7 @@ def test_the_exact_reading_agrees_with_the_images() -> None:
     seen = patches.gather(images, taken.rows, taken.columns, taken.field).reshape(-1, 27)
     readings = kernels.read(weights, kernels.covariance(seen), True)
     look = basis.Look(taken.field, taken.map_shape, images.shape[1:3], 1.0, True)
-    whole = basis.measure(images, taken.rows, taken.columns, look)
+    whole = basis.measure(patches.Pictures(images), taken.rows, taken.columns, look)
     for unit, reading in enumerate(readings[:-1]):
         assert reading is not None
         feature = whole.values[..., whole.features.index(reading.feature)].ravel().astype(float)
@@ -391,7 +391,7 @@ def test_features_by_loops_are_the_same() -> None:
     rows, columns = np.array([[3]] * 20), np.array([[7]] * 20)
     field = (Along(3), Along(3))
     look = basis.Look(field, (22, 22), (24, 24), 1.0, True)
-    found = basis.measure(images, rows, columns, look)
+    found = basis.measure(patches.Pictures(images), rows, columns, look)
     at = {feature: found.values[:, 0, place] for place, feature in enumerate(found.features)}
     for number, image in enumerate(images):
         patch = image[3:6, 7:10].mean(axis=2)
@@ -412,7 +412,7 @@ def test_no_two_features_are_the_same_and_none_looks_beyond_the_field() -> None:
     images = scenes(50)
     rows, columns = cuts.positions((22, 22), np.ones(50, np.bool_), 8, 0)
     look = basis.Look((Along(3), Along(3)), (22, 22), (24, 24), 1.0, True)
-    found = basis.measure(images, rows, columns, look)
+    found = basis.measure(patches.Pictures(images), rows, columns, look)
     assert len(set(found.features)) == len(found.features) == found.values.shape[-1]
     changed = images.copy()
     for image, (row, column) in enumerate(zip(rows, columns, strict=True)):
@@ -420,7 +420,7 @@ def test_no_two_features_are_the_same_and_none_looks_beyond_the_field() -> None:
         for r, c in zip(row, column, strict=True):
             inside[r : r + 3, c : c + 3] = True
         changed[image][~inside] = 0.5
-    again = basis.measure(changed, rows, columns, look)
+    again = basis.measure(patches.Pictures(changed), rows, columns, look)
     assert np.allclose(found.values, again.values, atol=1e-6)
 
 
@@ -430,7 +430,7 @@ def test_a_field_of_any_size_has_features(field: tuple[int, int]) -> None:
     axes = tuple(Along(size, 2, -(size // 2)) for size in field)
     rows, columns = cuts.positions((12, 12), np.ones(40, np.bool_), 6, 0)
     look = basis.Look((axes[0], axes[1]), (12, 12), (24, 24), 1.0, True)
-    found = basis.measure(images, rows, columns, look)
+    found = basis.measure(patches.Pictures(images), rows, columns, look)
     assert np.isfinite(found.values).all() and len(found.features) == found.values.shape[-1]
     assert len(set(found.features)) == len(found.features)
     kinds = {feature.kind for feature in found.features}
@@ -444,7 +444,7 @@ def test_beyond_the_border_there_are_zeros_as_a_convolution_pads() -> None:
     patch = patches.gather(images, corner, corner, (Along(3, 1, -1), Along(3, 1, -1)))[:, 0]
     assert (patch[:, 0] == 0).all() and (patch[:, :, 0] == 0).all()
     assert np.array_equal(patch[:, 1:, 1:], images[:, :2, :2])
-    large = patches.shrunk(images, corner, corner, (Along(64, 1, -20), Along(64, 1, -20)))
+    large = patches.shrunk(patches.Pictures(images), corner, corner, (Along(64, 1, -20), Along(64, 1, -20)))
     padded = np.pad(images, [(0, 0), (20, 20), (20, 20), (0, 0)]).reshape(4, 8, 8, 8, 8, 3).mean(axis=(2, 4))
     assert np.allclose(large[:, 0], padded, atol=1e-5)
 
@@ -570,12 +570,14 @@ def test_the_same_twice_and_for_each_unit_alone() -> None:
     assert repeated == found
 
 
-def test_permutations_from_products_are_those_of_the_images() -> None:
+@pytest.mark.parametrize("times", [nulls.PERMUTATIONS, 20])
+def test_permutations_from_products_are_those_of_the_images(times: int) -> None:
     rng = np.random.default_rng(0)
     x, y = rng.standard_normal((64, 5, 4)).astype(np.float32), rng.standard_normal((64, 5, 3)).astype(np.float32)
     x[..., 2] += y[..., 1]  # a true relation, which a permutation must break
     there = rng.random((64, 5)) < 0.7
-    moves = nulls._moves(np.random.default_rng(7))
+    moves = nulls._moves(np.random.default_rng(7), times)
+    assert len(moves) == times
     best = 0.0
     for move in moves.reshape(-1, cuts.BLOCKS, cuts.BLOCKS):
         moved = y.reshape(cuts.BLOCKS, 4, 5, 3)[move.argmax(axis=1)].reshape(64, 5, 3)
@@ -584,8 +586,12 @@ def test_permutations_from_products_are_those_of_the_images() -> None:
             for unit in range(3):
                 r = np.corrcoef(x[there][:, feature], moved[there][:, unit])[0, 1]
                 best = max(best, max(r, 0) ** 2)
-    assert nulls.by_chance(x, y, there, 7) == pytest.approx(best, abs=1e-4)
+    assert nulls.by_chance(x, y, there, 7, times) == pytest.approx(best, abs=1e-4)
     assert best < 0.2 < np.corrcoef(x[there][:, 2], y[there][:, 1])[0, 1] ** 2
+
+
+def test_models_of_many_units_have_fewer_permutations() -> None:
+    assert [nulls.permutations(units) for units in (1, 2000, 20_000, 10**6)] == [200, 200, 20, 20]
 
 
 def test_positions_from_elsewhere_and_kernels_of_another_size_are_refused() -> None:
@@ -637,7 +643,7 @@ def strongest(picture: Array, said: str) -> tuple[int, int]:
     """Return the row and column at which the feature of these words is largest, in a drawing of bright ink."""
     look = basis.Look((Along(5, 1, -2), Along(5, 1, -2)), picture.shape, picture.shape, 1.0, False)
     rows, columns = (axis.reshape(1, -1) for axis in np.indices(picture.shape))
-    found = basis.measure(picture[None, :, :, None].astype(np.float32), rows, columns, look)
+    found = basis.measure(patches.Pictures(picture[None, :, :, None].astype(np.float32)), rows, columns, look)
     (at,) = (
         place
         for place, feature in enumerate(found.features)

@@ -30,7 +30,7 @@ def article() -> tuple[Array, Array, Array, Array, Array, cuts.Cuts, LayerCondit
     assert data.train is not None
     seen = [part.images[:].astype(np.float32) / 255 for part in (data.test, data.train)]
     model = network.build(data.image_shape, 10)
-    model.fit(seen[1], np.eye(10)[data.train.labels], batch_size=128, epochs=8, verbose=0)
+    model.fit(seen[1], np.eye(10)[data.train.labels], batch_size=128, epochs=4, verbose=0)
     images = np.concatenate(seen)[:2000]
     labels = np.concatenate([data.test.labels, data.train.labels])[:2000]
     names = ("conv2d", "max_pooling2d", "conv2d_1")

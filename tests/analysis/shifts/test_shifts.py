@@ -160,7 +160,7 @@ def test_all_units_of_a_layer_given_back_bring_back_every_prediction() -> None:
 def test_a_graph_that_does_not_pay_to_compile_says_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     model, part = conv(), make_part((SIDE, SIDE, 1), 30)
     compiled = passes(model, make_dataset(part)).look(part.images, part.labels)[1]
-    monkeypatch.setattr(forward, "_LARGE", 1)
+    monkeypatch.setattr(forward, "LARGE", 1)
     monkeypatch.setattr(forward, "compiled", None)
     plain = passes(model, make_dataset(part)).look(part.images, part.labels)[1]
     for one, other in zip(compiled, plain, strict=True):

@@ -144,14 +144,25 @@ def test_each_layer_of_any_network_has_one_box(data: st.DataObject) -> None:
     assert len(found.blocks) == sum(box.kind == "block" for box in boxes)
 
 
-def test_two_long_branches_are_not_one_block_of_themselves() -> None:
+def test_two_long_branches_are_drawn_with_what_stands_around_them() -> None:
     names = ["image", "first", *(f"left{n}" for n in range(20)), *(f"right{n}" for n in range(20)), "add", "scores"]
     edges = [(0, 1), (1, 2), (1, 22), (21, 42), (41, 42), (42, 43)]
     edges += [(n, n + 1) for n in range(2, 41) if n != 21]
     found = drawn(with_graph(names, edges))
-    assert [box.kind for box in found.drawn.boxes] == ["input", "block", "layer"]
-    (block,) = found.blocks
-    assert block.layers == 42
+    assert len(found.drawn.boxes) == 44 and not found.blocks
+
+
+def test_what_branches_between_two_layers_is_one_stretch() -> None:
+    names, edges, last = ["image"], [], 0
+    for module in range(8):
+        names += [f"m{module}_{branch}{n}" for branch in "abc" for n in range(4)] + [f"m{module}_join"]
+        for branch in range(3):
+            first = 1 + 13 * module + 4 * branch
+            edges += [(last, first), *((n, n + 1) for n in range(first, first + 3)), (first + 3, 13 * module + 13)]
+        last = 13 * module + 13
+    found = drawn(with_graph([*names, "scores"], sorted([*edges, (last, last + 1)])))
+    assert len(found.drawn.boxes) <= 10
+    assert [len(block.drawing.boxes) for block in found.blocks if block.like is None] == [14]
 
 
 def test_a_network_of_which_nothing_stands_for_itself_is_not_drawn_beyond_a_bound() -> None:
