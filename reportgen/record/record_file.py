@@ -239,26 +239,31 @@ def _finder(kind: Any) -> _Finder:
     if not _may_hold_texts(kind):
         return lambda value, texts: None
     if isinstance(kind, type) and dataclasses.is_dataclass(kind):
-        hints = typing.get_type_hints(kind)
-        fields = [(f.name, _finder(hints[f.name])) for f in dataclasses.fields(kind) if _may_hold_texts(hints[f.name])]
+        return _finder_in_noun(kind)
+    if origin is list:
+        return _finder_in_list(_finder(args[0]))
+    some = [arg for arg in args if arg is not type(None)]
+    return _finder(some[0]) if origin in (types.UnionType, typing.Union) and len(some) == 1 else _find_in_any
 
-        def find_in_noun(value: Any, texts: dict[str, Text]) -> None:
-            for name, find in fields:
-                if (held := getattr(value, name)) is not None:
-                    find(held, texts)
 
-        return find_in_noun
-    if origin is list and len(args) == 1:
-        find_in_item = _finder(args[0])
+def _finder_in_noun(kind: Any) -> _Finder:
+    hints = typing.get_type_hints(kind)
+    fields = [(f.name, _finder(hints[f.name])) for f in dataclasses.fields(kind) if _may_hold_texts(hints[f.name])]
 
-        def find_in_list(value: Any, texts: dict[str, Text]) -> None:
-            for item in value:
-                find_in_item(item, texts)
+    def find(value: Any, texts: dict[str, Text]) -> None:
+        for name, find_in_field in fields:
+            if (held := getattr(value, name)) is not None:
+                find_in_field(held, texts)
 
-        return find_in_list
-    if origin in (types.UnionType, typing.Union) and len(some := [arg for arg in args if arg is not type(None)]) == 1:
-        return _finder(some[0])
-    return _find_in_any
+    return find
+
+
+def _finder_in_list(find_in_item: _Finder) -> _Finder:
+    def find(value: Any, texts: dict[str, Text]) -> None:
+        for item in value:
+            find_in_item(item, texts)
+
+    return find
 
 
 @functools.cache
@@ -317,12 +322,8 @@ def _builder(kind: Any) -> _Builder:
         return _list_builder(_builder(args[0]))
     if origin is dict:
         return _dict_builder(*map(_builder, args))
-    if kind is Text:
-        return _text
-    if kind is float:
-        return _float
-    if kind is int:
-        return _int
+    if kind in _BUILDERS:
+        return _BUILDERS[kind]
     return lambda value, stored, texts: value if type(value) is kind else _expected(value, kind)
 
 
@@ -370,6 +371,9 @@ def _float(value: Any, stored: Mapping[str, Array], texts: Mapping[str, Text]) -
     if type(value) is float and -math.inf < value < math.inf:
         return value
     return float(value) if type(value) is int else typing.cast(float, _expected(value, float))
+
+
+_BUILDERS: dict[Any, _Builder] = {Text: _text, float: _float, int: _int}
 
 
 def _later(kind: Any) -> frozenset[str]:

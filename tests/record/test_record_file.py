@@ -408,7 +408,7 @@ def test_arrays_of_another_kind_are_refused(folder: Path, content: bytes) -> Non
 
 def test_an_archive_that_lacks_an_array_is_refused(folder: Path) -> None:
     with np.load(folder / ARRAYS) as archive:
-        kept = {name: archive[name] for name in archive.files[:-1]}
+        kept = {name: archive[name] for name in archive.files if name != "array0"}
     (folder / ARRAYS).write_bytes(foreign_arrays(**kept))
     assert_one_line(refused(folder), folder)
 

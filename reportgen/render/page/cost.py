@@ -77,28 +77,16 @@ def of_paper(made: Page) -> Cost:
 
 @dataclass(frozen=True)
 class Sample:
-    """How much larger than foreseen the pictures of layers, those of cards and the text of units are in a part of a page."""
+    """How much larger than foreseen, in a part of a page, pictures of layers and of cards and the text of units are."""
 
     layers: float = 1.0
     cards: float = 1.0
     units: float = 1.0
-
-
-@dataclass(frozen=True)
-class Sample:
-    """How much larger than foreseen the pictures of layers, those of cards and the text of units are in a part of a page."""
-
-    layers: float = 1.0
-    cards: float = 1.0
-    units: float = 1.0
-
-
-_NO_SAMPLE = Sample()
 
 
 @dataclass(frozen=True)
 class Foreseen:
-    """About what a step takes, in bytes: pictures of images, of layers and of cards, the text of units, and the rest."""
+    """About what a step takes, in bytes: pictures of images, layers and cards, the text of units, and the rest."""
 
     images: float
     layers: float
@@ -136,9 +124,7 @@ def sampled(view: View, listing: Listing) -> Sample:
     """
     try:
         layers = [layer for layer in view.layers if layer.sources.outputs is not None]
-        some = _some(
-            sorted(layers, key=lambda layer: layer.sources.outputs.values.size if layer.sources.outputs else 0)
-        )
+        some = _some(sorted(layers, key=lambda layer: layer.verdict.units))
         units = [unit for layer in view.layers for unit in layer.units]
         cards = _some([unit.card for unit in units if unit.card is not None])
         of_layers, of_cards = (
@@ -148,9 +134,15 @@ def sampled(view: View, listing: Listing) -> Sample:
     except NotDrawn:
         return Sample()
     names = {layer.verdict.name for layer in some}
-    kinds = ("maps", "strips", "kernels", "correlations", "class_maps")
     every = view.record.pictures
-    kept = replace(every, **{kind: [one for one in getattr(every, kind) if one.layer in names] for kind in kinds})
+    kept = replace(
+        every,
+        maps=[one for one in every.maps if one.layer in names],
+        strips=[one for one in every.strips if one.layer in names],
+        kernels=[one for one in every.kernels if one.layer in names],
+        correlations=[one for one in every.correlations if one.layer in names],
+        class_maps=[one for one in every.class_maps if one.layer in names],
+    )
     return Sample(
         of_layers / (_layers(kept) or of_layers or 1),
         of_cards / (_cards(kept, len(cards)) or of_cards or 1),

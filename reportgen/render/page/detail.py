@@ -215,10 +215,8 @@ def cards_shown(record: Record, *, paper: bool, most: int | None = None) -> int:
 
     most: units with a card in all.
     """
-    if paper:
-        there = sum(map(has_remark, _with_card(record)))
-    else:
-        there = sum(map(len, record.pictures.cards.units.values()))
+    cards = record.pictures.cards.units.values()
+    there = sum(map(has_remark, _with_card(record))) if paper else sum(map(len, cards))
     return there if most is None else min(there, most)
 
 

@@ -269,7 +269,7 @@ class LayerView:
 
 @dataclass(frozen=True)
 class _Sources:
-    """The arrays that the pictures of a layer are painted from. inputs: of all layers; scale: of inputs that are series.
+    """The arrays that the pictures of a layer are painted from. inputs: of all layers; scale: of those that are series.
 
     kernels: None without outputs, beside which they are shown.
     """
@@ -289,7 +289,8 @@ def build(record: Record, compared: int | None = None) -> list[LayerView]:
     for unit in record.units:
         units.setdefault(unit.layer, []).append(unit)
     pictures, scale = record.pictures, input_images.scale_of(record.pictures)
-    outputs = {one.layer: one for one in [*pictures.maps, *pictures.strips]}
+    found: list[Maps | Strips] = [*pictures.maps, *pictures.strips]
+    outputs = {one.layer: one for one in found}
     kernels = {one.layer: one for one in pictures.kernels}
     correlations = {one.layer: one for one in pictures.correlations}
     class_maps = {one.layer: one for one in pictures.class_maps}

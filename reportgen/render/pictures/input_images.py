@@ -29,7 +29,8 @@ FEWEST_COLUMNS = 2 * min(ALONE[0], BESIDE[0], ON_CARD[0])
 _LONGEST = 96
 _SHADES = 63
 _GAP = 4
-_FEW_PIXELS = 64 * 64
+_COLOURS = 96
+"""Of an octree: as near to a photograph, and as many bytes, as 64 of a median cut, which takes six times as long."""
 _THIN_LINE = 184
 """The grey of what sets crops apart from the page, which may be as white as they are."""
 
@@ -110,7 +111,7 @@ def with_patches(shown: Sequence[tuple[Images, list[int] | None]], scale: Extent
 def framed_images(shown: Sequence[tuple[Images, list[int] | None]]) -> Picture:
     """Paint images (H, W, C) side by side, in each a frame around [top, left, bottom, right] if there is one.
 
-    Of grey images in 63 greys, of others in 64 colours that Pillow finds.
+    Of grey images in 63 greys, of others in as many colours as Pillow finds for them.
     """
     step, factor = enlargement(max(shown[0][0].shape[:2]))
     sheets, colours = _few_colours([as_bytes(stored[np.newaxis])[0][::step, ::step] for stored, _ in shown])
@@ -125,7 +126,7 @@ def framed_images(shown: Sequence[tuple[Images, list[int] | None]]) -> Picture:
 
 
 def side_by_side(shown: Sequence[Pixels], zoom: int) -> Picture:
-    """Return pictures, each (h, w, 1) in grey or (h, w, 3) in 64 colours, in thin grey lines side by side.
+    """Return pictures, each (h, w, 1) in grey or (h, w, 3) in a few colours, in thin grey lines side by side.
 
     zoom: how many pixels of a page a pixel takes up.
     """
@@ -140,7 +141,7 @@ def side_by_side(shown: Sequence[Pixels], zoom: int) -> Picture:
 
 
 def painted_small(pixels: Pixels, zoom: int = 1, *, lined: bool = False) -> Picture:
-    """Return pixels (H, W, 1) in grey, or (H, W, 3) in 64 colours. zoom: as of `side_by_side`; lined: in its line."""
+    """Return pixels (H, W, 1) in grey, or (H, W, 3) in a few colours. zoom: as of `side_by_side`; lined: in a line."""
     if pixels.shape[2] == 3 and lined:
         return side_by_side([pixels], zoom)
     if pixels.shape[2] == 3:
@@ -163,18 +164,15 @@ def _zoomed(sheets: Pixels, zoom: int) -> Pixels:
 def _few_colours(shown: Sequence[Pixels]) -> tuple[list[Pixels], Pixels]:
     """Return pictures, (h, w, 1) or (h, w, 3), each as high as the others, as palette indices (h, w), and the palette.
 
-    That has 63 greys, or 64 colours that Pillow finds: before pictures are enlarged, since it takes its time a pixel.
+    That has 63 greys, or the colours that Pillow finds: before pictures are enlarged, since it takes its time a pixel.
     """
     if shown[0].shape[2] == 1:
         greys = [np.round(one[..., 0] / 255 * (_SHADES - 1)).astype(np.uint8) for one in shown]
         return greys, _framed_greys()[:_SHADES]
-    whole = np.hstack(shown)
-    # from many pixels it takes half a second a picture to choose the colours, twenty times as long as from some of them
-    stride = 1 if whole.shape[0] * whole.shape[1] <= _FEW_PIXELS else 4
-    some = Image.fromarray(np.ascontiguousarray(whole[::stride, ::stride]))
-    chosen = some.quantize(64, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
-    few = Image.fromarray(whole).quantize(64, palette=chosen, dither=Image.Dither.NONE)
-    colours = np.array(chosen.getpalette(), np.uint8).reshape(-1, 3)
+    few = Image.fromarray(np.hstack(shown)).quantize(
+        _COLOURS, method=Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE
+    )
+    colours = np.array(few.getpalette(), np.uint8).reshape(-1, 3)
     palette = np.pad(colours, ((0, 0), (0, 1)), constant_values=255)
     return np.split(np.asarray(few), np.cumsum([one.shape[1] for one in shown])[:-1], axis=1), palette
 
