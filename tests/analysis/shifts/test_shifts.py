@@ -251,6 +251,8 @@ def test_a_large_model_gets_fewer_images_and_the_report_says_so(monkeypatch: pyt
     found = looked(tuned_to_brightness(), make_dataset(halves(90)), "short")
     assert found.run.images == 40
     assert "only 40 of 90 test images" in found.run.left_out[0]
+    assert found.run.severities == [3] and "mild and the medium" in found.run.left_out[1]
+    assert found.shifts is not None and len(found.shifts) == 12
 
 
 def test_changes_whose_scores_are_no_numbers_are_left_out_and_said() -> None:
