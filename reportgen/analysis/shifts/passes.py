@@ -241,7 +241,7 @@ def _of_values(values: NDArray[np.float32], gate: NDArray[np.float32] | None, pl
         high_tail=high,
         smallest=smallest.astype(np.float64),
         largest=peaks.max(axis=0).astype(np.float64),
-        pooled=reductions.over_positions(np.add, values) / np.float32(plan.positions),
+        pooled=np.asarray(reductions.over_positions(np.add, values) / np.float32(plan.positions), np.float32),
     )
 
 
