@@ -30,8 +30,9 @@ index: .venv/ready ## Write a page and a feed over all reports below OUT=, by de
 email: .venv/ready ## Send a report's PDF to TO=a@example.org; REPORTGEN_SMTP_* name the server
 	@$(BIN)/reportgen email "$(MADE)" --to "$(TO)" $(ARGS)
 
-# Compiled modules are kept, whatever the shell says: tests start hundreds of processes that import them.
-PYTEST = PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest --numprocesses 2 --dist worksteal
+# Compiled modules are kept, whatever the shell says: tests and measurements start hundreds of processes that import them.
+KEPT = PYTHONDONTWRITEBYTECODE= $(BIN)/python
+PYTEST = $(KEPT) -m pytest --numprocesses 2 --dist worksteal
 
 test: .venv/ready-dev chromium ## Run the tests
 	$(PYTEST) $(ARGS)
@@ -52,10 +53,10 @@ docs: .venv/ready-docs ## Write the generated pages, and build the documentation
 
 bench: .venv/ready-dev ## Measure the speed for docs/speed.md, against what one would do without reportgen; ARGS=mnist.npz
 	@$(MAKE) --no-print-directory .venv-bench/ready || echo "Going on without what the speed is compared with." >&2
-	$(BIN)/python -m tests.bench $(ARGS)
+	$(KEPT) -m tests.bench $(ARGS)
 
 bench-fast: .venv/ready-dev ## Measure a few rows once, in under two minutes, against the ratios that were kept
-	$(BIN)/python -m tests.bench --fast $(ARGS)
+	$(KEPT) -m tests.bench --fast $(ARGS)
 
 messages: .venv/ready ## Bring the catalogues of translations up to date with the sources
 	@mkdir -p build

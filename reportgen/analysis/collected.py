@@ -136,6 +136,10 @@ def collect(
         shown = pictures.with_units(shown, looked, verdicts, units)
         kept = answers.collect(looked.plans, looked.tallies, predicted["test"].predicted, dataset.test.labels)
         shown = replace(shown, answers=kept)
+        ablations = judging.ablations(looked, units)
+        # of a large model the sums of products are more memory than all else, and nobody asks for them again
+        looked = replace(looked, tallies=[])
+        found = replace(found, looked=looked, passed=replace(found.passed, tallies=[]))
     # numpy alone looks for copies and wrong labels, while TensorFlow has work. No product of matrices is divided among
     # threads meanwhile: how OpenBLAS does that depends on which cores are free, and so does its rounding
     with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(1) as aside:
@@ -154,7 +158,7 @@ def collect(
             )
             verdicts, units = effects.with_effects(verdicts, units, done)
         with progress.stage("proof", "Checking the model without the units called dead or removable ..."):
-            proof = judging.prove(engine, looked, units, dataset, found.right, batch=size, progress=progress)
+            proof = judging.prove(engine, ablations, dataset, found.right, batch=size, progress=progress)
         with progress.stage("shifts", "Changing test pictures ..."):
             shifted = work.shifted(
                 drawn, readings, looked.plans, dataset, classes, output=found.output, breadth=options.shifts,

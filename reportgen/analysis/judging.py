@@ -70,31 +70,38 @@ def judge(
     return [verdict for verdict, _ in found], [unit for _, of_layer in found for unit in of_layer]
 
 
-def prove(
-    engine: Engine, looked: Looked, judged: Sequence[Unit], dataset: Dataset, right: NDArray[np.bool_],
-    *, batch: int, progress: Progress,
-) -> Proof:  # fmt: skip
-    """Return the accuracy on the test split without the dead units, without the removable ones, and without either.
+def ablations(looked: Looked, judged: Sequence[Unit]) -> dict[str, dict[int, Ablation]]:
+    """Return what takes out the "dead" and the "redundant" units, and "both" where there are both; see `prove`.
 
-    A dead unit is held at its mean. A removable one is replaced by the least-squares line through the unit of its
-    group that stays: to hold it at its mean would take away what the others of its group say, too, where each has a
-    share of it. right: (N,) whether the whole model classifies each test image correctly.
+    Of each the layers that it is about, by the place of their reading.
     """
     dead, removable = _without_dead(looked, judged), _without_removable(looked, judged)
     both = {
         place: Ablation(dead.get(place, Ablation()).held, removable.get(place, Ablation()).lines)
         for place in (dead | removable)
     }
-    before = float(right.mean())
     apart = {name: layers for name, layers in (("dead", dead), ("redundant", removable)) if layers}
-    if not apart:
+    return apart | ({"both": both} if len(apart) > 1 else {})
+
+
+def prove(
+    engine: Engine, asked: Mapping[str, Mapping[int, Ablation]], dataset: Dataset, right: NDArray[np.bool_],
+    *, batch: int, progress: Progress,
+) -> Proof:  # fmt: skip
+    """Return the accuracy on the test split without the dead units, without the removable ones, and without either.
+
+    A dead unit is held at its mean. A removable one is replaced by the least-squares line through the unit of its
+    group that stays: to hold it at its mean would take away what the others of its group say, too, where each has a
+    share of it. asked: as of `ablations`. right: (N,) whether the whole model classifies each test image correctly.
+    """
+    before = float(right.mean())
+    if not asked:
         return Proof(0, before, before, [0.0, 0.0])
-    asked = [*apart.values(), *([both] if len(apart) > 1 else [])]
     whole = Shard("test", 0, len(dataset.test))
-    work = Work(dataset.pixels, batch, batches_of([whole], batch), ablations=asked)
+    work = Work(dataset.pixels, batch, batches_of([whole], batch), ablations=list(asked.values()))
     answered = engine.send(work, {"test": dataset.test}, [whole], progress)
     found = []
-    for number, layers in enumerate(asked):
+    for number, layers in enumerate(asked.values()):
         predicted, _ = outputs.read({"test": answered.outputs_of("test", number)})
         after = predicted["test"].predicted == dataset.test.labels
         found.append(Ablated(sum(map(len, layers.values())), float(after.mean()), list(proof.interval(right, after))))
@@ -103,7 +110,7 @@ def prove(
         accuracy_before=before,
         accuracy_after=found[-1].accuracy_after,
         interval=found[-1].interval,
-        **dict(zip(apart, found, strict=False)),
+        **{name: one for name, one in zip(asked, found, strict=True) if name != "both"},
     )
 
 

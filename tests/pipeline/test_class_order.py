@@ -537,7 +537,8 @@ def report(tmp_path: Path, unpainted: None) -> Callable[..., Any]:
     from reportgen import report
 
     def call(model: Any, data: Any, **options: Any) -> Any:
-        return report(model, data, **{"out": tmp_path / "report", "formats": ["html"], "examples": 1} | options)
+        usual = {"out": tmp_path / "report", "formats": ["html"], "examples": 1, "shifts": "none"}
+        return report(model, data, **usual | options)
 
     return call
 
@@ -565,7 +566,7 @@ def test_on_the_command_line(model: Any, warm: Run, tmp_path: Path) -> None:
     images, numbers = part(0, 2, 3)
     np.savez(tmp_path / "data.npz", x_test=images, y_test=in_words(numbers))
     model.save(tmp_path / "net.keras")
-    base = ["--data", str(tmp_path / "data.npz"), "--examples", "1", "--formats", "html"]
+    base = ["--data", str(tmp_path / "data.npz"), "--examples", "1", "--formats", "html", "--shifts", "none"]
 
     def run(*words: str) -> tuple[int, str]:
         done = warm(*words, *base)
@@ -582,7 +583,7 @@ def test_on_the_command_line(model: Any, warm: Run, tmp_path: Path) -> None:
     assert held["provenance"]["command"].endswith("--class-names ant,bee,cat,dog")
 
 
-def test_a_batch_keeps_a_report_while_the_kept_order_is_the_same(model: Any, tmp_path: Path) -> None:
+def test_a_batch_keeps_a_report_while_the_kept_order_is_the_same(model: Any, tmp_path: Path, unpainted: None) -> None:
     from reportgen.batch import finished
     from reportgen.batch.items import Item
     from reportgen.batch.maker import Maker
@@ -592,7 +593,7 @@ def test_a_batch_keeps_a_report_while_the_kept_order_is_the_same(model: Any, tmp
     np.savez(tmp_path / "data.npz", x_test=images, y_test=in_words(numbers))
     model.save(tmp_path / "net.keras")
     item = Item(str(tmp_path / "net.keras"), str(tmp_path / "data.npz"), None, "net")
-    order = Options(examples=1, out=tmp_path / "out", formats=["html"])
+    order = Options(examples=1, out=tmp_path / "out", formats=["html"], shifts="none")
     assert WAY_OUT in str(Maker().make(order, item.model, item.data, Progress()).failed)
     (tmp_path / "class_names.txt").write_text("\n".join(ORDER))
     assert Maker().make(order, item.model, item.data, Progress()).failed is None
@@ -603,13 +604,13 @@ def test_a_batch_keeps_a_report_while_the_kept_order_is_the_same(model: Any, tmp
     assert not finished.is_there(item, order, finished.fingerprint_of(order))
 
 
-def test_a_callback_takes_names_and_reads_them_from_the_model(model: Any, tmp_path: Path) -> None:
+def test_a_callback_takes_names_and_reads_them_from_the_model(model: Any, tmp_path: Path, unpainted: None) -> None:
     import reportgen
     from reportgen.runtime import keras
 
     images, numbers = part(0, 2, 3)
     given = (images, in_words(numbers))
-    options: dict[str, Any] = {"out": tmp_path / "out", "formats": ["html"], "examples": 1, "watch": 0}
+    options: dict[str, Any] = {"out": tmp_path / "out", "formats": ["html"], "shifts": "none", "watch": 0}
     live = keras.models.clone_model(model)
     live.set_weights(model.get_weights())
     live.compile(keras.optimizers.SGD(0.0), "sparse_categorical_crossentropy")

@@ -1,4 +1,4 @@
-"""`reportgen report` and `reportgen render` from the shell, with the real network on the bundled digits or some of them."""
+"""`reportgen report` and `reportgen render` from the shell, with the real network on bundled digits, all or few."""
 
 import json
 import os

@@ -37,7 +37,8 @@ class Looking:
             if follows and (known := self.compiled(images, pixels)) is not None:
                 return {tensor: self._along(known, tensor, way) for tensor, way in ways.items()}
             seen = forward.as_seen(tf.convert_to_tensor(images), pixels)
-            return self._graph.all_values(seen, only=set(wanted))
+            found = self._graph.all_values(seen, only=set(wanted))
+            return {tensor: found[tensor] for tensor in wanted}
 
     def floats(self, images: NDArray[Any], pixels: Pixels, wanted: Sequence[Tensor]) -> list[forward.Values]:
         """Return the same as float32 arrays, in the order of `wanted`."""

@@ -25,6 +25,8 @@ from reportgen.dataset import Dataset, Part, Pixels, repeats, spread
 from reportgen.progress import Progress, Tick
 
 _LARGEST_BATCH = 500
+_MANY = 30  # readings; TensorFlow keeps all the memory that it ever took, and a model of so many is no slower for less
+_MOST_VALUES = 24_000_000  # of all layers for a batch of such a model
 _FIRST = 64  # images that fix how the layers are read
 _COPIES = 4  # how many times the read outputs are in memory at once, roughly: those of two batches, and work on both
 
@@ -35,7 +37,8 @@ def batch_size(readings: Sequence[Reading], image_shape: Sequence[int], memory: 
     for reading in readings:
         given = 1 if reading.gate is None else 2  # its gate has the same shape
         values += given * int(np.prod([size or image_shape[0] for size in reading.shape[1:]]))
-    return max(1, min(_LARGEST_BATCH, memory * 10**6 // (4 * _COPIES * values)))
+    most = min(memory * 10**6 // (4 * _COPIES), _MOST_VALUES if len(readings) >= _MANY else memory * 10**6)
+    return max(1, min(_LARGEST_BATCH, most // values))
 
 
 @dataclass(frozen=True)

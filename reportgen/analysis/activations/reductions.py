@@ -164,24 +164,24 @@ def reduced(read: Read, plan: LayerPlan) -> Reduced:
     for start in range(0, len(values), step):
         these = slice(start, start + step)
         some, fires = values[these], tells[these] > np.float32(plan.eps)
-        peaks[these] = _over_positions(np.maximum, some)
-        pooled[these] = _over_positions(np.add, some) / np.float32(plan.positions)
-        above += _count(fires)
+        peaks[these] = over_positions(np.maximum, some)
+        pooled[these] = over_positions(np.add, some) / np.float32(plan.positions)
+        above += count(fires)
         if read.gate is not None:
-            fired += _count(_over_positions(np.logical_or, fires))
+            fired += count(over_positions(np.logical_or, fires))
         shifted = some - plan.shift.astype(np.float32) if plan.shift.any() else some
         squares += _squares(shifted).sum(axis=0, dtype=np.float64)
         if plan.family not in ("relu", "relu6"):
-            absolute += _over_positions(np.add, np.abs(some)).sum(axis=0, dtype=np.float64)
-            np.minimum(smallest, _over_positions(np.minimum, some).min(axis=0), out=smallest)
+            absolute += over_positions(np.add, np.abs(some)).sum(axis=0, dtype=np.float64)
+            np.minimum(smallest, over_positions(np.minimum, some).min(axis=0), out=smallest)
         if plan.family == "bounded":
             assert plan.low is not None and plan.high is not None
             share = (some - plan.low) / (plan.high - plan.low)
-            low_tail += _count(share < TAIL)
-            high_tail += _count(share > 1 - TAIL)
+            low_tail += count(share < TAIL)
+            high_tail += count(share > 1 - TAIL)
         if plan.family == "relu6":
             assert plan.high is not None
-            high_tail += _count(some >= plan.high)
+            high_tail += count(some >= plan.high)
     if read.gate is None:
         fired = (peaks > np.float32(plan.eps)).sum(axis=0)
     if plan.family in ("relu", "relu6"):
@@ -200,7 +200,7 @@ def at_sampled(read: Read, plan: LayerPlan, grid: Grid) -> AtSampled:
     flat = chosen.reshape(-1, plan.units)
     middle = flat.mean(axis=0)
     centred = flat - middle
-    rest = _over_positions(np.add, centred.reshape(chosen.shape)).sum(axis=0, dtype=np.float64)
+    rest = over_positions(np.add, centred.reshape(chosen.shape)).sum(axis=0, dtype=np.float64)
     off = middle - plan.shift
     crossed = np.outer(rest, off)
     return AtSampled(
@@ -230,7 +230,7 @@ def strongest(read: Read, plan: LayerPlan, peaks: Values, least: Floats) -> Stro
     return Strongest(unit, rank[kept], image, score[kept], values[image, :, unit].argmax(axis=1))
 
 
-def _over_positions(function: np.ufunc, values: NDArray[Any]) -> NDArray[Any]:
+def over_positions(function: np.ufunc, values: NDArray[Any]) -> NDArray[Any]:
     """Reduce (B, P, U) to (B, U), of the type that the values have."""
     columns = function.reduce(_in_rows(values), axis=1).reshape(_columns(values))
     # of a prime number of positions all are left for this step, too many for a sum of float32
@@ -262,7 +262,7 @@ def _columns(values: NDArray[Any]) -> tuple[int, int, int]:
     return len(values), _in_rows(values).shape[2] // values.shape[2], values.shape[2]
 
 
-def _count(flags: NDArray[np.bool_]) -> Counts:
+def count(flags: NDArray[np.bool_]) -> Counts:
     """Return how often each unit's flag is set, (..., U) -> (U,).
 
     Bytes are added up as bytes, as far as they hold the sum: numpy does so many times as fast as it counts.

@@ -155,9 +155,9 @@ def weigh(found: Moments, chosen: Ints) -> Fit:
 def _solved(inner: Floats, right: Floats) -> Floats:
     """Return the solutions (U, k) of symmetric equations (U, k, k), the shortest ones where there are more."""
     try:
-        return np.linalg.solve(inner, right[:, :, np.newaxis])[:, :, 0]
+        return np.asarray(np.linalg.solve(inner, right[:, :, np.newaxis])[:, :, 0])
     except np.linalg.LinAlgError:
-        return np.einsum("ukl,ul->uk", np.linalg.pinv(inner, hermitian=True), right)
+        return np.asarray(np.einsum("ukl,ul->uk", np.linalg.pinv(inner, hermitian=True), right))
 
 
 def r2(found: Moments, fit: Fit) -> Floats:

@@ -96,7 +96,7 @@ def _goes_one_by_one(moves: int, each: int) -> bool:
 def _highest(shared: Floats, both: int) -> Floats:
     """Return the largest of (..., F, U) over features, (..., U), none below 0; of the first so many of either sign."""
     highest = shared.max(axis=-2, initial=0)
-    return np.maximum(highest, -shared[..., :both, :].min(axis=-2, initial=0))
+    return np.asarray(np.maximum(highest, -shared[..., :both, :].min(axis=-2, initial=0)))
 
 
 def _moves(rng: np.random.Generator, times: int) -> Floats:

@@ -142,7 +142,8 @@ class Work:
         masks = [self.of[name][:, np.newaxis] & self.measured.not_flat for name in parts]
         known: score.Ceiling | None = self.measured.prepared.get("ceiling")
         if known is None:
-            known = score.Ceiling(*(self.measured.seen[mask] for mask in masks), seed)
+            fitted, judge, scored = (self.measured.seen[mask] for mask in masks)
+            known = score.Ceiling(fitted, judge, scored, seed)
             self.measured.prepared["ceiling"] = known
         return known.r2(*(y for _, y in parts.values()))
 

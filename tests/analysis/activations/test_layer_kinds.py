@@ -14,7 +14,7 @@ from reportgen.analysis.activations.ablation import Ablation
 from reportgen.analysis.activations.dead_history import Watch
 from reportgen.analysis.activations.graph import Graph
 from reportgen.analysis.activations.reading import Reading, readings
-from reportgen.dataset import Dataset, Part, Pixels
+from reportgen.dataset import Dataset, Part
 from reportgen.model.inspection import allowed
 from reportgen.record.model import LayerRow
 from reportgen.runtime import keras
@@ -63,11 +63,7 @@ def uncompiled(monkeypatch: pytest.MonkeyPatch) -> None:
 
     The report on all kinds of layers, below, compiles them as others do.
     """
-
-    def run(answer: Callable[..., Any], part: Part, pixels: Pixels) -> Callable[..., Any]:
-        return lambda images: answer(forward.as_seen(keras.ops.convert_to_tensor(images), pixels))
-
-    monkeypatch.setattr(forward, "compiled", run)
+    monkeypatch.setattr(forward, "compiled", forward.as_it_is)
 
 
 def by_layer(model: Model) -> dict[str, Reading]:

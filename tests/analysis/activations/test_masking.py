@@ -170,7 +170,8 @@ def telling() -> tuple[Model, Dataset]:
 def proof_of(found: Looked, units: list[Unit], engine: Engine | None = None) -> Proof:
     engine = engine or probe.Here(found.graph, found.readings)
     right = found.looked.predicted["test"] == found.dataset.test.labels
-    return judging.prove(engine, found.looked, units, found.dataset, right, batch=64, progress=QUIET)
+    asked = judging.ablations(found.looked, units)
+    return judging.prove(engine, asked, found.dataset, right, batch=64, progress=QUIET)
 
 
 @dataclass

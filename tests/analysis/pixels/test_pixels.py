@@ -378,7 +378,8 @@ def test_the_built_in_network_is_trained_on_what_was_chosen(tmp_path: Path) -> N
     from reportgen import report
 
     data = {"x_train": IMAGES, "y_train": LABELS, "x_test": IMAGES[:60], "y_test": LABELS[:60]}
-    found = report(None, data, out=tmp_path / "r", formats=["html"], pixels="caffe", epochs=3, batch_size=16)
+    options: dict[str, Any] = {"formats": ["html"], "pixels": "caffe", "epochs": 1, "batch_size": 16, "shifts": "none"}
+    found = report(None, data, out=tmp_path / "r", **options)
     assert "blue, green, red" in found["data"]["pixels"]
     history = found["history"]["metrics"]["val_accuracy"]
     assert found["evaluation"]["test"]["accuracy"] == pytest.approx(history[-1], abs=1e-6)

@@ -10,6 +10,7 @@ from reportgen.analysis.activations.graph import Graph
 from reportgen.analysis.activations.reading import readings
 from reportgen.analysis.activations.reductions import plan_of, units_last
 from reportgen.analysis.shifts import corruptions, work
+from reportgen.analysis.shifts import passes as sending
 from reportgen.analysis.shifts.passes import Passes
 from reportgen.analysis.shifts.work import Shifted
 from reportgen.analysis.units import states
@@ -251,6 +252,8 @@ def test_a_large_model_gets_fewer_images_and_the_report_says_so(monkeypatch: pyt
     found = looked(tuned_to_brightness(), make_dataset(halves(90)), "short")
     assert found.run.images == 40
     assert "only 40 of 90 test images" in found.run.left_out[0]
+    assert found.run.severities == [3] and "mild and the medium" in found.run.left_out[1]
+    assert found.shifts is not None and len(found.shifts) == 12
 
 
 def test_changes_whose_scores_are_no_numbers_are_left_out_and_said() -> None:
@@ -262,3 +265,20 @@ def test_changes_whose_scores_are_no_numbers_are_left_out_and_said() -> None:
     assert found.shifts is not None
     assert ("brightness", 3) not in {(one.corruption, one.severity) for one in found.shifts}
     assert any("brightness at severity 3 is n/a" in sentence for sentence in found.run.left_out)
+
+
+@pytest.mark.parametrize("name", ["relu", "relu6", "sigmoid", "tanh", "linear"])
+def test_numpy_reduces_values_as_the_graph_does(name: str) -> None:
+    import tensorflow as tf
+
+    inputs = keras.Input((4, 4, 1))
+    graph = Graph(keras.Model(inputs, keras.layers.Conv2D(3, 2, activation=name)(inputs)))
+    (read,) = readings(graph)
+    values = np.random.default_rng(0).normal(0, 4, (7, 3, 3, 3)).astype(np.float32)
+    values[0] = 0
+    values = np.asarray(keras.activations.get(name)(values))
+    plan = plan_of(read, values)
+    expected = sending._responses(sending._reduced(tf.constant(values), None, plan), plan)
+    found = sending._of_values(values.reshape(7, 9, 3), None, plan)
+    for of, value in vars(expected).items():
+        np.testing.assert_allclose(getattr(found, of), value, rtol=1e-6, atol=1e-6, err_msg=of)
