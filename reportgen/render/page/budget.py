@@ -16,8 +16,10 @@ _T = TypeVar("_T")
 _MEGABYTE = 1_000_000
 _NEARLY = 1.1
 """How much too large a step may be expected to be that is tried before one that is known to fit."""
-_HUGE = 30 * _MEGABYTE
+_HUGE = 10 * _MEGABYTE
 """Bytes from which on a page takes so long to make that it is not made only to be found too large."""
+_SURELY = 0.95
+"""How much of the room a huge page may be foreseen to fill: what is foreseen is some hundredths wrong."""
 _ENOUGH = 0.8
 """How much of the room a huge page has to fill: it is not made again for the little that it could have more."""
 _TRIES = 3
@@ -61,7 +63,7 @@ class Fitting:
         ladder, most = detail.on_screen(large=detail.is_large(self._record)), limit * _MEGABYTE
         steps = [cost.foreseen(self._record, step, paper=False) for step in ladder]
         foreseen = [each.cost() for each in steps]
-        if foreseen[0].total > max(_HUGE, most):
+        if detail.is_large(self._record) or foreseen[0].total > max(_HUGE, most):
             step = ladder[_first(foreseen, most)]
             sample = cost.sampled(self.view(step.room), step.listing)
             foreseen = [each.cost(sample) for each in steps]
@@ -130,7 +132,7 @@ def first_that_fits(
     sizes: dict[int, Cost] = {}
     last = len(foreseen) - 1
     is_huge = foreseen[first].total > max(_HUGE, most)
-    step = _first(foreseen, most, first) if is_huge else first
+    step = _first(foreseen, _SURELY * most, first) if is_huge else first
     found: Fitted[_T] | None = None
     while True:
         made = make(step)
