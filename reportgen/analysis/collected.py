@@ -1,7 +1,8 @@
 """Everything that is collected about a live model: what goes into the Record besides where it came from."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -142,7 +143,7 @@ def collect(
         found = replace(found, looked=looked, passed=replace(found.passed, tallies=[]))
     # numpy alone looks for copies and wrong labels, while TensorFlow has work. No product of matrices is divided among
     # threads meanwhile: how OpenBLAS does that depends on which cores are free, and so does its rounding
-    with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(1) as aside:
+    with threadpool_limits(1, user_api="blas"), _aside() as aside:
         trusting = aside.submit(_trusted, found, dataset, options.seed)
         with progress.stage("words", "Looking for conditions in words ..."):
             words = described.describe(
@@ -176,6 +177,16 @@ def collect(
         shown = replace(shown, attributions=maps)
     facts = summary.facts(drawn, origin=origin, output=found.output)
     return Collected(facts, evaluation, verdicts, units, proof, shown, shifted, trusted, attributions)
+
+
+@contextmanager
+def _aside() -> Iterator[ThreadPoolExecutor]:
+    """Give a thread for work beside other work. Where that fails or is interrupted, nobody waits for the thread."""
+    made = ThreadPoolExecutor(1)
+    try:
+        yield made
+    finally:
+        made.shutdown(wait=False, cancel_futures=True)
 
 
 def _trusted(found: Judged, dataset: Dataset, seed: int) -> Trust:

@@ -161,6 +161,12 @@ def summary(shifts: Sequence[Shift], run: ShiftsRun) -> Text:
             "of the mild changes, {corruption} ({amount}) costs most: accuracy falls from {before} to {after}",
             **figures,
         )
+    if 1 not in run.severities:
+        return text(
+            "of the strong changes, which alone were tried, {corruption} ({amount}) costs most: accuracy falls from"
+            " {before} to {after}",
+            **figures,
+        )
     return text(
         "no mild change costs accuracy beyond chance; of the strong ones, {corruption} ({amount}) costs most: accuracy"
         " falls from {before} to {after}",

@@ -359,7 +359,8 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
             (copy / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(ROOT / name, copy / name)
     for compiled in (ROOT / "reportgen").rglob("__pycache__"):  # else each job of each night compiles it all again
-        shutil.copytree(compiled, copy / compiled.relative_to(ROOT))
+        # others compile meanwhile, into files that are renamed
+        shutil.copytree(compiled, copy / compiled.relative_to(ROOT), ignore=shutil.ignore_patterns("*.pyc.*"))
     network = copy / "reportgen" / "model" / "network.py"
     sources = network.read_text(encoding="utf-8")
     for large, small in (("Conv2D(16,", "Conv2D(2,"), ("Conv2D(32,", "Conv2D(2,"), ("Dense(64,", "Dense(4,")):

@@ -47,7 +47,9 @@ class Counted:
 
     def tallies(self) -> list[LayerTally]:
         """Return the tallies of all batches, with the images that are kept."""
-        return self._kept.put_into([tally for tally in self._tallies if tally is not None])
+        found = [tally for tally in self._tallies if tally is not None]
+        assert len(found) == len(self._tallies), "a shard has images"
+        return self._kept.put_into(found)
 
 
 class _Kept:

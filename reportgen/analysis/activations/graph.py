@@ -220,8 +220,16 @@ class Graph:
         apart = dict(zip(numbers, tf.split(value, len(numbers)) if numbers else [], strict=True))
         return [apart[number] if number in apart else values[wanted] for number in range(len(changes))]
 
+    @property
+    def masks(self) -> bool:
+        """Whether padding is told from other steps: by what Keras hangs on values, which a compiled function drops."""
+        operations = [call.operation for call in self.calls]
+        return any(kind(one) == "Masking" or getattr(one, "mask_zero", False) for one in operations)
+
     def goes_together(self, changed: Tensor, wanted: Tensor) -> bool:
         """Return whether all that lies between has a row for each image, so that batches can be joined to one."""
+        if self.masks:
+            return False
         tensors = {tensor for call in self.reached(changed, until=wanted) for tensor in (*call.given, *call.outputs)}
         return all(len(tensor.shape) > 1 and tensor.shape[0] is None for tensor in tensors)
 

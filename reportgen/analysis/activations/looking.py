@@ -33,7 +33,10 @@ class Looking:
 
         with forward.faults_named(images):
             ways = {tensor: self._way(tensor, changed) for tensor in wanted}
-            follows = self._sender is not None and all(way[0] in self._sender.tensors for way in ways.values())
+            stale = () if changed is None else changed.outputs
+            follows = self._sender is not None and all(
+                way[0] in self._sender.tensors and way[0] not in stale for way in ways.values()
+            )
             if follows and (known := self.compiled(images, pixels)) is not None:
                 return {tensor: self._along(known, tensor, way) for tensor, way in ways.items()}
             seen = forward.as_seen(tf.convert_to_tensor(images), pixels)

@@ -222,6 +222,8 @@ class Sender:
         """
         if self._whole is None or not self._whole.compiled or len(self._graph.calls) < forward.LARGE:
             return None
+        if self._graph.masks:  # of which nothing would be left
+            return None
         if not self._whole.serves(pixels, images.dtype, compiled=True):
             return None
         scores, _, *values = self._whole.run(images)

@@ -62,14 +62,9 @@ class Head:
         """Return whether the scores are linear, with an offset, in what a tensor has."""
         return all(self._is_linear(call) for call in self.graph.reached(tensor, until=self.tensor))
 
-    def _masks(self) -> bool:
-        """Return whether padding is told from other steps."""
-        operations = [call.operation for call in self.graph.calls]
-        return any(kind(one) == "Masking" or getattr(one, "mask_zero", False) for one in operations)
-
     def _is_linear(self, call: Call) -> bool:
         name, operation = kind(call.operation), call.operation
-        if name == "GlobalAveragePooling1D" and self._masks():
+        if name == "GlobalAveragePooling1D" and self.graph.masks:
             return False  # over other steps for each image
         if name in _LINEAR:
             return name != "UpSampling2D" or operation.interpolation in ("nearest", "bilinear")

@@ -205,11 +205,15 @@ class Passes:
         return found
 
     def _most_values(self, tensor: Tensor) -> int | None:
-        """Return how many values of an image the largest tensor behind one has; None where batches cannot be joined."""
+        """Return how many values of an image the largest tensor on the way from one has, or one that is given to it.
+
+        None where batches cannot be joined, or nobody knows how large they would be.
+        """
         if not self._graph.goes_together(tensor, self._head.tensor):
             return None
-        behind = [out for call in self._graph.reached(tensor, until=self._head.tensor) for out in call.outputs]
-        return max(int(np.prod([size or 1 for size in one.shape[1:]])) for one in (tensor, *behind))
+        path = self._graph.reached(tensor, until=self._head.tensor)
+        sizes = [one.shape[1:] for one in (tensor, *(one for call in path for one in (*call.given, *call.outputs)))]
+        return None if any(None in size for size in sizes) else max(int(np.prod(size)) for size in sizes)
 
     def _off(self, values: dict[Tensor, Any], place: int) -> Any:
         """Return how far a layer's units are from where they are held, (B, *positions, U)."""

@@ -66,10 +66,12 @@ class Passes:
         answered, found = [], []
         for some in self._batches(len(images)):
             with forward.faults_named(images[some]):
-                if (known := self._looking.compiled(images[some], self._pixels)) is not None:
+                if (known := self._looking.compiled(images[some], self._pixels)) is None:
+                    scores, reduced = self._compiled(images)(images[some])
+            with forward.memory_named(images[some]):
+                if known is not None:
                     scores, of_layers = known[self._graph.output], self._by_numpy(known)
                 else:
-                    scores, reduced = self._compiled(images)(images[some])
                     of_layers = [_responses(one, plan) for one, plan in zip(reduced, self.plans, strict=True)]
             answered.append(outputs.of(scores.numpy(), labels[some]))
             found.append(of_layers)

@@ -372,16 +372,16 @@ def _broken(name: str, severity: int) -> Text:
 
 
 def _bounded(graph: Graph, readings: Sequence[Reading], image_shape: Sequence[int], extent: Extent) -> Extent:
-    """Return how much of an extent is tried: of a large model fewer images; where these are few, one severity.
+    """Return how much of an extent is tried: of a large model fewer images; where its work leaves few, one severity.
 
-    Not where all severities are asked for.
+    Not where all severities are asked for. Large pictures alone only make the images fewer: what they need is memory.
     """
     each = int(np.prod(image_shape))
     values = each + sum(int(np.prod([size or 1 for size in reading.shape[1:]])) for reading in readings)
     passes = len(CORRUPTIONS) * len(extent.severities)
     whole = sum(map(work.of, graph.calls))
-    most = min(extent.values / passes / values, extent.multiplications / passes / max(whole, 1), _MOST_PIXELS / each)
-    images = max(min(int(most), extent.images), _FEWEST)
-    if images >= _FEW or extent.severities == FULL.severities:
+    most = min(extent.values / passes / values, extent.multiplications / passes / max(whole, 1))
+    images = max(min(int(min(most, _MOST_PIXELS / each)), extent.images), _FEWEST)
+    if min(most, extent.images) >= _FEW or extent.severities == FULL.severities:
         return replace(extent, images=images)
     return replace(extent, images=images, severities=extent.severities[-1:])

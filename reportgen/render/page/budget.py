@@ -64,7 +64,7 @@ class Fitting:
         steps = [cost.foreseen(self._record, step, paper=False) for step in ladder]
         foreseen = [each.cost() for each in steps]
         if detail.is_large(self._record) or foreseen[0].total > max(_HUGE, most):
-            step = ladder[_first(foreseen, most)]
+            step = ladder[_first(foreseen, _SURELY * most)]
             sample = cost.sampled(self.view(step.room), step.listing)
             foreseen = [each.cost(sample) for each in steps]
         found = first_that_fits(

@@ -300,7 +300,7 @@ def _contracted(items: list[_Item], group: list[_Item], title: str, edges: Seque
 def _in_stretches(items: list[_Item], edges: Sequence[tuple[int, int]]) -> list[_Item]:
     """Return the items with as many that follow on one another as one as it takes; what has branches stays together.
 
-    They stay as they are where one would have more than half of them: in its own drawing there would be one again.
+    What would have more than half of them stays open: in its own drawing it would be one again.
     """
     cut = set(_narrow(_between(items, edges)))
     parts: list[list[_Item]] = [[]]
@@ -308,11 +308,30 @@ def _in_stretches(items: list[_Item], edges: Sequence[tuple[int, int]]) -> list[
         parts[-1].append(item)
         if n in cut:
             parts.append([])
-    for each in (max(-(-len(parts) // MOST_BOXES), _LEAST), 1):
-        stretches = [[item for part in parts[n : n + each] for item in part] for n in range(0, len(parts), each)]
-        if max(map(len, stretches)) <= len(items) / 2:
-            return [one for some in stretches for one in ([_together(some)] if len(some) >= _LEAST else some)]
-    return items
+    most = len(items) // 2
+    found = items
+    for each in (1, max(-(-len(parts) // MOST_BOXES), _LEAST)):
+        if len(found) > MOST_BOXES:
+            found = [one for stretch in _stretches(parts, each, most) for one in _closed(stretch, most)]
+    return found
+
+
+def _stretches(parts: list[list[_Item]], each: int, most: int) -> list[list[_Item]]:
+    """Return so many parts as one, as long as these have no more than `most` items; larger ones stay by themselves."""
+    found: list[list[_Item]] = []
+    together = each
+    for part in parts:
+        if together == each or len(part) > most or len(found[-1]) + len(part) > most:
+            found.append([])
+            together = 0
+        found[-1] += part
+        together += 1
+    return found
+
+
+def _closed(items: list[_Item], most: int) -> list[_Item]:
+    """Return items that follow on one another as one, if they are neither too few for that nor more than `most`."""
+    return [_together(items)] if _LEAST <= len(items) <= most else items
 
 
 def _narrow(edges: Sequence[tuple[int, int]]) -> list[int]:

@@ -50,8 +50,11 @@ MOST_NAMES = 50
 PAGE = "report.html"
 _SHADES = 6
 _CONTENT = "<!--content-->"
-_PICTURE = re.compile("\ufdd0\\d+\ufdd1")
-"""What stands for the content of a picture until the page is finished, in characters that Unicode keeps for such."""
+_PICTURE = re.compile('(=\\\\?"data:image/png;base64,)(\ufdd0\\d+\ufdd1)')
+"""What stands for the content of a picture until the page is finished, in characters that Unicode keeps for such.
+
+It counts in an attribute alone, in JSON too: what a name or a figure of the record holds has its quotes escaped.
+"""
 
 
 @dataclass(frozen=True)
@@ -364,7 +367,7 @@ class _Writer:
     def _with_pictures(self, page: str) -> str:
         """Return a page with its pictures in their places."""
         stored = {place: base64.b64encode(png).decode("ascii") for place, png in self._pictures.items()}
-        return _PICTURE.sub(lambda found: stored.get(found[0], found[0]), page)
+        return _PICTURE.sub(lambda found: found[1] + stored.get(found[2], found[2]), page)
 
     def _resource(self, name: str, kind: str, content: bytes) -> str:
         if not self._split:

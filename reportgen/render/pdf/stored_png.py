@@ -95,9 +95,13 @@ def pictures(page: Any, addresses: Mapping[str, str]) -> dict[str, Any]:
     they are left to WeasyPrint, as is what is to be said about a damaged one.
     """
     found, seen = {}, dict[str, Any]()
-    for element in page.iter("img"):
+    for element in page.iter():
         name = element.get("src", "")
         address = addresses.get(name, name)
+        if element.tag != "img":  # whatever else a template of the user's draws it with
+            if name in addresses:
+                element.set("src", address)
+            continue
         if name not in seen:
             png = read(address.removeprefix(_START)) if address.startswith(_START) else None
             seen[name] = None if png is None else StoredPng(png, address)

@@ -42,6 +42,7 @@ def test_the_graph_of_the_pass_gives_what_the_calls_give(branched: Graph, monkey
     here.sender.begin(Work(pixels, 5, 1, classes=4), Shard("test", 0, 5), part)
     looking, pooled = Looking(branched, here.sender), next(c for c in branched.calls if "pooling" in c.name)
     wanted = [output_of(branched, "a"), output_of(branched, "b"), branched.output]
+    assert looking.compiled(part.images, pixels) is not None
     for asked in (wanted, [pooled.given[0], pooled.outputs[0]]):  # an addition does not follow from one tensor
         found = looking.floats(part.images, pixels, asked)
         for one, other in zip(found, Looking(branched).floats(part.images, pixels, asked), strict=True):

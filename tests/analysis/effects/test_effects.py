@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from reportgen.analysis.activations import graph
+from reportgen.analysis.activations import forward, graph
 from reportgen.analysis.effects import head, layers
 from reportgen.analysis.effects.passes import Passes
 from reportgen.dataset import Part
@@ -303,7 +303,9 @@ def test_a_mean_over_steps_that_are_no_padding_is_masked_and_not_taken_for_linea
         assert found.units[unit].accuracy_change == pytest.approx(right[~case.choose].mean() - 1, abs=1e-5)
 
 
-def test_padding_stays_padding_where_a_unit_is_masked() -> None:
+@pytest.mark.parametrize("large", [forward.LARGE, 1], ids=["of few calls", "of many calls"])
+def test_padding_stays_padding_where_a_unit_is_masked(large: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(forward, "LARGE", large)
     model = randomise(
         keras.Sequential(
             [

@@ -152,6 +152,15 @@ def test_two_long_branches_are_drawn_with_what_stands_around_them() -> None:
     assert len(found.drawn.boxes) == 44 and not found.blocks
 
 
+def test_what_a_long_way_round_leaves_is_drawn_in_stretches() -> None:
+    names = [f"layer{n}" for n in range(450)]
+    edges = [*((n, n + 1) for n in range(449)), (90, 360)]
+    found = drawn(with_graph(["image", *names], [(0, 1), *((a + 1, b + 1) for a, b in edges)]))
+    assert found.drawn is not None
+    assert sum(block.layers for block in found.blocks) >= 170
+    assert len(found.drawn.boxes) <= 300
+
+
 def test_what_branches_between_two_layers_is_one_stretch() -> None:
     names, edges, last = ["image"], [], 0
     for module in range(8):

@@ -133,6 +133,21 @@ def test_paper_needs_no_script_and_shows_nothing_that_only_a_screen_can() -> Non
     assert not tags & {"script", "dialog", "form", "button", "select"}
 
 
+def test_nothing_in_a_record_can_be_taken_for_the_place_of_a_picture() -> None:
+    record = make_record()
+    data = dataclasses.replace(record.data, pixels=literal("\ufdd00\ufdd1"))
+    made = html(dataclasses.replace(record, data=data))
+    assert "\ufdd00\ufdd1" in made
+    assert not re.search(r"(?<!base64,)iVBOR|base64,\ufdd0", made)
+
+
+def test_templates_that_were_prepared_are_not_compiled_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    page.prepare("en")
+    monkeypatch.setattr(templating._InMemory, "dump_bytecode", lambda self, bucket: pytest.fail(bucket.key))
+    html(make_record())
+    html(make_record(), on_paper=True)
+
+
 def test_a_split_page_holds_neither_style_nor_script_nor_picture_itself() -> None:
     made = page.html(page.paint(make_record()), Look(), split="beside")
     found = tree(made.html)

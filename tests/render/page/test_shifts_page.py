@@ -1,5 +1,6 @@
 """The section on changed pictures, painted from a Record without a model."""
 
+import dataclasses
 import re
 from typing import Any
 
@@ -102,6 +103,12 @@ def test_examples_shrink_with_the_level_of_detail() -> None:
 def test_no_fall_beyond_chance_is_the_first_line_too() -> None:
     run = make_shifts_run()
     assert summary([make_shift(falls=False)], run) == "no change of the pictures costs accuracy beyond chance"
+
+
+def test_where_strong_changes_alone_were_tried_nothing_is_said_of_mild_ones() -> None:
+    run = dataclasses.replace(make_shifts_run(), severities=[3])
+    said = summary([make_shift(falls=True, severity=3)], run)
+    assert said.startswith("of the strong changes, which alone were tried, ") and "mild" not in said
 
 
 @pytest.mark.parametrize("lang", ["en", "ja"])
