@@ -63,7 +63,12 @@ class Analysis:
     analyse: Analysed = option(
         "test", "Whose images the units are judged on: test, train or both.", choices=get_args(Analysed)
     )
-    memory: int = option(1000, "What the outputs of all layers may take at once.", limits=_COUNT, metavar="MB")
+    memory: int = option(
+        1000,
+        "What the outputs of all layers may take at once; those of 30 layers or more take 384 at most.",
+        limits=_COUNT,
+        metavar="MB",
+    )
     shifts: Breadth = option(
         "short", "How widely changed pictures are tried: none, short or full.", choices=get_args(Breadth)
     )

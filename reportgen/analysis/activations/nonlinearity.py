@@ -62,8 +62,7 @@ SOFTMAX = Function("softmax", 0.0, 1.0)
 
 IDENTITY = Affine()
 
-
-_FOUND: dict[tuple[Any, ...], Function | Affine | None] = {}
+_FOUND: dict[tuple[Any, ...], Function | Affine] = {}
 """What was found out before, by `_key` and shape."""
 
 
@@ -165,11 +164,11 @@ def _tried(function: Callable[[Any], Any], shape: tuple[int | None, ...], operat
     if key is None:
         return _found_out(function, shape)
     asked = (*key, shape[1:])
-    if asked not in _FOUND:
+    if (found := _FOUND.get(asked)) is None and (found := _found_out(function, shape)) is not None:
         if len(_FOUND) >= _MOST_FOUND:
             _FOUND.clear()
-        _FOUND[asked] = _found_out(function, shape)
-    return _FOUND[asked]
+        _FOUND[asked] = found
+    return found
 
 
 def _key(operation: Any) -> tuple[str, str] | None:

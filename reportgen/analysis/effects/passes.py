@@ -213,7 +213,9 @@ class Passes:
             return None
         path = self._graph.reached(tensor, until=self._head.tensor)
         sizes = [one.shape[1:] for one in (tensor, *(one for call in path for one in (*call.given, *call.outputs)))]
-        return None if any(None in size for size in sizes) else max(int(np.prod(size)) for size in sizes)
+        if any(None in size for size in sizes):
+            return None
+        return max(int(np.prod([side or 1 for side in size])) for size in sizes)
 
     def _off(self, values: dict[Tensor, Any], place: int) -> Any:
         """Return how far a layer's units are from where they are held, (B, *positions, U)."""
