@@ -54,7 +54,7 @@ def rows(inputs: Inputs) -> list[Row]:
             for name, what in (
                 ("words", "conditions in words"),
                 ("effects", "effects of units"),
-                ("trust", "copies and wrong labels, of which what is left to wait for when the rest is done"),
+                ("trust", "copies and wrong labels"),
                 ("attribution", "maps of mistakes"),
                 ("shifts", "changed pictures"),
             )
