@@ -118,7 +118,7 @@ def framed_images(shown: Sequence[tuple[Images, list[int] | None]]) -> Picture:
     palette = np.vstack([colours, (*FRAME, 255), CLEAR]).astype(np.uint8)
     painted = []
     for sheet, (_, patch) in zip(sheets, shown, strict=True):
-        big = _zoomed(sheet, factor)
+        big = zoomed(sheet, factor)
         if patch is not None:
             _frame(big, [edge * factor // step for edge in patch], len(colours))
         painted.append(big)
@@ -136,7 +136,7 @@ def side_by_side(shown: Sequence[Pixels], zoom: int) -> Picture:
         line, palette = round(_THIN_LINE / 255 * (_SHADES - 1)), _framed_greys()
     else:
         line = len(colours)
-    lined = np.pad(_zoomed(np.stack(sheets), zoom), ((0, 0), (1, 1), (1, 1)), constant_values=line)
+    lined = np.pad(zoomed(np.stack(sheets), zoom), ((0, 0), (1, 1), (1, 1)), constant_values=line)
     return Mosaic().picture(_in_line(list(lined), len(palette) - 1), palette)
 
 
@@ -146,8 +146,8 @@ def painted_small(pixels: Pixels, zoom: int = 1, *, lined: bool = False) -> Pict
         return side_by_side([pixels], zoom)
     if pixels.shape[2] == 3:
         (sheet,), colours = _few_colours([pixels])
-        return Mosaic().picture(_zoomed(sheet, zoom), colours)
-    big = _zoomed(pixels[..., 0], zoom)[..., np.newaxis]
+        return Mosaic().picture(zoomed(sheet, zoom), colours)
+    big = zoomed(pixels[..., 0], zoom)[..., np.newaxis]
     return _grey_or_colour(np.pad(big, ((1, 1), (1, 1), (0, 0)), constant_values=_THIN_LINE) if lined else big)
 
 
@@ -156,8 +156,8 @@ def _in_line(sheets: Sequence[Pixels], filling: int) -> Pixels:
     return np.hstack([np.pad(one, ((0, 0), (0, _GAP)), constant_values=filling) for one in sheets])[:, :-_GAP]
 
 
-def _zoomed(sheets: Pixels, zoom: int) -> Pixels:
-    """Return sheets (..., h, w) with `zoom` times as many rows and columns."""
+def zoomed(sheets: Pixels, zoom: int) -> Pixels:
+    """Return sheets (..., h, w) with each value `zoom` times in both directions: (..., zoom h, zoom w)."""
     return sheets.repeat(zoom, axis=-2).repeat(zoom, axis=-1)
 
 

@@ -50,8 +50,8 @@ def paint(seen: Seen, place: int) -> SeenUnit:
     return SeenUnit(
         strongest=_line(shown[:count]),
         weakest=_line(shown[count : 2 * count]),
-        average=painted_small(*_for(shown[-1], _AVERAGE), lined=True),
-        picture=painted_small(*_for(input_images.as_bytes(seen.pictures[place][np.newaxis])[0], _STRIP)),
+        average=painted_small(*_thinned_and_zoom(shown[-1], _AVERAGE), lined=True),
+        picture=painted_small(*_thinned_and_zoom(input_images.as_bytes(seen.pictures[place][np.newaxis])[0], _STRIP)),
         real=_map(levels(real, low, high), sequential()),
         told=_map(levels(told, low, high), sequential()) if has_words else None,
         difference=_map(levels(difference, -most, most), diverging()) if has_words else None,
@@ -77,11 +77,11 @@ def pair(one: Array, other: Array) -> tuple[Picture, Picture]:
 
 def _line(crops: Pixels) -> Picture:
     """Set crops (T, h, w, C) side by side, with nothing but thin lines between them."""
-    _, zoom = _for(crops[0], _CROP)
-    return input_images.side_by_side([_for(crop, _CROP)[0] for crop in crops[:_LINE]], zoom)
+    _, zoom = _thinned_and_zoom(crops[0], _CROP)
+    return input_images.side_by_side([_thinned_and_zoom(crop, _CROP)[0] for crop in crops[:_LINE]], zoom)
 
 
-def _for(pixels: Pixels, side: int) -> tuple[Pixels, int]:
+def _thinned_and_zoom(pixels: Pixels, side: int) -> tuple[Pixels, int]:
     """Return pixels (h, w, ...), of many every n-th, and how often to repeat them to be about `side` of a page wide."""
     longest = max(pixels.shape[:2])
     step = -(-longest // side)
@@ -89,5 +89,5 @@ def _for(pixels: Pixels, side: int) -> tuple[Pixels, int]:
 
 
 def _map(indices: Array, palette: Pixels) -> Picture:
-    kept, zoom = _for(indices, _STRIP)
-    return Mosaic().picture(np.ascontiguousarray(kept.repeat(zoom, axis=0).repeat(zoom, axis=1)), palette)
+    kept, zoom = _thinned_and_zoom(indices, _STRIP)
+    return Mosaic().picture(np.ascontiguousarray(input_images.zoomed(kept, zoom)), palette)
