@@ -37,7 +37,9 @@ def batch_size(readings: Sequence[Reading], image_shape: Sequence[int], memory: 
     for reading in readings:
         given = 1 if reading.gate is None else 2  # its gate has the same shape
         values += given * int(np.prod([size or image_shape[0] for size in reading.shape[1:]]))
-    most = min(memory * 10**6 // (4 * _COPIES), _MOST_VALUES if len(readings) >= _MANY else memory * 10**6)
+    most = memory * 10**6 // (4 * _COPIES)
+    if len(readings) >= _MANY:
+        most = min(most, _MOST_VALUES)
     return max(1, min(_LARGEST_BATCH, most // values))
 
 

@@ -26,7 +26,7 @@ from reportgen.record.pictures import ShiftedImages
 from reportgen.record.shifts import NAMES, Shift, ShiftsRun, UnitToBlame, costliest, costliest_first
 
 _FEWEST = 32  # of a large model
-_FEW = 64  # images that are no more than this are changed at the strongest severity alone
+_FEW = 64  # where the work allows fewer images than this, they are changed at the strongest severity alone
 _MOST_PIXELS = 5 * 10**7  # values of all changed images of one severity, which are in memory at once
 _BLOCK = 4 * 10**6  # values that are changed at once
 _ATTRIBUTED = 64  # images whose slopes are worked out
