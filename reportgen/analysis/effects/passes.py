@@ -13,6 +13,7 @@ from reportgen.analysis.activations.graph import Graph, Tensor
 from reportgen.analysis.activations.looking import Looking
 from reportgen.analysis.activations.reading import Reading
 from reportgen.analysis.activations.reductions import units_last
+from reportgen.analysis.effects import work
 from reportgen.analysis.effects.head import Head
 from reportgen.dataset import Part, Pixels
 
@@ -21,6 +22,8 @@ Flags = NDArray[np.bool_]
 
 _TOGETHER = 2 * 10**7
 """Most changes of scores, images x units x classes, and most values of a jacobian that are in memory at once."""
+_COMPILED = 2 * 10**7
+"""Gradients of each class are compiled where images take more multiplications than so many for each call."""
 
 
 @dataclass(frozen=True)
@@ -97,37 +100,59 @@ class Passes:
         those that gradients are taken for. each: one backward pass for each class; else one for the margin of the true
         class over the best of the others, who are taken to stay the two that matter. images: only the first so many.
         """
-        import tensorflow as tf
-
-        tensors = list(dict.fromkeys(self._readings[place].tensor for place in others))
-        read = {self._head.tensor, *tensors, *(self._readings[place].tensor for place in exact)}
+        some = min(len(self._images), images or len(self._images))
+        read = list(dict.fromkeys([self._head.tensor, *(self._readings[place].tensor for place in exact)]))
         linear = {place: (self._slopes(self._readings[place]), groups.get(place, ())) for place in exact}
+        estimate = self._estimate(others, read, each=each, images=some)
         done = []
-        for start in self._starts(min(len(self._images), images or len(self._images))):
+        for start in self._starts(some):
             labels = self._labels(start, images)
             with forward.faults_named(self._images.images[start : start + 1]), self._head.before_activation():
-                with tf.GradientTape(persistent=each, watch_accessed_variables=False) as tape:
-                    if others:
-                        values = self._graph.all_values(self._seen(start, images), _watching(tape, tensors), read)
-                    else:
-                        values = self._values(start, images, read)
-                    scores = self._head.scores(values[self._head.tensor])
-                    plain = scores.numpy()
-                    targets = tf.unstack(scores, axis=1) if each else [_margin(scores, labels)]
-                off = [self._off(values, place) for place in others]
-                moved: list[list[Scores]] = [[] for _ in others]
-                for target in targets if others else ():
-                    found = tape.gradient(target, [values[tensor] for tensor in tensors])
-                    slopes = dict(zip(tensors, found, strict=True))
-                    for number, place in enumerate(others):
-                        moved[number].append(self._along(off[number], slopes, place))
-            first = [
-                _answers(plain, np.stack(one, axis=-1), labels) if each else _led(plain, one[0], labels)
-                for one in moved
-            ]
+                if others:
+                    found, moved = estimate(self._seen(start, images), labels)
+                else:
+                    found, moved = list(self._values(start, images, read).values()), []
+                values = dict(zip(read, found, strict=True))
+                plain = self._scores(values)
+            answers = _answers if each else _led
+            first = [answers(plain, np.asarray(one), labels) for one in moved]
             known = {place: self._linear(place, *of, values, plain, labels) for place, of in linear.items()}
             done.append(Sweep(plain, known, dict(zip(others, first, strict=True))))
         return _swept(done)
+
+    def _estimate(
+        self, others: Sequence[int], read: Sequence[Tensor], *, each: bool, images: int
+    ) -> Callable[[Any, NDArray[np.int64]], tuple[list[Any], list[Any]]]:
+        """Return what estimates by gradients from images as the model sees them, (B, ...), and their labels.
+
+        It gives the values that are `read`, and of each of the layers `others` how far scores move without each unit:
+        each score, (B, U, K), or the margin of the true class, (B, U).
+        """
+        import tensorflow as tf
+
+        tensors = list(dict.fromkeys(self._readings[place].tensor for place in others))
+
+        def estimate(seen: Any, labels: Any) -> tuple[list[Any], list[Any]]:
+            with tf.GradientTape(persistent=each, watch_accessed_variables=False) as tape:
+                values = self._graph.all_values(seen, _watching(tape, tensors), {*read, *tensors})
+                scores = self._head.scores(values[self._head.tensor])
+                targets = tf.unstack(scores, axis=1) if each else [_margin(scores, labels)]
+            off = [self._off(values, place) for place in others]
+            moved: list[list[Any]] = [[] for _ in others]
+            for target in targets:
+                found = tape.gradient(target, [values[tensor] for tensor in tensors])
+                slopes = dict(zip(tensors, found, strict=True))
+                for number, place in enumerate(others):
+                    moved[number].append(self._along(off[number], slopes, place))
+            by_layer = [tf.stack(one, axis=-1) if each else one[0] for one in moved]
+            return [values[tensor] for tensor in read], by_layer
+
+        # a graph leaves out the gradients of kernels, which TensorFlow otherwise takes with those of values
+        work_of_all = images * sum(map(work.of, self._graph.calls))
+        if not each or work_of_all < _COMPILED * len(self._graph.calls):
+            return estimate
+        compiled = tf.function(lambda seen: estimate(seen, None), autograph=False, reduce_retracing=True)
+        return lambda seen, labels: compiled(seen)
 
     def _linear(
         self, place: int, slopes: Scores, groups: Sequence[Sequence[int]], values: dict[Tensor, Any], scores: Scores,
@@ -224,15 +249,16 @@ class Passes:
         reading = self._readings[place]
         return tf.constant(self._means[place], tf.float32) - units_last(values[reading.tensor], reading)
 
-    def _along(self, off: Any, slopes: dict[Tensor, Any], place: int) -> Scores:
+    def _along(self, off: Any, slopes: dict[Tensor, Any], place: int) -> Any:
         """Return (B, U), how far a score moves along its slopes, nowhere where it does not depend on the layer."""
         import tensorflow as tf
 
         slope = slopes[self._readings[place].tensor]
+        positions = list(range(1, len(off.shape) - 1))
         if slope is None:
-            return np.zeros((off.shape[0], off.shape[-1]), np.float32)
+            return tf.zeros_like(tf.reduce_sum(off, positions))
         along = off * units_last(tf.convert_to_tensor(slope), self._readings[place])
-        return np.asarray(tf.reduce_sum(along, list(range(1, len(off.shape) - 1))).numpy())
+        return tf.reduce_sum(along, positions)
 
     def _starts(self, images: int) -> range:
         return range(0, images, self._batch)

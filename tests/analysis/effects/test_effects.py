@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from reportgen.analysis.activations import forward, graph
-from reportgen.analysis.effects import head, layers
+from reportgen.analysis.effects import head, layers, passes
 from reportgen.analysis.effects.passes import Passes
 from reportgen.dataset import Part
 from reportgen.record.effects import is_idle
@@ -174,6 +174,18 @@ def test_first_order_stands_beside_masked_where_it_agrees() -> None:
     assert found.layer.methods["masked"] + found.layer.methods["first order"] == 60
     assert found.layer.methods["masked"] == found.layer.wanted < 60
     assert_as_masked(case, "a", found, "masked")
+
+
+def test_gradients_that_are_compiled_are_those_that_are_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    case = wide("softplus")
+    by_method: dict[bool, Any] = {}
+    for compiled in (False, True):
+        monkeypatch.setattr(passes, "_COMPILED", 0 if compiled else 10**12)
+        by_method[compiled] = case.measured(batch=30)["a"]
+    plain, found = by_method[False], by_method[True]
+    assert plain.layer.methods["first order"] and found.units == plain.units
+    assert found.layer.audit is not None and plain.layer.audit is not None
+    assert found.layer.audit.slope == pytest.approx(plain.layer.audit.slope, rel=1e-5)
 
 
 def test_first_order_is_withheld_where_it_does_not_agree() -> None:
