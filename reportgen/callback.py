@@ -107,7 +107,7 @@ class ReportCallback(keras.callbacks.Callback):  # type: ignore[misc]  # keras s
             deaths=found,
             where=self._where,
             progress=self._progress,
-        )
+        ).read()
         self.error = None
         return self.report
 

@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,25 @@ from reportgen.tracking import figures
 
 _PAGE = "report.html"
 _SINGLE = {".html": _PAGE, ".pdf": "report.pdf", ".json": record_file.JSON_NAME}
+
+
+@dataclass(frozen=True)
+class Written:
+    """A report as it was written. contents: of each file of its folder, by name; problems: see `Report`."""
+
+    record: Record
+    folder: Path
+    contents: Mapping[str, bytes]
+    problems: list[SurroundingsError]
+
+    @property
+    def files(self) -> dict[str, int]:
+        """The size of each file in bytes, by its name."""
+        return _sizes(self.contents)
+
+    def read(self) -> "Report":
+        """Return it with what its report.json holds, which of a large model takes a second and much memory."""
+        return Report(self.record, self.folder, self.contents, self.problems)
 
 
 class Report(dict[str, Any]):
@@ -39,7 +59,7 @@ class Report(dict[str, Any]):
     ) -> None:
         super().__init__(json.loads(files[record_file.JSON_NAME]))
         self.folder = folder
-        self.files = {name: len(files[name]) for name in sorted(files)}
+        self.files = _sizes(files)
         self.problems = list(problems)
         self._place = folder.absolute()  # the caller may go elsewhere
         self._digests = {name: _digest(content) for name, content in files.items()}
@@ -125,6 +145,10 @@ def load(folder: str | Path) -> Report:
         record, files = record_file.load(folder), folders.read(folder)
     beside = (folders.SMALLER, folders.CERTIFICATE)  # what `reportgen prune` made of it later
     return Report(record, folder, {name: content for name, content in files.items() if name not in beside})
+
+
+def _sizes(files: Mapping[str, bytes]) -> dict[str, int]:
+    return {name: len(files[name]) for name in sorted(files)}
 
 
 def _digest(content: bytes) -> str:

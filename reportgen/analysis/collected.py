@@ -27,6 +27,7 @@ from reportgen.analysis.units.facts import Thresholds
 from reportgen.dataset import Dataset, Part, numbered_through
 from reportgen.errors import InputError
 from reportgen.options import Options
+from reportgen.process import heap
 from reportgen.progress import Progress
 from reportgen.record.attribution import Attributions
 from reportgen.record.evaluation import Proof, Scores
@@ -141,6 +142,7 @@ def collect(
         # of a large model the sums of products are more memory than all else, and nobody asks for them again
         looked = replace(looked, tallies=[])
         found = replace(found, looked=looked, passed=replace(found.passed, tallies=[]))
+    heap.give_back()
     # numpy alone looks for copies and wrong labels, while TensorFlow has work. No product of matrices is divided among
     # threads meanwhile: how OpenBLAS does that depends on which cores are free, and so does its rounding
     with threadpool_limits(1, user_api="blas"), _aside() as aside:
@@ -152,12 +154,14 @@ def collect(
             )  # fmt: skip
             verdicts, units = described.with_conditions(verdicts, units, words)
             shown = replace(shown, seen=words.seen)
+        heap.give_back()
         with progress.stage("effects", "Measuring what each unit does to each class ..."):
             subject = _subject(found, words.sample, dataset)
             done = effects.measure(
                 drawn, readings, subject, verdicts, units, batch=size, seed=options.seed, looking=looking
             )
             verdicts, units = effects.with_effects(verdicts, units, done)
+        heap.give_back()
         with progress.stage("proof", "Checking the model without the units called dead or removable ..."):
             proof = judging.prove(engine, ablations, dataset, found.right, batch=size, progress=progress)
         with progress.stage("shifts", "Changing test pictures ..."):

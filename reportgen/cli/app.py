@@ -23,10 +23,10 @@ from reportgen.cli.common import (
 )
 from reportgen.cli.options import Debug, values, with_options
 from reportgen.errors import together
-from reportgen.options import Analysis, Bounds, Budget, Pages, Place, Training
+from reportgen.options import Analysis, Bounds, Budget, Call, Pages, Place, Training
 
 if TYPE_CHECKING:
-    from reportgen.pipeline.flow import Report
+    from reportgen.result import Report, Written
     from reportgen.progress import Progress
 
 
@@ -71,7 +71,7 @@ def report(
         progress = supervisor.begin(model, given["max_load_seconds"])
         from reportgen.pipeline import flow
 
-        _say(flow.report(model, data, **values(given), progress=progress), progress)
+        _say(flow.written(Call(model, data, **values(given), progress=progress)), progress)
 
 
 @app.command()
@@ -154,7 +154,7 @@ def _terminated(number: int, frame: Any) -> NoReturn:
     raise SystemExit(128 + signal.SIGTERM)
 
 
-def _say(made: "Report", progress: "Progress") -> None:
+def _say(made: "Report | Written", progress: "Progress") -> None:
     """Print the paths to stdout, for scripts, and their sizes and the seconds of each stage to stderr.
 
     Raises SurroundingsError where something is missing from the report.

@@ -1,25 +1,13 @@
 """A bound on the memory of this process, so that a model that wants too much fails alone."""
 
-import ctypes
 import os
 import resource
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-_ARENA_MAX = -8  # of <malloc.h>
 _SHARE = 3 / 4
 _BOUND = resource.RLIMIT_DATA  # address space counts what TensorFlow's threads reserve and never use
-
-
-def keep_together() -> None:
-    """Let the C library have one heap a core instead of eight, where it is glibc.
-
-    Each keeps what its threads gave back, and with many of them the peak grew by a fifth from 2,000 to 20,000
-    pictures, by chance, though no more of them were in memory at once.
-    """
-    with suppress(AttributeError, OSError):
-        ctypes.CDLL(None).mallopt(_ARENA_MAX, os.cpu_count() or 1)
 
 
 @contextmanager

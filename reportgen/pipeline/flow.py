@@ -16,17 +16,25 @@ from reportgen.keywords import taking
 from reportgen.options import FORMATS, Budget, Call, Options, check_formats, check_look
 from reportgen.pipeline import subject
 from reportgen.pipeline.painting import Painted, Painter, without_own_findings
+from reportgen.process import heap
 from reportgen.progress import Progress
 from reportgen.record import record_file
 from reportgen.record.run import SCHEMA, Look, Provenance, Record
 from reportgen.record.training import Deaths
 from reportgen.result import Report as Report
+from reportgen.result import Written
 
 if TYPE_CHECKING:
     from reportgen.analysis.collected import Collected
     from reportgen.analysis.pixels.trial import Doubt
     from reportgen.dataset import Data, Dataset
     from reportgen.model.model_file import ModelFile
+
+
+def written(call: Call) -> Written:
+    """Make a report as `report` does, for a caller that needs no more than its files. Raises as `report`."""
+    where = choice.of(call.engine, call.workers)
+    return make(call, call.model, call.data, where=where, progress=call.progress)
 
 
 @taking(Call)
@@ -45,8 +53,7 @@ def report(call: Call) -> Report:
     What fails by itself (the PDF, a picture) is missing from a report that is written all the same: the report says
     so, and so does `problems` of what is returned.
     """
-    where = choice.of(call.engine, call.workers)
-    return make(call, call.model, call.data, where=where, progress=call.progress)
+    return written(call).read()
 
 
 def check(options: Options) -> None:
@@ -84,7 +91,7 @@ def make(
     deaths: Deaths | None = None,
     where: Choice = choice.LOCAL,
     progress: Progress | None = None,
-) -> Report:
+) -> Written:
     """Make a report. model: a path, a live Keras model or None. dataset: of `data`, where that was read before.
 
     deaths: of a live model. where: the images are sent through the model.
@@ -98,7 +105,7 @@ def make(
     from reportgen.pipeline import provenance
 
     progress = progress or Progress()
-    memory.keep_together()
+    heap.keep_together()
     check(options)
     made_at = provenance.made_at()
     before = earlier(options)
@@ -129,6 +136,7 @@ def make(
             engine = cluster.of(job.of(about.model, as_file, about.archive, made_at)) if cluster else None
             found = collected.collect(about.model, about.origin, dataset, options, progress, engine)
             doubt = trial.doubt(about.model, dataset, pixels.candidates(dataset), found, memory=options.memory)
+        heap.give_back()
         record = _record(
             options, made_at, dataset, about, changes, found, doubt, deaths,
             command=provenance.command(model, data, options), seconds=provenance.seconds(progress.seconds),
@@ -137,6 +145,7 @@ def make(
         if before is not None:
             record = replace(record, baseline=compare(without_own_findings(before), record))
         painted = painter.paint(record, split=options.split, budget=options)
+        heap.give_back()
         files = record_file.to_bytes(painted.record) | painted.files | _archive(about, file, folder_made)
         made = _written(place, folder_made, painted, files, progress)
     _log(made, options.log_to, progress)
@@ -258,7 +267,7 @@ def render(
             kept = {name: content for name, content in kept.items() if not name.startswith(f"{folder.FILES}/")}
         if (painted.record.look, painted.record.findings) != (stored.look, stored.findings):
             kept |= record_file.to_bytes(painted.record)
-        return _written(place, target, painted, kept | painted.files, progress)
+        return _written(place, target, painted, kept | painted.files, progress).read()
 
 
 def _archive(about: subject.Subject, file: "ModelFile | None", target: Path) -> dict[str, bytes]:
@@ -276,13 +285,13 @@ def _title(model: str, data: str) -> Text:
 
 def _written(
     place: folder.Place, target: Path, painted: Painted, files: Mapping[str, bytes], progress: Progress
-) -> Report:
+) -> Written:
     with progress.stage("write", f"Writing {target} ..."):
         place.write(files)
-    return Report(painted.record, target, files, painted.problems)
+    return Written(painted.record, target, files, list(painted.problems))
 
 
-def _log(made: Report, trackers: str | Sequence[str], progress: Progress) -> None:
+def _log(made: Written, trackers: str | Sequence[str], progress: Progress) -> None:
     """Hand a report over that is written; whatever goes wrong with that is one of its problems, Ctrl-C too.
 
     Each tracker is tried by itself, so that one that refuses by now does not keep it from the others.
@@ -290,10 +299,11 @@ def _log(made: Report, trackers: str | Sequence[str], progress: Progress) -> Non
     if not trackers:
         return
     with progress.stage("log", "Logging it ..."):
+        report = made.read()
         listed = [trackers] if isinstance(trackers, str) else list(trackers)
         for number, one in enumerate(listed):
             try:
-                for where in made.log_to(one):
+                for where in report.log_to(one):
                     progress.say(f"It is in {where}.")
             except SurroundingsError as error:
                 made.problems.append(error)

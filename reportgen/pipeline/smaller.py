@@ -19,6 +19,7 @@ from reportgen.format import short
 from reportgen.keywords import taking
 from reportgen.options import CLASS_NAMES, Bounds, Options, PruneCall
 from reportgen.pipeline import fresh, provenance, subject
+from reportgen.process import heap
 from reportgen.progress import Progress
 from reportgen.record import record_file
 from reportgen.record.key_figures import OUTPUT_STATES
@@ -77,7 +78,7 @@ def prune(call: PruneCall) -> Pruned:
 
     progress = call.progress or Progress()
     call.check()
-    memory.keep_together()
+    heap.keep_together()
     source, made_at = Path(call.folder), provenance.made_at()
     with ExitStack() as held:
         with progress.stage("report", f"Reading {source} ..."), folder.unchanged(source):

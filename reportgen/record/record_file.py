@@ -60,7 +60,7 @@ def to_bytes(record: Record) -> dict[str, bytes]:
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive, ThreadPoolExecutor(1) as other:
         arrays_in = other.submit(_pack, archive, stored)  # zlib lets the encoder of JSON run meanwhile
         facts = _in_lines(fields, texts)
-        said = _json([text.plain() for text in texts.values()])
+        said = b"[%s]\n" % b", ".join(_encoded(_dumped(text.plain())) for text in texts.values())
         arrays_in.result()
         _pack(archive, {_OUTLINE: np.frombuffer(_json(outline), np.uint8), _TEXTS: np.frombuffer(said, np.uint8)})
     return {JSON_NAME: facts, ARRAYS_NAME: packed.getvalue()}
@@ -144,8 +144,11 @@ def _in_lines(value: Any, texts: dict[str, Text]) -> bytes:
 
     Of many thousand units there is never more than one in plain values at a time.
     """
-    pieces = [_encoded(piece) for piece in _pieces(value, texts, 0)]
-    return b"".join([*pieces, b"\n"])
+    written = io.BytesIO()  # a list of pieces would be as much memory again
+    for piece in _pieces(value, texts, 0):
+        written.write(_encoded(piece))
+    written.write(b"\n")
+    return written.getvalue()
 
 
 def _pieces(value: Any, texts: dict[str, Text], level: int) -> Iterator[str]:

@@ -27,7 +27,7 @@ from reportgen.pipeline import flow
 from reportgen.progress import Progress
 from reportgen.record import record_file
 from reportgen.record.run import Record
-from reportgen.result import Report
+from reportgen.result import Report, Written
 from reportgen.tracking import figures, to_mlflow
 from tests import ROOT
 from tests.conftest import Run
@@ -59,6 +59,11 @@ def made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Made:
         return Report(record, Path(out), files)
 
     return make
+
+
+def as_written(report: Report) -> Written:
+    """Return a report as `flow.make` has it."""
+    return Written(record_file.load(report.folder), report.folder, folder.read(report.folder), [])
 
 
 # -- the figures ------------------------------------------------------------------------------------------------------
@@ -211,7 +216,7 @@ def test_a_server_that_does_not_answer_costs_no_report(
 ) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
-    report = made()
+    report = as_written(made())
     before = folder.read(report.folder)
     flow._log(report, ["mlflow"], Progress())
     (problem,) = report.problems
@@ -239,7 +244,7 @@ def test_mlflow_tells_nobody_that_reportgen_imports_it(monkeypatch: pytest.Monke
 @pytest.mark.tensorflow
 def test_a_callback_warns_where_the_report_did_not_arrive(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tracking, "find_spec", lambda name: ModuleSpec(name, None, origin="there"))
-    written = made()
+    written = as_written(made())
     written.problems.append(SurroundingsError("the report was not handed over to MLflow", "mend that"))
     monkeypatch.setattr(flow, "make", lambda *given, **more: written)
     callback = reportgen.ReportCallback({"x_test": [[0.0]], "y_test": [0]}, log_to="mlflow")
@@ -247,7 +252,8 @@ def test_a_callback_warns_where_the_report_did_not_arrive(made: Made, monkeypatc
     callback.set_model(object())
     with pytest.warns(UserWarning, match="the report is written, but .* not handed over to MLflow"):
         callback.on_train_end()
-    assert callback.report is written and callback.error is written.problems[0]
+    assert callback.report is not None and callback.report.folder == written.folder
+    assert callback.error is written.problems[0]
 
 
 # -- Weights & Biases -------------------------------------------------------------------------------------------------
@@ -422,7 +428,7 @@ def test_what_goes_wrong_with_a_tracker_costs_no_report(
     made: Made, monkeypatch: pytest.MonkeyPatch, stand: Stand, said: str
 ) -> None:
     monkeypatch.setattr(tracking, "_tracker", {"tensorboard": Stand(), "mlflow": stand, "wandb": Stand()}.__getitem__)
-    report, told = made(), io.StringIO()
+    report, told = as_written(made()), io.StringIO()
     before = folder.read(report.folder)
     flow._log(report, ["tensorboard", "mlflow", "wandb"], Progress(told))
     (problem,) = report.problems
@@ -444,8 +450,9 @@ def test_a_full_disk_at_logging_costs_no_report(made: Made, monkeypatch: pytest.
     with pytest.raises(SurroundingsError) as caught:
         report.log_to(["mlflow:1", "wandb"])
     assert_one_line(caught.value, "MLflow and Weights & Biases", "No space left", "--to mlflow:1,wandb`")
-    flow._log(report, "wandb", Progress())
-    assert [type(problem) for problem in report.problems] == [SurroundingsError]
+    written = as_written(report)
+    flow._log(written, "wandb", Progress())
+    assert [type(problem) for problem in written.problems] == [SurroundingsError]
 
 
 def test_whatever_keeps_weights_and_biases_from_logging_in_is_said_before_the_work(
