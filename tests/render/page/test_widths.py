@@ -170,7 +170,7 @@ def test_an_open_card_begins_with_its_words_and_has_picture_words_map_and_differ
 ) -> None:
     opened.set_viewport_size({"width": width, "height": 900})
     card = opened.locator(".cards.opened .card").first
-    words, sentence = card.locator("> summary .words"), card.locator(".condition")
+    words, sentence = card.locator("> summary .says"), card.locator(".condition")
     boxes = [box for image in card.locator("img").all() if (box := image.bounding_box())]
     told = [one.bounding_box() for one in (words, sentence)]
     assert all(one and one["width"] > 200 for one in told)
