@@ -220,9 +220,7 @@ def verdict(layers: Sequence[LayerVerdict], units: Sequence[Unit]) -> Text:
 
 def alike_on_average(units: Iterable[Unit]) -> int:
     """Return how many units fire on the same images as another one, but in the same places as none."""
-    return sum(
-        unit.group is None and unit.nearest is not None and unit.nearest.alike == "on average" for unit in units
-    )
+    return sum(unit.group is None and unit.nearest is not None and unit.nearest.alike == "on average" for unit in units)
 
 
 FILTERS = {

@@ -10,7 +10,7 @@ from reportgen.record.model import LayerRow
 from reportgen.record.pictures import ClassMap, Correlations
 from reportgen.record.units import Nearest
 from reportgen.render import words
-from reportgen.render.page import insights
+from reportgen.render.page import answers, insights
 from tests.helpers.builders import make_history, make_kernels, make_record, make_scores, make_unit, make_verdict
 
 
@@ -169,3 +169,16 @@ def test_the_verdict_counts_the_units_that_can_be_judged() -> None:
 def test_an_epoch_without_a_value_is_passed_over() -> None:
     history = make_history(metrics={"loss": [None, 0.5, 0.25, None]})
     assert insights.course(history, "loss") == "loss went from 0.5 to 0.25."
+
+
+def test_units_that_are_alike_on_average_are_counted_and_not_called_the_same() -> None:
+    average = Nearest(1, 0.99, 0.98, 0.1, "on average")
+    units = [make_unit(unit=u, group=None, nearest=average) for u in range(2)] + [make_unit(unit=2, nearest=average)]
+    layers = [make_verdict("conv", 3)]
+    assert words.verdict(layers, units).endswith("None can stand in for another, though 2 are like another on average.")
+    assert words.verdict(layers, units[2:]).endswith("None says the same as another.")
+    (_, distinct, *_) = answers.answers(make_record(layers=layers, units=units))
+    assert distinct.figure == "No unit can go because another says the same"
+    assert distinct.more == [
+        "2 units are like another on average only: they fire on the same images in different places."
+    ]
