@@ -61,9 +61,9 @@ class Condition:
     r2_one: with the first alone; r2_everywhere: on all patches. f1: of {predicted > t} against {real > t}, t the
     unit's 0.995 quantile; f1_same_rate: with as many predicted as real; f1_constant: of the best guess that knows only
     how often. ceiling: R2 of a fit on all pixels. runner_up: another condition within 0.03. by_chance: the largest R2
-    over features and units in 200 permutations of the images. random_percentile: of 100 random kernels, how many have
-    a feature that explains less of them. kernel: of a first convolution. below: the units that it is made of. label:
-    the class. reason: why there is no figure.
+    over features and units in 200 permutations of the images. random_percentile: the share of 200 random kernels, in
+    per cent, whose best feature explains less of them. kernel: of a first convolution. below: the units that it is
+    made of. label: the class. reason: why there is no figure.
     """
 
     found_in: str

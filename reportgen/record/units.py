@@ -16,13 +16,16 @@ class Nearest:
     """Another unit of the same layer, and how alike the two are.
 
     r: over images, of the mean responses. r_within_class: the same within the classes. r_over_positions: of the values
-    at each position of each image; None where a layer has no positions.
+    at each position of each image; None where a layer has no positions. alike: "interchangeable" where all of these
+    reach the threshold of redundancy, "on average" where only the first two do; None of other units, and in a folder
+    from before it was told.
     """
 
     unit: int
     r: float
     r_within_class: float | None
     r_over_positions: float | None = None
+    alike: str | None = None
 
 
 @dataclass(frozen=True)

@@ -205,8 +205,22 @@ def verdict(layers: Sequence[LayerVerdict], units: Sequence[Unit]) -> Text:
             units=ntext(judged, "{n} unit inside the model", "{n} units inside the model"),
             states=joined(", ", counted_states(order)),
         )
-    alike = redundant(removable) if removable else text("None says the same as another.")
+    if removable:
+        alike = redundant(removable)
+    elif on_average := alike_on_average(units):
+        alike = ntext(
+            on_average,
+            "None can stand in for another, though {n} is like another on average.",
+            "None can stand in for another, though {n} are like another on average.",
+        )
+    else:
+        alike = text("None says the same as another.")
     return text("{states} {redundancy}", states=found, redundancy=alike)
+
+
+def alike_on_average(units: Iterable[Unit]) -> int:
+    """Return how many units fire on the same images as another one, but in the same places as none."""
+    return sum(unit.group is None and unit.nearest is not None and unit.nearest.alike == "on average" for unit in units)
 
 
 FILTERS = {

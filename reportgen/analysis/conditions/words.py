@@ -71,6 +71,11 @@ def condition(feature: Feature, ink: Ink | None, scales: int = 1) -> Text:
     found = _on_series(feature) or _on_drawing(feature, ink) or _SIMPLE.get((feature.kind, feature.polarity))
     if found is None:
         found = _OF_PICTURES[feature.kind](feature, ink)
+    return _scaled(found, feature, scales)
+
+
+def _scaled(found: Text, feature: Feature, scales: int) -> Text:
+    """Return words with the scale of their feature, where there is more than one."""
     if feature.scale is None or scales < 2:
         return found
     return text("{condition} (scale {scale} px)", condition=found, scale=str(feature.scale))
@@ -203,9 +208,39 @@ def _on_series(feature: Feature) -> Text | None:
     return text("steady values in channel {number}", number=number)
 
 
-def both(one: Text, other: Text) -> Text:
-    """Return "one or other": a condition with its runner-up."""
-    return text("{one} or {other}", one=one, other=other)
+@cache
+def either(one: Feature, other: Feature, ink: Ink | None, scales: int = 1) -> Text:
+    """Return "one or other": a condition with its runner-up. What both have in common is said once."""
+    alike = (one.kind, one.polarity, one.scale) == (other.kind, other.polarity, other.scale)
+    found = _EITHER[one.kind](one, other, ink) if alike and one.kind in _EITHER else None
+    if found is None:
+        return text("{one} or {other}", one=condition(one, ink, scales), other=condition(other, ink, scales))
+    return _scaled(found, one, scales)
+
+
+def _either_edge(one: Feature, other: Feature, ink: Ink | None) -> Text:
+    if ink is None:
+        return text(
+            "edges, brighter towards the {one} or the {other}",
+            one=_TOWARDS[_angle(one)],
+            other=_TOWARDS[_angle(other)],
+        )
+    sides = [_SIDES[_angle(each) if ink == "dark" else _opposite(each)] for each in (one, other)]
+    return text("the {one} or {other} edge of strokes", one=sides[0], other=sides[1])
+
+
+def _either_side(one: Feature, other: Feature, ink: Ink | None) -> Text:
+    sides = {"one": _SIDES[_angle(one)], "other": _SIDES[_angle(other)]}
+    if ink is not None and _is_ink(one, ink):
+        return text("ink on the {one} or {other} side of the patch", **sides)
+    if ink is not None:
+        return text("empty ground on the {one} or {other} side of the patch", **sides)
+    if one.polarity > 0:
+        return text("brightness on the {one} or {other} side of the patch", **sides)
+    return text("darkness on the {one} or {other} side of the patch", **sides)
+
+
+_EITHER: dict[str, Callable[[Feature, Feature, Ink | None], Text]] = {"edge": _either_edge, "side": _either_side}
 
 
 def mix(items: Sequence[Text]) -> Text:

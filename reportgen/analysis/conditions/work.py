@@ -207,7 +207,11 @@ class Work:
         chance = (found.by_chance or 0.0) * (1 if single else len(features))
         simple = bool(features) and r2 >= SIMPLE and r2 > chance
         name = None if second < 0 else self._names[second]
-        condition, sentence = self._worded([one.text for one in features], simple, single, name, r2, known)
+        either = None
+        if second >= 0 and features:
+            pair = features[0].feature, self.measured.features[second]
+            either = words.either(*pair, self.target.ink, self.target.scales)
+        condition, sentence = self._worded([one.text for one in features], simple, single, either, r2, known)
         parts = (("features", tuple(one.feature for one in features)), ("single", single), ("r2", r2))
         return UnitCondition(
             unit, "picture" if simple else "none", condition, sentence, parts, features,
@@ -222,12 +226,13 @@ class Work:
         )  # fmt: skip
 
     def _worded(
-        self, names: Sequence[Text], simple: bool, single: bool, runner_up: Text | None, r2: float,
+        self, names: Sequence[Text], simple: bool, single: bool, either: Text | None, r2: float,
         known: dict[str, float | None],
     ) -> tuple[Text | None, Text]:  # fmt: skip
         """Return the condition of a unit, None where it has no simple one, and its sentence.
 
-        names: of the features. single: the first one is enough. r2: of what is named.
+        names: of the features. single: the first one is enough. either: the first one or its runner-up, if there is
+        one. r2: of what is named.
         """
         if not names:
             return None, words.no_simple(None, r2, [])
@@ -235,7 +240,7 @@ class Work:
             of = names[0] if len(names) == 1 else words.mix(names)
             figures = words.figures(known, None)
         else:
-            of = names[0] if runner_up is None else words.both(names[0], runner_up)
+            of = names[0] if either is None else either
             figures = words.figures(known, listed(names[1:]) if len(names) > 1 else None)
         if not simple:
             return None, words.no_simple(of, r2, figures)

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import reduce
+from functools import partial, reduce
 from math import isnan
 
 import numpy as np
@@ -68,9 +68,10 @@ def find(
     size = np.abs(r[0])
     known = np.flatnonzero(np.isfinite(size).any(axis=1))
     nearest = np.nan_to_num(size, copy=False)[known].argmax(axis=1)
+    compare = partial(_compared, r, threshold=thresholds.redundant)
     return Redundancy(
-        nearest=_compared(r, known, nearest),
-        kept={u: one for group in groups for u, one in _compared(r, group[1:], group[:1] * (len(group) - 1)).items()},
+        nearest=compare(known, nearest),
+        kept={u: one for group in groups for u, one in compare(group[1:], group[:1] * (len(group) - 1)).items()},
         groups=groups,
         opposite=_opposite(r[0], highest, thresholds),
         duplicate_of=duplicates(plan, weights, verdicts, thresholds),
@@ -188,12 +189,26 @@ def _left_out(
     return found
 
 
-def _compared(r: Sequence[Floats], units: Sequence[int] | Counts, others: Sequence[int] | Counts) -> dict[int, Nearest]:
+def _compared(
+    r: Sequence[Floats], units: Sequence[int] | Counts, others: Sequence[int] | Counts, threshold: float
+) -> dict[int, Nearest]:
     """Return by unit how alike it and another one are. r: two or three of (U, U), as the figures of a Nearest."""
     figures = [[None if isnan(value) else value for value in one[units, others].tolist()] for one in r]
     figures += [[None] * len(units)] * (3 - len(r))
     pairs = zip(np.asarray(units, np.int64).tolist(), np.asarray(others, np.int64).tolist(), *figures, strict=True)
-    return {unit: Nearest(other, of, within, at) for unit, other, of, within, at in pairs if of is not None}
+    return {
+        unit: Nearest(other, of[0], of[1], of[2], _alike(of[: len(r)], threshold))
+        for unit, other, *of in pairs
+        if of[0] is not None
+    }
+
+
+def _alike(r: Sequence[float | None], threshold: float) -> str | None:
+    """Return in which sense two units are alike: r over images, within classes, and over positions where there are."""
+    reached = [one is not None and one >= threshold for one in r]
+    if all(reached):
+        return "interchangeable"
+    return "on average" if all(reached[:2]) else None
 
 
 def _opposite(over_images: Floats, highest: Floats, thresholds: Thresholds) -> dict[int, int]:

@@ -9,7 +9,7 @@ from reportgen.record.changes import Count
 from reportgen.record.key_figures import OUTPUT_STATES, described_units, judged_units
 from reportgen.record.run import Record
 from reportgen.record.units import LayerVerdict, Unit
-from reportgen.render.words import counted_states, inner_states
+from reportgen.render.words import alike_on_average, counted_states, inner_states
 
 _LAYERS = 5
 """Most layers that the first screen tells apart."""
@@ -46,7 +46,7 @@ def answers(record: Record) -> list[Answer]:
     if not inner:
         return []
     counts = record.baseline.counts if record.baseline else {}
-    found = [_firing(inner, counts), _distinct(inner, sum(unit.removable for unit in record.units), counts)]
+    found = [_firing(inner, counts), _distinct(inner, record.units, counts)]
     described = [one for one in inner if one.conditions is not None]
     return [*found, _conditions(described, record.units)] if described else found
 
@@ -89,7 +89,8 @@ def _firing(layers: Sequence[LayerVerdict], earlier: Mapping[str, Count]) -> Ans
     )
 
 
-def _distinct(layers: Sequence[LayerVerdict], removable: int, earlier: Mapping[str, Count]) -> Answer:
+def _distinct(layers: Sequence[LayerVerdict], units: Sequence[Unit], earlier: Mapping[str, Count]) -> Answer:
+    removable, on_average = sum(unit.removable for unit in units), alike_on_average(units)
     bars = []
     for layer in _told(layers, lambda one: sum(len(group) - 1 for group in one.groups)):
         if layer.effective_rank is None:
@@ -107,7 +108,19 @@ def _distinct(layers: Sequence[LayerVerdict], removable: int, earlier: Mapping[s
         if removable
         else text("No unit can go because another says the same")
     )
-    return Answer(text("Do many say the same?"), figure, bars, _before(earlier, "redundant", "units"))
+    more = [
+        ntext(
+            on_average,
+            "{n} unit is like another on average only: it fires on the same images in different places.",
+            "{n} units are like another on average only: they fire on the same images in different places.",
+        )
+    ]
+    return Answer(
+        text("Do many say the same?"),
+        figure,
+        bars,
+        [*(more if on_average else []), *_before(earlier, "redundant", "units")],
+    )
 
 
 def _before(earlier: Mapping[str, Count], part: str, whole: str) -> list[Text]:

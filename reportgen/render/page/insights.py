@@ -192,21 +192,44 @@ def class_map(found: ClassMap, labels: Sequence[str]) -> Text:
     )
 
 
-def correlations(found: Correlations) -> Text:
-    """Return the two units that are most alike, and the two that are most opposed."""
+def correlations(found: Correlations, units: Sequence[Unit] = ()) -> Text:
+    """Return the two units that are most alike, in which sense they are, and the two that are most opposed.
+
+    units: of the layer, in their order.
+    """
     r = found.r.astype(np.float64)
     if len(r) < 2:
         return text("There is one unit only, so there is nothing to compare it with.")
     pairs = np.triu(np.ones_like(r, bool), 1)
     alike = np.unravel_index(np.where(pairs, r, -2).argmax(), r.shape)
     opposed = np.unravel_index(np.where(pairs, r, 2).argmin(), r.shape)
-    return text(
+    said = text(
         "Most alike are units {alike} (r {high}), least alike units {opposed} (r {low}).",
         alike=_pair(found.order, alike),
         high=correlation(float(r[alike])),
         opposed=_pair(found.order, opposed),
         low=correlation(float(r[opposed])),
     )
+    sense = _sense(units, *(int(found.order[int(n)]) for n in alike))
+    return joined(" ", [said, sense]) if sense else said
+
+
+def _sense(units: Sequence[Unit], one: int, other: int) -> Text | None:
+    """Return whether two units are interchangeable, or alike on average only; None where they are neither."""
+    of = {unit.unit: unit for unit in units if unit.unit in (one, other)}
+    known = [of[a].nearest for a, b in ((one, other), (other, one)) if a in of and of[a].nearest is not None]
+    near = next((near for near in known if near is not None and near.unit in (one, other)), None)
+    if near is None or near.alike is None:
+        return None
+    if near.alike == "on average":
+        return text(
+            "The first two are alike on average only: over positions r is {positions}, so they fire on the same"
+            " images in different places.",
+            positions=correlation(near.r_over_positions or 0.0),
+        )
+    if of[one].group == of[other].group:
+        return text("The first two are interchangeable.")
+    return text("The first two are interchangeable, but not in one group, where every two units must be.")
 
 
 def units(verdict: LayerVerdict, found: Sequence[Unit]) -> Text:

@@ -1,8 +1,8 @@
 """A layer with everything painted that the page shows of it: outputs, kernels, relations, and a card a unit."""
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from hashlib import sha256
 
@@ -12,7 +12,7 @@ from reportgen.i18n import Text, text
 from reportgen.record.model import LayerRow
 from reportgen.record.pictures import Array, ClassMap, Correlations, Kernels, Maps, Pictures, Seen, Strips
 from reportgen.record.run import Record
-from reportgen.record.units import ONLY_SILENT, LayerVerdict, TopImage, Unit
+from reportgen.record.units import ONLY_SILENT, LayerVerdict, Nearest, TopImage, Unit
 from reportgen.render.charts import dead_history, geometry
 from reportgen.render.page import effects, insights, legends
 from reportgen.render.page.missing import attempt
@@ -25,6 +25,7 @@ CELLS_ON_PAPER = 512
 """Most cells of a layer's strip of states in the PDF."""
 CHANNELS_ON_CARD = 4
 _LONGEST_IN_ANCHOR = 100
+_EVERYWHERE = 0.995  # of the images
 _LETTERS = {
     "dead": "D",
     "constant": "C",
@@ -68,7 +69,8 @@ class UnitView:
 
     letter: of its state, "R" for one that could be removed, "" for one that nothing is to be said about. css: its
     state as the style sheet and the filter of units know it. died: since when a dead one is, None where not known.
-    card: None where the unit has none.
+    card: None where the unit has none. twin: of a unit that stays for its group, the one of the group most like it.
+    same_group: whether the unit most like it is of the same group.
     """
 
     unit: Unit
@@ -77,6 +79,36 @@ class UnitView:
     css: str
     died: Text | None
     card: "CardView | None"
+    twin: Nearest | None = None
+    same_group: bool = False
+
+    @property
+    def fires_everywhere(self) -> bool:
+        """Whether it fires on (nearly) every image, which of a channel with many positions says nothing."""
+        return self.unit.firing_rate >= _EVERYWHERE
+
+    @property
+    def fires_as_all_do(self) -> bool:
+        """Whether the evidence for its state says no more than that."""
+        return self.unit.state == "healthy" and self.fires_everywhere
+
+    @property
+    def partner(self) -> Nearest | None:
+        """The unit that makes it removable, or that it stays for, else the most like it if they are alike at all."""
+        near = self.unit.nearest
+        return self.unit.kept or self.twin or (near if near is not None and near.alike is not None else None)
+
+    @property
+    def most_like(self) -> Text | None:
+        """In which sense the unit most like it is alike, None where it is not."""
+        near = self.unit.nearest
+        if near is None or near.alike is None:
+            return None
+        if near.alike == "on average":
+            return text("alike on average")
+        if self.same_group:
+            return text("interchangeable")
+        return text("interchangeable, but not with every unit of its group")
 
     @property
     def why(self) -> Text | None:
@@ -311,7 +343,7 @@ def build(record: Record, compared: int | None = None) -> list[LayerView]:
         )
         shows = {"units": attempt(insights.units, verdict, own)}
         if sources.correlations:
-            shows["alike"] = attempt(insights.correlations, sources.correlations)
+            shows["alike"] = attempt(insights.correlations, sources.correlations, own)
         if sources.class_map:
             shows["classes"] = attempt(insights.class_map, sources.class_map, labels)
         if sources.kernels:
@@ -321,7 +353,7 @@ def build(record: Record, compared: int | None = None) -> list[LayerView]:
             LayerView(
                 row=rows[name],
                 verdict=verdict,
-                units=[_unit_view(unit, cards, verdict, died) for unit in own],
+                units=_unit_views(own, cards, verdict, died),
                 effects=attempt(effects.paint, measured, own, labels, compared) if measured else None,
                 shows=shows,
                 sources=sources,
@@ -353,13 +385,26 @@ def has_remark(unit: Unit) -> bool:
     return bool(_LETTERS[unit.state]) or unit.removable or unit.duplicate_of is not None
 
 
-def _unit_view(unit: Unit, cards: "_Cards", verdict: LayerVerdict, died: Mapping[tuple[str, int], Text]) -> UnitView:
-    letter, css = _LETTERS[unit.state], unit.state.replace(" ", "-")
-    if not letter and has_remark(unit):
-        letter, css = "R", "redundant"
-    card = cards.view(unit, verdict)
-    since = died.get((unit.layer, unit.unit)) if unit.state == "dead" else None  # judged on all images, not on some
-    return UnitView(unit, anchor(unit.layer, unit.unit), letter, css, since, card)
+def _unit_views(
+    units: Sequence[Unit], cards: "_Cards", verdict: LayerVerdict, died: Mapping[tuple[str, int], Text]
+) -> list[UnitView]:
+    twins: dict[int, Nearest] = {}
+    for unit in units:
+        if unit.kept is not None and ((known := twins.get(unit.kept.unit)) is None or unit.kept.r > known.r):
+            twins[unit.kept.unit] = replace(unit.kept, unit=unit.unit)
+    group_of = {unit: number for number, group in enumerate(verdict.groups) for unit in group}
+    found = []
+    for unit in units:
+        group = group_of.get(unit.unit)
+        same = group is not None and unit.nearest is not None and group_of.get(unit.nearest.unit) == group
+        letter, css = _LETTERS[unit.state], unit.state.replace(" ", "-")
+        if not letter and has_remark(unit):
+            letter, css = "R", "redundant"
+        # judged on all images, not on some
+        since = died.get((unit.layer, unit.unit)) if unit.state == "dead" else None
+        card, twin = cards.view(unit, verdict), twins.get(unit.unit)
+        found.append(UnitView(unit, anchor(unit.layer, unit.unit), letter, css, since, card, twin, same))
+    return found
 
 
 def _first_told(view: UnitView) -> tuple[bool, float]:

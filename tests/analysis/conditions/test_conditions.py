@@ -17,7 +17,7 @@ from reportgen.analysis.conditions.classes import Labels
 from reportgen.analysis.conditions.layer import Sampled
 from reportgen.analysis.conditions.patches import Along
 from reportgen.analysis.conditions.result import Feature, LayerConditions, UnitCondition
-from tests.helpers.conditions import below_of, words_of
+from tests.helpers.conditions import below_of, lowered, words_of
 
 Array = Any
 SOBEL = np.array([[-1, 0, 1], [-2, 0, 2], [-1, 0, 1]], float)
@@ -263,29 +263,9 @@ def measured(maps: Array, side: Array) -> tuple[Array, Array]:
 
 @pytest.mark.parametrize("change", ["missing", "extra"])
 def test_false_labels_lower_the_score(change: str) -> None:
-    """The two sanity checks of NeuronEval: half of the true condition taken away, and as much false added."""
     _, maps, cut, found = planted()
-    images = scenes()
-    taken = sampled(images, maps, (Along(3), Along(3)), cut)
-    look = basis.Look(taken.field, taken.map_shape, images.shape[1:3], 1.0, True)
-    whole = basis.measure(patches.Pictures(images), taken.rows, taken.columns, look)
-    mask = whole.not_flat & ~cut.choose[:, np.newaxis]
-    x, y = whole.values[mask].astype(float), taken.values[mask].astype(float)
-    rng = np.random.default_rng(0)
-    lower = []
-    for unit in found.units:
-        if not unit.features:
-            continue
-        true = np.maximum(x[:, whole.features.index(first(unit))], 0)
-        true = np.where(true > np.quantile(true, 0.7), true, 0)
-        false = true.copy()
-        there, nowhere = np.flatnonzero(true > 0), np.flatnonzero(true == 0)
-        if change == "missing":
-            false[rng.permutation(there)[::2]] = 0
-        else:
-            false[rng.choice(nowhere, len(there), replace=False)] = true[there]
-        lower.append(np.corrcoef(false, y[:, unit.unit])[0, 1] ** 2 < np.corrcoef(true, y[:, unit.unit])[0, 1] ** 2)
-    assert np.mean(lower) >= 0.95
+    taken = sampled(scenes(), maps, (Along(3), Along(3)), cut)
+    assert lowered(taken, cut, found, change, colour=True) >= 0.95
 
 
 def test_the_exact_reading_agrees_with_the_images() -> None:
@@ -699,6 +679,34 @@ def test_the_words_are_about_what_is_there(
 ) -> None:
     row, column = strongest(picture, said)
     assert rows[0] <= row <= rows[1] and columns[0] <= column <= columns[1], (row, column)
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "ink", "said"),
+    [
+        (Feature("edge", 90, 1), Feature("edge", 45, 1), "bright", "the lower or lower left edge of strokes"),
+        (Feature("edge", 90, 1), Feature("edge", 45, 1), "dark", "the upper or upper right edge of strokes"),
+        (Feature("edge", 90, 1), Feature("edge", 0, 1), None, "edges, brighter towards the top or the right"),
+        (Feature("side", 90, 1), Feature("side", 45, 1), "bright", "ink on the upper or upper right side of the patch"),
+        (Feature("side", 0, 1, -1), Feature("side", 45, 1, -1), None,
+         "darkness on the right or upper right side of the patch"),
+        (Feature("side", 0, 1), Feature("side", 45, 1, -1), "bright",
+         "ink on the right side of the patch or empty ground on the upper right side of the patch"),
+        (Feature("edge", 90, 1), Feature("outline", None, 1), "bright",
+         "the lower edge of strokes or outlines of strokes"),
+    ],
+)  # fmt: skip
+def test_what_a_condition_and_its_runner_up_have_in_common_is_said_once(
+    one: Feature, other: Feature, ink: Any, said: str
+) -> None:
+    assert words.either(one, other, ink) == said
+
+
+def test_a_scale_is_said_with_both_or_with_each() -> None:
+    same = words.either(Feature("edge", 90, 2), Feature("edge", 45, 2), None, 2)
+    assert same == "edges, brighter towards the top or the upper right (scale 2 px)"
+    apart = words.either(Feature("edge", 90, 2), Feature("edge", 45, 1), None, 2)
+    assert apart.count("scale") == 2
 
 
 def test_signed_values_are_high_or_low_and_have_no_threshold() -> None:

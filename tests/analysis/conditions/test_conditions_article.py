@@ -13,7 +13,7 @@ from reportgen.analysis.conditions.patches import Along
 from reportgen.analysis.conditions.result import LayerConditions
 from reportgen.data import samples
 from reportgen.runtime import keras
-from tests.helpers.conditions import below_of, words_of
+from tests.helpers.conditions import below_of, lowered, matched, words_of
 
 pytestmark = pytest.mark.tensorflow
 
@@ -63,6 +63,19 @@ def test_words_say_most_of_the_first_layer() -> None:
     assert one >= 0.75 and three >= 0.90
     assert found.ink == "bright" and found.counts["edge"] >= 2
     assert sum("of strokes" in unit.sentence for unit in found.units) >= 4
+
+
+@pytest.mark.parametrize("change", ["missing", "extra"])
+def test_false_labels_lower_the_score(change: str) -> None:
+    images, first, _, _, _, cut, found, _ = article()
+    assert lowered(sampled(images, first, Along(3), cut), cut, found, change) >= 0.95
+
+
+def test_one_sentence_for_all_units_scores_below_their_own() -> None:
+    """Each unit's own condition against each of these conditions for all units, on average over the units."""
+    images, first, _, _, _, cut, found, _ = article()
+    own, of_all = matched(sampled(images, first, Along(3), cut), cut, found)
+    assert own > max(of_all)
 
 
 def test_the_kernels_by_themselves_tell_the_same_kind() -> None:

@@ -404,6 +404,19 @@ def test_units_that_fire_in_different_places_are_not_redundant() -> None:
     nearest = case.units[0].nearest
     assert nearest is not None and nearest.r == pytest.approx(1)
     assert case.layer.groups == [[1, 2]]
+    assert nearest.alike == "on average"
+    other, kept = case.units[2].nearest, case.units[2].kept
+    assert other is not None and kept is not None and kept.alike == "interchangeable"
+
+
+def test_in_which_sense_two_units_are_alike_follows_the_threshold() -> None:
+    values = turned(0, 15, 100)  # r = 0.966 of the first two
+    for threshold, expected in ((0.95, "interchangeable"), (0.97, None)):
+        found = judge(values, family="linear", thresholds=Thresholds(redundant=threshold)).units
+        assert [unit.nearest and unit.nearest.alike for unit in found] == [expected, expected, None]
+    labels = np.arange(2000) % 4
+    shared = judge(np.where(labels == 2, 50, 0)[:, None] + np.abs(noise(2000, 2)), labels).units[0].nearest
+    assert shared is not None and shared.r > 0.99 and shared.alike is None
 
 
 def test_units_that_fire_once_on_the_same_image_are_not_redundant() -> None:

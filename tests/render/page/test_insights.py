@@ -8,8 +8,9 @@ import pytest
 from reportgen.record.evaluation import ClassScore, Confused, ReliabilityBin
 from reportgen.record.model import LayerRow
 from reportgen.record.pictures import ClassMap, Correlations
+from reportgen.record.units import Nearest
 from reportgen.render import words
-from reportgen.render.page import insights
+from reportgen.render.page import answers, insights
 from tests.helpers.builders import make_history, make_kernels, make_record, make_scores, make_unit, make_verdict
 
 
@@ -112,6 +113,30 @@ def test_the_pairs_most_and_least_alike_are_named_by_their_units() -> None:
     assert "one unit only" in insights.correlations(Correlations("conv", 1, np.array([0]), np.ones((1, 1), np.float32)))
 
 
+@pytest.mark.parametrize(
+    ("alike", "groups", "expected"),
+    [
+        ("interchangeable", (0, 0), "The first two are interchangeable."),
+        ("interchangeable", (0, 1), "The first two are interchangeable, but not in one group, where every two"),
+        ("interchangeable", (0, None), "The first two are interchangeable, but not in one group"),
+        ("on average", (None, None), "alike on average only: over positions r is 0.25, so they fire on the same"),
+        (None, (None, None), None),
+    ],
+)
+def test_in_which_sense_the_most_alike_are_alike_is_said(
+    alike: str | None, groups: tuple[int | None, int | None], expected: str | None
+) -> None:
+    r = np.array([[1, 0.5, 0.99], [0.5, 1, 0.25], [0.99, 0.25, 1]], np.float32)
+    found = Correlations("conv", 4, np.array([3, 1, 0]), r)
+    units = [
+        make_unit(unit=0, group=groups[0], nearest=Nearest(2, 0.995, 0.99, 0.99, "interchangeable")),
+        make_unit(unit=1, group=None),
+        make_unit(unit=3, group=groups[1], nearest=Nearest(0, 0.99, 0.98, 0.25, alike)),
+    ]
+    said = insights.correlations(found, units)
+    assert expected in said if expected else "The first two" not in said
+
+
 def test_the_states_of_a_layer_are_counted() -> None:
     verdict = make_verdict("conv", 6, states={"dead": 2, "always-on": 1, "healthy": 3})
     units = [make_unit(unit=n, removable=n == 4) for n in range(6)]
@@ -144,3 +169,16 @@ def test_the_verdict_counts_the_units_that_can_be_judged() -> None:
 def test_an_epoch_without_a_value_is_passed_over() -> None:
     history = make_history(metrics={"loss": [None, 0.5, 0.25, None]})
     assert insights.course(history, "loss") == "loss went from 0.5 to 0.25."
+
+
+def test_units_that_are_alike_on_average_are_counted_and_not_called_the_same() -> None:
+    average = Nearest(1, 0.99, 0.98, 0.1, "on average")
+    units = [make_unit(unit=u, group=None, nearest=average) for u in range(2)] + [make_unit(unit=2, nearest=average)]
+    layers = [make_verdict("conv", 3)]
+    assert words.verdict(layers, units).endswith("None can stand in for another, though 2 are like another on average.")
+    assert words.verdict(layers, units[2:]).endswith("None says the same as another.")
+    (_, distinct, *_) = answers.answers(make_record(layers=layers, units=units))
+    assert distinct.figure == "No unit can go because another says the same"
+    assert distinct.more == [
+        "2 units are like another on average only: they fire on the same images in different places."
+    ]

@@ -24,7 +24,7 @@ from reportgen.record.finding_kinds import KINDS
 from reportgen.record.model import LayerRow, ModelFacts
 from reportgen.record.pictures import Cards, Kernels, Maps, Pictures
 from reportgen.record.run import Look, Record
-from reportgen.record.units import Finding, Preferred, TopImage
+from reportgen.record.units import Finding, Nearest, Preferred, TopImage
 from reportgen.render import templating
 from reportgen.render.page import layer_views, page
 from reportgen.render.pictures import mosaic
@@ -466,6 +466,57 @@ def test_a_card_has_the_evidence_the_figures_and_the_labels_of_its_images() -> N
         "Selectivity n/a: some responses are negative",
     ):
         assert part in read
+
+
+def read_of(card: Any) -> tuple[str, str]:
+    """Return what a card says, and what of it stands in its details."""
+    [more] = [e for e in card.iter("details") if e.get("class") == "more"]
+    whole, folded = (" ".join("".join(e.itertext()).split()).replace("\u00a0", " ") for e in (card, more))
+    return whole, folded
+
+
+def test_a_card_names_the_unit_that_makes_it_removable_and_no_section_contradicts_another() -> None:
+    kept, average = Nearest(0, 0.99, 0.98, 0.97, "interchangeable"), Nearest(0, 0.99, 0.98, 0.1, "on average")
+    other = Nearest(3, 0.999, 0.99, 0.96, "interchangeable")
+    units = [
+        make_unit(unit=0, nearest=other),
+        make_unit(unit=1, nearest=other, kept=kept, removable=True),
+        make_unit(unit=2, group=None, nearest=average),
+        make_unit(unit=3, group=None, nearest=dataclasses.replace(other, unit=0)),
+        make_unit(unit=4, group=None),
+    ]
+    layers = [make_verdict("conv", 5, groups=[[0, 1]])]
+    chosen = dataclasses.replace(make_pictures().cards, units={"conv": [0, 1, 2, 3, 4]})
+    page = html(make_record(units=units, layers=layers, pictures=make_pictures(cards=chosen)))
+    said = {anchor: read_of(card) for anchor, card in cards(tree(page)).items()}
+    whole = [said[f"conv/u{unit}"][0] for unit in range(5)]
+    # the one of its group, though unit 3 is more like it
+    assert "Interchangeable with unit 1: r 0.99 over images, 0.98 within classes, 0.97 over positions" in whole[0]
+    assert "Interchangeable with unit 0: r 0.99 over images" in whole[1]
+    assert "Alike on average unit 0: r 0.99 over images, 0.98 within classes, 0.10 over positions" in whole[2]
+    assert "(interchangeable, but not with every unit of its group)" in said["conv/u0"][1]
+    assert "Interchangeable with unit 0: r 0.999 over images" in whole[3]
+    assert "Interchangeable" not in whole[4] and "Alike" not in whole[4]
+
+
+def test_what_every_channel_does_is_told_in_the_details_only() -> None:
+    every = {"firing_rate": 1.0, "evidence": "fired on 6 of 6 images"}
+    units = [make_unit(unit=0, **every), make_unit(unit=1, state="always-on", **every)]
+    found = cards(tree(html(make_record(units=units))))
+    (ordinary, folded), (flagged, _) = read_of(found["conv/u0"]), read_of(found["conv/u1"])
+    assert ordinary.count("Fired on 6 of 6 images.") == folded.count("Fired on 6 of 6 images.") == 1
+    assert ordinary.count("100.0 % of the images") == folded.count("100.0 % of the images") == 1
+    assert "Fired on 6 of 6 images." in flagged.split("Details")[0]
+
+
+def test_a_class_is_told_only_where_the_unit_tells_it_apart() -> None:
+    prefers = Preferred("circle", 0.9, 0.8, 0.1, None, None, 0.5, 0.7, 0.6)
+    poor = dataclasses.replace(prefers, f1=0.5)
+    units = [make_unit(preferred_class=prefers), make_unit(unit=1, preferred_class=poor)]
+    found = cards(tree(html(make_record(units=units))))
+    (tells, _), (does_not, folded) = read_of(found["conv/u0"]), read_of(found["conv/u1"])
+    assert "Prefers circle, 80 % hits at 10 % false alarms AUROC 0.90 F1 0.70 (a constant guess: 0.60)" in tells
+    assert "AUROC" not in does_not and "no class enough to tell it apart: best circle, F1 0.50" in folded
 
 
 def test_a_unit_that_no_image_fires_says_so_in_the_place_of_pictures() -> None:
