@@ -9,6 +9,8 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Browser, Page
 
+from reportgen.i18n import literal
+from reportgen.record.conditions import ConditionKind, LayerConditions
 from reportgen.record.evaluation import ClassScore
 from reportgen.record.model import LayerRow
 from reportgen.record.pictures import ClassMap, Correlations, Examples, Maps, Seen
@@ -53,6 +55,8 @@ def wide_record() -> Record:
     """Return a record with as many units and classes as make its pictures wide, and with all kinds of cards."""
     generator = np.random.default_rng(0)
     names = [f"class {k}" for k in range(CLASSES)]
+    kinds = [ConditionKind("edge", UNITS, literal("edges"))]
+    conditions = LayerConditions(kinds, literal("edges"), [], None, 100, 100, 900, 700, [])
     images = generator.integers(0, 100, (2, 28, 28, 1), dtype=np.uint8)
     r = np.corrcoef(generator.standard_normal((UNITS, 50))).astype(np.float32)
     seen = generator.random((UNITS, 3, 3, 3, 1), dtype=np.float32) * 100
@@ -64,7 +68,7 @@ def wide_record() -> Record:
     )
     base = make_record(
         evaluation={"train": scores, "test": scores},
-        layers=[make_verdict("conv", UNITS)],
+        layers=[make_verdict("conv", UNITS, conditions=conditions)],
         units=[
             make_unit(unit=u, removable=u == 1, condition=make_condition(said="the lower left edge of strokes"))
             for u in range(UNITS)
@@ -110,6 +114,14 @@ def test_nothing_is_cut_off_without_a_sign(opened: Page, width: int) -> None:
         opened.emulate_media(color_scheme=scheme)
         assert opened.evaluate(CUT) == []
         assert opened.evaluate("document.documentElement.scrollWidth") == width
+
+
+@pytest.mark.parametrize(("width", "height"), [(360, 740), (1280, 900)])
+def test_the_first_screen_has_the_three_answers(opened: Page, width: int, height: int) -> None:
+    opened.set_viewport_size({"width": width, "height": height})
+    opened.evaluate("scrollTo(0, 0)")
+    boxes = [one.bounding_box() for one in opened.locator(".answers .verdict").all()]
+    assert len(boxes) == 3 and all(box and box["y"] + box["height"] < height for box in boxes)
 
 
 @pytest.mark.parametrize("width", [1024, 1440, 1920])
