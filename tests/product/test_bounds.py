@@ -110,6 +110,14 @@ def test_a_pipe_as_configuration_or_list_is_not_waited_for(run: Run, tmp_path: P
         assert (done.exit_code, "is a FIFO" in done.stderr) == (2, True), done.output
 
 
+@pytest.mark.parametrize("name", ["index.html", "feed.xml"])
+def test_a_pipe_where_the_index_would_lie_is_not_waited_for(run: Run, tmp_path: Path, name: str) -> None:
+    put(tmp_path / "site" / "a")
+    os.mkfifo(tmp_path / "site" / name)
+    done = run("index", tmp_path / "site")
+    assert (done.exit_code, f"{name} is a FIFO" in done.stderr) == (2, True), done.output
+
+
 def test_a_report_json_of_any_size_is_not_read(run: Run, tmp_path: Path) -> None:
     folder = put(tmp_path / "a")
     with (folder / "report.json").open("ab") as stream:

@@ -139,7 +139,9 @@ def as_function(layer: dict[str, Any], owner: str, do: str) -> None:
     operation = node.get("op")
     listed = _NODES.get(operation) if isinstance(operation, str) else None
     if listed is None:
-        raise InputError(f"whose {owner} is the operation {short(str(operation), 40)}, which reportgen does not know", do)
+        raise InputError(
+            f"whose {owner} is the operation {short(str(operation), 40)}, which reportgen does not know", do
+        )
     settings = _settings(node.get("attr", {}), listed, owner, do)
     layer["inbound_nodes"] = [_call(call, constants, listed, dict(settings), owner, do) for call in calls]
     layer["class_name"] = "SlicingOpLambda" if listed.function == SLICE else "TFOpLambda"

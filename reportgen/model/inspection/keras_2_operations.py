@@ -167,9 +167,7 @@ _OPERATIONS: dict[str, _Operation] = {
     "expand_dims": _Operation(_NUMPY, "ExpandDims", settings={"axis": _AXIS}),
     "squeeze": _Operation(_NUMPY, "Squeeze", settings={"axis": ("axis", _is_axes)}),
     **{
-        name: _Operation(
-            _NUMPY, "Transpose", settings={"perm": ("axes", _is_sizes), "conjugate": (None, _only(False))}
-        )
+        name: _Operation(_NUMPY, "Transpose", settings={"perm": ("axes", _is_sizes), "conjugate": (None, _only(False))})
         for name in ("transpose", "compat.v1.transpose")
     },
     "clip_by_value": _Operation(
