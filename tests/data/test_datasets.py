@@ -69,12 +69,12 @@ def test_batches_in_the_cache_of_keras_are_read_and_run_nothing(
     folder.mkdir()
     for part in ("train", "test"):
         batch = {b"data": held, b"fine_labels": list(range(100)), b"coarse_labels": [0] * 100}
-        (folder / part).write_bytes(pickle.dumps(batch, 2))
+        (folder / part).write_bytes(pickle.dumps(batch, 4))
     found = samples.load("cifar100", test_only=False)
     assert np.array_equal(found.test.images[:], held.reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1))
     assert found.test.labels.tolist() == list(range(100)) and found.class_names[99] == "worm"
 
-    (folder / "train").write_bytes(pickle.dumps({b"data": Hostile(tmp_path / "done"), b"fine_labels": [0]}, 2))
+    (folder / "train").write_bytes(pickle.dumps({b"data": Hostile(tmp_path / "done"), b"fine_labels": [0]}, 4))
     with pytest.raises(SurroundingsError) as caught:
         samples.load("cifar100", test_only=False)
     assert_one_line(caught.value, "Refusing to deserialize", "mkdir")
