@@ -419,6 +419,19 @@ def test_weights_of_cudnn_that_do_not_fit_each_other_are_refused(tmp_path: Path)
     assert_one_line(refusal(path), "weights of CuDNN that do not fit each other")
 
 
+def test_layers_of_cudnn_in_an_archive_are_refused_with_the_file_that_is_read(tmp_path: Path) -> None:
+    series(layers.LSTM(3)).save(tmp_path / "today.keras")
+    with zipfile.ZipFile(tmp_path / "today.keras") as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    config = json.loads(members["config.json"])
+    layer = next(one for one in config["config"]["layers"] if one["class_name"] == "LSTM")
+    without_modules(layer)
+    layer["class_name"] = "CuDNNLSTM"
+    members["config.json"] = json.dumps(config).encode()
+    (tmp_path / "model.keras").write_bytes(hostile.zipped(*members.items()))
+    assert_one_line(refusal(tmp_path / "model.keras"), "layers of CuDNN", "model.save('x.h5')")
+
+
 # ---- functions of TensorFlow
 
 

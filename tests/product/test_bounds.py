@@ -319,13 +319,20 @@ def test_what_a_killed_run_left_is_removed_by_the_next(tmp_path: Path, monkeypat
 
 
 @pytest.mark.slow
-def test_nothing_is_written_to_home(tmp_path: Path) -> None:
+def test_nothing_is_written_to_home(made_report: Path, tmp_path: Path) -> None:
+    np.savez(tmp_path / "some.npz", x_test=np.zeros((20, 28, 28), np.uint8), y_test=np.arange(20) % 10)
+    given = ["--model", made_report / "model.keras", "--data", tmp_path / "some.npz", "--out", tmp_path / "new"]
     folder, home = put(tmp_path / "site" / "a"), tmp_path / "home"
     home.mkdir()
     surroundings = {name: value for name, value in os.environ.items() if name != "MPLCONFIGDIR" and "XDG" not in name}
     surroundings |= {"HOME": str(home), "TMPDIR": str(tmp_path / "scratch")}
     (tmp_path / "scratch").mkdir()
-    for call in (["render", folder], ["index", tmp_path / "site"]):
+    calls = (
+        ["render", folder],
+        ["index", tmp_path / "site"],
+        ["report", *given, "--formats", "html", "--shifts", "none", "--examples", "1"],
+    )
+    for call in calls:
         done = subprocess.run(
             [sys.executable, "-m", "reportgen", *map(str, call)], env=surroundings, capture_output=True, check=False
         )
