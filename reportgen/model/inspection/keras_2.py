@@ -201,7 +201,7 @@ def _name_modules(config: dict[str, Any], changes: Changes) -> None:
         if value["class_name"] not in allowed.LAYERS or not isinstance(inner, dict):
             continue
         axis = inner.get("axis")
-        needing = [value] if "score_mode" in inner or (isinstance(axis, list) and len(axis) > 1) else []
+        needing: list[Any] = [value] if "score_mode" in inner or (isinstance(axis, list) and len(axis) > 1) else []
         for held in (inner.get(key) for key in _HOLDING):
             needing += held if isinstance(held, list) else [held]
         for one in needing:
