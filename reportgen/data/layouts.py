@@ -252,17 +252,22 @@ def _is_known(path: Path) -> bool:
 
 def _labelling(pictures: Path) -> Path | None:
     """Return the one table beside a folder whose lines name pictures in it, None where there is none, or more."""
-    beside = pictures.resolve().parent
-    found = []
-    for one in csv_tables.listed(beside):
-        try:
-            named = csv_tables.looked_at(one, beside)
-            rows = csv_tables.rows(named, beside) if named is not None else []
-        except InputError:
-            continue
-        if any(row.path.startswith(f"{pictures.resolve().name}/") for row in rows):
-            found.append(one)
+    pictures = pictures.resolve()
+    try:
+        found = [one for one in csv_tables.listed(pictures.parent) if _names_any(one, pictures)]
+    except OSError:  # it may not be looked into
+        return None
     return found[0] if len(found) == 1 else None
+
+
+def _names_any(table: Path, pictures: Path) -> bool:
+    """Return whether a table beside a folder names a picture in it."""
+    try:
+        named = csv_tables.looked_at(table, table.parent)
+        rows = csv_tables.rows(named, table.parent) if named is not None else []
+    except InputError:
+        return False
+    return any(row.path.startswith(f"{pictures.name}/") for row in rows)
 
 
 def _name(folder: Path) -> str:

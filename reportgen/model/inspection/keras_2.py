@@ -303,7 +303,7 @@ def _name_without_slashes(inner: object, changes: Changes) -> None:
             renamed[name] = name.replace("/", "_")
             while renamed[name] in names:
                 renamed[name] += "_"
-            names = names | {renamed[name]}
+            names.add(renamed[name])
     if not renamed:
         return
     changes.respelt = True
