@@ -29,6 +29,7 @@ from reportgen.model import history
 from reportgen.record import arrays, record_file
 from reportgen.record.run import Record
 from reportgen.render.charts import geometry
+from tests.helpers import hostile
 from tests.helpers.builders import assert_one_line, changed_from, make_finding, make_history, make_record
 
 SHA = "a" * 64
@@ -319,9 +320,10 @@ def test_what_a_killed_run_left_is_removed_by_the_next(tmp_path: Path, monkeypat
 
 
 @pytest.mark.slow
-def test_nothing_is_written_to_home(made_report: Path, tmp_path: Path) -> None:
-    np.savez(tmp_path / "some.npz", x_test=np.zeros((20, 28, 28), np.uint8), y_test=np.arange(20) % 10)
-    given = ["--model", made_report / "model.keras", "--data", tmp_path / "some.npz", "--out", tmp_path / "new"]
+def test_nothing_is_written_to_home(tmp_path: Path) -> None:
+    (tmp_path / "net.keras").write_bytes(hostile.archive())  # the good one that those are made from
+    np.savez(tmp_path / "some.npz", x_test=np.zeros((20, 4, 4), np.uint8), y_test=np.arange(20) % 3)
+    given = ["--model", tmp_path / "net.keras", "--data", tmp_path / "some.npz", "--out", tmp_path / "new"]
     folder, home = put(tmp_path / "site" / "a"), tmp_path / "home"
     home.mkdir()
     surroundings = {name: value for name, value in os.environ.items() if name != "MPLCONFIGDIR" and "XDG" not in name}
