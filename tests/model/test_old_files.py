@@ -112,7 +112,8 @@ def without_modules(layer: dict[str, Any]) -> None:
     while waiting:
         value = waiting.pop()
         if isinstance(value, dict):
-            value.pop("module", None), value.pop("registered_name", None)
+            value.pop("module", None)
+            value.pop("registered_name", None)
         waiting += value.values() if isinstance(value, dict) else value if isinstance(value, list) else []
 
 
