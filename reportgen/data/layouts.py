@@ -25,7 +25,7 @@ KNOWN = (
 _FASHION = (
     "T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot",
 )  # fmt: skip
-_LISTED = 5
+_LISTED, _DEEPEST = 5, 3
 
 
 class _Tables(NamedTuple):
@@ -74,7 +74,7 @@ def of_keras(name: str) -> Source:
         (x_train, y_train), (x_test, y_test) = module.load_data()
     except Exception as error:  # Keras raises whatever its download meets
         raise SurroundingsError(
-            f"Keras could not download {name} ({error})",
+            f"Keras could not download or read {name} ({error})",
             "without a network give --data the path of an .npz file or of a folder of IDX files or CIFAR batches",
         ) from error
     names = _FASHION if name == "fashion-mnist" else cifar.NAMES.get(name, tuple("0123456789"))
@@ -211,15 +211,63 @@ def _tables(path: Path) -> _Tables | None:
 def _unknown(path: Path) -> InputError:
     """Return the error for a folder of no layout; where one of the folders in it is one, that is the advice."""
     shown = files.shown(str(path))
-    for one in [path / name for name in folders.inner(path)[:_LISTED]]:
-        if folders.looks_like(one) or folders.class_folders(one):
-            return InputError(f"the folder {shown} holds no data itself", f"give --data {files.shown(str(one))}")
+    if (below := _below(path)) is not None:
+        return InputError(f"the folder {shown} holds no data itself", f"give --data {files.shown(str(below))}")
     if folders.holds_pictures(path):
+        if (table := _labelling(path)) is not None:
+            what = f"the folder {shown} holds pictures, and the table that labels them lies beside it"
+            return InputError(what, f"give --data {files.shown(str(table))}")
         return InputError(
             f"the folder {shown} holds pictures, but nothing says of which class they are",
             "put those of each class into a folder of its own, or add a labels.csv of file names and labels",
         )
+    if archive := next((one for one in sorted(path.glob(f"*{npz.SUFFIX}")) if one.is_file()), None):
+        return InputError(f"the folder {shown} holds no data itself", f"give --data {files.shown(str(archive))}")
     return InputError(f"the folder {short(shown)} holds no data of a layout that is known", KNOWN)
+
+
+def _below(path: Path) -> Path | None:
+    """Return the first folder of a known layout below a folder, as archives are unpacked; None where there is none."""
+    level = [path]
+    for _ in range(_DEEPEST):
+        level = [one / name for one in level for name in folders.inner(one)[:_LISTED]]
+        if (found := next(filter(_is_known, level), None)) is not None:
+            return found
+    return None
+
+
+def _is_known(path: Path) -> bool:
+    """Return whether a folder is in one of the layouts that `read` knows."""
+    look = (
+        npz.looks_like, cifar.looks_like, folders.looks_like, parquet.listed, idx.looks_like, folders.class_folders,
+        _tables,
+    )  # fmt: skip
+    try:
+        return any(one(path) for one in look)
+    except InputError:  # what is wrong with it is said when it is given
+        return True
+    except OSError:  # it may not be looked into, or is gone
+        return False
+
+
+def _labelling(pictures: Path) -> Path | None:
+    """Return the one table beside a folder whose lines name pictures in it, None where there is none, or more."""
+    pictures = pictures.resolve()
+    try:
+        found = [one for one in csv_tables.listed(pictures.parent) if _names_any(one, pictures)]
+    except OSError:  # it may not be looked into
+        return None
+    return found[0] if len(found) == 1 else None
+
+
+def _names_any(table: Path, pictures: Path) -> bool:
+    """Return whether a table beside a folder names a picture in it."""
+    try:
+        named = csv_tables.looked_at(table, table.parent)
+        rows = csv_tables.rows(named, table.parent) if named is not None else []
+    except InputError:
+        return False
+    return any(row.path.startswith(f"{pictures.name}/") for row in rows)
 
 
 def _name(folder: Path) -> str:

@@ -15,7 +15,7 @@ from typing import IO, Any, BinaryIO, NamedTuple, TypeVar, cast
 import numpy as np
 
 from reportgen import files
-from reportgen.data import keys, stored
+from reportgen.data import cifar, keys, stored
 from reportgen.dataset import Images, blocks
 from reportgen.errors import InputError, ReportgenError
 from reportgen.format import first, short
@@ -62,6 +62,8 @@ def read(path: Path) -> Found:
     with files.opened(path) as stream:
         start = stream.read(4)
         if not start.startswith(b"PK"):
+            if start.startswith(b"\x80") and cifar.looks_like(path.parent):
+                raise InputError(f"{path} is one batch of CIFAR", f"give --data {path.parent}, the folder of all")
             kinds = "expected an .npz, .csv or .parquet file, or pictures in a folder, a zip or a tar.gz"
             raise InputError(f"{path} {_other_kind(start)}", f"{kinds}; an array: {_DO}")
         return _explained(lambda: _members(stream, path), path)

@@ -113,7 +113,7 @@ def fingerprint(of_parts: Mapping[str, Part], class_names: Sequence[str]) -> str
 def _from_python(data: Any) -> Source:
     """Return what arrays hold, pairs of them, and what yields batches, as somebody has them in Python."""
     kind = batches.kind(data)
-    if isinstance(data, tuple) and len(data) == 2 and all(isinstance(one, tuple) and len(one) == 2 for one in data):
+    if isinstance(data, tuple | list) and len(data) == 2 and all(map(_is_pair, data)):
         data = dict(zip(_PARTS, data, strict=True))  # as keras.datasets give it
     elif kind or isinstance(data, tuple):
         data = {"test": data}
@@ -132,6 +132,12 @@ def _from_python(data: Any) -> Source:
         arrays |= {f"x_{part}": gone.images, f"y_{part}": gone.labels}
         known[part] = Labels(gone.labels, gone.names, gone.width)
     return of_arrays(arrays, "dataset" if kind else "arrays", source, (*taken.said, *chosen.said), known)
+
+
+def _is_pair(given: Any) -> bool:
+    """Return whether images and labels were given together, and not a list of two images as numbers."""
+    is_list_of_arrays = isinstance(given, list) and all(hasattr(one, "shape") for one in given)
+    return (isinstance(given, tuple) or is_list_of_arrays) and len(given) == 2
 
 
 def _part(given: Any, part: str, source: str) -> batches.Gone:

@@ -2,7 +2,9 @@
 
 import json
 import os
+import pickle
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -25,7 +27,7 @@ def test_a_download_that_fails_names_the_ways_without_a_network(
         monkeypatch.setenv(name, "http://127.0.0.1:9")
     with pytest.raises(SurroundingsError) as caught:
         samples.load("mnist", test_only=False)
-    assert_one_line(caught.value, "Keras could not download mnist", ".npz", "IDX")
+    assert_one_line(caught.value, "Keras could not download or read mnist", ".npz", "IDX")
 
 
 @pytest.mark.parametrize(
@@ -43,6 +45,40 @@ def test_the_data_sets_of_keras_come_with_their_class_names(
     found = samples.load(name, test_only=False)
     assert (found.name, len(found.class_names), found.class_names[0]) == (name, count, first)
     assert found.train is not None and len(found.train) == 60
+
+
+class Hostile:
+    """Makes a folder when it is unpickled."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> Any:
+        return os.mkdir, (str(self.path),)
+
+
+def test_batches_in_the_cache_of_keras_are_read_and_run_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Keras's own loader reads them; only its look into the cache, which knows the published bytes, is replaced."""
+    from keras.src.datasets import cifar100
+
+    monkeypatch.setattr(cifar100, "get_file", lambda **asked: str(tmp_path))
+    held = np.random.default_rng(0).integers(0, 256, (100, 3072), np.uint8)
+    folder = tmp_path / "cifar-100-python"
+    folder.mkdir()
+    for part in ("train", "test"):
+        batch = {b"data": held, b"fine_labels": list(range(100)), b"coarse_labels": [0] * 100}
+        (folder / part).write_bytes(pickle.dumps(batch, 4))
+    found = samples.load("cifar100", test_only=False)
+    assert np.array_equal(found.test.images[:], held.reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1))
+    assert found.test.labels.tolist() == list(range(100)) and found.class_names[99] == "worm"
+
+    (folder / "train").write_bytes(pickle.dumps({b"data": Hostile(tmp_path / "done"), b"fine_labels": [0]}, 4))
+    with pytest.raises(SurroundingsError) as caught:
+        samples.load("cifar100", test_only=False)
+    assert_one_line(caught.value, "Refusing to deserialize", "mkdir")
+    assert not (tmp_path / "done").exists()
 
 
 def test_the_figures_of_the_article_on_the_whole_of_mnist(run: Run, tmp_path: Path) -> None:

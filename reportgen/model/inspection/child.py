@@ -4,16 +4,19 @@ import json
 import resource
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from reportgen.errors import InputError, ReportgenError
-from reportgen.i18n import Text
 from reportgen.process.children import told
+
+if TYPE_CHECKING:
+    from reportgen.model.inspection.keras_2 import Changes
 
 TRANSLATED = "translated"
 """How the file is called that Keras is to be given instead, without its ending."""
 
 _WEIGHTS = "build its layers in Keras, fill them with model.load_weights of this file, and model.save('x.keras')"
+_AS_H5 = "save it again with model.save('x.h5'), in the Python where it was made"
 _MEMORY = 3 * 2**30
 _BLOCK = 2**20
 _DAMAGED = "expected a file that Keras saved whole; save it again with model.save('x.keras')"
@@ -59,7 +62,9 @@ def check(path: Path, *, largest: int, layers: int) -> dict[str, Any]:
         stored = path.with_name("weights.h5")
         content = container.unpacked(path, stored, largest=largest)
         written_by = keras_2.version_in(container.about(path))
-        config, changes = _checked(content, written_by, layers)
+        config, changes = _checked(content, written_by, layers, by_order=False)
+        if changes.cudnn:
+            raise InputError("has layers of CuDNN, whose weights are read of an .h5 file alone", _AS_H5)
         numbers = weights.check(stored, largest=largest).numbers
     else:
         stored = path
@@ -67,27 +72,31 @@ def check(path: Path, *, largest: int, layers: int) -> dict[str, Any]:
         if found.config is None:
             raise InputError("holds weights but no model", _WEIGHTS)
         written_by = keras_2.version(found.keras)
-        config, changes = _checked(found.config, written_by, layers)
+        config, changes = _checked(found.config, written_by, layers, by_order=True)
         numbers = found.numbers
     if not numbers:
         raise InputError("holds no weights: the model was never built, or never saved", "train it, then save it")
     configuration.check_sizes(config, numbers)
-    if changes is not None:
+    if (told_of := changes.said(written_by)) is not None:
         made = path.with_name(f"{TRANSLATED}{path.suffix}")
         if path.suffix == ".keras":
             container.write(made, json.dumps(config).encode(), stored)
         else:
             _write(path, made, json.dumps(config).encode())
+            if changes.cudnn:
+                weights.from_cudnn(made)
     old = {"keras": written_by} if keras_2.is_old(written_by) else {}
-    return old if changes is None else old | {"changes": changes.plain()}
+    return old if told_of is None else old | {"changes": told_of.plain()}
 
 
-def _checked(content: bytes, written_by: str | None, layers: int) -> tuple[dict[str, Any], Text | None]:
+def _checked(
+    content: bytes, written_by: str | None, layers: int, *, by_order: bool
+) -> "tuple[dict[str, Any], Changes]":
     """Return the configuration that Keras is given, and what was changed in it. Raises as `check`."""
     from reportgen.model.inspection import configuration, keras_2
 
     config = configuration.parsed(content)
-    changes = keras_2.translate(config, written_by).said(written_by)
+    changes = keras_2.translate(config, written_by, by_order=by_order)
     try:
         configuration.check(config, layers=layers)  # as it was changed
     except InputError as error:

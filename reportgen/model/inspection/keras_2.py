@@ -12,16 +12,23 @@ from typing import Any
 from reportgen.errors import InputError
 from reportgen.format import short
 from reportgen.i18n import Text, joined, ntext, text
-from reportgen.model.inspection import allowed, keras_2_operations
+from reportgen.model.inspection import allowed, keras_2_nodes, keras_2_operations
 from reportgen.model.inspection.keras_2_operations import is_tensor, is_whole, tensor
 
 _VERSION = re.compile(r"\d{1,3}(\.\d{1,4}){1,3}")
 REBUILD = "build the same layers in Keras 3, fill them with model.load_weights of this file, and give that model"
 """What to do with a file that is not read: its weights can be, and live models may be of anything."""
 
+_WITH_SLASHES = re.compile(r"\w[\w.-]*(/\w[\w.-]*)+", re.ASCII)
 _ENGINE = re.compile(r"(tf_)?keras\.(src\.)?engine\.functional")
-_RENAMED = {"BatchNormalizationV1": "BatchNormalization", "BatchNormalizationV2": "BatchNormalization"}
-_CALCULATED_ELSE = frozenset({"hard_sigmoid"})  # 0.2 x + 0.5 then, x / 6 + 0.5 now, both between 0 and 1
+_CUDNN = {"CuDNNLSTM": "LSTM", "CuDNNGRU": "GRU"}
+_RENAMED = {
+    "BatchNormalizationV1": "BatchNormalization",
+    "BatchNormalizationV2": "BatchNormalization",
+    "SyncBatchNormalization": "BatchNormalization",  # which differs in training alone
+    **_CUDNN,
+}
+_CALCULATED_ELSE = {"hard_sigmoid": "lambda x: keras.ops.clip(0.2 * x + 0.5, 0, 1)"}  # x / 6 + 0.5 now
 
 
 def _names(listed: str) -> frozenset[str]:
@@ -40,6 +47,10 @@ def _is_shape(value: object) -> bool:
     return value is None or (isinstance(value, list) and all(size is None or is_whole(size) for size in value))
 
 
+_HOLDING = ("layer", "backward_layer", "cell", "cells")
+_MODULES = {"Sequential": "keras", "Functional": "keras.src.models.functional"} | dict.fromkeys(
+    allowed.LAYERS, "keras.layers"
+)
 _SEPARABLE = _names("SeparableConv1D SeparableConv2D DepthwiseConv1D DepthwiseConv2D")
 _GROUPLESS = _SEPARABLE | _names("Conv1DTranspose Conv2DTranspose Conv3DTranspose")
 _STEPPING = _names("RNN LSTM GRU SimpleRNN ConvLSTM1D ConvLSTM2D ConvLSTM3D")
@@ -75,12 +86,16 @@ _DROPPED: tuple[tuple[str, frozenset[str], Callable[[object], bool]], ...] = (
 
 @dataclass
 class Changes:
-    """What was changed, as it is told. dropped: settings with the classes that had them."""
+    """What was changed, as it is told. dropped: settings with the classes that had them.
+
+    cudnn: whether weights are laid out as CuDNN has them, see `weights.from_cudnn`.
+    """
 
     dropped: dict[str, Counter[str]] = field(default_factory=dict)
     renamed: set[tuple[str, str]] = field(default_factory=set)
     functions: list[str] = field(default_factory=list)
     respelt: bool = False
+    cudnn: bool = False
 
     def said(self, version: str | None) -> Text | None:
         """Return all in a sentence, None where nothing was changed. version: of Keras, None where it is not known."""
@@ -99,6 +114,8 @@ class Changes:
                 functions=", ".join(sorted(set(self.functions))),
             )
             parts.append(calls)
+        if self.cudnn:
+            parts.append(text("weights that lie as CuDNN has them turned to how the plain layers have them"))
         if self.respelt:
             parts.append(text("its shapes and calls written as Keras 3 writes them"))
         if not parts:
@@ -135,14 +152,17 @@ def called(written_by: str | None) -> str:
     return f"a file of Keras {written_by}" if is_old(written_by) else "written as Keras 2 writes files"
 
 
-def translate(config: dict[str, Any], written_by: str | None) -> Changes:
+def translate(config: dict[str, Any], written_by: str | None, *, by_order: bool) -> Changes:
     """Change a configuration, in place, to what Keras 3 reads as the same model, and return what was changed.
 
-    written_by: the version of Keras. What Keras 2 cannot have written stays as it is.
+    written_by: the version of Keras. What Keras 2 cannot have written stays as it is. by_order: whether the weights
+    are found by the order of the layers, as in an .h5 file, and not by their names.
     Raises InputError, its message beginning behind the file's name, for what would not be the same in Keras 3.
     """
     changes = Changes()
     for value, owner in _objects(config):
+        if value["class_name"] in allowed.MODELS and by_order and is_old(written_by):
+            _name_without_slashes(value.get("config"), changes)
         _model(value, changes, written_by)
         inner = value.get("config")
         if isinstance(inner, dict):
@@ -151,6 +171,7 @@ def translate(config: dict[str, Any], written_by: str | None) -> Changes:
             if kind in _ATTENTION and is_old(written_by):
                 value.pop("build_config", None)  # of one shape where Keras 3 needs two; the graph says both
         _calls(value, owner, changes, written_by)
+    _name_modules(config, changes)
     return changes
 
 
@@ -170,12 +191,37 @@ def _objects(config: dict[str, Any]) -> Iterator[tuple[dict[str, Any], str]]:
             waiting += [(inner, owner) for inner in value]
 
 
+def _name_modules(config: dict[str, Any], changes: Changes) -> None:
+    """Name the module of layers that Keras 3 does not find without, or reads otherwise.
+
+    It finds none in a wrapper, forgets axes, and takes the name of a way to compare for a function of that name.
+    """
+    for value, _ in _objects(config):
+        inner = value.get("config")
+        if value["class_name"] not in allowed.LAYERS or not isinstance(inner, dict):
+            continue
+        axis = inner.get("axis")
+        needing: list[Any] = [value] if "score_mode" in inner or (isinstance(axis, list) and len(axis) > 1) else []
+        for held in (inner.get(key) for key in _HOLDING):
+            needing += held if isinstance(held, list) else [held]
+        for one in needing:
+            module = _MODULES.get(str(one["class_name"])) if _is_object(one) and "module" not in one else None
+            if module is not None:
+                one |= {"module": module, "registered_name": None}
+                changes.respelt = True
+
+
 def _kind(value: dict[str, Any], changes: Changes) -> str:
     """Return the class of an object, under the name that it has in Keras 3."""
     kind: str = value["class_name"]
     if kind in _RENAMED and "module" not in value:
         changes.renamed.add((kind, _RENAMED[kind]))
         value["class_name"] = _RENAMED[kind]
+        if kind in _CUDNN:
+            changes.cudnn = True
+            # what CuDNN computes, and nothing else
+            value["config"] |= {"activation": "tanh", "recurrent_activation": "sigmoid", "use_bias": True}
+            value["config"] |= {"reset_after": True} if kind == "CuDNNGRU" else {}
     if kind == "Functional" and _ENGINE.fullmatch(str(value.get("module"))):
         value["module"], changes.respelt = "keras.src.models.functional", True
     return value["class_name"]  # type: ignore[no-any-return]
@@ -197,7 +243,8 @@ def _layer(kind: str, inner: dict[str, Any], owner: str, changes: Changes, writt
     for name, value in inner.items():
         if name.endswith("activation") and isinstance(value, str) and value in _CALCULATED_ELSE:
             what = f"the {name} {value}, which Keras 3 computes in another way"
-            raise InputError(f"is {called(written_by)}, whose {owner} has {what}", REBUILD)
+            do = REBUILD.replace("Keras 3,", f"Keras 3, with {name}={_CALCULATED_ELSE[value]},", 1)
+            raise InputError(f"is {called(written_by)}, whose {owner} has {what}", do)
     if kind in ("GRU", "GRUCell") and "reset_after" not in inner:
         inner["reset_after"], changes.respelt = False, True  # as it was before there was a choice
 
@@ -242,6 +289,30 @@ def _model(value: dict[str, Any], changes: Changes, written_by: str | None) -> N
             taken, changes.respelt = settings.pop("batch_input_shape"), True
             if layer["class_name"] == "InputLayer":
                 settings["batch_shape"] = taken
+
+
+def _name_without_slashes(inner: object, changes: Changes) -> None:
+    """Give layers that Keras 2 called "conv/relu" names that are no paths, since Keras 3 takes them for such."""
+    listed = inner.get("layers") if isinstance(inner, dict) else inner
+    layers = [layer for layer in listed if _is_object(layer)] if isinstance(listed, list) else []
+    owners = [one for layer in layers for one in (layer, layer["config"]) if isinstance(one, dict)]
+    names = {owner["name"] for owner in owners if isinstance(owner.get("name"), str)}
+    renamed: dict[str, str] = {}
+    for name in sorted(names):
+        if _WITH_SLASHES.fullmatch(name):
+            renamed[name] = name.replace("/", "_")
+            while renamed[name] in names:
+                renamed[name] += "_"
+            names.add(renamed[name])
+    if not renamed:
+        return
+    changes.respelt = True
+    for owner in owners:
+        if isinstance(owner.get("name"), str):
+            owner["name"] = renamed.get(owner["name"], owner["name"])
+    ends = [inner.get("input_layers"), inner.get("output_layers")] if isinstance(inner, dict) else []
+    for tensor_ in _tensors([[layer.get("inbound_nodes") for layer in layers], *ends]):
+        tensor_[0] = renamed.get(tensor_[0], tensor_[0])
 
 
 def _count_calls_from_zero(layers: list[Any], inner: dict[str, Any], changes: Changes, written_by: str | None) -> None:
@@ -293,8 +364,11 @@ def _input_shape(layer: object, depth: int) -> list[Any] | None:
 
 def _calls(value: dict[str, Any], owner: str, changes: Changes, written_by: str | None) -> None:
     """Put the calls of a layer as Keras 3 has them, where they are functions of TensorFlow or of several tensors."""
-    if value["class_name"] in keras_2_operations.KINDS and "inbound_nodes" in value:
+    kinds = keras_2_operations.KINDS | {keras_2_nodes.KIND}
+    if value["class_name"] in kinds and "inbound_nodes" in value:
         try:
+            if value["class_name"] == keras_2_nodes.KIND:
+                keras_2_nodes.as_function(value, owner, REBUILD)
             changes.functions.append(keras_2_operations.translated(value, owner, REBUILD))
         except InputError as error:
             raise InputError(f"is {called(written_by)}, {error.what}", error.do) from error

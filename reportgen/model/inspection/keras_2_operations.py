@@ -13,7 +13,9 @@ from reportgen.format import short
 from reportgen.model.inspection import allowed
 
 KINDS = frozenset({"TFOpLambda", "SlicingOpLambda"})
-_CONSTANT = "_CONSTANT_VALUE"
+CONSTANT = "_CONSTANT_VALUE"
+"""What Keras 2 writes for the name of a tensor that is none but a number."""
+
 _NUMPY, _NN, _MATH, _CORE = (f"keras.src.ops.{name}" for name in ("numpy", "nn", "math", "core"))
 
 
@@ -95,12 +97,16 @@ def _of_two(kind: str) -> _Operation:
     return _Operation(_NUMPY, kind, ("y",))
 
 
-_SLICE = "__operators__.getitem"
-_REVERSED = [{"class_name": "__ellipsis__"}, {"start": None, "stop": None, "step": -1}]
-_FLIP = _Operation(_NUMPY, "Flip", fixed={"axis": -1})
+SLICE = "__operators__.getitem"
+_ELLIPSIS = {"class_name": "__ellipsis__"}
+_REVERSED = {"start": None, "stop": None, "step": -1}
+_OF_LAST = {kind: _Operation(_NUMPY, kind, fixed={"axis": -1}) for kind in ("Flip", "ExpandDims", "Take")}
+"""What stands for `x[..., one]`: Keras reads no "..." out of an HDF5 file, so none is written."""
+
+_MOST_TAKEN = 10_000
 _AXIS = ("axis", is_whole)
 _OPERATIONS: dict[str, _Operation] = {
-    _SLICE: _Operation(_NUMPY, "GetItem"),
+    SLICE: _Operation(_NUMPY, "GetItem"),
     **{
         name: _of_two(kind)
         for kind, names in {
@@ -124,6 +130,7 @@ _OPERATIONS: dict[str, _Operation] = {
             (_NUMPY, "Exp", "math.exp exp"),
             (_NUMPY, "Log", "math.log"),
             (_NUMPY, "Tanh", "math.tanh nn.tanh tanh"),
+            (_NUMPY, "Copy", "identity"),
             (_MATH, "Rsqrt", "math.rsqrt"),
             (_NN, "Relu", "nn.relu"),
             (_NN, "Relu6", "nn.relu6"),
@@ -159,9 +166,10 @@ _OPERATIONS: dict[str, _Operation] = {
     "reshape": _Operation(_NUMPY, "Reshape", settings={"shape": ("newshape", _is_sizes)}),
     "expand_dims": _Operation(_NUMPY, "ExpandDims", settings={"axis": _AXIS}),
     "squeeze": _Operation(_NUMPY, "Squeeze", settings={"axis": ("axis", _is_axes)}),
-    "transpose": _Operation(
-        _NUMPY, "Transpose", settings={"perm": ("axes", _is_sizes), "conjugate": (None, _only(False))}
-    ),
+    **{
+        name: _Operation(_NUMPY, "Transpose", settings={"perm": ("axes", _is_sizes), "conjugate": (None, _only(False))})
+        for name in ("transpose", "compat.v1.transpose")
+    },
     "clip_by_value": _Operation(
         _NUMPY, "Clip", settings={"clip_value_min": ("x_min", _is_number), "clip_value_max": ("x_max", _is_number)}
     ),
@@ -204,8 +212,8 @@ def translated(layer: dict[str, Any], owner: str, do: str) -> str:
     calls = layer.get("inbound_nodes")
     if not isinstance(calls, list) or not calls:
         raise InputError(f"whose {owner} is never called", do)
-    if named == _SLICE and all(_is_flip(call) for call in calls):
-        operation = _FLIP
+    if named == SLICE and (kind := _kind_of_last(calls)) is not None:
+        operation = _OF_LAST[kind]
     made = [_call(call, operation, owner, do) for call in calls]
     settings = [given for _, given in made]
     if any(given != settings[0] for given in settings):
@@ -217,10 +225,29 @@ def translated(layer: dict[str, Any], owner: str, do: str) -> str:
     return f"tf.{named}"
 
 
-def _is_flip(call: object) -> bool:
-    """Return whether a call is `x[..., ::-1]`, as the modes of keras.applications have it: colours in reverse."""
-    entry = _entry(call)
-    return entry is not None and entry[1].get("slice_spec") == _REVERSED
+def _kind_of_last(calls: list[Any]) -> str | None:
+    """Return what does the same as all calls, each `x[..., one]`: nothing but the last axis is touched; else None."""
+    kinds = set()
+    for call in calls:
+        entry = _entry(call)
+        spec = entry[1].get("slice_spec") if entry is not None else None
+        if not isinstance(spec, list) or len(spec) != 2 or spec[0] != _ELLIPSIS:
+            return None
+        kinds.add("ExpandDims" if spec[1] is None else "Flip" if spec[1] == _REVERSED else "Take")
+    return kinds.pop() if len(kinds) == 1 else None
+
+
+def _taken(part: object) -> Any:
+    """Return the numbers that `part` stands for in `x[..., part]`; NotImplemented where the length has to tell them."""
+    if is_whole(part):
+        return part
+    if not isinstance(part, dict) or not is_whole(part.get("stop")) or part["stop"] < 0:
+        return NotImplemented
+    start, step = part.get("start") or 0, 1 if part.get("step") is None else part["step"]
+    if not is_whole(start) or not is_whole(step) or start < 0 or step < 1 or part["stop"] > _MOST_TAKEN:
+        return NotImplemented
+    listed = list(range(start, part["stop"], step))
+    return {"class_name": "__numpy__", "config": {"value": listed, "dtype": "int32"}} if listed else NotImplemented
 
 
 def _call(call: object, operation: _Operation, owner: str, do: str) -> tuple[list[Any], dict[str, Any]]:
@@ -233,8 +260,13 @@ def _call(call: object, operation: _Operation, owner: str, do: str) -> tuple[lis
     first = [value for value, _ in found] if operation.of_list else found[0][0]
     given = dict(found[0][1])
     given.pop("name", None)
-    if operation.kind == "Flip":
-        return [first], {}
+    if operation in _OF_LAST.values():
+        spec = given.pop("slice_spec")
+        if operation.kind != "Take":
+            return [first], _settings(given, operation, owner, do)
+        if (taken := _taken(spec[1])) is NotImplemented:
+            raise InputError(f"whose {owner} takes {short(repr(spec), 60)} of a tensor", do)
+        return [first, taken], _settings(given, operation, owner, do)
     if operation.kind == "GetItem":
         key = _key(given.pop("slice_spec", None), owner, do)
         return [first, key], _settings(given, operation, owner, do)
@@ -254,7 +286,7 @@ def _entry(value: object) -> tuple[Any, dict[str, Any]] | None:
     others = value[3] if len(value) == 4 else {}
     if not isinstance(others, dict):
         return None
-    if value[0] == _CONSTANT and value[1] == -1 and _is_numbers(value[2]):
+    if value[0] == CONSTANT and value[1] == -1 and _is_numbers(value[2]):
         return _constant(value[2]), others
     return (tensor(value), others) if is_tensor(value[:3]) else None
 
@@ -280,10 +312,12 @@ def _settings(given: dict[str, Any], operation: _Operation, owner: str, do: str)
 def _key(value: object, owner: str, do: str) -> Any:
     """Return what stands between the brackets of `x[...]`, as Keras 3 writes it."""
     parts = value if isinstance(value, list) else [value]
+    if parts and parts[-1] == _ELLIPSIS:
+        parts = parts[:-1]  # all further axes are meant without it, too
     found = [_part(part) for part in parts]
     if any(part is NotImplemented for part in found):
         raise InputError(f"whose {owner} takes {short(repr(value), 60)} of a tensor", do)
-    return found if isinstance(value, list) else found[0]
+    return found if isinstance(value, list) or not found else found[0]
 
 
 def _part(value: object) -> Any:

@@ -70,6 +70,48 @@ def write_config(path: Path, config: bytes) -> None:
         file.attrs[CONFIG] = config
 
 
+def from_cudnn(path: Path) -> None:
+    """Lay the weights of CuDNN's recurrent layers in the HDF5 file at `path` out as those of the plain layers.
+
+    The plain ones compute the same then. CuDNN is told by its biases: it has two for each gate and unit, one behind
+    the other. Raises InputError where the weights beside them do not fit.
+    """
+    with h5py.File(path, "r+") as file:
+        groups = [file]
+        file.visititems(lambda name, found: groups.append(found) if isinstance(found, h5py.Group) else None)
+        for group in groups:
+            names = {name.partition(":")[0]: name for name in group if isinstance(group[name], h5py.Dataset)}
+            if not {"kernel", "recurrent_kernel", "bias"} <= names.keys():
+                continue
+            kernel, recurrent, bias = (group[names[one]] for one in ("kernel", "recurrent_kernel", "bias"))
+            if bias.ndim != 1 or recurrent.ndim != 2 or bias.shape[0] != 2 * recurrent.shape[1]:
+                continue
+            units, width = recurrent.shape
+            if width not in (3 * units, 4 * units) or kernel.ndim != 2 or kernel.shape[1] != width:
+                raise InputError(f"has weights of CuDNN that do not fit each other ({short(group.name)})", _EXPECTED)
+            made = _plain(np.asarray(kernel), np.asarray(recurrent), np.asarray(bias))
+            for name, value in zip(("kernel", "recurrent_kernel", "bias"), made, strict=True):
+                del group[names[name]]
+                group.create_dataset(names[name], data=value)
+
+
+def _plain(kernel: NDArray[Any], recurrent: NDArray[Any], bias: NDArray[Any]) -> tuple[NDArray[Any], ...]:
+    """Return kernel, recurrent kernel and bias of a plain LSTM or GRU from those of CuDNN, gate by gate.
+
+    For each gate CuDNN reads its matrices (units, inputs) from memory that Keras calls (inputs, units). An LSTM adds
+    both biases; a GRU multiplies by what lies behind one of them, and keeps both.
+    """
+    units, width = recurrent.shape
+    gates = width // units
+    turned = [gate.reshape(units, len(kernel)).T for gate in np.hsplit(kernel, gates)]
+    both = bias.reshape(2, width)
+    return (
+        np.hstack(turned),
+        np.hstack([gate.T for gate in np.hsplit(recurrent, gates)]),
+        both.sum(axis=0) if gates == 4 else both,
+    )
+
+
 def _datasets(file: h5py.File) -> Iterator[tuple[str, h5py.Dataset]]:
     """Yield every dataset with its path. Raises InputError for links and for what is no group and no dataset."""
     seen = {h5py.h5o.get_info(file.id).addr}

@@ -18,6 +18,7 @@ from reportgen.dataset import Dataset, Part
 from reportgen.model.inspection import allowed
 from reportgen.record.model import LayerRow
 from reportgen.runtime import keras
+from tests import ROOT
 from tests.helpers import benign
 from tests.helpers.passes import (
     Array,
@@ -82,6 +83,11 @@ def test_every_layer_of_keras_has_units_or_a_reason_of_its_own() -> None:
     known = {getattr(L, name).__name__ for name in allowed.LAYERS} | allowed.LAYERS
     assert frozenset().union(*lists) - {f"{sort}Conv{n}D{end}" for sort in ("Depthwise", "Separable")
                                         for n in (1, 2, 3) for end in ("", "Transpose")} <= known  # fmt: skip
+
+
+def test_the_page_on_models_lists_the_layers_with_units() -> None:
+    page = (ROOT / "docs" / "models.md").read_text(encoding="utf-8")
+    assert [kind for kind in sorted(layer_kinds.WITH_UNITS - layer_kinds.CONVOLUTIONS) if f"`{kind}`" not in page] == []
 
 
 def scored(name: str, made: Any, start: Any) -> Any:
