@@ -56,8 +56,9 @@ def listed(folder: Path) -> list[Path]:
 
 
 def read(paths: list[Path], within: Path | None, size: Size | None, where: str) -> Found:
-    """Return the pictures and labels in parquet files; "train-00000-of-00002.parquet" says the part.
+    """Return the pictures and labels in parquet files; in a folder "train-00000-of-00002.parquet" says the part.
 
+    within: the folder that the files were found in, None where one was given by itself.
     size: (height, width) that pictures are brought to. where: how an error names the files.
     Raises InputError for what is no such file, SurroundingsError where pyarrow is missing.
     """
@@ -65,7 +66,9 @@ def read(paths: list[Path], within: Path | None, size: Size | None, where: str) 
         raise InputError(f"{where} has more than {_MOST_FILES:,} parquet files", "give fewer")
     by_kind: dict[split_names.Kind | None, list[Path]] = {}
     for path in paths:
-        by_kind.setdefault(split_names.of_stem(path.stem), []).append(path)
+        # a file that is given by itself is what is asked about, whatever it is called
+        kind = split_names.of_stem(path.stem) if within is not None else None
+        by_kind.setdefault(kind, []).append(path)
     chosen = split_names.choose([(kind, kind or "") for kind in by_kind], where)
     packed: dict[str, _Part] = {}
     traits: Counter[Traits] = Counter()

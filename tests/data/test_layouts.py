@@ -602,8 +602,9 @@ def test_parquet_files_are_read_as_hugging_face_writes_them(tmp_path: Path, stru
     assert load(tmp_path, size=(4, 4)).image_shape == (4, 4, 1)
 
 
-def test_one_parquet_file_is_one_part(tmp_path: Path) -> None:
-    path = parquet_file(tmp_path / "animals.parquet", names=False, labels=WORDS)
+@pytest.mark.parametrize("name", ["animals", "train-00000-of-00001"])
+def test_one_parquet_file_is_one_part(tmp_path: Path, name: str) -> None:
+    path = parquet_file(tmp_path / f"{name}.parquet", names=False, labels=WORDS)
     assert load(path, test_only=True).class_names == ("cat", "dog")
     assert_one_line(refused(path), "--validation-split 0.2")
     assert sizes(load(path, validation_split=0.2)) == (16, 4)
