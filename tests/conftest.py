@@ -74,28 +74,37 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
 @pytest.fixture(scope="session")
 def light(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
     """Return a function as `run`, for calls that start no TensorFlow: 0.1 s each instead of one second."""
-    yield from forking(Server(), tmp_path_factory, ("PYTHON", "LC_"))
+    server = Server()
+    yield calling(server, tmp_path_factory, ("PYTHON", "LC_"))
+    server.end()
 
 
 @pytest.fixture(scope="session")
-def warm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
-    """Return a function as `run`, for calls that need TensorFlow: they find it imported, which takes seconds else."""
-    yield from forking(Server(with_tensorflow=True), tmp_path_factory, ("PYTHON", "LC_", "TF_", "KERAS_"))
+def forks() -> Iterator[Server]:
+    """Return what forks processes that find TensorFlow imported, which takes seconds else; for more than `warm` does."""
+    server = Server(with_tensorflow=True)
+    yield server
+    server.end()
 
 
-def forking(server: Server, folders: pytest.TempPathFactory, too_late: tuple[str, ...]) -> Iterator[Run]:
-    """Yield what calls reportgen through `server`. too_late: how variables begin that are read before it forks."""
+@pytest.fixture(scope="session")
+def warm(forks: Server, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """Return a function as `run`, for calls that need TensorFlow: they are forked, see `forks`."""
+    return calling(forks, tmp_path_factory, ("PYTHON", "LC_", "TF_", "KERAS_"))
+
+
+def calling(server: Server, folders: pytest.TempPathFactory, too_late: tuple[str, ...]) -> Run:
+    """Return what calls reportgen through `server`. too_late: how variables begin that are read before it forks."""
 
     def call(*arguments: object, cwd: Path | None = None, **extra: str) -> subprocess.CompletedProcess[str]:
         assert not any(name.startswith(too_late) for name in extra), f"{too_late} are read when a process starts"
         return server.call([str(each) for each in arguments], cwd or folders.mktemp("cwd"), clean_environment(**extra))
 
-    yield call
-    server.end()
+    return call
 
 
 @pytest.fixture(scope="session")
-def made_report(run: Run, tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
+def made_report(warm: Run, tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
     """Return the folder of one real report: the built-in network, two epochs on the bundled digits.
 
     It is made once, by whichever worker comes first.
@@ -106,7 +115,7 @@ def made_report(run: Run, tmp_path_factory: pytest.TempPathFactory, worker_id: s
     with (folder.parent.parent / "made.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not folder.exists():
-            done = run("report", "--epochs", 2, "--out", folder, SOURCE_DATE_EPOCH="1764000000")
+            done = warm("report", "--epochs", 2, "--out", folder, SOURCE_DATE_EPOCH="1764000000")
             assert done.returncode == 0, done.stderr
     return folder
 
