@@ -137,6 +137,21 @@ def leave_blank(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Painter, "paint", paint)
 
 
+@pytest.fixture
+def unmeasured(unpainted: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Do what `unpainted` does, and leave out what takes longest of a model of many layers."""
+    leave_out(monkeypatch)
+
+
+def leave_out(patch: pytest.MonkeyPatch) -> None:
+    """Leave out the effects of units and what explains single images, as of a model for which they would take hours."""
+    from reportgen.analysis import collected
+    from reportgen.analysis.effects import layers as effects
+
+    patch.setattr(effects, "MOST_WORK", 1)
+    patch.setattr(collected, "_targets", lambda *_: [])
+
+
 @pytest.fixture(scope="module")
 def browser() -> Iterator["Browser"]:
     """Return a Chromium; tests.helpers.browsing.opened opens a page in it.

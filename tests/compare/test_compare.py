@@ -15,7 +15,6 @@ import typer
 from reportgen import intervals
 from reportgen.analysis.activations.bins import Grid
 from reportgen.analysis.activations.tally import KEPT, LayerPlan, LayerTally, kept_of
-from reportgen.analysis.attribution import explained
 from reportgen.analysis.evaluation import answers
 from reportgen.cli.commands.compare import compare as command
 from reportgen.compare.changes import compare
@@ -33,7 +32,7 @@ from reportgen.record.units import Preferred
 from reportgen.render.comparison import view as painted
 from reportgen.render.comparison.terminal import plain
 from reportgen.render.page import page
-from tests.conftest import leave_blank
+from tests.conftest import leave_blank, leave_out
 from tests.helpers.builders import (
     changed_from,
     make_condition,
@@ -89,7 +88,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Runs:
 
     with pytest.MonkeyPatch.context() as patch:
         leave_blank(patch)
-        patch.setattr(explained, "_MOST_VALUES", 0)  # what explains single images is not compared
+        leave_out(patch)
         first = made("first", None)
         healthy = [u.unit for u in record_file.load(first).units if u.layer == LAYER and u.state == "healthy"]
         model = keras.models.load_model(first / "model.keras")

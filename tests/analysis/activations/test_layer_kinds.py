@@ -789,7 +789,7 @@ def test_a_report_on_all_of_them_has_a_page(tmp_path: Path) -> None:
     model = functional(everything)
     images = np.random.default_rng(0).integers(0, 256, (40, *SERIES), dtype=np.uint8)
     data = {"x_test": images, "y_test": np.arange(40) % 3}
-    found = report(model, data, out=tmp_path / "report", formats=["html"], examples=2)
+    found = report(model, data, out=tmp_path / "report", formats=["html"], examples=2, shifts="none")
     assert {layer["name"]: layer["units"] for layer in found["layers"]} == {
         "spectral": 4, "each": 6, "attention": 6, "attention/attention_output": 6, "sum": 4, "both": 4, "memory": 3,
         "scores": 3,
