@@ -91,7 +91,8 @@ def two(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Two]:
     with ExitStack() as held:
         held.enter_context(dask.config.set({"distributed.worker.multiprocessing-method": "forkserver"}))
         # so that workers find TensorFlow imported, which takes seconds for each else
-        distributed.utils.get_mp_context().set_forkserver_preload(["distributed", "reportgen.analysis.collected"])
+        loaded = ["distributed", "reportgen.runtime", "reportgen.analysis.collected"]
+        distributed.utils.get_mp_context().set_forkserver_preload(loaded)
         cluster = held.enter_context(
             distributed.LocalCluster(
                 n_workers=2,
