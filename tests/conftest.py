@@ -40,6 +40,7 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 
 def pytest_collection_finish() -> None:
     gc.freeze()  # what is imported by now, TensorFlow above all, is not looked through again and again
+    gc.set_threshold(100_000, 20, 50)  # as in reportgen's own processes: hardly anything of a page is garbage
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -81,7 +82,7 @@ def light(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
 
 @pytest.fixture(scope="session")
 def forks() -> Iterator[Server]:
-    """Return what forks processes that find TensorFlow imported, which takes seconds else; for more than `warm` does."""
+    """Return what forks processes that find TensorFlow imported, which takes seconds else; for what `warm` cannot do."""
     server = Server(with_tensorflow=True)
     yield server
     server.end()
