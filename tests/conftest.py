@@ -82,7 +82,7 @@ def light(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
 
 @pytest.fixture(scope="session")
 def forks() -> Iterator[Server]:
-    """Return what forks processes that find TensorFlow imported, which takes seconds else; for what `warm` cannot do."""
+    """Return what forks processes that find TensorFlow imported, which takes seconds else: for what `warm` lacks."""
     server = Server(with_tensorflow=True)
     yield server
     server.end()

@@ -68,8 +68,14 @@ class Server:
 
     @contextmanager
     def begun(
-        self, arguments: Sequence[str], cwd: Path, environment: Mapping[str, str], *,
-        code: str | None = None, out: Path | None = None, err: Path | None = None,
+        self,
+        arguments: Sequence[str],
+        cwd: Path,
+        environment: Mapping[str, str],
+        *,
+        code: str | None = None,
+        out: Path | None = None,
+        err: Path | None = None,
     ) -> "Iterator[Begun]":
         """Yield a process while it runs; the block waits for its end. out, err: where it writes, a pipe or terminal."""
         assert self._process.stdin and self._process.stdout
@@ -109,8 +115,8 @@ def _run(asked: dict[str, Any]) -> NoReturn:
             file = os.open(name, (os.O_WRONLY if number else os.O_RDONLY) | os.O_CREAT, 0o600)
             os.dup2(file, number)
             os.close(file)
-        sys.stdout = open(1, "w", buffering=1, encoding="utf-8", closefd=False)  # whatever the files were before
-        sys.stderr = open(2, "w", buffering=1, encoding="utf-8", errors="backslashreplace", closefd=False)
+        sys.stdout = os.fdopen(1, "w", buffering=1, encoding="utf-8", closefd=False)  # whatever the files were before
+        sys.stderr = os.fdopen(2, "w", buffering=1, encoding="utf-8", errors="backslashreplace", closefd=False)
         os.chdir(asked["cwd"])
         os.environ.clear()
         os.environ.update(asked["environment"])

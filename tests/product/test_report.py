@@ -193,13 +193,15 @@ def test_a_signal_during_training_leaves_the_earlier_report(
     before = content(report_copy)
     call = ["report", "--data", str(few), "--epochs", "1000", "--patience", "1000", "--out", str(report_copy)]
     os.mkfifo(tmp_path / "said")
-    with forks.begun(call, tmp_path, clean_environment(), err=tmp_path / "said") as process:
-        with (tmp_path / "said").open(encoding="utf-8") as said:
-            for line in said:
-                if "epoch  1" in line:
-                    os.kill(process.pid, number)
-                    break
-            rest = said.read()
+    with (
+        forks.begun(call, tmp_path, clean_environment(), err=tmp_path / "said") as process,
+        (tmp_path / "said").open(encoding="utf-8") as said,
+    ):
+        for line in said:
+            if "epoch  1" in line:
+                os.kill(process.pid, number)
+                break
+        rest = said.read()
     assert process.returncode == code
     assert rest.splitlines()[-1].startswith("reportgen: error: ")
     assert "Traceback" not in rest
