@@ -37,7 +37,7 @@ FEWER = """() => {
             }
         }
 }"""
-"""Keeps of the rows of a table, the cards of a layer and the layers those with a kind of element that none before has."""
+"""Keeps of the rows of a table, the cards of a layer and the layers those with a kind of element that is new."""
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 JENKINS = "sandbox; default-src 'none'; img-src 'self'; style-src 'self';"
 
