@@ -140,17 +140,22 @@ def leave_blank(patch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def unmeasured(unpainted: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Do what `unpainted` does, and leave out what takes longest of a model of many layers."""
+    """Do what `unpainted` does, and what `leave_out` does: for tests that look at scores and verdicts."""
     leave_out(monkeypatch)
 
 
 def leave_out(patch: pytest.MonkeyPatch) -> None:
-    """Leave out the effects of units and what explains single images, as of a model for which they would take hours."""
+    """Leave out the effects of units and what explains single images, as of a model for which they would take hours.
+
+    Models run as they are: for a few images they are traced longer than they run.
+    """
     from reportgen.analysis import collected
+    from reportgen.analysis.activations import forward
     from reportgen.analysis.effects import layers as effects
 
     patch.setattr(effects, "MOST_WORK", 1)
     patch.setattr(collected, "_targets", lambda *_: [])
+    patch.setattr(forward, "compiled", forward.as_it_is)
 
 
 @pytest.fixture(scope="module")
