@@ -226,11 +226,11 @@ def other(few: Path, forks: Server, tmp_path_factory: pytest.TempPathFactory) ->
     call = ["report", "--data", str(few), "--epochs", "2", "--seed", "7", "--formats", "html", "--shifts", "none"]
     call += ["--out", str(cwd / "report")]
     with forks.begun(call, cwd, clean_environment(TERM="xterm"), err=Path(os.ttyname(child))) as process:
-        seen = os.read(main, 65536)
+        seen = piece = os.read(main, 65536)
         os.close(child)  # not before the process has opened it, or there would be nobody to read from
-        while True:
+        while piece:
             try:
-                seen += os.read(main, 65536)
+                seen += (piece := os.read(main, 65536))
             except OSError:  # how Linux reports that the other end was closed
                 break
     os.close(main)
