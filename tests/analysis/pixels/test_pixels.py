@@ -389,7 +389,7 @@ def test_the_built_in_network_is_trained_on_what_was_chosen(tmp_path: Path) -> N
 
 
 @pytest.fixture(autouse=True)
-def _blank(unmeasured: None) -> None:
+def _blank(unpainted: None) -> None:
     """No test looks at a page here."""
 
 
