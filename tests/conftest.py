@@ -40,6 +40,7 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 
 def pytest_collection_finish() -> None:
     gc.freeze()  # what is imported by now, TensorFlow above all, is not looked through again and again
+    gc.set_threshold(100_000, 20, 50)  # as in reportgen's own processes: hardly anything of a page is garbage
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -74,28 +75,37 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
 @pytest.fixture(scope="session")
 def light(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
     """Return a function as `run`, for calls that start no TensorFlow: 0.1 s each instead of one second."""
-    yield from forking(Server(), tmp_path_factory, ("PYTHON", "LC_"))
+    server = Server()
+    yield calling(server, tmp_path_factory, ("PYTHON", "LC_"))
+    server.end()
 
 
 @pytest.fixture(scope="session")
-def warm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
-    """Return a function as `run`, for calls that need TensorFlow: they find it imported, which takes seconds else."""
-    yield from forking(Server(with_tensorflow=True), tmp_path_factory, ("PYTHON", "LC_", "TF_", "KERAS_"))
+def forks() -> Iterator[Server]:
+    """Return what forks processes that find TensorFlow imported, which takes seconds else: for what `warm` lacks."""
+    server = Server(with_tensorflow=True)
+    yield server
+    server.end()
 
 
-def forking(server: Server, folders: pytest.TempPathFactory, too_late: tuple[str, ...]) -> Iterator[Run]:
-    """Yield what calls reportgen through `server`. too_late: how variables begin that are read before it forks."""
+@pytest.fixture(scope="session")
+def warm(forks: Server, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """Return a function as `run`, for calls that need TensorFlow: they are forked, see `forks`."""
+    return calling(forks, tmp_path_factory, ("PYTHON", "LC_", "TF_", "KERAS_"))
+
+
+def calling(server: Server, folders: pytest.TempPathFactory, too_late: tuple[str, ...]) -> Run:
+    """Return what calls reportgen through `server`. too_late: how variables begin that are read before it forks."""
 
     def call(*arguments: object, cwd: Path | None = None, **extra: str) -> subprocess.CompletedProcess[str]:
         assert not any(name.startswith(too_late) for name in extra), f"{too_late} are read when a process starts"
         return server.call([str(each) for each in arguments], cwd or folders.mktemp("cwd"), clean_environment(**extra))
 
-    yield call
-    server.end()
+    return call
 
 
 @pytest.fixture(scope="session")
-def made_report(run: Run, tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
+def made_report(warm: Run, tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
     """Return the folder of one real report: the built-in network, two epochs on the bundled digits.
 
     It is made once, by whichever worker comes first.
@@ -106,7 +116,7 @@ def made_report(run: Run, tmp_path_factory: pytest.TempPathFactory, worker_id: s
     with (folder.parent.parent / "made.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not folder.exists():
-            done = run("report", "--epochs", 2, "--out", folder, SOURCE_DATE_EPOCH="1764000000")
+            done = warm("report", "--epochs", 2, "--out", folder, SOURCE_DATE_EPOCH="1764000000")
             assert done.returncode == 0, done.stderr
     return folder
 
@@ -126,6 +136,26 @@ def leave_blank(patch: pytest.MonkeyPatch) -> None:
         return Painted(painter._told(record), files, painter._problems())
 
     patch.setattr(Painter, "paint", paint)
+
+
+@pytest.fixture
+def unmeasured(unpainted: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Do what `unpainted` does, and what `leave_out` does: for tests that look at scores and verdicts."""
+    leave_out(monkeypatch)
+
+
+def leave_out(patch: pytest.MonkeyPatch) -> None:
+    """Leave out the effects of units and what explains single images, as of a model for which they would take hours.
+
+    Models run as they are: for a few images they are traced longer than they run.
+    """
+    from reportgen.analysis import collected
+    from reportgen.analysis.activations import forward
+    from reportgen.analysis.effects import layers as effects
+
+    patch.setattr(effects, "MOST_WORK", 1)
+    patch.setattr(collected, "_targets", lambda *_: [])
+    patch.setattr(forward, "compiled", forward.as_it_is)
 
 
 @pytest.fixture(scope="module")

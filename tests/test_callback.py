@@ -56,7 +56,7 @@ def fit(model: Model, *callbacks: Any, epochs: int = 2, **options: Any) -> Any:
 
 
 @pytest.fixture
-def callback(tmp_path: Path, unpainted: None) -> Callable[..., Any]:
+def callback(tmp_path: Path, unmeasured: None) -> Callable[..., Any]:
     """Return ReportCallback on the test digits, writing a blank page alone to a folder of the test's own."""
 
     def make(data: Any = TEST, **options: Any) -> Any:

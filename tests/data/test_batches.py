@@ -1,7 +1,5 @@
 """Data sets that yield batches: gone through once, the same data as arrays, refused where they do not fit."""
 
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,7 +11,9 @@ from numpy.typing import NDArray
 from reportgen.data import samples, stored
 from reportgen.dataset import Dataset
 from reportgen.errors import InputError
+from tests.conftest import clean_environment
 from tests.helpers.builders import assert_one_line, modules_after
+from tests.helpers.forked import Server
 
 Array = NDArray[Any]
 IMAGES = np.random.default_rng(0).integers(0, 256, (50, 4, 5, 3), dtype=np.uint8)
@@ -321,15 +321,11 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 
 
 @pytest.mark.tensorflow
-def test_a_report_on_more_images_of_many_classes_takes_no_more_memory(tmp_path: Path) -> None:
+def test_a_report_on_more_images_of_many_classes_takes_no_more_memory(forks: Server, tmp_path: Path) -> None:
     runs = [
-        subprocess.Popen(
-            [sys.executable, "-c", PEAK, str(count), str(tmp_path / str(count))],
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        )
+        forks.call([str(count), str(tmp_path / str(count))], tmp_path, clean_environment(), PEAK)
         for count in (10_000, 35_000)  # of so many, mean responses are kept for as many as ever are
-    ]  # fmt: skip
-    said = [run.communicate() for run in runs]
-    assert [run.returncode for run in runs] == [0, 0], said
-    few, many = (int(out) / 1000 for out, _ in said)
+    ]
+    assert [run.returncode for run in runs] == [0, 0], runs
+    few, many = (int(run.stdout) / 1000 for run in runs)
     assert many - few < 50, "the scores of 25,000 images alone, at 32 bits, have 60 MB"

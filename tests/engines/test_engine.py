@@ -7,7 +7,7 @@ import re
 import signal
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,6 +29,7 @@ from tests.conftest import Run
 from tests.helpers.builders import assert_one_line
 from tests.helpers.passes import make_part, randomise
 
+dask = pytest.importorskip("dask", reason="Dask is not installed (pip install 'reportgen[dask]')")
 distributed = pytest.importorskip("distributed", reason="Dask is not installed (pip install 'reportgen[dask]')")
 pytestmark = pytest.mark.tensorflow
 L = keras.layers
@@ -87,19 +88,24 @@ class Two:
 
 @pytest.fixture(scope="module")
 def two(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Two]:
-    with (
-        distributed.LocalCluster(
-            n_workers=2,
-            threads_per_worker=1,
-            processes=True,
-            host="127.0.0.1",
-            dashboard_address="127.0.0.1:0",  # another worker of pytest may have one, too
-            memory_limit=None,
-            local_directory=str(tmp_path_factory.mktemp("dask")),
-            silence_logs="CRITICAL",
-        ) as cluster,
-        distributed.Client(cluster, set_as_default=False) as client,
-    ):
+    with ExitStack() as held:
+        held.enter_context(dask.config.set({"distributed.worker.multiprocessing-method": "forkserver"}))
+        # so that workers find TensorFlow imported, which takes seconds for each else
+        loaded = ["distributed", "reportgen.runtime", "reportgen.analysis.collected"]
+        distributed.utils.get_mp_context().set_forkserver_preload(loaded)
+        cluster = held.enter_context(
+            distributed.LocalCluster(
+                n_workers=2,
+                threads_per_worker=1,
+                processes=True,
+                host="127.0.0.1",
+                dashboard_address="127.0.0.1:0",  # another worker of pytest may have one, too
+                memory_limit=None,
+                local_directory=str(tmp_path_factory.mktemp("dask")),
+                silence_logs="CRITICAL",
+            )
+        )
+        client = held.enter_context(distributed.Client(cluster, set_as_default=False))
         yield Two(cluster.scheduler_address, client)
 
 
@@ -204,17 +210,6 @@ def test_workers_find_the_unit_that_is_dead_on_one_split_alone(two: Two, tmp_pat
     assert 1 in found["dead"] and found["elsewhere"] == [0]
 
 
-def test_a_worker_that_is_killed_halfway_changes_nothing(
-    folder: Path, two: Two, local: dict[str, Any], tmp_path: Path
-) -> None:
-    pids = two.pids()
-    kill = Watching(lambda: os.kill(pids[0], signal.SIGKILL))
-    assert_same(made(folder, f"dask:{two.address}", tmp_path / "report", progress=kill), local)
-    assert kill.done, "nobody was killed"
-    two.client.wait_for_workers(2, timeout=60)
-    assert pids[0] not in two.pids()
-
-
 def test_images_on_disk_are_looked_at_by_the_workers(
     folder: Path, two: Two, local: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -240,9 +235,9 @@ def test_the_command_starts_workers_of_its_own_and_ends_them(
     assert [path.name for path in tmp_path.iterdir()] == ["report"]
 
 
-def test_a_batch_on_the_workers_names_the_broken_model(folder: Path, two: Two, tmp_path: Path, run: Run) -> None:
+def test_a_batch_on_the_workers_names_the_broken_model(folder: Path, two: Two, tmp_path: Path, warm: Run) -> None:
     (tmp_path / "broken.keras").write_bytes(b"no model")
-    done = run(
+    done = warm(
         "batch", folder / "net.keras", tmp_path / "broken.keras", "--data", folder / "data.npz",
         "--out", tmp_path / "site", "--formats", "html", "--shifts", "none", "--engine", f"dask:{two.address}",
     )  # fmt: skip
@@ -370,6 +365,20 @@ def test_a_live_model_with_a_part_of_its_own_class_stays_here_and_the_advice_wor
         of_live(model, tmp_path / "report", f"dask:{two.address}")
     assert_one_line(caught.value, "not Keras's own (Brighter)", "--engine at local")
     assert of_live(model, tmp_path / "report", "local")["units"]
+
+
+# Last of those with workers: the one that is started anew would have a model to load, too
+
+
+def test_a_worker_that_is_killed_halfway_changes_nothing(
+    folder: Path, two: Two, local: dict[str, Any], tmp_path: Path
+) -> None:
+    pids = two.pids()
+    kill = Watching(lambda: os.kill(pids[0], signal.SIGKILL))
+    assert_same(made(folder, f"dask:{two.address}", tmp_path / "report", progress=kill), local)
+    assert kill.done, "nobody was killed"
+    two.client.wait_for_workers(2, timeout=60)
+    assert pids[0] not in two.pids()
 
 
 @pytest.mark.parametrize(

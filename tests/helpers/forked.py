@@ -9,7 +9,9 @@ import subprocess
 import sys
 import tempfile
 import traceback
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -38,6 +40,14 @@ WITH_TENSORFLOW = (*LOADED, "runtime", "analysis.collected", "selftest")
 """What the others need, too. TensorFlow is imported and no more, so that it has no threads that a fork would lack."""
 
 
+@dataclass
+class Begun:
+    """A process that was forked. returncode: how it ended, as of `subprocess`; -1 until then."""
+
+    pid: int
+    returncode: int = -1
+
+
 class Server:
     """The process that forks. with_tensorflow: whether it has loaded that."""
 
@@ -45,15 +55,38 @@ class Server:
         command = [sys.executable, "-c", f"from tests.helpers.forked import serve; serve({with_tensorflow})"]
         self._process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
-    def call(self, arguments: list[str], cwd: Path, environment: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
-        """Run reportgen with `arguments` and return what it said and how it ended."""
-        assert self._process.stdin and self._process.stdout
+    def call(
+        self, arguments: Sequence[str], cwd: Path, environment: Mapping[str, str], code: str | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        """Run reportgen with `arguments`, or what `code` says with them, and return what it said and how it ended."""
         with tempfile.TemporaryDirectory() as folder:
-            asked = {"arguments": arguments, "cwd": str(cwd), "environment": dict(environment), "folder": folder}
-            print(json.dumps(asked), file=self._process.stdin, flush=True)
-            code = int(self._process.stdout.readline())
-            out, err = (Path(folder, name).read_text(encoding="utf-8") for name in ("out", "err"))
-        return subprocess.CompletedProcess(["reportgen", *arguments], code, out, err)
+            out, err = (Path(folder, name) for name in ("out", "err"))
+            with self.begun(arguments, cwd, environment, code=code, out=out, err=err) as begun:
+                pass
+            said = [path.read_text(encoding="utf-8") for path in (out, err)]
+        return subprocess.CompletedProcess(["reportgen", *arguments], begun.returncode, *said)
+
+    @contextmanager
+    def begun(
+        self,
+        arguments: Sequence[str],
+        cwd: Path,
+        environment: Mapping[str, str],
+        *,
+        code: str | None = None,
+        out: Path | None = None,
+        err: Path | None = None,
+    ) -> "Iterator[Begun]":
+        """Yield a process while it runs; the block waits for its end. out, err: where it writes, a pipe or terminal."""
+        assert self._process.stdin and self._process.stdout
+        asked = {"arguments": list(arguments), "cwd": str(cwd), "environment": dict(environment), "code": code}
+        asked |= {"out": str(out or os.devnull), "err": str(err or os.devnull)}
+        print(json.dumps(asked), file=self._process.stdin, flush=True)
+        begun = Begun(int(self._process.stdout.readline()))
+        try:
+            yield begun
+        finally:
+            begun.returncode = int(self._process.stdout.readline())
 
     def end(self) -> None:
         """End the process."""
@@ -61,7 +94,7 @@ class Server:
 
 
 def serve(with_tensorflow: bool) -> None:
-    """Fork for each line of JSON on stdin, and answer with the exit code."""
+    """Fork for each line of JSON on stdin, and answer with the process's number and then its exit code."""
     import importlib
 
     needed = WITH_TENSORFLOW if with_tensorflow else LOADED
@@ -72,20 +105,27 @@ def serve(with_tensorflow: bool) -> None:
         child = os.fork()
         if not child:
             _run(asked)
+        print(child, flush=True)
         print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
 
 
 def _run(asked: dict[str, Any]) -> NoReturn:
     try:
-        for number, name in ((0, os.devnull), (1, "out"), (2, "err")):
-            file = os.open(Path(asked["folder"], name), os.O_RDWR | os.O_CREAT)
+        for number, name in ((0, os.devnull), (1, asked["out"]), (2, asked["err"])):
+            file = os.open(name, (os.O_WRONLY if number else os.O_RDONLY) | os.O_CREAT, 0o600)
             os.dup2(file, number)
             os.close(file)
+        sys.stdout = os.fdopen(1, "w", buffering=1, encoding="utf-8", closefd=False)  # whatever the files were before
+        sys.stderr = os.fdopen(2, "w", buffering=1, encoding="utf-8", errors="backslashreplace", closefd=False)
         os.chdir(asked["cwd"])
         os.environ.clear()
         os.environ.update(asked["environment"])
         tempfile.tempdir = None  # it is asked for again
         sys.argv = ["reportgen", *asked["arguments"]]
+        if asked["code"] is not None:
+            exec(compile(asked["code"], "<forked>", "exec"), {"__name__": "__main__"})
+            sys.stdout.flush()
+            os._exit(0)
         from reportgen.cli.app import main
 
         main()

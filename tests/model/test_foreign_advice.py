@@ -24,8 +24,10 @@ import pytest
 from numpy.typing import NDArray
 
 from reportgen.runtime import keras
+from tests.conftest import clean_environment
 from tests.helpers import hostile
 from tests.helpers.builders import assert_one_line
+from tests.helpers.forked import Server
 from tests.helpers.passes import answers
 from tests.model.test_old_files import IMAGES, frozen, loaded, onnx, refusal
 
@@ -201,7 +203,7 @@ def test_what_keras_3_exported_is_not_sent_to_keras_2(tmp_path: Path) -> None:
         assert "tf_keras" not in str(error)
 
 
-def test_a_folder_of_keras_2_becomes_a_file_as_the_advice_says(tmp_path: Path) -> None:
+def test_a_folder_of_keras_2_becomes_a_file_as_the_advice_says(forks: Server, tmp_path: Path) -> None:
     packages = tmp_path / "packages"
     command = [sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--retries", "0", "--timeout", "8"]
     try:
@@ -219,16 +221,13 @@ def test_a_folder_of_keras_2_becomes_a_file_as_the_advice_says(tmp_path: Path) -
         "k = tf_keras.layers; m = tf_keras.Sequential([k.Input((4, 4, 1)), k.Conv2D(2, 3), k.Flatten(), k.Dense(3)]); "
         "w = numpy.load('w.npz'); m.set_weights([w[n] for n in w.files]); m.save('it\\'s saved')"
     )
-    # the process that saved it goes on with the advice, as another would import TensorFlow again
-    code = f"{script}{made}; print(flush=True); exec(sys.stdin.read())"
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    with subprocess.Popen([sys.executable, "-c", code], cwd=tmp_path, text=True, **pipes) as process:
-        process.stdout.readline()
-        for path in (tmp_path / "it's saved", tmp_path / "it's saved" / "saved_model.pb"):
-            error = refusal(path)
-            assert_one_line(error, "a SavedModel", "pip install tf-keras")
-        _, said = process.communicate(error.do.partition("in Python: ")[2], timeout=120)
-        assert process.returncode == 0, said
+    done = forks.call([], tmp_path, clean_environment(), f"{script}{made}")
+    assert done.returncode == 0, done.stderr
+    for path in (tmp_path / "it's saved", tmp_path / "it's saved" / "saved_model.pb"):
+        error = refusal(path)
+        assert_one_line(error, "a SavedModel", "pip install tf-keras")
+    done = forks.call([], tmp_path, clean_environment(), f"{script}{error.do.partition('in Python: ')[2]}")
+    assert done.returncode == 0, done.stderr
     assert_alike(tmp_path / "x.h5", model)
 
 

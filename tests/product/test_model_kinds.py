@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -184,10 +185,16 @@ def data_for(kind: Kind) -> dict[str, Any]:
     return {"x_test": images, "y_test": np.arange(24) % classes}
 
 
-def report_on(model: Any, data: Any, out: Path) -> Any:
+def report_on(model: Any, data: Any, out: Path, **options: Any) -> Any:
     from reportgen import report
 
-    return report(model, data, out=out, formats=["html"], examples=2)
+    return report(model, data, out=out, formats=["html"], examples=2, **options)
+
+
+@pytest.fixture
+def brief(unmeasured: None) -> Callable[..., Any]:
+    """Return `report_on` for tests that look at how images reach a model."""
+    return partial(report_on, shifts="none")
 
 
 @pytest.mark.parametrize("name", KINDS)
@@ -215,21 +222,21 @@ def test_every_unit_is_looked_into_and_the_answers_are_the_models(name: str, tmp
     assert record_file.load(tmp_path / "report").title
 
 
-def test_grey_pictures_reach_a_model_of_colour_pictures(tmp_path: Path) -> None:
+def test_grey_pictures_reach_a_model_of_colour_pictures(tmp_path: Path, brief: Callable[..., Any]) -> None:
     model = made(L.Conv2D(4, 3, name="conv"), shape=(12, 12, 3))
     data = data_for(KINDS["sequential"])
-    found = report_on(model, data, tmp_path / "report")
+    found = brief(model, data, tmp_path / "report")
     seen = np.repeat(data["x_test"] / np.float32(255), 3, axis=-1)
     answers = np.asarray(model(seen)).argmax(axis=1)
     assert found["evaluation"]["test"]["correct"] == (answers == data["y_test"]).sum()
     assert "three times" in found["data"]["pixels"]
 
 
-def test_series_pictures_and_volumes_keep_their_axes(tmp_path: Path) -> None:
+def test_series_pictures_and_volumes_keep_their_axes(tmp_path: Path, brief: Callable[..., Any]) -> None:
     shapes = {}
     for name in ("series", "volumes", "pictures as vectors", "vectors"):
         kind = KINDS[name]
-        report_on(kind.build(), data_for(kind), tmp_path / "report")
+        brief(kind.build(), data_for(kind), tmp_path / "report")
         record = record_file.load(tmp_path / "report")
         shapes[name] = (record.pictures.examples.images.shape[1:], [m.values.shape for m in record.pictures.maps])
     assert shapes == {
@@ -241,7 +248,9 @@ def test_series_pictures_and_volumes_keep_their_axes(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("stored", "wants"), [((40, 3), (40, 3)), ((6, 7, 8), (6, 7, 8, 1)), ((3, 8, 9), (3, 8, 9))])
-def test_what_an_array_leaves_open_the_model_decides(stored: Shape, wants: Shape, tmp_path: Path) -> None:
+def test_what_an_array_leaves_open_the_model_decides(
+    stored: Shape, wants: Shape, tmp_path: Path, brief: Callable[..., Any]
+) -> None:
     """Series as floats, volumes without an axis for their channel, and pictures with their channels first."""
     kinds = {
         2: [L.Conv1D(2, 3), L.GlobalMaxPooling1D()],
@@ -250,7 +259,7 @@ def test_what_an_array_leaves_open_the_model_decides(stored: Shape, wants: Shape
     }
     model = keras.Sequential([L.Input(wants), *kinds[len(wants)], L.Dense(3, name="scores")])
     images = np.random.default_rng(0).random((12, *stored), np.float32)
-    found = report_on(model, {"x_test": images, "y_test": np.arange(12) % 3}, tmp_path / "report")
+    found = brief(model, {"x_test": images, "y_test": np.arange(12) % 3}, tmp_path / "report")
     shown = {2: [40, 3], 4: [6, 7, 8, 1], 3: [8, 9, 3]}[len(wants)]
     assert found["data"]["input_shape"] == shown
     answers = np.asarray(model(images.reshape(-1, *wants))).argmax(axis=1)

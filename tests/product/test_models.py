@@ -50,7 +50,7 @@ def painted(tmp_path: Path) -> Callable[..., Any]:
 
 
 @pytest.fixture
-def report(painted: Callable[..., Any], unpainted: None) -> Callable[..., Any]:
+def report(painted: Callable[..., Any], unmeasured: None) -> Callable[..., Any]:
     """Return the same, for tests that do not look at the page."""
     return painted
 

@@ -6,7 +6,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +14,7 @@ import pytest
 import reportgen
 from tests import ROOT
 from tests.conftest import Run, clean_environment
+from tests.helpers.forked import Server
 
 pytestmark = pytest.mark.tensorflow
 Done = subprocess.CompletedProcess[str]
@@ -188,23 +188,25 @@ def test_render_writes_a_whole_report_elsewhere_and_leaves_the_source(
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=["SIGINT", "SIGTERM"])
 def test_a_signal_during_training_leaves_the_earlier_report(
-    few: Path, report_copy: Path, number: int, code: int
+    few: Path, report_copy: Path, forks: Server, number: int, code: int, tmp_path: Path
 ) -> None:
     before = content(report_copy)
-    command = [sys.executable, "-m", "reportgen", "report", "--data", str(few), "--epochs", "1000"]
-    command += ["--patience", "1000", "--out", str(report_copy)]
-    with subprocess.Popen(command, env=clean_environment(), stderr=subprocess.PIPE, text=True) as process:
-        assert process.stderr is not None
-        for line in process.stderr:
+    call = ["report", "--data", str(few), "--epochs", "1000", "--patience", "1000", "--out", str(report_copy)]
+    os.mkfifo(tmp_path / "said")
+    with (
+        forks.begun(call, tmp_path, clean_environment(), err=tmp_path / "said") as process,
+        (tmp_path / "said").open(encoding="utf-8") as said,
+    ):
+        for line in said:
             if "epoch  1" in line:
                 os.kill(process.pid, number)
                 break
-        rest = process.stderr.read()
+        rest = said.read()
     assert process.returncode == code
     assert rest.splitlines()[-1].startswith("reportgen: error: ")
     assert "Traceback" not in rest
     assert content(report_copy) == before
-    assert [path.name for path in report_copy.parent.iterdir()] == ["digits"]
+    assert sorted(path.name for path in report_copy.parent.iterdir()) == ["digits", "said"]
 
 
 def test_a_failing_run_leaves_the_earlier_report(report_copy: Path, light: Run) -> None:
@@ -216,31 +218,24 @@ def test_a_failing_run_leaves_the_earlier_report(report_copy: Path, light: Run) 
 
 
 @pytest.fixture(scope="module")
-def other(few: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, bytes]:
+def other(few: Path, forks: Server, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, bytes]:
     """Return a report like those of `twice` with another seed, and what a real pseudo-terminal got meanwhile."""
     pty = pytest.importorskip("pty", reason="this system has no pseudo-terminals")
     main, child = pty.openpty()
-    folder = tmp_path_factory.mktemp("other") / "report"
+    cwd = tmp_path_factory.mktemp("other")
     call = ["report", "--data", str(few), "--epochs", "2", "--seed", "7", "--formats", "html", "--shifts", "none"]
-    process = subprocess.Popen(
-        [sys.executable, "-m", "reportgen", *call, "--out", str(folder)],
-        env=clean_environment(TERM="xterm"),
-        stdout=subprocess.DEVNULL,
-        stderr=child,
-    )
-    os.close(child)
-    seen, deadline = b"", time.monotonic() + 120
-    while time.monotonic() < deadline:
-        try:
-            piece = os.read(main, 65536)
-        except OSError:  # how Linux reports that the other end was closed
-            break
-        if not piece:
-            break
-        seen += piece
-    assert process.wait(timeout=60) == 0
+    call += ["--out", str(cwd / "report")]
+    with forks.begun(call, cwd, clean_environment(TERM="xterm"), err=Path(os.ttyname(child))) as process:
+        seen = piece = os.read(main, 65536)
+        os.close(child)  # not before the process has opened it, or there would be nobody to read from
+        while piece:
+            try:
+                seen += (piece := os.read(main, 65536))
+            except OSError:  # how Linux reports that the other end was closed
+                break
     os.close(main)
-    return folder, seen
+    assert process.returncode == 0
+    return cwd / "report", seen
 
 
 def test_a_terminal_gets_a_progress_bar(other: tuple[Path, bytes]) -> None:

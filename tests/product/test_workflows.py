@@ -370,7 +370,8 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
     tools = copy / ".venv" / "bin"
     tools.mkdir(parents=True)
     (tools / "python").symlink_to(sys.executable)
-    (tools / "reportgen").write_text(f'#!/bin/sh\nexec {sys.executable} -m reportgen "$@"\n')
+    less = '[ "$1" != report ] || set -- "$@" --shifts none --examples 1'
+    (tools / "reportgen").write_text(f'#!/bin/sh\n{less}\nexec {sys.executable} -m reportgen "$@"\n')
     (tools / "reportgen").chmod(0o755)
     (copy / ".venv" / "ready").touch()
     return copy
