@@ -19,7 +19,7 @@ from reportgen.dataset import Data, Dataset, Images, Part, Split
 from reportgen.errors import InputError
 from reportgen.format import first, short
 from reportgen.i18n import Text, joined, text
-from reportgen.options import ClassNames
+from reportgen.options import SAMPLE, Analysis, ClassNames
 
 Array = NDArray[Any]
 
@@ -57,7 +57,7 @@ def load(
     size: tuple[int, int] | None = None,
     class_names: ClassNames | None = None,
     validation_split: float | None = None,
-    seed: int = 0,
+    seed: int = Analysis.seed,
 ) -> Dataset:
     """Return the data set that `data` names or is.
 
@@ -87,7 +87,7 @@ def _source(data: Data, size: tuple[int, int] | None) -> Source:
     if not isinstance(data, str | Path):
         return _from_python(data)
     name = str(data)
-    if name == "sample":
+    if name == SAMPLE:
         arrays, _ = npz.read(BUNDLED)
         return of_arrays(arrays, name, text("5,000 of the MNIST handwritten digits, bundled with reportgen"))
     if name in layouts.OF_KERAS:

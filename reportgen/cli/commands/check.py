@@ -8,7 +8,7 @@ import typer
 
 from reportgen import files
 from reportgen.cli.common import errors_shown, fail
-from reportgen.cli.options import Debug, with_options
+from reportgen.cli.options import Debug, Finished, language, with_options
 from reportgen.errors import InputError
 from reportgen.record.checks import TABLE, Checked, Limits, limits
 
@@ -18,7 +18,7 @@ _LARGEST = 2**20
 
 @with_options(Limits)
 def check(
-    folder: Annotated[Path, typer.Argument(help="A folder that `reportgen report` wrote.", metavar="DIR")],
+    folder: Finished,
     baseline: Annotated[
         Path | None, typer.Option(metavar="DIR", help="The report that --max-drop compares with.")
     ] = None,
@@ -32,9 +32,7 @@ def check(
     ] = None,
     junit: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the checks as a JUnit file.")] = None,
     summary: Annotated[Path | None, typer.Option(metavar="FILE", help="Write a summary in Markdown.")] = None,
-    lang: Annotated[
-        str | None, typer.Option(help="The summary's language: en or ja.", show_default="the report's")
-    ] = None,
+    lang: Annotated[str | None, language("The summary's language", shown="the report's")] = None,
     debug: Debug = False,
     **given: Any,
 ) -> None:

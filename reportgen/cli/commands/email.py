@@ -10,7 +10,7 @@ import typer
 
 from reportgen import files
 from reportgen.cli.common import errors_shown, listed, number
-from reportgen.cli.options import Debug
+from reportgen.cli.options import Debug, Finished, Published, language
 from reportgen.errors import InputError
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ _LARGEST_PDF = 2**30
 
 
 def email(
-    folder: Annotated[Path, typer.Argument(help="A folder that `reportgen report` wrote.", metavar="DIR")],
+    folder: Finished,
     to: Annotated[
         list[str] | None, typer.Option(metavar="ADDR", help="Whom to send it to; may be given again, or with commas.")
     ] = None,
@@ -37,10 +37,8 @@ def email(
         list[str] | None, typer.Option(metavar="ADDR", help="Who gets a copy that the others do not see.")
     ] = None,
     reply_to: Annotated[list[str] | None, typer.Option(metavar="ADDR", help="Who gets the replies.")] = None,
-    url: Annotated[str | None, typer.Option(metavar="URL", help="Where the report's page is published.")] = None,
-    lang: Annotated[
-        str | None, typer.Option(help="The mail's language: en or ja.", show_default="the report's")
-    ] = None,
+    url: Published = None,
+    lang: Annotated[str | None, language("The mail's language", shown="the report's")] = None,
     if_changed: Annotated[
         bool, typer.Option("--if-changed", help="Send nothing where nothing changed since the report's baseline.")
     ] = False,
