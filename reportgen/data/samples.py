@@ -17,7 +17,7 @@ from reportgen.data import batches, keys, labels, layouts, names, npz, random_sp
 from reportgen.data.source import Labels, Source, of_arrays
 from reportgen.dataset import Data, Dataset, Images, Part, Split
 from reportgen.errors import InputError
-from reportgen.format import first, short
+from reportgen.format import as_given, first, short
 from reportgen.i18n import Text, joined, text
 from reportgen.options import SAMPLE, Analysis, ClassNames
 
@@ -313,6 +313,6 @@ def _check_pixels(part: Part, what: str) -> None:
     low, high = survey.low.min(), survey.high.max()
     if max(-low, high) > _LARGEST_PIXEL:
         raise InputError(
-            f"{what} holds pixels from {low:g} to {high:g}",
-            f"expected at most {_LARGEST_PIXEL:g}, as models compute with 32 bits; scale them",
+            f"{what} holds pixels from {as_given(low)} to {as_given(high)}",
+            f"expected at most {as_given(_LARGEST_PIXEL)}, as models compute with 32 bits; scale them",
         )

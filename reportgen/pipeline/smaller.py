@@ -15,7 +15,7 @@ from reportgen.dataset import Part
 from reportgen.deliver import file as single
 from reportgen.deliver import folder
 from reportgen.errors import InputError
-from reportgen.format import short
+from reportgen.format import as_given, number, short
 from reportgen.keywords import taking
 from reportgen.options import CLASS_NAMES, Bounds, Options, PruneCall
 from reportgen.pipeline import fresh, provenance, subject
@@ -57,7 +57,7 @@ class Pruned(dict[str, Any]):
 
     def __repr__(self) -> str:
         units = self.smaller.units
-        return f"<Pruned {str(self.model)!r}: {units.after:g} of {units.before:g} units>"
+        return f"<Pruned {str(self.model)!r}: {as_given(units.after)} of {as_given(units.before)} units>"
 
 
 @taking(PruneCall)
@@ -166,8 +166,8 @@ class _Work:
         certificate = Certificate(gone, rounds, tried.images, tried.difference, tried.scale, BOUND, tried.changed)
         if not tried.difference <= BOUND * tried.scale:
             raise InputError(
-                f"without units that say nothing, scores of {self._file.path} change by up to {tried.difference:.2g},"
-                f" which is more than rounding; nothing was written",
+                f"without units that say nothing, scores of {self._file.path} change by up to"
+                f" {number(tried.difference)}, which is more than rounding; nothing was written",
                 "save the model with 32-bit numbers, model.save of one with dtype float32, and report on that",
             )
         return _Made(contents[1], self._noun(first, last, track, certificate, merged, tried, contents[1]))

@@ -10,6 +10,7 @@ from reportgen import files
 from reportgen.cli.common import errors_shown, fail
 from reportgen.cli.options import Debug, Finished, language, with_options
 from reportgen.errors import InputError
+from reportgen.format import as_given
 from reportgen.record.checks import TABLE, Checked, Limits, limits
 
 PYPROJECT = Path("pyproject.toml")
@@ -46,7 +47,9 @@ def check(
         flags = {name.replace("_", "-"): value for name, value in given.items() if value is not None}
         wanted = _wanted(flags, config)
         if wanted.max_drop is not None and baseline is None:
-            raise InputError(f"max-drop is {wanted.max_drop:g}, but there is no --baseline", "give --baseline DIR")
+            raise InputError(
+                f"max-drop is {as_given(wanted.max_drop)}, but there is no --baseline", "give --baseline DIR"
+            )
         record = record_file.load(folder)
         check_lang(lang or record.look.lang)
         found = checked(record, wanted, search.headline_of(baseline) if baseline else None)

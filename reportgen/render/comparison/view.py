@@ -101,7 +101,7 @@ class Changes:
     whether the page shows the units themselves, too.
     """
 
-    least = f"{NOTICEABLE:g}"
+    least = format.as_given(NOTICEABLE)
     most_on_paper = MOST_UNITS_ON_PAPER
 
     baseline: Baseline
@@ -347,7 +347,7 @@ def _match(one: LayerMatch) -> MatchRow:
         layer=name if one.before == one.layer else text("{layer}, was {before}", layer=name, before=before),
         how=text("not matched") if one.by is None else _HOW[one.by],
         pairs=format.count(one.pairs),
-        r=format.share(one.median_r, 2),
+        r=format.correlation(one.median_r),
         unmatched_before=_numbers(one.unmatched_before) if one.by else text("all"),
         unmatched_after=_numbers(one.unmatched_after) if one.by else text("all"),
         idle=text("n/a") if one.idle is None else _idle(one.idle),
@@ -448,5 +448,5 @@ def _unit(change: UnitChange) -> UnitRow:
         what=_CHANGES[change.kind],
         before=before,
         after=after,
-        r=format.share(change.r, 2),
+        r=format.correlation(change.r),
     )

@@ -18,6 +18,7 @@ from typing import Any, Self
 
 from reportgen import scratch
 from reportgen.errors import ReportgenError, SurroundingsError
+from reportgen.format import as_given, size
 from reportgen.process import children
 from reportgen.render.pdf.pdf import Pdf
 
@@ -101,7 +102,7 @@ class Printer:
             code = self._process.wait()
             if self._is_late:
                 raise SurroundingsError(
-                    f"the PDF cannot be made, because that takes more than {self._longest:g} seconds",
+                    f"the PDF cannot be made, because that takes more than {as_given(self._longest)} seconds",
                     "ask for --formats html, or give a machine with less to do",
                 )
             last = children.last_line(complaint)
@@ -158,7 +159,7 @@ def main() -> None:
     except ReportgenError as error:
         _say(children.told(error))
     except MemoryError:
-        _complain(f"it needs more than {resource.getrlimit(resource.RLIMIT_AS)[0] / 2**30:.1f} GB of memory")
+        _complain(f"it needs more than {size(resource.getrlimit(resource.RLIMIT_AS)[0])} of memory")
     except Exception as error:  # whatever WeasyPrint makes of a page: RecursionError, ZeroDivisionError ...
         _complain(f"WeasyPrint fails ({type(error).__name__}: {error})")
     else:
