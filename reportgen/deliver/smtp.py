@@ -127,7 +127,7 @@ def send(
             break
         if pause:
             reason = next(iter(found.waiting.values()))
-            say(f"{server}: {reason}; trying again in {format.seconds(pause)} ({number} of {len(PAUSES)}).")
+            say(f"{server}: {reason}; trying again in {format.number(pause)} s ({number} of {len(PAUSES)}).")
             time.sleep(pause)
         try:
             whole = _hand_over(server, sender, found, messages, clock) and whole

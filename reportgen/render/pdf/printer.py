@@ -18,7 +18,7 @@ from typing import Any, Self
 
 from reportgen import scratch
 from reportgen.errors import ReportgenError, SurroundingsError
-from reportgen.format import as_given, size
+from reportgen.format import as_given, number
 from reportgen.process import children
 from reportgen.render.pdf.pdf import Pdf
 
@@ -159,7 +159,7 @@ def main() -> None:
     except ReportgenError as error:
         _say(children.told(error))
     except MemoryError:
-        _complain(f"it needs more than {size(resource.getrlimit(resource.RLIMIT_AS)[0])} of memory")
+        _complain(f"it needs more than {number(resource.getrlimit(resource.RLIMIT_AS)[0] / 10**9)} GB of memory")
     except Exception as error:  # whatever WeasyPrint makes of a page: RecursionError, ZeroDivisionError ...
         _complain(f"WeasyPrint fails ({type(error).__name__}: {error})")
     else:
