@@ -8,7 +8,7 @@ from typing import Any
 
 from reportgen.errors import InputError, ReportgenError
 from reportgen.i18n import Text
-from reportgen.process.children import told
+from reportgen.process.children import say, told
 
 TRANSLATED = "translated"
 """How the file is called that Keras is to be given instead, without its ending."""
@@ -42,8 +42,7 @@ def main() -> None:
         found = told(InputError(f"needs more than {_MEMORY:,} bytes of memory to look into", _DAMAGED))
     except Exception as error:  # whatever a damaged file makes of the parsers
         found = told(InputError(f"is cut off or damaged ({type(error).__name__})", _DAMAGED))
-    sys.stdout.write(json.dumps(found))
-    sys.stdout.flush()
+    say(sys.stdout.buffer, found)
 
 
 def check(path: Path, *, largest: int, layers: int) -> dict[str, Any]:
