@@ -69,7 +69,7 @@ def write(
         lang=spoken,
         made_at=now,
         version=__version__,
-        shelf=f"{found.root.name}/{target.name}",
+        place=f"{found.root.name}/{target.name}",
         page=quote(os.fsencode(target.name)),
         url=url,
     )
