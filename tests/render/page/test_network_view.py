@@ -129,7 +129,7 @@ def test_a_model_inside_the_model_is_opened_as_far_as_there_is_room() -> None:
 
 
 @given(st.data())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 def test_each_layer_of_any_network_has_one_box(data: st.DataObject) -> None:
     size = data.draw(st.integers(2, 120), "layers")
     blocks = data.draw(st.integers(0, 6), "blocks")
