@@ -5,6 +5,8 @@ import re
 from functools import cache
 from pathlib import Path
 
+import pytest
+
 from tests import ROOT
 
 PACKAGE = ROOT / "reportgen"
@@ -26,6 +28,7 @@ def test_no_module_gives_a_reason_that_it_does_not_need() -> None:
     assert short == []
 
 
+@pytest.mark.slow
 def test_no_function_is_longer_than_a_screen() -> None:
     functions = (
         (path.name, node.name, (node.end_lineno or 0) - node.lineno + 1)

@@ -1,7 +1,8 @@
 """The geometry of the charts: where lines, bars and ticks lie; templates/charts.html draws them as SVG.
 
 Positions are in the units of an SVG's viewBox, y downwards. SVG by hand rather than matplotlib's: its text is the
-page's font in the page's language, its colours follow the page's scheme, and a chart is 2 kB instead of 20.
+page's font in the page's language, its colours follow the page's scheme, and a chart is 3 kB in 0.02 s instead of
+13 kB in 0.11 s.
 """
 
 import math
