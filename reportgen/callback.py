@@ -12,15 +12,13 @@ from reportgen.engines import choice
 from reportgen.errors import InputError, ReportgenError, one_line
 from reportgen.keywords import made_of
 from reportgen.model import functional
-from reportgen.options import CallbackCall  # FORMATS, Analysed, Budget, ClassNames, Options
+from reportgen.options import CallbackCall
 from reportgen.pipeline import flow, subject
 from reportgen.pipeline.painting import Painter
 from reportgen.progress import Progress
 from reportgen.record.training import Deaths
 from reportgen.result import Report
 from reportgen.runtime import keras
-
-_MOST_WATCHED = 1_000_000
 
 
 class ReportCallback(keras.callbacks.Callback):  # type: ignore[misc]  # keras ships no types
@@ -80,8 +78,7 @@ class ReportCallback(keras.callbacks.Callback):  # type: ignore[misc]  # keras s
     @made_of(CallbackCall)
     def __init__(self, call: CallbackCall) -> None:
         super().__init__()
-        if type(call.watch) is not int or not 0 <= call.watch <= _MOST_WATCHED:
-            raise InputError(f"watch is {call.watch!r}", f"expected a whole number from 0 to {_MOST_WATCHED:,}")
+        call.check()
         self._data, self._watched, self._progress = call.data, call.watch, call.progress or Progress()
         self._where = choice.of(call.engine, call.workers)
         self._options = call.options

@@ -82,19 +82,56 @@ def _number(value: float) -> str:
     return shown.rstrip("0").rstrip(".") if "." in shown else shown
 
 
+def as_given(value: float | None) -> str:
+    """0.05 -> "0.05", 20.0 -> "20": a number that somebody gave, with as many digits as it has, six at most."""
+    return NOT_AVAILABLE if value is None else f"{value:,g}"
+
+
+def percent_as_given(share: float) -> str:
+    """0.05 -> "5 %": a share that somebody gave."""
+    return f"{as_given(100 * share)} %"
+
+
+def apart(value: float, beside: float, decimals: int = 4) -> str:
+    """Return `value` with so many decimals, and more where it would else look like a value beside it that it is not."""
+    for more in range(decimals, 12):
+        shown = f"{value:.{more}f}"
+        if shown != f"{beside:.{more}f}" or value == beside:
+            return shown
+    return shown
+
+
+def ticks(values: Sequence[float]) -> list[str]:
+    """Return the numbers of an axis with as many decimals as they need, in powers of ten if very large or small."""
+    if not values:
+        return []
+    largest = max(abs(value) for value in values)
+    if largest and not 1e-3 <= largest < 1e6:
+        return [number(value) for value in values]
+    near = 1e-9 * (largest or 1)
+    decimals = next(n for n in range(10) if n == 9 or all(abs(round(v, n) - v) <= near for v in values))
+    return [signed(f"{value:,.{decimals}f}") for value in values]
+
+
 def fixed(value: float | None, decimals: int) -> str:
     """-0.12345, 4 -> "−0.1235": for columns of figures that are compared."""
     return NOT_AVAILABLE if value is None else signed(f"{value:.{decimals}f}")
 
 
-def correlation(value: float) -> str:
+def correlation(value: float | None) -> str:
     """-0.264 -> "−0.26"; never 0, 1 or −1 for what is only nearly so."""
-    return guarded(value, 1.0, 2)
+    return NOT_AVAILABLE if value is None else guarded(value, 1.0, 2)
 
 
 def signed(value: str) -> str:
     """ "-0.5" -> "−0.5": the one minus sign for a number that was written in another way."""
     return value.replace("-", MINUS)
+
+
+def relative(before: float, after: float) -> str:
+    """200, 150 -> "−25.0 %": how much more or less it is, as a share of what it was."""
+    change = after / before - 1
+    return f"{'+' if change >= 0 else ''}{percent(change)}"
 
 
 def points(difference: float) -> str:
@@ -115,10 +152,12 @@ def seconds(value: float | None) -> str:
 
 
 def size(value: int) -> str:
-    """Return bytes as "812 B", "45 kB" or "1.2 MB" (powers of 1,000)."""
+    """Return bytes as "812 B", "45 kB", "1.2 MB" or "3.5 GB" (powers of 1,000)."""
     if value < 1000:
         return f"{value}\u00a0B"
-    return f"{value / 1000:.0f}\u00a0kB" if value < 999_500 else f"{value / 1e6:.1f}\u00a0MB"
+    if value < 999_500:
+        return f"{value / 1000:.0f}\u00a0kB"
+    return f"{value / 1e6:.1f}\u00a0MB" if value < 999_950_000 else f"{value / 1e9:,.1f}\u00a0GB"
 
 
 def shape(value: list[int | None]) -> str:

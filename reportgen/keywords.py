@@ -31,6 +31,12 @@ def option(
     return field(default=default, metadata=about)
 
 
+def either(choices: Sequence[str]) -> str:
+    """("test", "train", "both") -> "test, train or both"."""
+    *others, last = choices
+    return f"{', '.join(others)} or {last}"
+
+
 def taking(of: Callable[P, T]) -> Callable[[Callable[[T], R]], Callable[P, R]]:
     """Have a function of one dataclass be called with the fields of that, and list them in its docstring."""
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from reportgen.errors import InputError
-from reportgen.keywords import option
+from reportgen.keywords import either, option
 from reportgen.pixel_range import RANGES, PixelRange, moments
 from reportgen.progress import Progress
 from reportgen.thresholds import FindingThresholds
@@ -28,6 +28,9 @@ LANGUAGES = ("en", "ja")
 PAPERS = ("a4", "letter")
 TRACKERS = ("mlflow", "tensorboard", "wandb")
 """Where a report can be handed over to, see `reportgen.tracking`."""
+
+SAMPLE = "sample"
+"""The data that a report is about where none is given: the bundled digits."""
 
 CLASS_NAMES = "<class names>"
 """What stands in a command for class names that cannot stand in a list."""
@@ -61,7 +64,7 @@ class Analysis:
     examples: int = option(5, "How many test images to show beside the layers' outputs.", limits=(1, 100), metavar="N")
     pixels: PixelRange = option("auto", f"The range that the model expects: {', '.join(RANGES)}, or mean=M,std=S.")
     analyse: Analysed = option(
-        "test", "Whose images the units are judged on: test, train or both.", choices=get_args(Analysed)
+        "test", f"Whose images the units are judged on: {either(get_args(Analysed))}.", choices=get_args(Analysed)
     )
     memory: int = option(
         1000,
@@ -70,7 +73,7 @@ class Analysis:
         metavar="MB",
     )
     shifts: Breadth = option(
-        "short", "How widely changed pictures are tried: none, short or full.", choices=get_args(Breadth)
+        "short", f"How widely changed pictures are tried: {either(get_args(Breadth))}.", choices=get_args(Breadth)
     )
     redundant: float = option(0.95, "The correlation from which on units are redundant.", limits=_SHARE, metavar="R")
     always_on: float = option(
@@ -168,9 +171,9 @@ class Pages:
 
     out: str | Path | None = option(None, "The folder to write.", shown="reports/<data name>")
     title: str | None = option(None, "The report's title.", shown="model on data")
-    formats: Sequence[str] = option(FORMATS, "What to write, with commas between: html, pdf.")
-    lang: str = option(LANGUAGES[0], "The language of page and PDF: en or ja.", choices=LANGUAGES)
-    paper: str = option(PAPERS[0], "The PDF's paper: a4 or letter.", choices=PAPERS)
+    formats: Sequence[str] = option(FORMATS, f"What to write, with commas between: {', '.join(FORMATS)}.")
+    lang: str = option(LANGUAGES[0], f"The language of page and PDF: {either(LANGUAGES)}.", choices=LANGUAGES)
+    paper: str = option(PAPERS[0], f"The PDF's paper: {either(PAPERS)}.", choices=PAPERS)
     split: bool = option(
         False,
         "Put the page's style, script and pictures into files beside it, with a page of each layer of a large model.",
@@ -178,7 +181,7 @@ class Pages:
     baseline: str | Path | None = option(None, "An earlier report; the new one says what changed.", metavar="DIR")
     log_to: str | Sequence[str] = option(
         (),
-        "Hand it over to mlflow, tensorboard or wandb, with commas between; mlflow:RUN_ID, tensorboard:LOGDIR.",
+        f"Hand it over to {either(TRACKERS)}, with commas between; mlflow:RUN_ID, tensorboard:LOGDIR.",
         metavar="TRACKER",
         shown="nowhere",
     )
@@ -233,7 +236,7 @@ class Call(Options, Place):
     """What `reportgen.report` is called with."""
 
     model: Any = None  # a path, a keras.Model or None; Keras ships no types
-    data: "Data" = "sample"
+    data: "Data" = SAMPLE
     _: KW_ONLY
     progress: Progress | None = None
 
@@ -256,11 +259,11 @@ class PruneCall(Pruning, Bounds):
 
 @dataclass(frozen=True)
 class CallbackCall(Analysis, Pages, Budget, Place):
-    """What `reportgen.ReportCallback` is made with. watch: how many images the dead units are counted on."""
+    """What `reportgen.ReportCallback` is made with."""
 
     data: "Data"
     _: KW_ONLY
-    watch: int = 1000
+    watch: int = option(1000, "How many images the dead units are counted on.", limits=(0, 1_000_000), metavar="N")
     progress: Progress | None = None
 
     @property
@@ -268,6 +271,11 @@ class CallbackCall(Analysis, Pages, Budget, Place):
         """The options of the report to come."""
         shared = [one.name for kind in (Analysis, Pages, Budget) for one in fields(kind)]
         return Options(**{name: getattr(self, name) for name in shared})
+
+    def check(self) -> None:
+        """Raise InputError where a value makes no sense, whatever model and data are."""
+        for one in fields(self):
+            _check(one, getattr(self, one.name))
 
 
 def _check(one: "Field[Any]", value: object) -> None:

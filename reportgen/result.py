@@ -11,6 +11,7 @@ from reportgen import tracking
 from reportgen.deliver import file
 from reportgen.deliver import folder as folders
 from reportgen.errors import InputError, ReportgenError, SurroundingsError
+from reportgen.format import share
 from reportgen.record import record_file
 from reportgen.record.run import Record
 from reportgen.render import notebook, words
@@ -70,7 +71,9 @@ class Report(dict[str, Any]):
         """Return one line; `print(dict(report))` prints all of it."""
         brief = self._brief
         found = "1 finding" if len(brief.findings) == 1 else f"{len(brief.findings)} findings"
-        return f"<Report {words.name(brief.title)!r}: test accuracy {brief.accuracy:.4f}, {found}, in {self.folder}>"
+        return (
+            f"<Report {words.name(brief.title)!r}: test accuracy {share(brief.accuracy, 4)}, {found}, in {self.folder}>"
+        )
 
     def save(self, path: str | Path) -> Path:
         """Copy the report as it was made, and return where it is then.

@@ -126,18 +126,10 @@ def collect(
     found = judged(drawn, readings, dataset, options, progress, engine)
     looked, predicted, classes, size = found.looked, found.predicted, found.names, found.size
     with progress.stage("judge", "Looking for what can go ..."):
-        evaluation: dict[str, Scores | None] = {"train": None} | {
-            name: scores.score(predicted[name], part.labels, classes) for name, part in dataset.parts.items()
-        }
-        cuts = [cut.noun() for cut in plan(found, dataset, engine).cuts]
-        verdicts = [replace(verdict, lossless=cut) for verdict, cut in zip(found.verdicts, cuts, strict=True)]
+        evaluation = _evaluation(found, dataset)
+        verdicts = _with_cuts(found.verdicts, plan(found, dataset, engine))
         units = gates.with_gates(drawn, readings, found.units, next(iter(looked.parts.values())), dataset.pixels, size)
-        shown = pictures.collect(
-            drawn, readings, dataset, predicted["test"], examples=options.examples, looking=looking
-        )
-        shown = pictures.with_units(shown, looked, verdicts, units)
-        kept = answers.collect(looked.plans, looked.tallies, predicted["test"].predicted, dataset.test.labels)
-        shown = replace(shown, answers=kept)
+        shown = _shown(drawn, readings, replace(found, verdicts=verdicts, units=units), dataset, options, looking)
         ablations = judging.ablations(looked, units)
         # of a large model the sums of products are more memory than all else, and nobody asks for them again
         looked = replace(looked, tallies=[])
@@ -153,7 +145,6 @@ def collect(
                 looking=looking,
             )  # fmt: skip
             verdicts, units = described.with_conditions(verdicts, units, words)
-            shown = replace(shown, seen=words.seen)
         heap.give_back()
         with progress.stage("effects", "Measuring what each unit does to each class ..."):
             subject = _subject(found, words.sample, dataset)
@@ -169,18 +160,42 @@ def collect(
                 drawn, readings, looked.plans, dataset, classes, output=found.output, breadth=options.shifts,
                 thresholds=_thresholds(options), batch=size, seed=options.seed, progress=progress, looking=looking,
             )  # fmt: skip
-            shown = replace(shown, shifted=shifted.images)
         with progress.stage("trust", "Looking for copies of images and for wrong labels ..."):
             trusted = trusting.result()
-            shown = replace(shown, trust=trusted.pictures)
     with progress.stage("attribution", "Explaining the surest mistakes and the labels that look wrong ..."):
         attributions, maps = explained.explain(
             drawn, readings, dataset, _targets(predicted["test"], dataset, trusted, classes), classes,
             output=found.output, right=int(found.right.sum()), batch=size, seed=options.seed,
         )  # fmt: skip
-        shown = replace(shown, attributions=maps)
+    shown = replace(shown, seen=words.seen, shifted=shifted.images, trust=trusted.pictures, attributions=maps)
     facts = summary.facts(drawn, origin=origin, output=found.output)
     return Collected(facts, evaluation, verdicts, units, proof, shown, shifted, trusted, attributions)
+
+
+def _with_cuts(verdicts: Sequence[LayerVerdict], plan: lossless.Plan) -> list[LayerVerdict]:
+    return [replace(verdict, lossless=cut.noun()) for verdict, cut in zip(verdicts, plan.cuts, strict=True)]
+
+
+def _evaluation(found: Judged, dataset: Dataset) -> dict[str, Scores | None]:
+    by_part = dataset.parts.items()
+    return {"train": None} | {
+        name: scores.score(found.predicted[name], part.labels, found.names) for name, part in by_part
+    }
+
+
+def _shown(
+    drawn: graph.Graph,
+    readings: list[reading.Reading],
+    found: Judged,
+    dataset: Dataset,
+    options: Options,
+    looking: Looking,
+) -> Pictures:
+    """Return the pictures that the pass gives: examples, what each unit fires for, and how right each answer was."""
+    looked, test = found.looked, found.predicted["test"]
+    shown = pictures.collect(drawn, readings, dataset, test, examples=options.examples, looking=looking)
+    shown = pictures.with_units(shown, looked, found.verdicts, found.units)
+    return replace(shown, answers=answers.collect(looked.plans, looked.tallies, test.predicted, dataset.test.labels))
 
 
 @contextmanager

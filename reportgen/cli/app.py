@@ -21,13 +21,13 @@ from reportgen.cli.common import (
     open_streams,
     print_any_name,
 )
-from reportgen.cli.options import Debug, values, with_options
+from reportgen.cli.options import Debug, Finished, values, with_options
 from reportgen.errors import together
-from reportgen.options import Analysis, Bounds, Budget, Call, Pages, Place, Training
+from reportgen.options import SAMPLE, Analysis, Bounds, Budget, Call, Pages, Place, Training
 
 if TYPE_CHECKING:
-    from reportgen.result import Report, Written
     from reportgen.progress import Progress
+    from reportgen.result import Report, Written
 
 
 app = typer.Typer(
@@ -57,7 +57,7 @@ def report(
     data: Annotated[
         str,
         typer.Option(help="sample, mnist, fashion-mnist, cifar10, cifar100, or a file or folder in a usual layout."),
-    ] = "sample",
+    ] = SAMPLE,
     model: Annotated[
         Path | None, typer.Option(help="A .keras or .h5 file; without it the built-in network is trained.")
     ] = None,
@@ -75,17 +75,17 @@ def report(
 
 
 @app.command()
-@with_options(Pages, Budget, without=("out", "title", "lang", "paper", "baseline", "log_to"))
+@with_options(
+    Pages,
+    Budget,
+    without=("title", "baseline", "log_to"),
+    unset={"out": "DIR itself", "lang": "as it was", "paper": "as it was"},
+)
 def render(
-    folder: Annotated[Path, typer.Argument(help="A folder that `reportgen report` wrote.", metavar="DIR")],
-    out: Annotated[Path | None, typer.Option(help="The folder to write.", show_default="DIR itself")] = None,
+    folder: Finished,
     templates: Annotated[
         Path | None, typer.Option(help="A folder of Jinja templates that replace those of the same name.")
     ] = None,
-    lang: Annotated[
-        str | None, typer.Option(help="The language of page and PDF: en or ja.", show_default="as it was")
-    ] = None,
-    paper: Annotated[str | None, typer.Option(help="The PDF's paper: a4 or letter.", show_default="as it was")] = None,
     debug: Debug = False,
     **given: Any,
 ) -> None:
@@ -95,8 +95,7 @@ def render(
         from reportgen.progress import to_stderr
 
         progress = to_stderr()
-        how = {"out": out, "templates": templates, "lang": lang, "paper": paper, **values(given)}
-        _say(flow.render(folder, **how, progress=progress), progress)
+        _say(flow.render(folder, templates=templates, **values(given), progress=progress), progress)
 
 
 @app.command()

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from reportgen.format import share_range, short, signed_points, visible
+from reportgen.format import apart, as_given, percent_as_given, share_range, short, signed_points, visible
 from reportgen.i18n import Text, joined, literal, ntext, text
 from reportgen.intervals import difference, wilson
 from reportgen.record.checks import SEVERITIES, Checked, Limits
@@ -44,11 +44,11 @@ def check(record: Record, limits: Limits, baseline: Headline | None = None) -> l
 def _accuracy(test: Scores, images: int, least: float) -> Verdict:
     says = text(
         "Test accuracy is {value} ({correct} of {images}, 95 % CI {range}); at least {limit} is wanted.",
-        value=_figure(test.accuracy, least),
+        value=apart(test.accuracy, least),
         correct=f"{test.correct:,}",
         images=f"{images:,}",
         range=share_range(*wilson(test.correct, images), decimals=4),
-        limit=f"{least:g}",
+        limit=as_given(least),
     )
     return test.accuracy >= least - _ROUNDING, says
 
@@ -59,11 +59,11 @@ def _recall(test: Scores, least: float) -> Verdict:
             return False, text(
                 'Class "{label}" has no test image, so its recall is undefined; at least {limit} is wanted.',
                 label=short(row.label),
-                limit=f"{least:g}",
+                limit=as_given(least),
             )
     recall, label = min((row.recall, row.label) for row in test.classes if row.recall is not None)
     below = sum(row.recall is not None and row.recall < least - _ROUNDING for row in test.classes)
-    named = {"value": _figure(recall, least), "label": short(label), "limit": f"{least:g}"}
+    named = {"value": apart(recall, least), "label": short(label), "limit": as_given(least)}
     if not below:
         return True, text('The lowest recall of a class is {value}, of "{label}"; at least {limit} is wanted.', **named)
     return False, ntext(
@@ -75,7 +75,7 @@ def _recall(test: Scores, least: float) -> Verdict:
 
 
 def _at_most(value: float, most: float, says: Callable[[str, str], Text]) -> Verdict:
-    return value <= most + _ROUNDING, says(_figure(value, most), f"{most:g}")
+    return value <= most + _ROUNDING, says(apart(value, most), as_given(most))
 
 
 def _loss(value: str, limit: str) -> Text:
@@ -118,20 +118,20 @@ def _described(record: Record, least: float) -> Verdict:
         return False, text(
             "This report holds no conditions in words, so nobody knows how many units have one; at least {limit} is"
             " wanted.",
-            limit=f"{100 * least:g} %",
+            limit=percent_as_given(least),
         )
     if not looked:
         return False, text(
             "For no unit inside the model could a condition be looked for; at least {limit} is wanted.",
-            limit=f"{100 * least:g} %",
+            limit=percent_as_given(least),
         )
     says = ntext(
         described,
         "{n} of {known} units has a condition in words ({share} %); at least {limit} is wanted.",
         "{n} of {known} units have a condition in words ({share} %); at least {limit} is wanted.",
         known=f"{looked:,}",
-        share=_figure(100 * described / looked, 100 * least, decimals=1),
-        limit=f"{100 * least:g} %",
+        share=apart(100 * described / looked, 100 * least, decimals=1),
+        limit=percent_as_given(least),
     )
     return described / looked >= least - _ROUNDING, says
 
@@ -183,7 +183,7 @@ def _suspect_labels(record: Record, most: int | float) -> Verdict:
 
 def _idle(record: Record, most: float) -> Verdict:
     idle, known, unknown = idle_units(record.units)
-    limit = f"{100 * most:g} %"
+    limit = percent_as_given(most)
     if not known:
         return False, ntext(
             unknown,
@@ -196,7 +196,7 @@ def _idle(record: Record, most: float) -> Verdict:
         "{n} of {known} units is without effect ({share} %; {unknown} more are not known); at most {limit} may be.",
         "{n} of {known} units are without effect ({share} %; {unknown} more are not known); at most {limit} may be.",
         known=f"{known:,}",
-        share=_figure(100 * idle / known, 100 * most, decimals=1),
+        share=apart(100 * idle / known, 100 * most, decimals=1),
         unknown=f"{unknown:,}",
         limit=limit,
     )
@@ -214,8 +214,8 @@ def _few(units: int, judged: int, most: int | float) -> bool:
 def _shares(units: int, judged: int, most: int | float) -> dict[str, str]:
     return {
         "judged": f"{judged:,}",
-        "share": _figure(100 * units / judged, 100 * most, decimals=1),
-        "limit": f"{most:,}" if isinstance(most, int) else f"{100 * most:g} %",
+        "share": apart(100 * units / judged, 100 * most, decimals=1),
+        "limit": f"{most:,}" if isinstance(most, int) else percent_as_given(most),
     }
 
 
@@ -236,8 +236,8 @@ def _drop(record: Record, test: Scores, most: float, baseline: Headline | None) 
     says = text(
         "Test accuracy went from {before} to {after} ({change} points, 95 % CI as of two samples {low} to {high}); a"
         " drop of at most {limit} is allowed.",
-        before=_figure(baseline.accuracy, test.accuracy),
-        after=_figure(test.accuracy, baseline.accuracy),
+        before=apart(baseline.accuracy, test.accuracy),
+        after=apart(test.accuracy, baseline.accuracy),
         change=signed_points(-drop, 2),
         low=signed_points(low, 2),
         high=signed_points(high, 2),
@@ -249,7 +249,7 @@ def _drop(record: Record, test: Scores, most: float, baseline: Headline | None) 
 def _points(share: float) -> Text:
     """0.01 -> "1 point": a limit of a difference of two shares."""
     points = round(100 * share, 10)
-    return text("1 point") if points == 1 else text("{n} points", n=f"{points:g}")
+    return text("1 point") if points == 1 else text("{n} points", n=as_given(points))
 
 
 def _findings(record: Record, mildest: str) -> Verdict:
@@ -273,12 +273,3 @@ def _findings(record: Record, mildest: str) -> Verdict:
         "{n} findings are errors or warnings ({codes}); none is allowed.",
         codes=codes,
     )
-
-
-def _figure(value: float, beside: float, decimals: int = 4) -> str:
-    """Return `value` with so many decimals, and more where it would else look like a value beside it that it is not."""
-    for more in range(decimals, 12):
-        shown = f"{value:.{more}f}"
-        if shown != f"{beside:.{more}f}" or value == beside:
-            return shown
-    return shown

@@ -7,6 +7,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from reportgen.format import correlation
 from reportgen.i18n import Text, ntext, text
 from reportgen.record.changes import LayerMatch
 from reportgen.record.run import Record
@@ -94,7 +95,7 @@ class Matcher:
             " r = {threshold} is no match.",
             "Matched one to one so that responses to {n} images correlate as highly as they can in all; what stays"
             " below r = {threshold} is no match.",
-            threshold=f"{threshold:.2f}",
+            threshold=correlation(threshold),
         )
         return _matched(before, after, "correlation", says, pairs, r, threshold)
 

@@ -67,8 +67,8 @@ def read(paths: list[Path], within: Path | None, size: Size | None, where: str) 
     by_kind: dict[split_names.Kind | None, list[Path]] = {}
     for path in paths:
         # a file that is given by itself is what is asked about, whatever it is called
-        kind = split_names.of_stem(path.stem) if within is not None else None
-        by_kind.setdefault(kind, []).append(path)
+        named = split_names.of_stem(path.stem) if within is not None else None
+        by_kind.setdefault(named, []).append(path)
     chosen = split_names.choose([(kind, kind or "") for kind in by_kind], where)
     packed: dict[str, _Part] = {}
     traits: Counter[Traits] = Counter()

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from reportgen.dataset import Dataset, PerChannel, Pixels, Wants
 from reportgen.errors import InputError
+from reportgen.format import as_given
 from reportgen.i18n import Text, text
 from reportgen.pixel_range import Moments, PixelRange, moments
 
@@ -39,7 +40,7 @@ def choose(dataset: Dataset, choice: PixelRange, *, wants: Wants) -> Pixels:
             "The model begins with its own rescaling of pixels from 0 to {top}, so the stored ones, from 0 to {stored},"
             " were brought to that range.",
             top=f"{wants}",
-            stored=f"{top:g}",
+            stored=as_given(top),
         ),
     )
 
@@ -59,15 +60,15 @@ def _chosen(dataset: Dataset, choice: PixelRange) -> Pixels:
     """Return the way to the range that was chosen. Raises InputError."""
     top = _top(dataset)
     if choice == "0-1":
-        said = text("Pixels were divided by {divisor}, so the model sees 0 to 1.", divisor=f"{top:g}")
+        said = text("Pixels were divided by {divisor}, so the model sees 0 to 1.", divisor=as_given(top))
         return Pixels(1.0 / top, said)
     if choice == "0-255":
         factor = 255.0 / top
-        said = text("Pixels were multiplied by {factor}, so the model sees 0 to 255.", factor=f"{factor:g}")
+        said = text("Pixels were multiplied by {factor}, so the model sees 0 to 255.", factor=as_given(factor))
         return Pixels(factor, said)
     if choice == "-1-1":
         said = text(
-            "Pixels were divided by {divisor} and 1 subtracted, so the model sees -1 to 1.", divisor=f"{top / 2:g}"
+            "Pixels were divided by {divisor} and 1 subtracted, so the model sees -1 to 1.", divisor=as_given(top / 2)
         )
         return Pixels(2.0 / top, said, offset=-1.0)
     if choice == "caffe":
@@ -87,8 +88,8 @@ def _chosen(dataset: Dataset, choice: PixelRange) -> Pixels:
     said = text(
         "Pixels were brought to 0 to {top}, {mean} subtracted, and the rest divided by {std}.",
         top=f"{given.top}",
-        mean=", ".join(f"{value:g}" for value in given.mean),
-        std=", ".join(f"{value:g}" for value in given.std),
+        mean=", ".join(as_given(value) for value in given.mean),
+        std=", ".join(as_given(value) for value in given.std),
     )
     return _standardised(dataset, choice, given, top, said)
 
@@ -141,7 +142,7 @@ def _top(dataset: Dataset) -> float:
     high = max(float(survey.high.max()) for survey in surveys)
     if low < 0 or high > 255:
         raise InputError(
-            f"the {dtype} pixels run from {low:g} to {high:g}",
+            f"the {dtype} pixels run from {as_given(low)} to {as_given(high)}",
             "expected 0 to 255 (or 0 to 1); scale them yourself, save them as floats and use --pixels auto",
         )
     return 1.0 if dtype.kind == "f" and high <= 1 else 255.0

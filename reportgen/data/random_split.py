@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from reportgen.dataset import Images, Unread
 from reportgen.errors import InputError
+from reportgen.format import as_given
 from reportgen.i18n import Text, text
 
 
@@ -80,11 +81,11 @@ def picked(images: Images, numbers: NDArray[np.int64]) -> Images:
 
 def said(share: float, seed: int) -> Text:
     """Return what was done, as the report says it."""
-    test = f"{100 * share:.6g}"
+    test = as_given(100 * share)
     return text(
         "The images were split at random into {train} % for training and {test} % for testing, class by class, with the"
         " seed {seed}; the same call splits them in the same way.",
-        train=f"{100 - float(test):.6g}",
+        train=as_given(100 - float(test)),
         test=test,
         seed=str(seed),
     )

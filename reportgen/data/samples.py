@@ -17,9 +17,9 @@ from reportgen.data import batches, keys, labels, layouts, names, npz, random_sp
 from reportgen.data.source import Labels, Source, of_arrays
 from reportgen.dataset import Data, Dataset, Images, Part, Split
 from reportgen.errors import InputError
-from reportgen.format import first, short
+from reportgen.format import as_given, first, short
 from reportgen.i18n import Text, joined, text
-from reportgen.options import ClassNames
+from reportgen.options import SAMPLE, Analysis, ClassNames
 
 Array = NDArray[Any]
 
@@ -57,7 +57,7 @@ def load(
     size: tuple[int, int] | None = None,
     class_names: ClassNames | None = None,
     validation_split: float | None = None,
-    seed: int = 0,
+    seed: int = Analysis.seed,
 ) -> Dataset:
     """Return the data set that `data` names or is.
 
@@ -87,7 +87,7 @@ def _source(data: Data, size: tuple[int, int] | None) -> Source:
     if not isinstance(data, str | Path):
         return _from_python(data)
     name = str(data)
-    if name == "sample":
+    if name == SAMPLE:
         arrays, _ = npz.read(BUNDLED)
         return of_arrays(arrays, name, text("5,000 of the MNIST handwritten digits, bundled with reportgen"))
     if name in layouts.OF_KERAS:
@@ -319,6 +319,6 @@ def _check_pixels(part: Part, what: str) -> None:
     low, high = survey.low.min(), survey.high.max()
     if max(-low, high) > _LARGEST_PIXEL:
         raise InputError(
-            f"{what} holds pixels from {low:g} to {high:g}",
-            f"expected at most {_LARGEST_PIXEL:g}, as models compute with 32 bits; scale them",
+            f"{what} holds pixels from {as_given(low)} to {as_given(high)}",
+            f"expected at most {as_given(_LARGEST_PIXEL)}, as models compute with 32 bits; scale them",
         )

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import ParamSpec
 
 from reportgen.errors import SurroundingsError
+from reportgen.format import as_given
 
 LONGEST_WAIT = 600.0
 """Seconds that a run waits for another one that writes to the same place."""
@@ -114,7 +115,7 @@ def _locked(path: Path, target: Path, say: Callable[[str], None], longest: float
         os.close(handle)
         if time.monotonic() > end:
             raise SurroundingsError(
-                f"{target} is being written by another run, even after {longest:.0f} seconds",
+                f"{target} is being written by another run, even after {as_given(longest)} seconds",
                 "wait for that run, or choose another place",
             )
         time.sleep(0.1 if has_said else 0)

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NoReturn
 
+from reportgen import format
 from reportgen.deliver.mail_server import MailServer
 from reportgen.errors import SurroundingsError, TryLaterError, one_line
 
@@ -126,7 +127,7 @@ def send(
             break
         if pause:
             reason = next(iter(found.waiting.values()))
-            say(f"{server}: {reason}; trying again in {pause:.3g} s ({number} of {len(PAUSES)}).")
+            say(f"{server}: {reason}; trying again in {format.number(pause)} s ({number} of {len(PAUSES)}).")
             time.sleep(pause)
         try:
             whole = _hand_over(server, sender, found, messages, clock) and whole

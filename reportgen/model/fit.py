@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from reportgen import scratch
 from reportgen.dataset import Dataset, Part, Pixels
+from reportgen.format import fixed, seconds
 from reportgen.i18n import text
 from reportgen.model.history import from_metrics
 from reportgen.progress import Progress, Tick
@@ -176,6 +177,6 @@ class _Watch(keras.callbacks.Callback):  # type: ignore[misc]  # keras ships no 
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         self.seconds.append(time.perf_counter() - self._start)
-        figures = ", ".join(f"{name} {value:.4f}" for name, value in (logs or {}).items())
-        self.progress.say(f"  epoch {epoch + 1:2d}: {figures} ({self.seconds[-1]:.1f} s)")
+        figures = ", ".join(f"{name} {fixed(value, 4)}" for name, value in (logs or {}).items())
+        self.progress.say(f"  epoch {epoch + 1:2d}: {figures} ({seconds(self.seconds[-1])})")
         self.count(epoch + 1)

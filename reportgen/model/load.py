@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from reportgen.errors import InputError
-from reportgen.format import short
+from reportgen.format import number, short
 from reportgen.model import memory
 from reportgen.model.inspection import allowed, keras_2
 from reportgen.model.model_file import ModelFile
@@ -42,7 +42,7 @@ def load(file: ModelFile) -> keras.Model:
             named = _operations() if file.copy.suffix == ".h5" else None
             model = keras.models.load_model(file.for_keras, custom_objects=named, compile=False, safe_mode=True)
     except (tf.errors.ResourceExhaustedError, MemoryError) as error:
-        raise InputError(f"{file.path} needs more memory than {gigabytes:,.1f} GB", _MORE) from error
+        raise InputError(f"{file.path} needs more memory than {number(gigabytes)} GB", _MORE) from error
     except RecursionError as error:
         raise InputError(f"{file.path} is nested too deep for Keras to load it", _AGAIN) from error
     except Exception as error:  # Keras raises whatever its parsers meet
@@ -64,11 +64,11 @@ def _check_outputs(model: keras.Model, file: ModelFile, gigabytes: float) -> Non
         # `layer.output` is undefined for a layer with several calls; its nodes know the shape of each
         for node in getattr(layer, "_inbound_nodes", []):
             for tensor in node.output_tensors:
-                size = 4 * math.prod(side for side in tensor.shape if side)
-                if size > gigabytes * 10**9:
+                values = math.prod(side for side in tensor.shape if side)
+                if 4 * values > gigabytes * 10**9:
                     raise InputError(
-                        f'{file.path} needs more memory than {gigabytes:,.1f} GB: its layer "{short(layer.name, 40)}" '
-                        f"gives {size // 4:,} numbers for each image",
+                        f"{file.path} needs more memory than {number(gigabytes)} GB: its layer "
+                        f'"{short(layer.name, 40)}" gives {values:,} numbers for each image',
                         _MORE,
                     )
 

@@ -1,7 +1,6 @@
 """A model file as a private copy, looked into by a process of its own before Keras sees it."""
 
 import hashlib
-import json
 import os
 import stat
 import subprocess
@@ -13,7 +12,6 @@ from typing import Any, BinaryIO, Literal, Self
 
 from reportgen import scratch
 from reportgen.errors import InputError, SurroundingsError
-from reportgen.format import short
 from reportgen.i18n import Text, from_plain
 from reportgen.model import foreign
 from reportgen.model.inspection.child import TRANSLATED
@@ -84,14 +82,11 @@ class ModelFile:
                 raise InputError(
                     f"{self.path} is damaged: the HDF5 library ends {children.ended(code)} on it", _EXPECTED
                 )
-            last = short(children.last_line(complaint), 160)
             raise SurroundingsError(
-                f"{self.path} could not be looked into ({last})", "see that h5py is installed and whole"
+                f"{self.path} could not be looked into: the process for that ended {children.ended(code, complaint)}",
+                "see that h5py is installed and whole",
             )
-        found: dict[str, Any] = json.loads(answer)
-        if "error" in found:
-            raise children.retold(found, f"{self.path} ")
-        return found
+        return children.heard(answer, f"{self.path} ")
 
 
 def read(path: Path, bounds: Bounds | None = None) -> ModelFile:

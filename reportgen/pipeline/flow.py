@@ -19,8 +19,9 @@ from reportgen.pipeline.painting import Painted, Painter, without_own_findings
 from reportgen.process import heap
 from reportgen.progress import Progress
 from reportgen.record import record_file
+from reportgen.record.evaluation import Scores
 from reportgen.record.run import SCHEMA, Look, Provenance, Record
-from reportgen.record.training import Deaths
+from reportgen.record.training import Deaths, History
 from reportgen.result import Report as Report
 from reportgen.result import Written
 
@@ -99,7 +100,7 @@ def make(
     from reportgen.analysis import collected
     from reportgen.analysis.pixels import trial
     from reportgen.compare.changes import compare
-    from reportgen.data import pixels, samples
+    from reportgen.data import pixels
     from reportgen.engines import job
     from reportgen.model import memory, model_file
     from reportgen.pipeline import provenance
@@ -114,14 +115,7 @@ def make(
     with file or nullcontext(), Painter(options.formats, progress) as painter, ExitStack() as held:
         cluster = held.enter_context(engines.opened(where, progress))
         with progress.stage("data", f"Reading {named} ..."):
-            dataset = dataset or samples.load(
-                data,
-                test_only=model is not None,
-                size=options.picture_size,
-                class_names=options.class_names,
-                validation_split=options.validation_split,
-                seed=options.seed,
-            )
+            dataset = dataset or _read(data, options, test_only=model is not None)
         folder_made = target(options, dataset)
         place = held.enter_context(folder.claim(folder_made, progress.say))
         looked_at = collected.looked_at(dataset, options.analyse)
@@ -152,6 +146,19 @@ def make(
     return made
 
 
+def _read(data: "Data", options: Options, *, test_only: bool) -> "Dataset":
+    from reportgen.data import samples
+
+    return samples.load(
+        data,
+        test_only=test_only,
+        size=options.picture_size,
+        class_names=options.class_names,
+        validation_split=options.validation_split,
+        seed=options.seed,
+    )
+
+
 def _record(
     options: Options,
     made_at: str,
@@ -169,12 +176,10 @@ def _record(
     """Return all that was found out as one noun, its findings too. looked_at: the parts that units were judged on."""
     from reportgen.analysis.evaluation import data as data_facts
     from reportgen.analysis.findings import ranked
-    from reportgen.model import history as histories
-    from reportgen.pipeline import provenance
 
     test = found.evaluation["test"]
     assert test is not None
-    history = histories.chosen_on_test(provenance.unclocked(about.history), test) if about.history else None
+    history = _history(about, test)
     chose_epoch = history is not None and history.chosen_on_test is True
     facts = found.trust.added_to(data_facts.facts(dataset, looked_at=looked_at), chose_epoch=chose_epoch)
     return Record(
@@ -182,16 +187,7 @@ def _record(
         title=literal(options.title) if options.title else _title(found.model.name, dataset.name),
         made_at=made_at,
         reportgen=__version__,
-        provenance=Provenance(
-            versions=provenance.versions(),
-            platform=provenance.machine(),
-            seed=options.seed,
-            command=command,
-            git_commit=provenance.git_commit(),
-            seconds=seconds,
-            data_sha256=dataset.sha256,
-            model_sha256=about.sha256,
-        ),
+        provenance=_provenance(options.seed, command, seconds, dataset.sha256, about.sha256),
         data=facts,
         model=replace(found.model, changes=changes),
         history=history,
@@ -222,6 +218,30 @@ def _record(
         shifts=found.shifted.shifts,
         shifts_run=found.shifted.run,
         attributions=found.attributions,
+    )
+
+
+def _history(about: subject.Subject, test: Scores) -> History | None:
+    from reportgen.model import history
+    from reportgen.pipeline.provenance import unclocked
+
+    return history.chosen_on_test(unclocked(about.history), test) if about.history else None
+
+
+def _provenance(
+    seed: int, command: str, seconds: dict[str, float | None], data_sha256: str, model_sha256: str | None
+) -> Provenance:
+    from reportgen.pipeline import provenance
+
+    return Provenance(
+        versions=provenance.versions(),
+        platform=provenance.machine(),
+        seed=seed,
+        command=command,
+        git_commit=provenance.git_commit(),
+        seconds=seconds,
+        data_sha256=data_sha256,
+        model_sha256=model_sha256,
     )
 
 

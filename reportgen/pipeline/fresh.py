@@ -22,7 +22,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reportgen.errors import ReportgenError, SurroundingsError
-from reportgen.format import short
 from reportgen.options import Bounds
 from reportgen.process import children
 
@@ -34,17 +33,19 @@ class Fresh:
 
     def __init__(self, files: Sequence[Path], bounds: Bounds) -> None:
         self._count = len(files)
-        command = [*children.command("reportgen.pipeline.fresh"), json.dumps(asdict(bounds)), *map(str, files)]
+        arguments = [str(os.getpid()), json.dumps(asdict(bounds)), *map(str, files)]
+        command = [*children.command("reportgen.pipeline.fresh"), *arguments]
         self._complaint = tempfile.TemporaryFile()  # noqa: SIM115  # closed by __exit__
         self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._complaint)
         assert self._process.stdin is not None and self._process.stdout is not None
         self._to, self._of = self._process.stdin, self._process.stdout
 
     def __enter__(self) -> Self:
-        found = self._line()
-        if "error" in found:
+        try:
+            self._line()
+        except ReportgenError:
             self.__exit__(None, None, None)
-            raise children.retold(found)
+            raise
         return self
 
     def __exit__(
@@ -72,33 +73,33 @@ class Fresh:
 
     def _line(self) -> dict[str, Any]:
         try:
-            found: dict[str, Any] = json.loads(self._of.readline())
+            return children.heard(self._of.readline())
         except ValueError as error:
             raise self._gone() from error
-        return found
 
     def _gone(self) -> SurroundingsError:
         self._process.kill()
-        code = children.ended(self._process.wait())
+        code = self._process.wait()
         self._complaint.seek(0)
-        said = short(children.last_line(self._complaint.read()), 160)
-        return SurroundingsError(f"the process that tries the smaller model ended {code} ({said})", _DO)
+        how = children.ended(code, self._complaint.read())
+        return SurroundingsError(f"the process that tries the smaller model ended {how}", _DO)
 
 
 def main() -> None:
-    """Load the files that the arguments name, behind the bounds, and answer batches until there are no more."""
+    """Load the files that the arguments name, behind parent and bounds, and answer batches until there are no more."""
     answer = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # whatever libraries print is no answer
-    children.end_with(os.getppid())
-    bounds, paths = Bounds(**json.loads(sys.argv[1])), [Path(path) for path in sys.argv[2:]]
+    if not children.end_with(int(sys.argv[1])):
+        return
+    bounds, paths = Bounds(**json.loads(sys.argv[2])), [Path(path) for path in sys.argv[3:]]
     try:
         runs = [_loaded(path, bounds) for path in paths]
     except ReportgenError as error:
-        _tell(answer, children.told(error))
+        children.say(answer, children.told(error))
         return
-    _tell(answer, {})
+    children.say(answer, {})
     seconds = _answer(runs, sys.stdin.buffer, answer)
-    _tell(answer, {"seconds": seconds})
+    children.say(answer, {"seconds": seconds})
     answer.close()
     os._exit(0)  # taking TensorFlow down would take a second
 
@@ -137,15 +138,10 @@ def _answer(runs: Sequence[Any], given: IO[bytes], answer: IO[bytes]) -> list[fl
 
 def _send(stream: IO[bytes], values: NDArray[np.float32]) -> None:
     values = np.ascontiguousarray(values, "<f4")
-    _tell(stream, {"shape": values.shape}, values.tobytes())
+    children.say(stream, {"shape": values.shape}, values.tobytes())
 
 
 def _sent(stream: IO[bytes], line: bytes) -> NDArray[np.float32]:
     shape = json.loads(line)["shape"]
     values = stream.read(4 * math.prod(shape))
     return np.frombuffer(values, "<f4").reshape(shape)
-
-
-def _tell(answer: IO[bytes], found: dict[str, Any], more: bytes = b"") -> None:
-    answer.write(json.dumps(found).encode() + b"\n" + more)
-    answer.flush()

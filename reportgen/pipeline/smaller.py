@@ -4,21 +4,21 @@ import hashlib
 import json
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from reportgen import __version__, files, scratch
+from reportgen import __version__, scratch
 from reportgen.dataset import Part
 from reportgen.deliver import file as single
 from reportgen.deliver import folder
 from reportgen.errors import InputError
-from reportgen.format import short
+from reportgen.format import as_given, number
 from reportgen.keywords import taking
-from reportgen.options import CLASS_NAMES, Bounds, Options, PruneCall
-from reportgen.pipeline import fresh, provenance, subject
+from reportgen.options import Options, PruneCall
+from reportgen.pipeline import fresh, provenance, pruned_files, subject
 from reportgen.process import heap
 from reportgen.progress import Progress
 from reportgen.record import record_file
@@ -58,7 +58,7 @@ class Pruned(dict[str, Any]):
 
     def __repr__(self) -> str:
         units = self.smaller.units
-        return f"<Pruned {str(self.model)!r}: {units.after:g} of {units.before:g} units>"
+        return f"<Pruned {str(self.model)!r}: {as_given(units.after)} of {as_given(units.before)} units>"
 
 
 @taking(PruneCall)
@@ -83,33 +83,26 @@ def prune(call: PruneCall) -> Pruned:
     with ExitStack() as held:
         with progress.stage("report", f"Reading {source} ..."), folder.unchanged(source):
             record = record_file.load(source)
-            about = _about(record, call)
-            file = held.enter_context(_file(call, source, about.model, record, held))
-            target = _target(call, source, file)
+            about = pruned_files.about(record, call)
+            file = held.enter_context(pruned_files.model(call, source, about.model, record, held))
+            target = pruned_files.target(call, source, file)
             # its report must still be the one that the proof is about when that is laid beside it
-            place = held.enter_context(folder.claim(source, progress.say)) if _is_own(target, source) else None
+            place = (
+                held.enter_context(folder.claim(source, progress.say)) if pruned_files.is_own(target, source) else None
+            )
         named = call.data if call.data is not None else about.data
         with progress.stage("data", f"Reading {named if isinstance(named, str | Path) else 'the data'} ..."):
-            dataset = _read(named, about.options, record)
+            dataset = pruned_files.data(named, about.options, record)
         with progress.stage("tensorflow", "Starting TensorFlow ..."):
             from reportgen import runtime  # noqa: F401  # it takes seconds, which is said
         with progress.stage("load", f"Loading {file.path} ..."):
             model = load.load(file)
-        dataset = _as_reported(subject.as_taken(dataset, model, about.options, file), record)
+        dataset = pruned_files.as_reported(subject.as_taken(dataset, model, about.options, file), record)
         # how OpenBLAS divides a product depends on which cores are free, and so does its rounding
         with memory.bounded(about.options.max_memory_gb), threadpool_limits(1, user_api="blas"):
             made = _Work(call, record, about.options, dataset, file, made_at, progress).smaller(model)
         with progress.stage("write", f"Writing {target} ..."):
             return _written(made, target, place, record.look.lang)
-
-
-@dataclass(frozen=True)
-class _About:
-    """What a report says it was made of. model, data: as the call named them, None where they came from Python."""
-
-    model: str | None
-    data: str | None
-    options: Options
 
 
 @dataclass(frozen=True)
@@ -167,8 +160,8 @@ class _Work:
         certificate = Certificate(gone, rounds, tried.images, tried.difference, tried.scale, BOUND, tried.changed)
         if not tried.difference <= BOUND * tried.scale:
             raise InputError(
-                f"without units that say nothing, scores of {self._file.path} change by up to {tried.difference:.2g},"
-                f" which is more than rounding; nothing was written",
+                f"without units that say nothing, scores of {self._file.path} change by up to"
+                f" {number(tried.difference)}, which is more than rounding; nothing was written",
                 "save the model with 32-bit numbers, model.save of one with dtype float32, and report on that",
             )
         return _Made(contents[1], self._noun(first, last, track, certificate, merged, tried, contents[1]))
@@ -335,118 +328,6 @@ class _Tried:
         else:
             changed = before.argmax(axis=1) != after.argmax(axis=1)
         self.changed += int(changed.sum())
-
-
-def _about(record: Record, call: PruneCall) -> _About:
-    """Return what a report was made of, with the bounds of this call."""
-    model, data, options = provenance.called(record.provenance.command)
-    if options.output is not None:
-        what = f"the report is about the output {options.output!r} of several"
-        raise InputError(what, "give a report on a model with one output")
-    names = record.data.class_names if options.class_names == CLASS_NAMES else options.class_names
-    return _About(model, data, replace(options, class_names=names, **asdict(call.bounds)))
-
-
-def _file(call: PruneCall, source: Path, named: str | None, record: Record, held: ExitStack) -> "ModelFile":
-    """Return the model that the report is about. Raises InputError where there is none, or another."""
-    from reportgen.model import model_file
-
-    own = source / folder.MODEL
-    if call.model is not None and not isinstance(call.model, str | Path):
-        return _saved(call.model, call.bounds, held)
-    given = call.model or (own if own.exists() else named)
-    if given is None:
-        raise InputError(f"{source} holds no model: it was handed over in Python", "give --model, a saved copy of it")
-    file = model_file.read(Path(given), call.bounds)
-    wanted = record.provenance.model_sha256
-    if wanted is not None and file.sha256 != wanted:
-        held.callback(file.__exit__, None, None, None)
-        raise InputError(
-            f"{file.path} is not the model of {source}: its sha256 is {file.sha256[:12]}..., the report's"
-            f" {wanted[:12]}...",
-            "give the file that the report was made of",
-        )
-    return file
-
-
-def _saved(model: Any, bounds: Bounds, held: ExitStack) -> "ModelFile":
-    """Return a live model as a file, which everything that follows starts from."""
-    from reportgen.model import model_file, suitable
-
-    suitable.check_model(model)
-    place = Path(held.enter_context(scratch.Folder()))
-    path = place / "live.keras"
-    try:
-        model.save(path)
-    except Exception as error:  # Keras raises what its layers raise
-        what = f"the model cannot be saved ({short(str(error), 160)})"
-        raise InputError(what, "build it of Keras's own layers") from error
-    return model_file.read(path, bounds)
-
-
-def _read(named: Any, options: Options, record: Record) -> "Dataset":
-    """Return the data that the report was made with. Raises InputError where nobody says which."""
-    from reportgen.data import samples
-
-    if named is None:
-        raise InputError("the report's data was handed over in Python", "give --data, the same as a file or folder")
-    return samples.load(
-        named,
-        test_only=record.model.origin != "trained",
-        size=options.picture_size,
-        class_names=options.class_names,
-        validation_split=options.validation_split,
-        seed=options.seed,
-    )
-
-
-def _as_reported(dataset: "Dataset", record: Record) -> "Dataset":
-    """Return the data. Raises InputError where it is another than the report's."""
-    wanted = record.provenance.data_sha256
-    if dataset.sha256 != wanted:
-        raise InputError(
-            f"{dataset.source} is not the data of the report: its sha256 is {dataset.sha256[:12]}..., the report's"
-            f" {wanted[:12]}...",
-            "give --data what the report was made with",
-        )
-    return dataset
-
-
-def _target(call: PruneCall, source: Path, file: "ModelFile") -> Path:
-    """Return the file to write. Raises InputError where something else would be lost by that."""
-    target = Path(call.out) if call.out is not None else source / folder.SMALLER
-    if target.suffix != ".keras":
-        raise InputError(f"--out is {str(target)!r}", "give a file whose name ends in .keras")
-    if target.is_dir():
-        raise InputError(f"--out {target} is a folder", f"give the file in it, {target / folder.SMALLER}")
-    if target.exists() and any(path.exists() and target.samefile(path) for path in (file.path, source / folder.MODEL)):
-        raise InputError(f"--out {target} is the model itself", "give another file; it is never written over")
-    if _is_own(target, source):
-        return target
-    if target.resolve().parent == source.resolve():
-        what = f"--out {target} would make the report's folder hold a file that is none of a report"
-        raise InputError(what, f"leave --out out, for {source / folder.SMALLER}, or give another folder")
-    beside = target.with_suffix(".json")
-    if target.exists() and not _certifies(beside, target):
-        raise InputError(f"--out {target} holds another model, with no proof of reportgen's beside it", "give another")
-    if not target.exists() and beside.exists():
-        raise InputError(f"{beside}, where the proof would go, is another file", "give another --out")
-    return target
-
-
-def _is_own(target: Path, source: Path) -> bool:
-    return target.resolve() == (source / folder.SMALLER).resolve()
-
-
-def _certifies(proof: Path, model: Path) -> bool:
-    """Return whether a file is the certificate of a smaller model."""
-    try:
-        found = json.loads(files.content(proof, files.MOST_JSON))
-        with files.opened(model) as stream:
-            digest = hashlib.sha256(stream.read()).hexdigest()
-    except (InputError, ValueError):
-        return False
-    return isinstance(found, dict) and found.get("schema") == SCHEMA and found.get("smaller_sha256") == digest
 
 
 def _written(made: _Made, target: Path, place: folder.Place | None, lang: str) -> Pruned:

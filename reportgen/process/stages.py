@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TextIO
 
+from reportgen.format import as_given
 from reportgen.process.children import ended
 from reportgen.progress import Progress
 
@@ -59,8 +60,8 @@ class Watched:
         """
         if self._is_late:
             return (
-                f"cannot be loaded: Keras was still at it after {self.seconds:g} s; raise --max-load-seconds if it is"
-                " to be trusted"
+                f"cannot be loaded: Keras was still at it after {as_given(self.seconds)} s; raise --max-load-seconds if"
+                " it is to be trusted"
             )
         if self.stage == _LOADING:
             return (

@@ -70,7 +70,7 @@ class Headline:
 
 
 @dataclass(frozen=True)
-class Shelved:
+class Listed:
     """A report that lies in `folder`. files: what a reader can open there, the best first."""
 
     headline: Headline
@@ -87,11 +87,11 @@ class Broken:
 
 
 @dataclass(frozen=True)
-class Shelf:
+class Reports:
     """All reports below the folder `root`, newest first, and what could not be read there."""
 
     root: Path
-    reports: list[Shelved]
+    reports: list[Listed]
     broken: list[Broken]
 
 

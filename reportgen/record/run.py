@@ -7,6 +7,7 @@ undefined is None.
 from dataclasses import dataclass
 
 from reportgen.i18n import Text
+from reportgen.options import Pages
 from reportgen.record.attribution import Attributions
 from reportgen.record.changes import Baseline
 from reportgen.record.data import DataFacts
@@ -39,8 +40,8 @@ class Provenance:
 class Look:
     """How the pages are made. lang: "en" or "ja"; paper: of the PDF, "a4" or "letter"."""
 
-    lang: str = "en"
-    paper: str = "a4"
+    lang: str = Pages.lang
+    paper: str = Pages.paper
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from reportgen import files
 from reportgen.errors import InputError
 from reportgen.i18n import text
 from reportgen.record import key_figures
-from reportgen.record.key_figures import Broken, Headline, Shelf, Shelved, Unreadable
+from reportgen.record.key_figures import Broken, Headline, Listed, Reports, Unreadable
 from reportgen.record.record_file import JSON_NAME
 
 PAGES = ("report.html", "report.pdf", JSON_NAME)
@@ -17,7 +17,7 @@ PAGES = ("report.html", "report.pdf", JSON_NAME)
 _TRACES = frozenset({"report.html", "report.pdf", "record.npz"})
 
 
-def find(top: Path) -> Shelf:
+def find(top: Path) -> Reports:
     """Return the reports below `top` at any depth, newest first, and the folders that look like one and are none.
 
     Hidden folders, among them those in which a report is being written, are passed over. Links to folders are not
@@ -26,19 +26,19 @@ def find(top: Path) -> Shelf:
     if not top.is_dir():
         raise InputError(f"{top} is no folder", "give the folder that your reports lie in")
     root = top.resolve()
-    reports: list[Shelved] = []
+    reports: list[Listed] = []
     broken: list[Broken] = []
     for folder, names in _folders(root, broken):
         if JSON_NAME in names:
             try:
-                reports.append(Shelved(_read(folder, root), folder, tuple(name for name in PAGES if name in names)))
+                reports.append(Listed(_read(folder, root), folder, tuple(name for name in PAGES if name in names)))
             except Unreadable as error:
                 broken.append(Broken(folder, error.reason))
         elif traces := sorted(_TRACES & names):
             broken.append(Broken(folder, text("{file} is there, but no report.json", file=traces[0])))
     reports.sort(key=lambda one: (one.headline.made_at, os.fsencode(one.folder)), reverse=True)
     broken.sort(key=lambda one: os.fsencode(one.folder))
-    return Shelf(root, reports, broken)
+    return Reports(root, reports, broken)
 
 
 def headline_of(folder: Path) -> Headline:

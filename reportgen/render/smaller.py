@@ -182,10 +182,10 @@ def _both(change: Change, said: Callable[[float], str]) -> list[str]:
 
 
 def _count(value: float) -> str:
-    return f"{value:,.0f}"
+    return format.count(round(value))
 
 
 def _part(change: Change) -> str:
     if not change.before or change.after is None:
         return ""
-    return format.signed(f"{100 * (change.after / change.before - 1):+.1f} %")
+    return format.relative(change.before, change.after)

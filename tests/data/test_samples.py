@@ -783,7 +783,7 @@ def test_pixels_outside_0_to_255_have_no_range_to_choose(images: Array, low: str
         (BYTES, "auto", 255, "own rescaling, so integer pixels reach it unchanged"),
         (BYTES, "auto", 1, "of pixels from 0 to 1, so the stored ones, from 0 to 255,"),
         (UNIT, "auto", None, "as they are"),
-        (WORDS, "0-1", None, "65535"),
+        (WORDS, "0-1", None, "65,535"),
         (BITS, "0-255", None, "0 to 255"),
     ],
 )

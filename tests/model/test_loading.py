@@ -93,7 +93,7 @@ LATE: dict[str, tuple[Callable[[], bytes], list[str]]] = {
     ),
     "giant output": (
         lambda: picture_model(UP, hostile.keras_object(POOL, name="pool"), kernel=np.zeros((1, 3), "f4")),
-        ["more memory than 1.0 GB", '"up"', "6,400,000,000 numbers", "--max-memory-gb"],
+        ["more memory than 1 GB", '"up"', "6,400,000,000 numbers", "--max-memory-gb"],
     ),
     "unknown setting": (lambda: hostile.archive(hostile.sequential(last=hostile.dense(frobnicate=1))), ["frobnicate"]),
     "loop": (loop, ["loops"]),

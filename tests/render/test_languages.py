@@ -238,7 +238,7 @@ def pieces(content: str) -> list[Piece]:
     return [(where, " ".join(piece.split())) for where, piece in parser.found if piece.strip()]
 
 
-def made_shelf(record: Record, folder: Path) -> listing.View:
+def made_listing(record: Record, folder: Path) -> listing.View:
     """Return the list of two reports and of a folder that cannot be read, all with names without letters."""
     for name, made_at in (("1", "2026-11-23T00:00:00Z"), ("2", "2026-11-24T00:00:00Z")):
         (folder / name).mkdir(parents=True, exist_ok=True)
@@ -280,10 +280,10 @@ PAGES: dict[str, Callable[[Record, str, Path], str]] = {
     "mail as text": lambda record, lang, _: mailed(record, lang).text,
     "summary": lambda record, lang, _: summary.markdown(record, check(record, LIMITS), lang),
     "list": lambda record, lang, folder: listing.html(
-        made_shelf(record, folder), lang=lang, made_at=record.made_at, version="0.1.0", feed="feed.xml"
+        made_listing(record, folder), lang=lang, made_at=record.made_at, version="0.1.0", feed="feed.xml"
     ),
     "feed": lambda record, lang, folder: feed.xml(
-        made_shelf(record, folder), lang=lang, made_at=record.made_at, version="0.1.0", shelf="a", page="b", url=None
+        made_listing(record, folder), lang=lang, made_at=record.made_at, version="0.1.0", place="a", page="b", url=None
     ),
     "comparison": lambda record, lang, _: view.html(record, changes_of(record), lang),
     "comparison as text": lambda record, lang, _: terminal.plain(changes_of(record), lang),

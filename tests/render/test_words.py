@@ -145,6 +145,49 @@ def test_a_figure_in_a_column_has_the_decimals_of_its_column(value: float | None
 
 @pytest.mark.parametrize(
     ("value", "text"),
+    [(0.05, "0.05"), (20.0, "20"), (7 * 0.01 * 100, "7"), (65535, "65,535"), (1e38, "1e+38"), (None, "n/a")],
+)
+def test_a_number_that_was_given_has_the_digits_that_it_has(value: float | None, text: str) -> None:
+    assert format.as_given(value) == text
+
+
+@pytest.mark.parametrize(("share", "text"), [(0.05, "5"), (0.07, "7"), (0.125, "12.5"), (1, "100")])
+def test_a_share_that_was_given_becomes_a_percentage(share: float, text: str) -> None:
+    assert format.percent_as_given(share) == f"{text} %"
+
+
+@pytest.mark.parametrize(
+    ("value", "beside", "text"),
+    [(0.98, 0.9, "0.9800"), (0.97999, 0.98, "0.97999"), (0.98, 0.98, "0.9800"), (1 / 3, 0.3333, "0.33333")],
+)
+def test_a_value_never_looks_like_the_one_beside_it_that_it_is_not(value: float, beside: float, text: str) -> None:
+    assert format.apart(value, beside) == text
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "text"), [(200, 150, "−25.0"), (200, 203, "+1.5"), (5, 5, "+0.0"), (4, 0, "−100.0")]
+)
+def test_a_change_is_a_share_of_what_it_was(before: float, after: float, text: str) -> None:
+    assert format.relative(before, after) == f"{text} %"
+
+
+@pytest.mark.parametrize(
+    ("values", "texts"),
+    [
+        ([], []),
+        ([0, 0.25, 0.5], ["0.00", "0.25", "0.50"]),
+        ([-2, 0, 1000], ["−2", "0", "1,000"]),
+        ([0, 2e6], ["0", "2,000,000"]),
+        ([0, 2e-5], ["0", "0.00002"]),
+        ([0, 2e-7], ["0", "2e−07"]),
+    ],
+)
+def test_the_numbers_of_an_axis_have_the_same_decimals(values: list[float], texts: list[str]) -> None:
+    assert format.ticks(values) == texts
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
     [
         (0.44, "0.4 s"),
         (9.94, "9.9 s"),
@@ -170,6 +213,9 @@ def test_seconds_become_minutes_when_there_are_sixty(value: float, text: str) ->
         (999_499, "999 kB"),
         (999_500, "1.0 MB"),
         (1_234_567, "1.2 MB"),
+        (999_949_999, "999.9 MB"),
+        (999_950_000, "1.0 GB"),
+        (1_234_500_000_000, "1,234.5 GB"),
     ],
 )
 def test_a_size_never_shows_a_thousand_of_the_smaller_unit(value: int, text: str) -> None:

@@ -1,4 +1,7 @@
-"""The graph of a model, models inside it opened: every call of a layer, and the model run again with a change."""
+"""The graph of a model, models inside it opened: every call of a layer, and the model run again with a change.
+
+Longer than most modules: a model is opened, run, and run with a change by one and the same list of calls.
+"""
 
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence

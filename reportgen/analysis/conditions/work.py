@@ -1,4 +1,7 @@
-"""How well a basis of features describes a layer's units: chosen on one half of the images, scored on the other."""
+"""How well a basis of features describes a layer's units: chosen on one half of the images, scored on the other.
+
+Longer than most modules: choice, score and words of a unit share the halves of the images and their permutations.
+"""
 
 from collections import Counter
 from collections.abc import Sequence

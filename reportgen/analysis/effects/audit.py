@@ -4,7 +4,7 @@ import numpy as np
 
 from reportgen.analysis.effects.paired import Floats, Ints
 from reportgen.analysis.effects.passes import Scores
-from reportgen.format import fixed, share
+from reportgen.format import as_given, correlation, fixed
 from reportgen.i18n import Text, text
 from reportgen.record.effects import Audit
 
@@ -79,15 +79,15 @@ def withheld(found: Audit, first: Floats, masked: Floats) -> Text | None:
         return text(
             "on the units that were masked, too, its Spearman correlation with what masking gives is {found}, below"
             " {least}",
-            found=share(found.spearman, 2),
-            least=share(AGREES, 1),
+            found=correlation(found.spearman),
+            least=as_given(AGREES),
         )
     if found.slope is None or not SLOPES[0] <= found.slope <= SLOPES[1]:
         return text(
             "on the units that were masked, too, it is {found} times what masking gives, which is not within {low} and"
             " {high}",
             found=fixed(found.slope, 2),
-            low=f"{SLOPES[0]:g}",
-            high=f"{SLOPES[1]:g}",
+            low=as_given(SLOPES[0]),
+            high=as_given(SLOPES[1]),
         )
     return None

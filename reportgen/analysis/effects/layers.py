@@ -1,4 +1,7 @@
-"""The effects of all units: which layers are exact, what is masked within the bound of work, and what is left out."""
+"""The effects of all units: which layers are exact, what is masked within the bound of work, and what is left out.
+
+Longer than most modules: all methods spend from one bound of work and fill one table, unit by unit.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace

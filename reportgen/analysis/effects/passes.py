@@ -1,4 +1,7 @@
-"""Images through the model for effects: gradients of the scores, and the model run again without units."""
+"""Images through the model for effects: gradients of the scores, and the model run again without units.
+
+Longer than most modules: gradients, masks and permutations go over the same batches in the same order.
+"""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass

@@ -74,7 +74,7 @@ def _overfitting(history: History, loss: Values, validation: Values, thresholds:
     best = history.epochs.index(history.best_epoch)
     recent = [value for value in validation[best + 1 :][-thresholds.loss_rise_epochs :] if value is not None]
     lowest, fitted, end = validation[best], loss[best], loss[-1]
-    if len(recent) < thresholds.loss_rise_epochs or lowest is None or fitted is None or end is None:
+    if not recent or len(recent) < thresholds.loss_rise_epochs or lowest is None or fitted is None or end is None:
         return None
     rise = min(recent) - lowest
     if end >= fitted or rise <= 0 or rise < thresholds.loss_rise * abs(lowest):

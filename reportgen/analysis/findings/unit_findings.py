@@ -14,7 +14,7 @@ from reportgen.analysis.phrases import (
     numbered_units,
     span,
 )
-from reportgen.format import number, percent, points, share
+from reportgen.format import as_given, number, percent, points
 from reportgen.i18n import Text, joined, ntext, text
 from reportgen.record.effects import NOTHING, Effect, is_idle
 from reportgen.record.evaluation import Ablated, Proof
@@ -239,7 +239,7 @@ def _idle_selective(layer: LayerVerdict, units: Sequence[Unit], thresholds: Find
         " confidence, and no class changes beyond chance. Several may still be needed together: effects do not add"
         " up.",
         **_some(layer, idle),
-        auroc=share(thresholds.selective, 1),
+        auroc=as_given(thresholds.selective),
         bound=points(NOTHING),
         level=LEVEL,
         numbers=_which(idle),
@@ -261,7 +261,7 @@ def _needed_blind(layer: LayerVerdict, units: Sequence[Unit], thresholds: Findin
         " units: without each, recall or accuracy falls by more than chance explains ({numbers}). Do not remove units"
         " because they prefer nothing.",
         **_some(layer, needed),
-        auroc=share(thresholds.unselective, 1),
+        auroc=as_given(thresholds.unselective),
         numbers=_which(needed),
     )
     return finding("needed-without-preference", message, layer.name, [unit.unit for unit in needed])

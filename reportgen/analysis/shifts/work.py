@@ -1,4 +1,7 @@
-"""Changed pictures through the model: accuracy, the weakest class, units that die or move, and the unit to blame."""
+"""Changed pictures through the model: accuracy, the weakest class, units that die or move, and the unit to blame.
+
+Longer than most modules: what changed pictures do is seen, compared and blamed while their values are there.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace

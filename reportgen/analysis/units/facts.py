@@ -7,6 +7,8 @@ from typing import Literal
 
 from reportgen.analysis.activations.tally import Counts, Floats
 from reportgen.analysis.evaluation.predictions import Classes
+from reportgen.options import Analysis
+from reportgen.thresholds import FindingThresholds
 
 
 @dataclass(frozen=True)
@@ -56,15 +58,15 @@ class Thresholds:
     top_images: listed per unit.
     """
 
-    redundant: float = 0.95
-    always_on: float = 0.99
-    weak: float = 0.025
+    redundant: float = Analysis.redundant
+    always_on: float = Analysis.always_on
+    weak: float = Analysis.weak
     constant: float = 1e-6
-    saturated: float = 0.95
+    saturated: float = Analysis.saturated
     near_zero: float = 1e-6
     firing_images: int = 20
     firing_share: float = 0.01
-    few_images: int = 1000
+    few_images: int = FindingThresholds.few_images
     class_images: int = 5
     top_images: int = 5
 

@@ -104,7 +104,8 @@ def auroc(units: Ranked, classes: int) -> Floats:
     """Return (U, K) the area under the ROC curve of each class against the rest, NaN where either has no image.
 
     The chance that an image of the class has the larger response than another, equals counting half
-    (Mann & Whitney 1947).
+    (Mann & Whitney 1947). All units and classes from one ranking: scikit-learn ranks anew for each pair of them, 4.3 s
+    for 64 units, 10 classes and 5,000 images.
     """
     rows, total = units.labels.shape
     cell = units.labels + classes * np.arange(rows)[:, None]

@@ -11,7 +11,7 @@ from reportgen.cli.commands import index
 from reportgen.cli.common import errors_shown, fail, whole
 from reportgen.cli.options import Debug, values, with_options
 from reportgen.errors import InputError
-from reportgen.options import Analysis, Bounds, Options, Pages, Place
+from reportgen.options import SAMPLE, Analysis, Bounds, Options, Pages, Place
 
 _MOST_JOBS = 1024
 
@@ -31,7 +31,7 @@ def batch(
             metavar="MODELS...",
         ),
     ],
-    data: Annotated[str, typer.Option(help="As for `reportgen report`; for the models that name none.")] = "sample",
+    data: Annotated[str, typer.Option(help="As for `reportgen report`; for the models that name none.")] = SAMPLE,
     out: Annotated[Path, typer.Option(metavar="DIR", help="The folder for a folder of each model.")] = Path("reports"),
     jobs: Annotated[
         int | None,

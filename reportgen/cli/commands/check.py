@@ -8,8 +8,9 @@ import typer
 
 from reportgen import files
 from reportgen.cli.common import errors_shown, fail
-from reportgen.cli.options import Debug, with_options
+from reportgen.cli.options import Debug, Finished, language, with_options
 from reportgen.errors import InputError
+from reportgen.format import as_given
 from reportgen.record.checks import TABLE, Checked, Limits, limits
 
 PYPROJECT = Path("pyproject.toml")
@@ -18,7 +19,7 @@ _LARGEST = 2**20
 
 @with_options(Limits)
 def check(
-    folder: Annotated[Path, typer.Argument(help="A folder that `reportgen report` wrote.", metavar="DIR")],
+    folder: Finished,
     baseline: Annotated[
         Path | None, typer.Option(metavar="DIR", help="The report that --max-drop compares with.")
     ] = None,
@@ -32,9 +33,7 @@ def check(
     ] = None,
     junit: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the checks as a JUnit file.")] = None,
     summary: Annotated[Path | None, typer.Option(metavar="FILE", help="Write a summary in Markdown.")] = None,
-    lang: Annotated[
-        str | None, typer.Option(help="The summary's language: en or ja.", show_default="the report's")
-    ] = None,
+    lang: Annotated[str | None, language("The summary's language", shown="the report's")] = None,
     debug: Debug = False,
     **given: Any,
 ) -> None:
@@ -48,7 +47,9 @@ def check(
         flags = {name.replace("_", "-"): value for name, value in given.items() if value is not None}
         wanted = _wanted(flags, config)
         if wanted.max_drop is not None and baseline is None:
-            raise InputError(f"max-drop is {wanted.max_drop:g}, but there is no --baseline", "give --baseline DIR")
+            raise InputError(
+                f"max-drop is {as_given(wanted.max_drop)}, but there is no --baseline", "give --baseline DIR"
+            )
         record = record_file.load(folder)
         check_lang(lang or record.look.lang)
         found = checked(record, wanted, search.headline_of(baseline) if baseline else None)

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from reportgen.cli.common import errors_shown
-from reportgen.cli.options import Debug
+from reportgen.cli.options import Debug, language
 from reportgen.errors import InputError
 
 
@@ -14,9 +14,7 @@ def compare(
     old: Annotated[Path, typer.Argument(help="The earlier report's folder.", metavar="OLD")],
     new: Annotated[Path, typer.Argument(help="The later report's folder.", metavar="NEW")],
     out: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the comparison as a page, too.")] = None,
-    lang: Annotated[
-        str | None, typer.Option(help="The language: en or ja.", show_default="that of the report NEW")
-    ] = None,
+    lang: Annotated[str | None, language("The language", shown="that of the report NEW")] = None,
     debug: Debug = False,
 ) -> None:
     """Say what changed between two reports."""

@@ -10,8 +10,9 @@ import typer
 
 from reportgen import files
 from reportgen.cli.common import errors_shown, listed, number
-from reportgen.cli.options import Debug
+from reportgen.cli.options import Debug, Finished, Published, language
 from reportgen.errors import InputError
+from reportgen.format import as_given
 
 if TYPE_CHECKING:
     from reportgen.deliver.mail_server import MailServer
@@ -28,7 +29,7 @@ _LARGEST_PDF = 2**30
 
 
 def email(
-    folder: Annotated[Path, typer.Argument(help="A folder that `reportgen report` wrote.", metavar="DIR")],
+    folder: Finished,
     to: Annotated[
         list[str] | None, typer.Option(metavar="ADDR", help="Whom to send it to; may be given again, or with commas.")
     ] = None,
@@ -37,10 +38,8 @@ def email(
         list[str] | None, typer.Option(metavar="ADDR", help="Who gets a copy that the others do not see.")
     ] = None,
     reply_to: Annotated[list[str] | None, typer.Option(metavar="ADDR", help="Who gets the replies.")] = None,
-    url: Annotated[str | None, typer.Option(metavar="URL", help="Where the report's page is published.")] = None,
-    lang: Annotated[
-        str | None, typer.Option(help="The mail's language: en or ja.", show_default="the report's")
-    ] = None,
+    url: Published = None,
+    lang: Annotated[str | None, language("The mail's language", shown="the report's")] = None,
     if_changed: Annotated[
         bool, typer.Option("--if-changed", help="Send nothing where nothing changed since the report's baseline.")
     ] = False,
@@ -72,7 +71,7 @@ def email(
         if url is not None:
             message.check_link(url)
         if not 0 < deadline <= _LONGEST_DEADLINE:
-            raise InputError(f"--deadline is {deadline:g}", f"expected seconds, at most {_LONGEST_DEADLINE:,}")
+            raise InputError(f"--deadline is {as_given(deadline)}", f"expected seconds, at most {_LONGEST_DEADLINE:,}")
         server = None if dry_run else mail_server.from_environment(os.environ, ca_file)
 
         _send(record_file.load(folder), folder, addresses, server, dry_run, url, lang, if_changed, deadline)

@@ -9,7 +9,7 @@ import typer
 
 from reportgen import files
 from reportgen.cli.common import errors_shown
-from reportgen.cli.options import Debug
+from reportgen.cli.options import Debug, language
 from reportgen.errors import InputError
 
 FEED = "feed.xml"
@@ -22,9 +22,7 @@ def index(
         Path | None, typer.Option(metavar="FILE", help="The page to write.", show_default="DIR/index.html")
     ] = None,
     title: Annotated[str | None, typer.Option(help="The page's title.", show_default="Model reports")] = None,
-    lang: Annotated[
-        str | None, typer.Option(help="The page's language: en or ja.", show_default="the newest report's")
-    ] = None,
+    lang: Annotated[str | None, language("The page's language", shown="the newest report's")] = None,
     url: Annotated[
         str | None,
         typer.Option(metavar="URL", help="Where the page's folder is published; makes the feed's links whole."),
@@ -71,7 +69,7 @@ def write(
         lang=spoken,
         made_at=now,
         version=__version__,
-        shelf=f"{found.root.name}/{target.name}",
+        place=f"{found.root.name}/{target.name}",
         page=quote(os.fsencode(target.name)),
         url=url,
     )

@@ -1,26 +1,27 @@
 """`reportgen log`: hand a finished report over to where experiments are tracked."""
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from reportgen.cli.common import errors_shown, listed
-from reportgen.cli.options import Debug
+from reportgen.cli.options import Debug, Finished, Published
 from reportgen.errors import InputError
+from reportgen.keywords import either
+from reportgen.options import TRACKERS
 
 
 def log(
-    folder: Annotated[Path, typer.Argument(help="A folder that `reportgen report` wrote.", metavar="DIR")],
+    folder: Finished,
     to: Annotated[
         list[str] | None,
         typer.Option(
             metavar="TRACKER",
-            help="mlflow, tensorboard or wandb, or with a place: mlflow:RUN_ID, wandb:RUN_ID, tensorboard:LOGDIR;"
+            help=f"{either(TRACKERS)}, or with a place: mlflow:RUN_ID, wandb:RUN_ID, tensorboard:LOGDIR;"
             " may be given again, or with commas.",
         ),
     ] = None,
-    url: Annotated[str | None, typer.Option(metavar="URL", help="Where the report's page is published.")] = None,
+    url: Published = None,
     debug: Debug = False,
 ) -> None:
     """Log a report's figures and files to MLflow, TensorBoard or Weights & Biases, without TensorFlow.
@@ -34,7 +35,7 @@ def log(
 
         trackers = [one for some in to or () for one in listed(some)]
         if not trackers:
-            raise InputError("there is no --to", "give --to mlflow, tensorboard or wandb")
+            raise InputError("there is no --to", f"give --to {either(TRACKERS)}")
         if url is not None:
             message.check_link(url)
         for place in result.load(folder).log_to(trackers, url=url):

@@ -6,13 +6,13 @@ from typing import Annotated, Any
 import typer
 
 from reportgen.cli.common import errors_shown
-from reportgen.cli.options import Debug, with_options
+from reportgen.cli.options import Debug, Finished, with_options
 from reportgen.options import Bounds, Pruning
 
 
 @with_options(Pruning, Bounds)
 def prune(
-    folder: Annotated[Path, typer.Argument(help="A folder that `reportgen report` wrote.", metavar="DIR")],
+    folder: Finished,
     model: Annotated[
         Path | None, typer.Option(help="The model that the report is about.", show_default="the folder's own")
     ] = None,

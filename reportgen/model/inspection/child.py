@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from reportgen.errors import InputError, ReportgenError
-from reportgen.process.children import told
+from reportgen.process.children import say, told
 
 if TYPE_CHECKING:
     from reportgen.model.inspection.keras_2 import Changes
@@ -45,8 +45,7 @@ def main() -> None:
         found = told(InputError(f"needs more than {_MEMORY:,} bytes of memory to look into", _DAMAGED))
     except Exception as error:  # whatever a damaged file makes of the parsers
         found = told(InputError(f"is cut off or damaged ({type(error).__name__})", _DAMAGED))
-    sys.stdout.write(json.dumps(found))
-    sys.stdout.flush()
+    say(sys.stdout.buffer, found)
 
 
 def check(path: Path, *, largest: int, layers: int) -> dict[str, Any]:

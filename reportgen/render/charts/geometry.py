@@ -1,7 +1,8 @@
 """The geometry of the charts: where lines, bars and ticks lie; templates/charts.html draws them as SVG.
 
 Positions are in the units of an SVG's viewBox, y downwards. SVG by hand rather than matplotlib's: its text is the
-page's font in the page's language, its colours follow the page's scheme, and a chart is 2 kB instead of 20.
+page's font in the page's language, its colours follow the page's scheme, and a chart is 3 kB in 0.02 s instead of
+13 kB in 0.11 s.
 """
 
 import math
@@ -159,7 +160,7 @@ def metric(history: History, name: str) -> LineChart:
     frame = Frame(
         **_LINES,
         x=epochs,
-        y=[Tick(y.at(tick), label) for tick, label in zip(heights, _labels(heights), strict=True)],
+        y=[Tick(y.at(tick), label) for tick, label in zip(heights, format.ticks(heights), strict=True)],
     )
     return LineChart(
         frame,
@@ -180,7 +181,7 @@ def counts(
     y = _Scale(*_widened(0, max(values)), _LINES["bottom"], _LINES["top"])
     x, epoch_ticks = _epochs(epochs)
     heights = [tick for tick in _ticks(0, max(values), 6, whole=True) if 0 <= tick <= y.high]
-    frame = Frame(**_LINES, x=epoch_ticks, y=[Tick(y.at(tick), f"{tick:,.0f}") for tick in heights])
+    frame = Frame(**_LINES, x=epoch_ticks, y=[Tick(y.at(tick), format.count(round(tick))) for tick in heights])
     drawn = _line([epochs[n] for n in kept], [values[n] for n in kept], x, y)
     return LineChart(frame, drawn, validation=None, best=None if marked is None else x.at(marked))
 
@@ -206,8 +207,8 @@ def reliability(bins: Sequence[ReliabilityBin]) -> ReliabilityChart:
     fifths = [n / 5 for n in range(6)]
     frame = Frame(
         **_SQUARE,
-        x=[Tick(x.at(value), f"{100 * value:.0f}") for value in fifths],
-        y=[Tick(y.at(value), f"{100 * value:.0f}") for value in fifths],
+        x=[Tick(x.at(value), format.count(round(100 * value))) for value in fifths],
+        y=[Tick(y.at(value), format.count(round(100 * value))) for value in fifths],
     )
     return ReliabilityChart(frame, _STRIP_TOP, _STRIP_BOTTOM, shown)
 
@@ -242,7 +243,7 @@ def classes(scores: Scores) -> ClassChart:
         right=_BARS_RIGHT,
         top=_LINES["top"],
         bottom=bottom,
-        x=[Tick(x.at(tick), label) for tick, label in zip(ticks, _labels([100 * t for t in ticks]), strict=True)],
+        x=[Tick(x.at(tick), label) for tick, label in zip(ticks, format.ticks([100 * t for t in ticks]), strict=True)],
         y=[],
     )
     return ClassChart(frame, rows, _BAR, _LABEL_LETTERS, len(scores.classes))
@@ -282,7 +283,7 @@ def _epochs(epochs: Sequence[int]) -> tuple[_Scale, list[Tick]]:
     first, last = epochs[0], epochs[-1]
     x = _Scale(first - 0.3, last + 0.3, _LINES["left"], _LINES["right"])
     shown = [tick for tick in _ticks(first, last, 7, whole=True) if first <= tick <= last]
-    return x, [Tick(x.at(tick), f"{tick:.0f}") for tick in shown]
+    return x, [Tick(x.at(tick), format.count(round(tick))) for tick in shown]
 
 
 def _line(epochs: Sequence[int], values: Sequence[float | None], x: _Scale, y: _Scale) -> Line:
@@ -311,17 +312,6 @@ def _ticks(low: float, high: float, most: int, whole: bool = False) -> list[floa
 
     found = MaxNLocator(nbins=most, steps=[1, 2, 2.5, 5, 10], integer=whole, min_n_ticks=1).tick_values(low, high)
     return [0.0 if abs(value) < 1e-12 * (high - low) else float(value) for value in found]
-
-
-def _labels(ticks: Sequence[float]) -> list[str]:
-    """Return the numbers with as many decimals as they need, in powers of ten where they are very large or small."""
-    if not ticks:
-        return []
-    largest = max(abs(tick) for tick in ticks)
-    if largest and not 1e-3 <= largest < 1e6:
-        return [format.number(tick) for tick in ticks]
-    decimals = next(n for n in range(10) if n == 9 or all(abs(round(t, n) - t) <= 1e-9 * (largest or 1) for t in ticks))
-    return [format.signed(f"{tick:,.{decimals}f}") for tick in ticks]
 
 
 def _width(label: str) -> int:

@@ -5,17 +5,18 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from reportgen import format
-from reportgen.i18n import Text, joined, literal, ntext, text
+from reportgen.i18n import Text, joined, ntext, text
 from reportgen.record import finding_groups
-from reportgen.record.changes import Baseline, ClassChange, Count, Figure, LayerMatch, ShiftChange, UnitChange
+from reportgen.record.changes import Baseline, ClassChange, Figure, LayerMatch, UnitChange
 from reportgen.record.evaluation import ClassScore
 from reportgen.record.model import LayerRow
 from reportgen.record.run import Record
-from reportgen.record.shifts import NAMES, SEVERITIES
 from reportgen.record.training import History
 from reportgen.record.units import Finding
 from reportgen.render import findings, since, single, templating, words
 from reportgen.render.charts import geometry
+from reportgen.render.comparison import figures
+from reportgen.render.comparison.figures import Row
 from reportgen.render.page.layer_views import anchor
 
 MOST_UNITS, MOST_UNITS_ON_PAPER = 200, 40
@@ -39,27 +40,7 @@ _CHANGES = {
     "effect": text("is needed for other classes"),
 }
 _HOW = {"index": text("number"), "class": text("class"), "correlation": text("responses")}
-_COUNTED = (
-    (text("Parameters"), "total_params"),
-    (text("Epochs"), "epochs"),
-    (text("Units inside the model"), "units"),
-    (text("Units that fire normally"), "healthy"),
-    (text("Dead units"), "dead"),
-    (text("Redundant units"), "redundant"),
-    (text("Test images with a copy in the training split"), "leaked"),
-    (text("Labels that look wrong"), "suspect_labels"),
-)
 _LAYER_CHANGES = {"added": text("added"), "gone": text("gone"), "resized": text("resized")}
-
-
-@dataclass(frozen=True)
-class Row:
-    """A line of a table: what it is about, before and now, and the change, all as a reader sees them."""
-
-    name: str
-    before: str
-    after: str
-    change: str
 
 
 @dataclass(frozen=True)
@@ -101,7 +82,7 @@ class Changes:
     whether the page shows the units themselves, too.
     """
 
-    least = f"{NOTICEABLE:g}"
+    least = format.as_given(NOTICEABLE)
     most_on_paper = MOST_UNITS_ON_PAPER
 
     baseline: Baseline
@@ -140,8 +121,8 @@ def paint(
     return Changes(
         baseline=found,
         advice=since.advice(since.of_baseline(found)),
-        figures=list(_figures(found)),
-        accuracy=_accuracy(found),
+        figures=list(figures.rows(found)),
+        accuracy=figures.accuracy(found),
         classes=noticeable[:MOST_CLASSES],
         noticeable=len(noticeable),
         charts=_charts(found.history, record.history),
@@ -155,7 +136,11 @@ def paint(
         findings=list(_findings(found, place)),
         still=_still(found),
         layers=[_layer(one.kind, one.before, one.after) for one in found.layers],
-        shifts=[_shift(one) for one in sorted(found.shifts, key=lambda one: one.after - one.before) if _is_sure(one)],
+        shifts=[
+            figures.shift(one)
+            for one in sorted(found.shifts, key=lambda one: one.after - one.before)
+            if figures.is_sure(one)
+        ],
         has_cards=has_cards,
     )
 
@@ -165,112 +150,6 @@ def html(record: Record, changes: Changes, lang: str) -> str:
     environment = templating.environment(lang)
     values = {"view": {"changes": changes}, "r": record, "on_paper": False}
     return single.page(environment, "comparison.html", values, title=record.title, version=record.reportgen)
-
-
-# Figures
-
-
-def _figures(found: Baseline) -> Iterator[Row]:
-    figures, counts = found.figures, found.counts
-    yield _shares(text("Test accuracy"), figures["test_accuracy"])
-    right, size = counts["test_correct"], counts["test_size"]
-    more = _more(right) if size.before == size.after else format.NOT_AVAILABLE
-    yield Row(text("Right predictions"), _of(right.before, size.before), _of(right.after, size.after), more)
-    loss = figures["test_loss"]
-    yield Row(text("Test loss"), format.number(loss.before), format.number(loss.after), _difference(loss))
-    if figures["train_accuracy"] != Figure(None, None):
-        yield _shares(text("Training accuracy"), figures["train_accuracy"])
-    yield _shares(text("Calibration error"), figures["ece"])
-    for name, key in _COUNTED:
-        if key not in counts:  # of a baseline from before there was such a count
-            continue
-        yield Row(name, format.count(counts[key].before), format.count(counts[key].after), _more(counts[key]))
-    if (proof := figures["proof"]) != Figure(None, None):
-        before, after = _signed_points(proof.before), _signed_points(proof.after)
-        yield Row(text("Accuracy without dead or redundant units"), before, after, _points(proof))
-
-
-def _shares(name: Text, figure: Figure) -> Row:
-    return Row(name, words.percent(figure.before, 2), words.percent(figure.after, 2), _points(figure))
-
-
-def _is_sure(change: ShiftChange) -> bool:
-    """Return whether the accuracy is another beyond chance."""
-    low, high = change.interval
-    return low > 0 or high < 0
-
-
-def _shift(change: ShiftChange) -> Row:
-    called = text(
-        "{corruption}, {severity}",
-        corruption=NAMES.get(change.corruption, literal(words.name(change.corruption))),
-        severity=SEVERITIES.get(change.severity, literal(str(change.severity))),
-    )
-    difference = text(
-        "{change} ({low} to {high}) points",
-        change=_signed(change.after - change.before),
-        low=_signed(change.interval[0]),
-        high=_signed(change.interval[1]),
-    )
-    return Row(called, words.percent(change.before), words.percent(change.after), difference)
-
-
-def _of(part: int | None, whole: int | None) -> Text:
-    return text("{part} of {whole}", part=format.count(part), whole=format.count(whole))
-
-
-def _more(count: Count) -> str:
-    if count.before is None or count.after is None:
-        return format.NOT_AVAILABLE
-    return _sign(count.after - count.before) + format.count(abs(count.after - count.before))
-
-
-def _difference(figure: Figure) -> str:
-    if figure.before is None or figure.after is None:
-        return format.NOT_AVAILABLE
-    change = figure.after - figure.before
-    return _sign(change) + format.number(abs(change))
-
-
-def _points(figure: Figure) -> str:
-    """Return the difference of two shares in percentage points."""
-    if figure.before is None or figure.after is None:
-        return format.NOT_AVAILABLE
-    return _signed_points(figure.after - figure.before)
-
-
-def _signed_points(difference: float | None) -> str:
-    if difference is None:
-        return format.NOT_AVAILABLE
-    return text("{change} points", change=_signed(difference))
-
-
-def _signed(difference: float) -> str:
-    """0.0213 -> "+2.13", of a hundred."""
-    return format.signed_points(difference, 2)
-
-
-def _sign(change: float) -> str:
-    return "+" if change > 0 else format.MINUS if change < 0 else ""
-
-
-def _accuracy(found: Baseline) -> Text:
-    low, high = map(_signed, found.accuracy.interval)
-    if found.accuracy.paired:
-        return text(
-            "Of the same test images, {gained} are now right that were wrong, and {lost} are wrong that were right: the"
-            " true change of the test accuracy lies between {low} and {high} points (95 % interval, paired).",
-            gained=format.count(found.accuracy.gained),
-            lost=format.count(found.accuracy.lost),
-            low=low,
-            high=high,
-        )
-    return text(
-        "Taken as two independent samples, the true change of the test accuracy lies between {low} and {high} points"
-        " (95 % interval).",
-        low=low,
-        high=high,
-    )
 
 
 # Classes
@@ -347,7 +226,7 @@ def _match(one: LayerMatch) -> MatchRow:
         layer=name if one.before == one.layer else text("{layer}, was {before}", layer=name, before=before),
         how=text("not matched") if one.by is None else _HOW[one.by],
         pairs=format.count(one.pairs),
-        r=format.share(one.median_r, 2),
+        r=format.correlation(one.median_r),
         unmatched_before=_numbers(one.unmatched_before) if one.by else text("all"),
         unmatched_after=_numbers(one.unmatched_after) if one.by else text("all"),
         idle=text("n/a") if one.idle is None else _idle(one.idle),
@@ -448,5 +327,5 @@ def _unit(change: UnitChange) -> UnitRow:
         what=_CHANGES[change.kind],
         before=before,
         after=after,
-        r=format.share(change.r, 2),
+        r=format.correlation(change.r),
     )

@@ -1,4 +1,4 @@
-"""A shelf of reports as an Atom feed (RFC 4287): the newest ones, each under an identifier that stays."""
+"""All reports below a folder as an Atom feed (RFC 4287): the newest ones, each under an identifier that stays."""
 
 import uuid
 from urllib.parse import urljoin
@@ -10,10 +10,10 @@ from reportgen.render.index.listing import View
 MOST_ENTRIES = 50
 
 
-def xml(view: View, *, lang: str, made_at: str, version: str, shelf: str, page: str, url: str | None) -> str:
+def xml(view: View, *, lang: str, made_at: str, version: str, place: str, page: str, url: str | None) -> str:
     """Return the feed.
 
-    made_at: when it was last updated if there is no report at all. shelf: what tells this shelf from others where
+    made_at: when it was last updated if there is no report at all. place: what tells these reports from others where
     there is no `url`. page: the relative address of the HTML page. url: the absolute address of the folder that page
     and feed are published in; without it all links are relative.
     """
@@ -24,7 +24,7 @@ def xml(view: View, *, lang: str, made_at: str, version: str, shelf: str, page: 
         .render(
             view=view,
             entries=entries,
-            id=_urn(url or shelf),
+            id=_urn(url or place),
             updated=view.rows[0].headline.made_at if view.rows else made_at,
             version=version,
             page=page,

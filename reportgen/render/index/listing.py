@@ -1,4 +1,4 @@
-"""A shelf of reports as one HTML page, with the trend of each series."""
+"""All reports below a folder as one HTML page, with the trend of each series."""
 
 import os
 from collections.abc import Mapping
@@ -10,7 +10,7 @@ from reportgen import intervals
 from reportgen.i18n import Text, literal, text
 from reportgen.record import finding_groups
 from reportgen.record.changes import KindChange
-from reportgen.record.key_figures import Headline, Shelf, Shelved
+from reportgen.record.key_figures import Headline, Listed, Reports
 from reportgen.render import since, single, templating, words
 
 TREND_WIDTH, TREND_HEIGHT = 240, 56
@@ -89,13 +89,13 @@ class View:
     broken: list[tuple[str, Text]]
 
 
-def paint(shelf: Shelf, base: Path, *, title: str | None, meanings: Mapping[str, str]) -> View:
+def paint(found: Reports, base: Path, *, title: str | None, meanings: Mapping[str, str]) -> View:
     """Return what page and feed show.
 
     base: the folder that the page will lie in; all links are relative to it. meanings: of finding
     codes, in a few words.
     """
-    rows = _rows(shelf, base, meanings)
+    rows = _rows(found, base, meanings)
     grouped: dict[tuple[str, str], list[Row]] = {}
     for row in rows:
         grouped.setdefault(_series_of(row.headline), []).append(row)
@@ -103,7 +103,7 @@ def paint(shelf: Shelf, base: Path, *, title: str | None, meanings: Mapping[str,
         title=literal(title) if title else text("Model reports"),
         rows=rows,
         series=[_series(list(members)) for members in grouped.values()],
-        broken=[(_place(one.folder, shelf.root), one.reason) for one in shelf.broken],
+        broken=[(_place(one.folder, found.root), one.reason) for one in found.broken],
     )
 
 
@@ -113,15 +113,15 @@ def html(view: View, *, lang: str, made_at: str, version: str, feed: str) -> str
     values = {"view": view, "made_at": made_at, "version": version, "feed": feed}
     values |= {"trend_width": TREND_WIDTH, "trend_height": TREND_HEIGHT}
     styles = ("style.css", "index.css")
-    return single.page(environment, "shelf.html", values, title=view.title, version=version, styles=styles, feed=feed)
+    return single.page(environment, "listing.html", values, title=view.title, version=version, styles=styles, feed=feed)
 
 
-def _rows(shelf: Shelf, base: Path, meanings: Mapping[str, str]) -> list[Row]:
+def _rows(found: Reports, base: Path, meanings: Mapping[str, str]) -> list[Row]:
     """Return a row for each report, newest first."""
-    earlier: dict[tuple[str, str], list[Shelved]] = {}
+    earlier: dict[tuple[str, str], list[Listed]] = {}
     rows = []
-    runs: dict[tuple[str, ...], list[Shelved]] = {}
-    for one in shelf.reports:
+    runs: dict[tuple[str, ...], list[Listed]] = {}
+    for one in found.reports:
         runs.setdefault(one.headline.run, []).append(one)
     for copies in reversed(runs.values()):  # rendered again or copied, a run is one report
         copies.sort(key=lambda copy: (-len(copy.files), os.fsencode(copy.folder)))
@@ -133,7 +133,7 @@ def _rows(shelf: Shelf, base: Path, meanings: Mapping[str, str]) -> list[Row]:
         Row(
             headline=one.headline,
             title=_title(one.headline),
-            place=_place(one.folder, shelf.root),
+            place=_place(one.folder, found.root),
             hrefs={name: _href(one.folder / name, base) for name in one.files},
             number=number,
             of=len(earlier[_series_of(one.headline)]),
@@ -143,7 +143,7 @@ def _rows(shelf: Shelf, base: Path, meanings: Mapping[str, str]) -> list[Row]:
             badge=_badge(one.headline, last),
             more=max(len(one.headline.kinds) - 1, 0),
             advice=_advice(one.headline, last),
-            copies=[_place(copy.folder, shelf.root) for copy in runs[one.headline.run][1:]],
+            copies=[_place(copy.folder, found.root) for copy in runs[one.headline.run][1:]],
         )
         for one, number, last in reversed(rows)
     ]

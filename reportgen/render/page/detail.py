@@ -11,6 +11,7 @@ from itertools import accumulate
 
 import numpy as np
 
+from reportgen.format import as_given
 from reportgen.i18n import Text, ntext, text
 from reportgen.record.pictures import (
     Array,
@@ -250,7 +251,7 @@ def left_out(record: Record, step: Step, limit: float, *, paper: bool, is_last: 
 
 
 def _why(limit: float, *, paper: bool, by_size: bool) -> Text:
-    size = f"{limit:,g}\N{NO-BREAK SPACE}MB"
+    size = f"{as_given(limit)}\N{NO-BREAK SPACE}MB"
     if not by_size:
         return text("This model has more layers and units than there is room for in a PDF.")
     if paper:

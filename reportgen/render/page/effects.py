@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from reportgen.format import count, fixed, points, share, signed_points
+from reportgen.format import correlation, count, fixed, points, signed_points
 from reportgen.i18n import Text, joined, ntext, text
 from reportgen.record.effects import NOTHING, ClassEffect, Effect, GroupEffect, LayerEffects, is_idle
 from reportgen.record.pictures import Array
@@ -166,7 +166,7 @@ def _how(found: LayerEffects) -> list[Text]:
     if estimates and found.audit is not None and found.audit.spearman is not None:
         figures = {
             "units": ntext(found.audit.n, "{n} unit", "{n} units"),
-            "spearman": share(found.audit.spearman, 2),
+            "spearman": correlation(found.audit.spearman),
             "slope": fixed(found.audit.slope, 2),
         }
         said.append(

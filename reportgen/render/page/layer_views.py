@@ -1,4 +1,7 @@
-"""A layer with everything painted that the page shows of it: outputs, kernels, relations, and a card a unit."""
+"""A layer with everything painted that the page shows of it: outputs, kernels, relations, and a card a unit.
+
+Longer than most modules: a layer, its units and their cards are painted of the same arrays, when a page asks.
+"""
 
 import re
 from collections.abc import Mapping, Sequence

@@ -3,7 +3,6 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import groupby
 
 from reportgen.format import first, shape
 from reportgen.i18n import Text, joined, literal, ntext, text
@@ -11,19 +10,15 @@ from reportgen.record.model import GraphNode, ModelGraph
 from reportgen.record.run import Record
 from reportgen.record.units import LayerVerdict
 from reportgen.render.charts import network
-from reportgen.render.page import blocks
+from reportgen.render.page import blocks, grouping
 from reportgen.render.page.layer_views import LETTERS
 from reportgen.render.words import STATES, counted_states, name
 
-MOST_BOXES = 30
-"""Most boxes of a drawing, if blocks can be drawn as one."""
 MOST_DRAWN = 400
 """Most boxes of a drawing that is drawn at all: of a network in which nothing can be drawn as one."""
 ON_PAPER = 4
 """Most blocks that paper has a drawing of, each for all that are built like it."""
 _LETTERS = 22
-_LEAST = 3
-"""Fewer boxes are not drawn as one."""
 _NAMED = 20
 
 
@@ -130,14 +125,6 @@ def build(record: Record) -> NetworkView | None:
     return _Painter(record, graph).view()
 
 
-@dataclass(frozen=True)
-class _Item:
-    """What becomes a box: nodes, in the order of computation. title: of a block, None where it has no name."""
-
-    nodes: tuple[int, ...]
-    title: str | None = None
-
-
 class _Painter:
     """Draws the network, and one after the other the blocks that its drawing has as a box."""
 
@@ -150,8 +137,8 @@ class _Painter:
         self._redundant = Counter(unit.layer for unit in record.units if unit.removable)
         self._anchors: dict[tuple[int, ...], str] = {}
         self._blocks: list[Block] = []
-        self._waiting: list[_Item] = []
-        self._parts: dict[tuple[int, ...], tuple[list[int], list[_Item]]] = {}
+        self._waiting: list[grouping.Item] = []
+        self._parts: dict[tuple[int, ...], tuple[list[int], list[grouping.Item]]] = {}
         self._known: dict[object, Block] = {}
 
     def view(self) -> NetworkView:
@@ -167,7 +154,7 @@ class _Painter:
         marks = [css for css in STATES if css in found]
         return NetworkView(drawn, self._blocks if drawn else [], len(whole), marks)
 
-    def _add(self, item: _Item) -> None:
+    def _add(self, item: grouping.Item) -> None:
         """Add the drawing of a block."""
         drawing = self._drawing(item.nodes, self._depth(item))
         assert drawing is not None, "a block that cannot be drawn is none"
@@ -177,7 +164,7 @@ class _Painter:
         self._known.setdefault(built, block)
         self._blocks.append(block)
 
-    def _signature(self, item: _Item) -> object:
+    def _signature(self, item: grouping.Item) -> object:
         """Return what is the same of blocks that are built the same: kinds and edges, whatever the sizes."""
         place = {node: n for n, node in enumerate(item.nodes)}
         inner = [(place.get(start, -1), place[end]) for start, end in self._edges if end in place]
@@ -188,20 +175,23 @@ class _Painter:
         outside, items = self._inside(nodes, depth)
         if len(items) + len(outside) > MOST_DRAWN:
             return None
-        shown = [_Item((n,)) for n in outside] + items
+        shown = [grouping.Item((n,)) for n in outside] + items
         boxes = [self._outside(n) for n in outside] + [self._box(item) for item in items]
-        edges = [edge for edge in _between(shown, self._edges) if edge[1] >= len(outside)]
+        edges = [edge for edge in grouping.between(shown, self._edges) if edge[1] >= len(outside)]
         return Drawing(boxes, network.pieces(len(shown), edges))
 
-    def _inside(self, nodes: tuple[int, ...], depth: int) -> tuple[list[int], list[_Item]]:
+    def _inside(self, nodes: tuple[int, ...], depth: int) -> tuple[list[int], list[grouping.Item]]:
         """Return what some of the nodes are given by others, and what becomes a box. depth: as `_drawing` takes it."""
         if nodes not in self._parts:
             own = set(nodes)
             outside = sorted({start for start, end in self._edges if end in own and start not in own})
-            self._parts[nodes] = outside, _fewer([_Item((n,)) for n in nodes], self._edges, self._paths, depth)
+            self._parts[nodes] = (
+                outside,
+                grouping.fewer([grouping.Item((n,)) for n in nodes], self._edges, self._paths, depth),
+            )
         return self._parts[nodes]
 
-    def _depth(self, item: _Item) -> int:
+    def _depth(self, item: grouping.Item) -> int:
         """Return how many blocks all of a block's nodes lie in, itself with them."""
         path = self._paths[item.nodes[0]]
         return path.index(item.title) + 1 if item.title in path else 0
@@ -210,7 +200,7 @@ class _Painter:
         node = self._graph.nodes[number]
         return Box("outside", node.name, text("from outside"), _size(node), 0, None, None, self._place(node.name))
 
-    def _box(self, item: _Item) -> Box:
+    def _box(self, item: grouping.Item) -> Box:
         nodes = [self._graph.nodes[n] for n in item.nodes]
         judged = [self._layers[node.name][1] for node in nodes if node.name in self._layers]
         units = sum(verdict.units for verdict in judged)
@@ -230,7 +220,7 @@ class _Painter:
         layers, size = ntext(own, "{n} layer", "{n} layers"), _size(nodes[-1])
         return Box("block", self._title(item), layers, size, units, mark, states, anchor)
 
-    def _title(self, item: _Item) -> str:
+    def _title(self, item: grouping.Item) -> str:
         """Return the name of a block: where it has none, of its first and its last layer."""
         ends = (blocks.label(self._graph.nodes[item.nodes[n]].name) for n in (0, -1))
         return item.title or " … ".join(ends)
@@ -250,110 +240,6 @@ class _Painter:
 
     def _place(self, layer: str) -> str | None:
         return f"layer-{self._layers[layer][0]}" if layer in self._layers else None
-
-
-def _fewer(
-    items: list[_Item], edges: Sequence[tuple[int, int]], paths: Sequence[tuple[str, ...]], depth: int
-) -> list[_Item]:
-    """Return no more than MOST_BOXES items, if that can be: inner blocks as one, else outer ones, else what follows."""
-    deepest = max((len(paths[item.nodes[0]]) for item in items), default=0)
-    found = items
-    for level in range(deepest, depth, -1):
-        if len(found) <= MOST_BOXES:
-            return found
-        found = _in_blocks(items, edges, paths, level)
-    return found if len(found) <= MOST_BOXES else _in_stretches(found, edges)
-
-
-def _in_blocks(
-    items: list[_Item], edges: Sequence[tuple[int, int]], paths: Sequence[tuple[str, ...]], level: int
-) -> list[_Item]:
-    """Return the items, those that lie in the same block of a level as one, and those of outer ones without inner."""
-    own = [paths[item.nodes[0]] for item in items]
-    divided = {block for path in own for block in path[:-1]}
-    groups: dict[str, list[_Item]] = {}
-    for item, path in zip(items, own, strict=True):
-        if len(path) >= level or (path and path[-1] not in divided):
-            groups.setdefault(path[:level][-1], []).append(item)
-    large = {title: group for title, group in groups.items() if _LEAST <= len(group) < len(items)}
-    for title, group in large.items():
-        items = _contracted(items, group, title, edges)
-    return items
-
-
-def _contracted(items: list[_Item], group: list[_Item], title: str, edges: Sequence[tuple[int, int]]) -> list[_Item]:
-    """Return the items with a group as one; as they are where a way leads out of it and in again."""
-    between = _between(items, edges)
-    inside = {n for n, item in enumerate(items) if item in group}
-    behind: set[int] = set()
-    for start, end in between:
-        if (start in inside or start in behind) and end not in inside:
-            behind.add(end)
-    if any(start in behind and end in inside for start, end in between):
-        return items
-    one = _Item(tuple(sorted(node for item in group for node in item.nodes)), title)
-    # what neither comes from the group nor leads to it may stand before it or behind it
-    before = [item for n, item in enumerate(items) if n not in inside and n not in behind]
-    return [*before, one, *(items[n] for n in sorted(behind))]
-
-
-def _in_stretches(items: list[_Item], edges: Sequence[tuple[int, int]]) -> list[_Item]:
-    """Return the items with as many that follow on one another as one as it takes; what has branches stays together.
-
-    What would have more than half of them stays open: in its own drawing it would be one again.
-    """
-    cut = set(_narrow(_between(items, edges)))
-    parts: list[list[_Item]] = [[]]
-    for n, item in enumerate(items):
-        parts[-1].append(item)
-        if n in cut:
-            parts.append([])
-    most = len(items) // 2
-    found = items
-    for each in (1, max(-(-len(parts) // MOST_BOXES), _LEAST)):
-        if len(found) > MOST_BOXES:
-            found = [one for stretch in _stretches(parts, each, most) for one in _closed(stretch, most)]
-    return found
-
-
-def _stretches(parts: list[list[_Item]], each: int, most: int) -> list[list[_Item]]:
-    """Return so many parts as one, as long as these have no more than `most` items; larger ones stay by themselves."""
-    found: list[list[_Item]] = []
-    together = each
-    for part in parts:
-        if together == each or len(part) > most or len(found[-1]) + len(part) > most:
-            found.append([])
-            together = 0
-        found[-1] += part
-        together += 1
-    return found
-
-
-def _closed(items: list[_Item], most: int) -> list[_Item]:
-    """Return items that follow on one another as one, if they are neither too few for that nor more than `most`."""
-    return [_together(items)] if _LEAST <= len(items) <= most else items
-
-
-def _narrow(edges: Sequence[tuple[int, int]]) -> list[int]:
-    """Return the items from which all comes that those behind them get from before. edges: ascending."""
-    found, reach = [], 0
-    for start, own in groupby(edges, key=lambda edge: edge[0]):
-        if reach <= start:
-            found.append(start)
-        reach = max(reach, *(end for _, end in own))
-    return found
-
-
-def _together(items: Sequence[_Item]) -> _Item:
-    """Return items that follow on one another as one."""
-    return _Item(tuple(node for item in items for node in item.nodes))
-
-
-def _between(items: Sequence[_Item], edges: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
-    """Return the edges between items, by their places, each once."""
-    place = {node: n for n, item in enumerate(items) for node in item.nodes}
-    found = {(place[start], place[end]) for start, end in edges if start in place and end in place}
-    return sorted((start, end) for start, end in found if start != end)
 
 
 def _size(node: GraphNode) -> str:

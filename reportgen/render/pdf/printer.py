@@ -5,7 +5,6 @@ is limited, as is the time. It ends with the process that started it.
 """
 
 import gc
-import json
 import os
 import resource
 import subprocess
@@ -18,6 +17,7 @@ from typing import Any, Self
 
 from reportgen import scratch
 from reportgen.errors import ReportgenError, SurroundingsError
+from reportgen.format import as_given, number
 from reportgen.process import children
 from reportgen.render.pdf.pdf import Pdf
 
@@ -101,22 +101,14 @@ class Printer:
             code = self._process.wait()
             if self._is_late:
                 raise SurroundingsError(
-                    f"the PDF cannot be made, because that takes more than {self._longest:g} seconds",
+                    f"the PDF cannot be made, because that takes more than {as_given(self._longest)} seconds",
                     "ask for --formats html, or give a machine with less to do",
                 )
-            last = children.last_line(complaint)
-            how = f"{children.ended(code)}{f' ({last})' if last else ''}"
             raise SurroundingsError(
-                f"the PDF cannot be made, because the process that makes it ended {how}",
+                f"the PDF cannot be made, because the process that makes it ended {children.ended(code, complaint)}",
                 "see that Pango and some font are installed and that there is memory, or ask for --formats html",
             )
-        found: dict[str, Any] = json.loads(line)
-        if "error" in found:
-            error = children.retold(found)
-            if "trace" in found:
-                error.add_note(found["trace"])
-            raise error
-        return found
+        return children.heard(line)
 
     def _start_the_clock(self) -> None:
         self._timer = threading.Timer(self._longest, self._give_up)
@@ -146,6 +138,7 @@ def _confine(parent: int) -> None:
 def main() -> None:
     """Say that WeasyPrint is there, read one page, and write its PDF behind a line of JSON: the process itself."""
     _confine(int(sys.argv[1]))
+    answer = sys.stdout.buffer
     # WeasyPrint makes millions of objects that live as long as this process: looking for garbage among them takes a
     # fifth of the time and finds next to none
     gc.disable()
@@ -153,24 +146,18 @@ def main() -> None:
         from reportgen.render.pdf import pdf
 
         pdf.check()
-        _say({"state": _READY})
+        children.say(answer, {"state": _READY})
         made = pdf.write(sys.stdin.buffer.read().decode("utf-8"))
     except ReportgenError as error:
-        _say(children.told(error))
+        children.say(answer, children.told(error))
     except MemoryError:
-        _complain(f"it needs more than {resource.getrlimit(resource.RLIMIT_AS)[0] / 2**30:.1f} GB of memory")
+        _complain(f"it needs more than {number(resource.getrlimit(resource.RLIMIT_AS)[0] / 10**9)} GB of memory")
     except Exception as error:  # whatever WeasyPrint makes of a page: RecursionError, ZeroDivisionError ...
         _complain(f"WeasyPrint fails ({type(error).__name__}: {error})")
     else:
-        _say({"without_glyph": made.without_glyph, "pages": made.pages})
-        sys.stdout.buffer.write(made.content)
+        children.say(answer, {"without_glyph": made.without_glyph, "pages": made.pages}, made.content)
 
 
 def _complain(why: str) -> None:
     error = SurroundingsError(f"the PDF cannot be made, because {why}", "mend that or ask for --formats html")
-    _say({**children.told(error), "trace": traceback.format_exc()})
-
-
-def _say(what: dict[str, Any]) -> None:
-    sys.stdout.buffer.write(json.dumps(what).encode("ascii") + b"\n")
-    sys.stdout.buffer.flush()
+    children.say(sys.stdout.buffer, children.told(error, traceback.format_exc()))

@@ -420,6 +420,7 @@ def test_a_class_without_images_or_predictions_has_no_interval() -> None:
     assert found.classes[1].recall_interval is None and found.classes[1].precision_interval is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("too_sure", [0.0, 0.02, 0.15])
 def test_the_interval_of_the_calibration_error_holds_the_true_one(too_sure: float) -> None:
     generator = np.random.default_rng(3)

@@ -3,6 +3,7 @@
 import dataclasses
 import re
 from collections.abc import Sequence
+from dataclasses import fields
 from typing import Any
 
 import numpy as np
@@ -209,8 +210,9 @@ def prefers(label: str, auroc: float) -> Preferred:
     return Preferred(label, auroc, 0.9, 0.1, None, None, None)
 
 
-def broken(text: str = "shape") -> list[Finding]:
+def broken(text: str = "shape", **thresholds: float) -> list[Finding]:
     """Return the findings of reports in which everything goes wrong, with `text` for every name."""
+    limits = FindingThresholds(**thresholds)
     rows = [make_scores().classes[0].__class__(text, None, None, None, 0)] * 3
     mistakes = [Mistake(n, text, text, 0.9999) for n in range(12)]
     layers = [
@@ -231,6 +233,7 @@ def broken(text: str = "shape") -> list[Finding]:
     ]
     row = LayerRow(text, "Dense", [None], 900, True, None)
     shared: dict[str, Any] = {
+        "thresholds": limits,
         "data": make_data(
             [1000, 9, 0],
             class_names=[text] * 3,
@@ -269,10 +272,16 @@ def broken(text: str = "shape") -> list[Finding]:
             )
         }
     )
-    third = found(**of_test(scored([[0, 50, 0], [0, 0, 50], [50, 0, 0]], classes=rows)))
+    third = found(**of_test(scored([[0, 50, 0], [0, 0, 50], [50, 0, 0]], classes=rows)), thresholds=limits)
     many = with_doubts(make_data([400, 400, 400]), text, leaks=make_leaks(test_images=60), suspect_labels_search=MANY)
     few = with_doubts(make_data([400, 400, 400]), text, suspect_labels_search=FEW)
-    return first + second + third + found(data=many) + found(data=few)
+    return first + second + third + found(data=many, thresholds=limits) + found(data=few, thresholds=limits)
+
+
+@pytest.mark.parametrize("name", [one.name for one in fields(FindingThresholds)])
+def test_every_threshold_reaches_what_it_is_for(name: str) -> None:
+    plain = broken()
+    assert any(broken(**{name: value}) != plain for value in (1, 10**9))
 
 
 def test_broken_reports_have_every_kind_of_finding() -> None:

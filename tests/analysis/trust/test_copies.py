@@ -75,6 +75,7 @@ def by_all_pairs(parts: Mapping[str, Array]) -> tuple[set[Any], set[Any], set[in
     return exact, near, leaked
 
 
+@pytest.mark.slow
 def test_copies_are_those_that_all_pairs_show() -> None:
     train, test = planted()
     leaks = found(train, test)

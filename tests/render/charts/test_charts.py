@@ -91,7 +91,7 @@ def test_any_values_have_a_chart_inside_its_frame(values: list[float | None]) ->
 def test_epochs_are_whole_numbers_that_exist(epochs: int) -> None:
     labels = [tick.label for tick in geometry.metric(one_metric("loss", [1.0] * epochs), "loss").frame.x]
     assert labels
-    assert all(1 <= int(label) <= epochs for label in labels)
+    assert all(1 <= int(label.replace(",", "")) <= epochs for label in labels)
     assert len(labels) <= 8
 
 

@@ -67,7 +67,7 @@ def page(top: Path, lang: str = "en", **options: Any) -> str:
 
 
 def atom(top: Path, url: str | None = None, **options: Any) -> ElementTree.Element:
-    made = {"made_at": "2026-11-25T00:00:00Z", "version": "0.1.0", "shelf": "site", "page": "index.html"}
+    made = {"made_at": "2026-11-25T00:00:00Z", "version": "0.1.0", "place": "site", "page": "index.html"}
     content = feed.xml(view(top, **options), lang="en", url=url, **made)
     return ElementTree.fromstring(content.encode("utf-8"))
 

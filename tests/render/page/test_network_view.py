@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from reportgen.i18n import literal
 from reportgen.record.model import GraphNode, LayerRow, ModelFacts, ModelGraph
 from reportgen.record.run import Record
-from reportgen.render.page import network_view
+from reportgen.render.page import grouping, network_view
 from reportgen.render.page.network_view import Drawing, NetworkView
 from tests.helpers.builders import make_record, make_verdict
 
@@ -104,13 +104,13 @@ def test_names_that_do_not_follow_on_one_another_are_no_block() -> None:
     names = ["image", *(f"block_{n % 2 + 1}_part_{n}" for n in range(40))]
     found = drawn(with_graph(names, [(n, n + 1) for n in range(40)]))
     assert all(box.title != "block_1" for box in found.drawn.boxes)
-    assert len(found.drawn.boxes) <= network_view.MOST_BOXES
+    assert len(found.drawn.boxes) <= grouping.MOST_BOXES
 
 
 def test_a_long_network_without_names_of_blocks_is_drawn_in_stretches() -> None:
     names = ["image", *(f"conv2d_{n}" for n in range(1, 201))]
     found = drawn(with_graph(names, [(n, n + 1) for n in range(200)]))
-    assert len(found.drawn.boxes) <= network_view.MOST_BOXES
+    assert len(found.drawn.boxes) <= grouping.MOST_BOXES
     assert found.drawn.boxes[0].title == "image … conv2d_6"
     inside = [title for block in found.blocks for title in titles(block.drawing) if title != "image"]
     assert set(names[1:]) <= set(inside)
@@ -124,12 +124,12 @@ def test_a_model_inside_the_model_is_opened_as_far_as_there_is_room() -> None:
     many = ["image", *(f"base/{name}" for name in residual(40)[0][1:-1]), "scores"]
     found = drawn(with_graph(many, residual(40)[1]))
     assert titles(found.drawn) == ["image", "base", "scores"]
-    assert found.blocks[0].title == "base" and len(found.blocks[0].drawing.boxes) <= network_view.MOST_BOXES + 1
+    assert found.blocks[0].title == "base" and len(found.blocks[0].drawing.boxes) <= grouping.MOST_BOXES + 1
     assert len({block.anchor for block in found.blocks}) == len(found.blocks)
 
 
 @given(st.data())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 def test_each_layer_of_any_network_has_one_box(data: st.DataObject) -> None:
     size = data.draw(st.integers(2, 120), "layers")
     blocks = data.draw(st.integers(0, 6), "blocks")

@@ -111,6 +111,6 @@ def test_where_strong_changes_alone_were_tried_nothing_is_said_of_mild_ones() ->
     assert said.startswith("of the strong changes, which alone were tried, ") and "mild" not in said
 
 
-@pytest.mark.parametrize("lang", ["en", "ja"])
+@pytest.mark.parametrize("lang", ["en", pytest.param("ja", marks=pytest.mark.slow)])  # Japanese brings its font
 def test_every_language_draws_the_section(lang: str) -> None:
     assert section(record(look=Look(lang, "a4"), title=literal("x")))
