@@ -6,7 +6,6 @@ from typing import Any
 
 from reportgen.analysis import collected
 from reportgen.analysis.activations import dead_history
-from reportgen.data import samples
 from reportgen.dataset import Dataset
 from reportgen.engines import choice
 from reportgen.errors import InputError, ReportgenError, one_line
@@ -114,9 +113,7 @@ class ReportCallback(keras.callbacks.Callback):  # type: ignore[misc]  # keras s
         options = self._options
         flow.check(options)
         flow.earlier(options)
-        self._dataset = samples.load(
-            self._data, test_only=True, size=options.picture_size, class_names=options.class_names
-        )
+        self._dataset = subject.read(self._data, options, test_only=True)
         flow.target(options, self._dataset)
         part = collected.looked_at(self._dataset, options.analyse)[0]
         functional.built(self.model, self._dataset.image_shape)  # fit itself would do so in its first step

@@ -83,8 +83,13 @@ def _number(value: float) -> str:
 
 
 def as_given(value: float | None) -> str:
-    """0.05 -> "0.05", 20.0 -> "20": a number that somebody gave, with as many digits as it has, six at most."""
-    return NOT_AVAILABLE if value is None else f"{value:,g}"
+    """0.05 -> "0.05", 1500.0 -> "1,500": a number that somebody gave, with as many digits as it has, twelve at most."""
+    return NOT_AVAILABLE if value is None else f"{value:,.12g}"
+
+
+def as_typed(value: float) -> str:
+    """1500.0 -> "1500": the same as it is given to an option."""
+    return f"{value:.12g}"
 
 
 def percent_as_given(share: float) -> str:

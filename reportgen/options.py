@@ -273,20 +273,23 @@ class CallbackCall(Analysis, Pages, Budget, Place):
         return Options(**{name: getattr(self, name) for name in shared})
 
     def check(self) -> None:
-        """Raise InputError where a value makes no sense, whatever model and data are."""
-        for one in fields(self):
-            _check(one, getattr(self, one.name))
+        """Raise InputError where a value makes no sense that the report's own `options` do not have."""
+        own = next(one for one in fields(self) if one.name == "watch")
+        _check(own, self.watch, called="watch")  # no command has it as a flag
 
 
-def _check(one: "Field[Any]", value: object) -> None:
-    """Raise InputError where a value is outside the limits or none of the choices of its option."""
-    limits = one.metadata.get("limits")
+def _check(one: "Field[Any]", value: object, called: str | None = None) -> None:
+    """Raise InputError where a value is outside the limits or none of the choices of its option.
+
+    called: by default the option's flag.
+    """
+    limits, called = one.metadata.get("limits"), called or _flag(one.name)
     if limits == _SHARE:
         if not (_is_number(value) and 0 < value <= 1):  # type: ignore[operator]
-            raise InputError(f"{_flag(one.name)} is {value!r}", "expected a number above 0, at most 1")
+            raise InputError(f"{called} is {value!r}", "expected a number above 0, at most 1")
     elif limits and not (type(value) is int and limits[0] <= value <= limits[1]):
         expected = f"expected a whole number from {limits[0]:,} to {limits[1]:,}"
-        raise InputError(f"{_flag(one.name)} is {value!r}", expected)
+        raise InputError(f"{called} is {value!r}", expected)
     if choices := one.metadata.get("choices"):
         _check_choice(one.name, value, choices)
 

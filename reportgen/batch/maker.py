@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from reportgen.errors import explained, together
 from reportgen.options import Options
-from reportgen.pipeline import flow
+from reportgen.pipeline import flow, subject
 from reportgen.progress import Progress
 
 if TYPE_CHECKING:
@@ -43,13 +43,8 @@ class Maker:
             gc.collect()
 
     def _dataset(self, options: Options, data: str) -> "Dataset":
-        from reportgen.data import samples
-
         key = data, options.picture_size, str(options.class_names)
         if self._data is None or self._data[0] != key:
             self._data = None  # what was kept before need not stay until the next is there
-            self._data = (
-                key,
-                samples.load(data, test_only=True, size=options.picture_size, class_names=options.class_names),
-            )
+            self._data = key, subject.read(data, options, test_only=True)
         return self._data[1]

@@ -84,10 +84,12 @@ def print_any_name() -> None:
 
     On stdout the bytes of a file name stay as they are, whatever the locale: a script goes on with them.
     """
-    codecs.register_error("reportgen", _as_it_is)
-    for stream, errors in ((sys.stdout, "reportgen"), (sys.stderr, "backslashreplace")):
+    codecs.register_error("reportgen.stdout", _as_it_is)
+    codecs.register_error("reportgen.stderr", _plain_or_number)
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
         if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors=errors)
+            stream.reconfigure(errors=f"reportgen.{name}")
 
 
 _PLAIN = {"\N{MINUS SIGN}": "-", "\N{MULTIPLICATION SIGN}": "x", "\N{EN DASH}": "-", "\N{NO-BREAK SPACE}": " "}
@@ -97,12 +99,21 @@ _PLAIN = {"\N{MINUS SIGN}": "-", "\N{MULTIPLICATION SIGN}": "x", "\N{EN DASH}": 
 def _as_it_is(error: UnicodeError) -> tuple[str | bytes, int]:
     """Return the bytes that a character stands for in a file name, or else its number: a handler of `codecs`."""
     assert isinstance(error, UnicodeEncodeError)
-    if plain := _PLAIN.get(error.object[error.start]):
-        return plain, error.start + 1
+    if error.object[error.start] in _PLAIN:
+        return _plain_or_number(error)
     try:
         return os.fsencode(error.object[error.start]), error.start + 1
     except UnicodeError:
-        return codecs.backslashreplace_errors(error)
+        return _plain_or_number(error)
+
+
+def _plain_or_number(error: UnicodeError) -> tuple[str | bytes, int]:
+    """Return what is printed for one of reportgen's own signs, for any other character its number."""
+    assert isinstance(error, UnicodeEncodeError)
+    if plain := _PLAIN.get(error.object[error.start]):
+        return plain, error.start + 1
+    one = UnicodeEncodeError(error.encoding, error.object, error.start, error.start + 1, error.reason)
+    return codecs.backslashreplace_errors(one)
 
 
 def end_of_output(code: int) -> int:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from reportgen.dataset import Dataset, PerChannel, Pixels, Wants
 from reportgen.errors import InputError
-from reportgen.format import as_given
+from reportgen.format import as_given, signed
 from reportgen.i18n import Text, text
 from reportgen.pixel_range import Moments, PixelRange, moments
 
@@ -88,7 +88,7 @@ def _chosen(dataset: Dataset, choice: PixelRange) -> Pixels:
     said = text(
         "Pixels were brought to 0 to {top}, {mean} subtracted, and the rest divided by {std}.",
         top=f"{given.top}",
-        mean=", ".join(as_given(value) for value in given.mean),
+        mean=", ".join(signed(as_given(value)) for value in given.mean),
         std=", ".join(as_given(value) for value in given.std),
     )
     return _standardised(dataset, choice, given, top, said)

@@ -115,7 +115,7 @@ def make(
     with file or nullcontext(), Painter(options.formats, progress) as painter, ExitStack() as held:
         cluster = held.enter_context(engines.opened(where, progress))
         with progress.stage("data", f"Reading {named} ..."):
-            dataset = dataset or _read(data, options, test_only=model is not None)
+            dataset = dataset or subject.read(data, options, test_only=model is not None)
         folder_made = target(options, dataset)
         place = held.enter_context(folder.claim(folder_made, progress.say))
         looked_at = collected.looked_at(dataset, options.analyse)
@@ -144,19 +144,6 @@ def make(
         made = _written(place, folder_made, painted, files, progress)
     _log(made, options.log_to, progress)
     return made
-
-
-def _read(data: "Data", options: Options, *, test_only: bool) -> "Dataset":
-    from reportgen.data import samples
-
-    return samples.load(
-        data,
-        test_only=test_only,
-        size=options.picture_size,
-        class_names=options.class_names,
-        validation_split=options.validation_split,
-        seed=options.seed,
-    )
 
 
 def _record(

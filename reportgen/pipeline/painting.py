@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from reportgen.deliver import folder
 from reportgen.errors import SurroundingsError
-from reportgen.format import as_given, first
+from reportgen.format import as_typed, first
 from reportgen.i18n import Text, literal, ntext, text
 from reportgen.options import Budget
 from reportgen.process import garbage
@@ -122,9 +122,9 @@ class Painter:
     def _say_size(self, name: str, made: "Fitted[Any]", flag: str, limit: float) -> None:
         """Say where a file shows less than there is, or is larger than it was to be."""
         if not made.fits:
-            self._progress.say(f"{name} is larger than {flag} {as_given(limit)}, though it shows as little as it can.")
+            self._progress.say(f"{name} is larger than {flag} {as_typed(limit)}, though it shows as little as it can.")
         elif made.less:
-            self._progress.say(f"{name} says what it leaves out to stay under {flag} {as_given(limit)}.")
+            self._progress.say(f"{name} says what it leaves out to stay under {flag} {as_typed(limit)}.")
 
     def _page(self, view: "View", **how: Any) -> "Page":
         """Return a page that has findings about all that is known to be missing, what is missing on it included."""

@@ -18,7 +18,7 @@ from reportgen.errors import InputError
 from reportgen.format import as_given, number
 from reportgen.keywords import taking
 from reportgen.options import Options, PruneCall
-from reportgen.pipeline import fresh, provenance, pruned_files, subject
+from reportgen.pipeline import fresh, provenance, prune_inputs, subject
 from reportgen.process import heap
 from reportgen.progress import Progress
 from reportgen.record import record_file
@@ -83,21 +83,21 @@ def prune(call: PruneCall) -> Pruned:
     with ExitStack() as held:
         with progress.stage("report", f"Reading {source} ..."), folder.unchanged(source):
             record = record_file.load(source)
-            about = pruned_files.about(record, call)
-            file = held.enter_context(pruned_files.model(call, source, about.model, record, held))
-            target = pruned_files.target(call, source, file)
+            about = prune_inputs.made_of(record, call)
+            file = held.enter_context(prune_inputs.model_file(call, source, about.model, record, held))
+            target = prune_inputs.target(call, source, file)
             # its report must still be the one that the proof is about when that is laid beside it
             place = (
-                held.enter_context(folder.claim(source, progress.say)) if pruned_files.is_own(target, source) else None
+                held.enter_context(folder.claim(source, progress.say)) if prune_inputs.is_own(target, source) else None
             )
         named = call.data if call.data is not None else about.data
         with progress.stage("data", f"Reading {named if isinstance(named, str | Path) else 'the data'} ..."):
-            dataset = pruned_files.data(named, about.options, record)
+            dataset = prune_inputs.dataset(named, about.options, record)
         with progress.stage("tensorflow", "Starting TensorFlow ..."):
             from reportgen import runtime  # noqa: F401  # it takes seconds, which is said
         with progress.stage("load", f"Loading {file.path} ..."):
             model = load.load(file)
-        dataset = pruned_files.as_reported(subject.as_taken(dataset, model, about.options, file), record)
+        dataset = prune_inputs.as_reported(subject.as_taken(dataset, model, about.options, file), record)
         # how OpenBLAS divides a product depends on which cores are free, and so does its rounding
         with memory.bounded(about.options.max_memory_gb), threadpool_limits(1, user_api="blas"):
             made = _Work(call, record, about.options, dataset, file, made_at, progress).smaller(model)

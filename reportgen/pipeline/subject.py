@@ -14,7 +14,7 @@ from reportgen.record.training import Deaths, History
 if TYPE_CHECKING:
     import keras
 
-    from reportgen.dataset import Dataset
+    from reportgen.dataset import Data, Dataset
     from reportgen.model.model_file import ModelFile
 
 
@@ -33,6 +33,20 @@ class Subject:
     deaths: Deaths | None = None
     unread: tuple[Text, ...] = ()
     is_whole: bool = True
+
+
+def read(data: "Data", options: Options, *, test_only: bool) -> "Dataset":
+    """Return the data set that is asked for, as it is stored. test_only: nothing is trained. Raises InputError."""
+    from reportgen.data import samples
+
+    return samples.load(
+        data,
+        test_only=test_only,
+        size=options.picture_size,
+        class_names=options.class_names,
+        validation_split=options.validation_split,
+        seed=options.seed,
+    )
 
 
 @contextmanager

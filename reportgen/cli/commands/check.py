@@ -10,7 +10,7 @@ from reportgen import files
 from reportgen.cli.common import errors_shown, fail
 from reportgen.cli.options import Debug, Finished, language, with_options
 from reportgen.errors import InputError
-from reportgen.format import as_given
+from reportgen.format import as_typed
 from reportgen.record.checks import TABLE, Checked, Limits, limits
 
 PYPROJECT = Path("pyproject.toml")
@@ -48,7 +48,7 @@ def check(
         wanted = _wanted(flags, config)
         if wanted.max_drop is not None and baseline is None:
             raise InputError(
-                f"max-drop is {as_given(wanted.max_drop)}, but there is no --baseline", "give --baseline DIR"
+                f"max-drop is {as_typed(wanted.max_drop)}, but there is no --baseline", "give --baseline DIR"
             )
         record = record_file.load(folder)
         check_lang(lang or record.look.lang)

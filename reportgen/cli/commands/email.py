@@ -12,7 +12,7 @@ from reportgen import files
 from reportgen.cli.common import errors_shown, listed, number
 from reportgen.cli.options import Debug, Finished, Published, language
 from reportgen.errors import InputError
-from reportgen.format import as_given
+from reportgen.format import as_typed
 
 if TYPE_CHECKING:
     from reportgen.deliver.mail_server import MailServer
@@ -71,7 +71,7 @@ def email(
         if url is not None:
             message.check_link(url)
         if not 0 < deadline <= _LONGEST_DEADLINE:
-            raise InputError(f"--deadline is {as_given(deadline)}", f"expected seconds, at most {_LONGEST_DEADLINE:,}")
+            raise InputError(f"--deadline is {as_typed(deadline)}", f"expected seconds, at most {_LONGEST_DEADLINE:,}")
         server = None if dry_run else mail_server.from_environment(os.environ, ca_file)
 
         _send(record_file.load(folder), folder, addresses, server, dry_run, url, lang, if_changed, deadline)

@@ -12,7 +12,7 @@ from reportgen.deliver import folder
 from reportgen.errors import InputError
 from reportgen.format import short
 from reportgen.options import CLASS_NAMES, Bounds, Options, PruneCall
-from reportgen.pipeline import provenance
+from reportgen.pipeline import provenance, subject
 from reportgen.record.pruning import SCHEMA
 from reportgen.record.run import Record
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class About:
+class MadeOf:
     """What a report says it was made of. model, data: as the call named them, None where they came from Python."""
 
     model: str | None
@@ -30,19 +30,19 @@ class About:
     options: Options
 
 
-def about(record: Record, call: PruneCall) -> About:
+def made_of(record: Record, call: PruneCall) -> MadeOf:
     """Return what a report was made of, with the bounds of this call."""
     model, data, options = provenance.called(record.provenance.command)
     if options.output is not None:
         what = f"the report is about the output {options.output!r} of several"
         raise InputError(what, "give a report on a model with one output")
     names = record.data.class_names if options.class_names == CLASS_NAMES else options.class_names
-    return About(model, data, replace(options, class_names=names, **asdict(call.bounds)))
+    return MadeOf(model, data, replace(options, class_names=names, **asdict(call.bounds)))
 
 
-def model(call: PruneCall, source: Path, named: str | None, record: Record, held: ExitStack) -> "ModelFile":
+def model_file(call: PruneCall, source: Path, named: str | None, record: Record, held: ExitStack) -> "ModelFile":
     """Return the model that the report is about. Raises InputError where there is none, or another."""
-    from reportgen.model import model_file
+    from reportgen.model import model_file as files_of_models
 
     own = source / folder.MODEL
     if call.model is not None and not isinstance(call.model, str | Path):
@@ -50,7 +50,7 @@ def model(call: PruneCall, source: Path, named: str | None, record: Record, held
     given = call.model or (own if own.exists() else named)
     if given is None:
         raise InputError(f"{source} holds no model: it was handed over in Python", "give --model, a saved copy of it")
-    file = model_file.read(Path(given), call.bounds)
+    file = files_of_models.read(Path(given), call.bounds)
     wanted = record.provenance.model_sha256
     if wanted is not None and file.sha256 != wanted:
         held.callback(file.__exit__, None, None, None)
@@ -77,20 +77,11 @@ def _saved(model: Any, bounds: Bounds, held: ExitStack) -> "ModelFile":
     return model_file.read(path, bounds)
 
 
-def data(named: Any, options: Options, record: Record) -> "Dataset":
+def dataset(named: Any, options: Options, record: Record) -> "Dataset":
     """Return the data that the report was made with. Raises InputError where nobody says which."""
-    from reportgen.data import samples
-
     if named is None:
         raise InputError("the report's data was handed over in Python", "give --data, the same as a file or folder")
-    return samples.load(
-        named,
-        test_only=record.model.origin != "trained",
-        size=options.picture_size,
-        class_names=options.class_names,
-        validation_split=options.validation_split,
-        seed=options.seed,
-    )
+    return subject.read(named, options, test_only=record.model.origin != "trained")
 
 
 def as_reported(dataset: "Dataset", record: Record) -> "Dataset":
