@@ -149,6 +149,8 @@ def test_a_figure_in_a_column_has_the_decimals_of_its_column(value: float | None
 )
 def test_a_number_that_was_given_has_the_digits_that_it_has(value: float | None, text: str) -> None:
     assert format.as_given(value) == text
+    if value is not None:
+        assert format.as_typed(value) == text.replace(",", "")
 
 
 @pytest.mark.parametrize(("share", "text"), [(0.05, "5"), (0.07, "7"), (0.125, "12.5"), (1, "100")])
