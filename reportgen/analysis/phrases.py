@@ -25,6 +25,12 @@ def label(given: str) -> Text:
     return text('"{name}"', name=name(given))
 
 
+def alternatives(items: Sequence[Text]) -> Text:
+    """["left", "right", "upper"] -> "left, right or upper"."""
+    *others, last = items
+    return text("{items} or {last}", items=joined(", ", others), last=last) if others else last
+
+
 def counted_images(n: int, part: str | None = None) -> Text:
     """3 -> "3 images"; 1, "train" -> "1 training image"."""
     if part == "train":

@@ -90,6 +90,11 @@ class Ablated:
     accuracy_after: float
     interval: list[float]
 
+    @property
+    def is_worse(self) -> bool:
+        """Whether the model does worse without them, by more than chance."""
+        return self.interval[1] < 0
+
 
 @dataclass(frozen=True)
 class Proof:

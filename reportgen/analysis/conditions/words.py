@@ -8,7 +8,7 @@ from functools import cache
 
 from reportgen import format
 from reportgen.analysis.conditions.result import Feature, Ink, Input
-from reportgen.analysis.phrases import listed
+from reportgen.analysis.phrases import alternatives, listed
 from reportgen.format import percent
 from reportgen.i18n import Text, joined, literal, ntext, text
 
@@ -418,9 +418,12 @@ def missing(angles: Sequence[int], ink: Ink | None) -> Text | None:
     """Return which edges no unit answers to, None where there are none. angles: their brighter sides."""
     if not angles:
         return None
-    return text(
-        "No unit for {conditions}.", conditions=listed([_edge(Feature("edge", angle), ink) for angle in angles])
-    )
+    edges = [Feature("edge", angle) for angle in angles]
+    if ink is None:
+        sides = alternatives([_TOWARDS[_angle(one)] for one in edges])
+        return text("No unit for edges that are brighter towards the {sides}.", sides=sides)
+    sides = alternatives([_SIDES[_angle(one) if ink == "dark" else _opposite(one)] for one in edges])
+    return text("No unit for the {sides} edge of strokes.", sides=sides)
 
 
 def _angle(feature: Feature) -> int:

@@ -4,7 +4,7 @@ import numpy as np
 
 from reportgen.analysis.effects.paired import Floats, Ints
 from reportgen.analysis.effects.passes import Scores
-from reportgen.format import as_given, correlation, fixed
+from reportgen.format import apart, as_given, fixed, signed
 from reportgen.i18n import Text, text
 from reportgen.record.effects import Audit
 
@@ -79,7 +79,7 @@ def withheld(found: Audit, first: Floats, masked: Floats) -> Text | None:
         return text(
             "on the units that were masked, too, its Spearman correlation with what masking gives is {found}, below"
             " {least}",
-            found=correlation(found.spearman),
+            found=signed(apart(found.spearman, AGREES, 2)),
             least=as_given(AGREES),
         )
     if found.slope is None or not SLOPES[0] <= found.slope <= SLOPES[1]:

@@ -8,7 +8,6 @@ from numpy.typing import NDArray
 from reportgen.analysis.evaluation.predictions import MISTAKES
 from reportgen.analysis.evaluation.scores import calibration_by_chance
 from reportgen.analysis.findings import order_findings
-from reportgen.analysis.findings.unit_findings import matters
 from reportgen.analysis.phrases import LEVEL, PARTS, counted_images, counted_units, label, listed, numbered_images
 from reportgen.format import percent, points
 from reportgen.i18n import Text, ntext, text
@@ -70,7 +69,7 @@ def _proof_failed(proof: Proof | None) -> list[Finding]:
     """Return a finding for each kind of verdict that is in doubt, or one for both together where neither alone is."""
     if proof is None or not proof.masked_units:
         return []
-    *apart, last = [_fallen(proof, one, how) if matters(one) else None for one, how in proof.ablations]
+    *apart, last = [_fallen(proof, one, how) if one.is_worse else None for one, how in proof.ablations]
     return [one for one in apart if one] or ([last] if last else [])
 
 

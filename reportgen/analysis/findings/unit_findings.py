@@ -34,8 +34,8 @@ def find(
     of_layer = defaultdict(list)
     for unit in units:
         of_layer[unit.layer].append(unit)
-    dead = partial(_dead, matter=proof is not None and matters(proof.dead))
-    alike = proof is not None and matters(proof.redundant)
+    dead = partial(_dead, matter=_matter(proof.dead if proof else None))
+    alike = _matter(proof.redundant if proof else None)
     redundant, copies = (partial(judge, matter=alike) for judge in (_redundant, _duplicates))
     judges = (dead, _stuck, _constant, _always_on, _always_negative, _weak, redundant, copies, _opposite)
     found = [judge(layer, of_layer[layer.name]) for layer in layers for judge in judges]
@@ -45,9 +45,8 @@ def find(
     return [one for one in [*found, _few_images(layers, thresholds)] if one]
 
 
-def matters(ablated: Ablated | None) -> bool:
-    """Return whether the model does worse without those units, by more than chance."""
-    return ablated is not None and ablated.interval[1] < 0
+def _matter(ablated: Ablated | None) -> bool:
+    return ablated is not None and ablated.is_worse
 
 
 def _dead(layer: LayerVerdict, units: Sequence[Unit], *, matter: bool) -> Finding | None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from reportgen.format import count, percent
 from reportgen.i18n import Text, joined, literal, ntext, text
 from reportgen.record.changes import Count
+from reportgen.record.evaluation import Proof
 from reportgen.record.key_figures import OUTPUT_STATES, described_units, judged_units
 from reportgen.record.run import Record
 from reportgen.record.units import LayerVerdict, Unit
@@ -46,9 +47,9 @@ def answers(record: Record) -> list[Answer]:
     if not inner:
         return []
     counts = record.baseline.counts if record.baseline else {}
-    found = [_firing(inner, counts), _distinct(inner, record.units, counts)]
+    found = [_firing(inner, counts), _distinct(inner, record.units, record.proof, counts)]
     described = [one for one in inner if one.conditions is not None]
-    return [*found, _conditions(described, record.units)] if described else found
+    return [*found, _conditions(inner, described, record.units)] if described else found
 
 
 def saving(record: Record) -> Text | None:
@@ -85,11 +86,13 @@ def _firing(layers: Sequence[LayerVerdict], earlier: Mapping[str, Count]) -> Ans
         text("Does every unit fire?"),
         said,
         bars,
-        [*([joined(", ", others)] if others else []), *_before(earlier, "healthy", "units")],
+        [*([joined(", ", others)] if others else []), *_left_out(layers), *_before(earlier, "healthy", "units")],
     )
 
 
-def _distinct(layers: Sequence[LayerVerdict], units: Sequence[Unit], earlier: Mapping[str, Count]) -> Answer:
+def _distinct(
+    layers: Sequence[LayerVerdict], units: Sequence[Unit], proof: Proof | None, earlier: Mapping[str, Count]
+) -> Answer:
     removable, on_average = sum(unit.removable for unit in units), alike_on_average(units)
     bars = []
     for layer in _told(layers, lambda one: sum(len(group) - 1 for group in one.groups)):
@@ -103,11 +106,16 @@ def _distinct(layers: Sequence[LayerVerdict], units: Sequence[Unit], earlier: Ma
                 [(directions / layer.units, "healthy"), (1 - directions / layer.units, "rest")],
             )
         )
-    figure = (
-        ntext(removable, "{n} unit could go: another says the same", "{n} units could go: others say the same")
-        if removable
-        else text("No unit can go because another says the same")
-    )
+    if not removable:
+        figure = text("No unit says the same as another")
+    elif proof and proof.redundant is not None and proof.redundant.is_worse:
+        figure = ntext(
+            removable,
+            "{n} unit says the same as another, but the model does worse without it",
+            "{n} units say the same as others, but the model does worse without them",
+        )
+    else:
+        figure = ntext(removable, "{n} unit says the same as another", "{n} units say the same as others")
     more = [
         ntext(
             on_average,
@@ -119,8 +127,15 @@ def _distinct(layers: Sequence[LayerVerdict], units: Sequence[Unit], earlier: Ma
         text("Do many say the same?"),
         figure,
         bars,
-        [*(more if on_average else []), *_before(earlier, "redundant", "units")],
+        [*(more if on_average else []), *_left_out(layers), *_before(earlier, "redundant", "units")],
     )
+
+
+def _left_out(layers: Sequence[LayerVerdict]) -> list[Text]:
+    """Say how many layers have a bar, where not all do."""
+    if len(layers) <= _LAYERS:
+        return []
+    return [text("{shown} of {all} layers shown.", shown=count(_LAYERS), all=count(len(layers)))]
 
 
 def _before(earlier: Mapping[str, Count], part: str, whole: str) -> list[Text]:
@@ -131,18 +146,21 @@ def _before(earlier: Mapping[str, Count], part: str, whole: str) -> list[Text]:
     return [text("Before: {part} of {whole}.", part=count(some.before), whole=count(every.before))]
 
 
-def _conditions(layers: Sequence[LayerVerdict], units: Sequence[Unit]) -> Answer:
+def _conditions(inner: Sequence[LayerVerdict], layers: Sequence[LayerVerdict], units: Sequence[Unit]) -> Answer:
+    """Return what units look for. layers: those of the `inner` ones that words were looked for in."""
     described, looked = described_units(units)
+    others = sum(judged_units(one.states) for one in inner) - looked
     bars: list[Bar] = []
     missing: list[Text] = []
     colours: dict[str, str] = {"none": "rest"}
+    told = _told([one for one in layers if _counted(one)], lambda one: _counted(one) - _counted(one, "none"))
     for layer in layers:
         assert layer.conditions is not None
         kinds = [one for one in layer.conditions.kinds if one.kind != "n/a"]
-        of_layer = sum(one.count for one in kinds)
+        of_layer = _counted(layer)
         if layer.conditions.missing is not None and len(missing) < _FEW:
             missing.append(text("{layer}: {missing}", layer=_name(layer), missing=layer.conditions.missing))
-        if len(bars) < _LAYERS and of_layer:
+        if layer in told:
             order = sorted(kinds, key=lambda one: one.kind == "none")[:_KINDS]
             for one in order:
                 colours.setdefault(one.kind, f"kind-{(len(colours) - 1) % _COLOURS}")
@@ -152,7 +170,20 @@ def _conditions(layers: Sequence[LayerVerdict], units: Sequence[Unit]) -> Answer
         "{share} of {units} respond to a condition that words can say", share=percent(described / max(looked, 1), 0),
         units=_units(looked),
     )  # fmt: skip
-    return Answer(text("What do they look for?"), figure, bars, missing)
+    without = ntext(
+        others,
+        "For {n} other unit there is no figure; why stands on its card.",
+        "For {n} other units there is no figure; why stands on their cards.",
+    )
+    return Answer(
+        text("What do they look for?"), figure, bars, [*missing, *([without] if others > 0 else []), *_left_out(layers)]
+    )
+
+
+def _counted(layer: LayerVerdict, kind: str | None = None) -> int:
+    """Return how many units of a layer words were found or not found for; kind: those of this kind alone."""
+    assert layer.conditions is not None
+    return sum(one.count for one in layer.conditions.kinds if one.kind != "n/a" and kind in (None, one.kind))
 
 
 def _told(layers: Sequence[LayerVerdict], weight: Callable[[LayerVerdict], int]) -> list[LayerVerdict]:

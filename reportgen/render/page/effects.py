@@ -114,10 +114,12 @@ def _counted(known: Sequence[tuple[int, Effect]]) -> Text:
         return text("No unit has a figure.")
     moving = [effect for _, effect in known if moves(effect)]
     idle = sum(is_idle(effect) is True for _, effect in known)
-    return text(
-        "Without one unit at a time: {moving} of {known} change something beyond chance, {idle} make no difference"
+    return ntext(
+        len(moving),
+        "Without one unit at a time: {n} of {known} changes something beyond chance, {idle} make no difference"
         " (accuracy stays within {bound} points, no class changes), and for {rest} the images are too few to tell.",
-        moving=count(len(moving)),
+        "Without one unit at a time: {n} of {known} change something beyond chance, {idle} make no difference"
+        " (accuracy stays within {bound} points, no class changes), and for {rest} the images are too few to tell.",
         known=ntext(len(known), "{n} unit", "{n} units"),
         idle=count(idle),
         bound=points(NOTHING),
