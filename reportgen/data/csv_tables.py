@@ -90,7 +90,8 @@ def looked_at(path: Path, within: Path | None) -> Table | None:
 def rows(table: Table, within: Path | None, lines: int | None = None) -> list[Row]:
     """Return the pictures that a table names with their labels; one that it names twice alike comes once.
 
-    lines: how many are read, None for all. Raises InputError where a line lacks a value, and where a picture has two labels.
+    lines: how many are read, None for all. Raises InputError where a line lacks a value, and where a picture has two
+    labels.
     """
     found: dict[str, str] = {}
     of_name, of_label = table.columns
