@@ -53,6 +53,12 @@ def looks_like(folder: Path) -> bool:
     return hundred or any((folder / name).is_file() for name in (*_TEN["train"], *_TEN["test"]))
 
 
+def is_batch(path: Path) -> bool:
+    """Return whether a file is called as one of the batches of CIFAR in its folder is."""
+    published = _HUNDRED if (path.parent / "meta").is_file() else _TEN
+    return looks_like(path.parent) and any(path.name in batches for batches in published.values())
+
+
 def read(folder: Path) -> tuple[dict[str, Array], dict[str, Labels]]:
     """Return images (N, 32, 32, 3) uint8 and labels with their names, by part, as far as they are there.
 

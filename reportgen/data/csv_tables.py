@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from io import TextIOWrapper
+from itertools import islice
 from pathlib import Path
 from typing import Literal, TextIO
 
@@ -86,14 +87,15 @@ def looked_at(path: Path, within: Path | None) -> Table | None:
     return None
 
 
-def rows(table: Table, within: Path | None) -> list[Row]:
+def rows(table: Table, within: Path | None, lines: int | None = None) -> list[Row]:
     """Return the pictures that a table names with their labels; one that it names twice alike comes once.
 
-    Raises InputError where a line lacks a value, and where a picture has two labels.
+    lines: how many are read, None for all. Raises InputError where a line lacks a value, and where a picture has two
+    labels.
     """
     found: dict[str, str] = {}
     of_name, of_label = table.columns
-    for number, line in enumerate(_lines(table.path, within, table.separator), 1):
+    for number, line in enumerate(islice(_lines(table.path, within, table.separator), lines), 1):
         if not line or (number == 1 and table.header):
             continue
         if len(line) <= max(table.columns) or not line[of_name].strip() or not line[of_label].strip():

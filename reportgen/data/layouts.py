@@ -26,6 +26,7 @@ _FASHION = (
     "T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot",
 )  # fmt: skip
 _LISTED, _DEEPEST = 5, 3
+_LINES_TRIED = 100
 
 
 class _Tables(NamedTuple):
@@ -210,13 +211,13 @@ def _tables(path: Path) -> _Tables | None:
 
 def _unknown(path: Path) -> InputError:
     """Return the error for a folder of no layout; where one of the folders in it is one, that is the advice."""
-    shown = files.shown(str(path))
+    shown, has_pictures = files.shown(str(path)), folders.holds_pictures(path)
+    if has_pictures and (table := _labelling(path)) is not None:
+        what = f"the folder {shown} holds pictures, and the table that labels them lies beside it"
+        return InputError(what, f"give --data {files.shown(str(table))}")
     if (below := _below(path)) is not None:
         return InputError(f"the folder {shown} holds no data itself", f"give --data {files.shown(str(below))}")
-    if folders.holds_pictures(path):
-        if (table := _labelling(path)) is not None:
-            what = f"the folder {shown} holds pictures, and the table that labels them lies beside it"
-            return InputError(what, f"give --data {files.shown(str(table))}")
+    if has_pictures:
         return InputError(
             f"the folder {shown} holds pictures, but nothing says of which class they are",
             "put those of each class into a folder of its own, or add a labels.csv of file names and labels",
@@ -251,7 +252,7 @@ def _is_known(path: Path) -> bool:
 
 
 def _labelling(pictures: Path) -> Path | None:
-    """Return the one table beside a folder whose lines name pictures in it, None where there is none, or more."""
+    """Return the one table beside a folder whose first lines name pictures in it, None where there is none, or more."""
     pictures = pictures.resolve()
     try:
         found = [one for one in csv_tables.listed(pictures.parent) if _names_any(one, pictures)]
@@ -261,10 +262,10 @@ def _labelling(pictures: Path) -> Path | None:
 
 
 def _names_any(table: Path, pictures: Path) -> bool:
-    """Return whether a table beside a folder names a picture in it."""
+    """Return whether the first lines of a table beside a folder name a picture in it."""
     try:
         named = csv_tables.looked_at(table, table.parent)
-        rows = csv_tables.rows(named, table.parent) if named is not None else []
+        rows = csv_tables.rows(named, table.parent, _LINES_TRIED) if named is not None else []
     except InputError:
         return False
     return any(row.path.startswith(f"{pictures.name}/") for row in rows)

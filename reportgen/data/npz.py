@@ -62,7 +62,7 @@ def read(path: Path) -> Found:
     with files.opened(path) as stream:
         start = stream.read(4)
         if not start.startswith(b"PK"):
-            if start.startswith(b"\x80") and cifar.looks_like(path.parent):
+            if start.startswith(b"\x80") and cifar.is_batch(path):
                 raise InputError(f"{path} is one batch of CIFAR", f"give --data {path.parent}, the folder of all")
             kinds = "expected an .npz, .csv or .parquet file, or pictures in a folder, a zip or a tar.gz"
             raise InputError(f"{path} {_other_kind(start)}", f"{kinds}; an array: {_DO}")

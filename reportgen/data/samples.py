@@ -113,7 +113,7 @@ def fingerprint(of_parts: Mapping[str, Part], class_names: Sequence[str]) -> str
 def _from_python(data: Any) -> Source:
     """Return what arrays hold, pairs of them, and what yields batches, as somebody has them in Python."""
     kind = batches.kind(data)
-    if isinstance(data, tuple | list) and len(data) == 2 and all(map(_is_pair, data)):
+    if _are_pairs(data):
         data = dict(zip(_PARTS, data, strict=True))  # as keras.datasets give it
     elif kind or isinstance(data, tuple):
         data = {"test": data}
@@ -134,10 +134,21 @@ def _from_python(data: Any) -> Source:
     return of_arrays(arrays, "dataset" if kind else "arrays", source, (*taken.said, *chosen.said), known)
 
 
+def _are_pairs(data: Any) -> bool:
+    """Return whether training and test data were given together; a list of tuples is rather one of batches."""
+    if not isinstance(data, tuple | list) or len(data) != 2 or not all(map(_is_pair, data)):
+        return False
+    return isinstance(data, tuple) or all(isinstance(one, list) for one in data)
+
+
 def _is_pair(given: Any) -> bool:
-    """Return whether images and labels were given together, and not a list of two images as numbers."""
-    is_list_of_arrays = isinstance(given, list) and all(hasattr(one, "shape") for one in given)
-    return (isinstance(given, tuple) or is_list_of_arrays) and len(given) == 2
+    """Return whether images and labels were given together, and not a list of two images, or of their labels."""
+    if isinstance(given, tuple):
+        return len(given) == 2
+    if not isinstance(given, list) or len(given) != 2:
+        return False
+    of_images, of_labels = (tuple(getattr(one, "shape", ())) for one in given)
+    return len(of_images) >= 2 and of_images[:1] == of_labels[:1]
 
 
 def _part(given: Any, part: str, source: str) -> batches.Gone:

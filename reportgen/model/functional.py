@@ -115,7 +115,9 @@ def _with_one_output(model: Any, output: str | int | None) -> Any:
         raise InputError(f"the model has {len(outputs)} outputs: {listed}", f"choose one, such as --output {names[0]}")
     place = names.index(str(output)) if names.count(str(output)) == 1 else _number(output)
     if not 0 <= place < len(outputs):
-        raise InputError(f"--output is {output!r}, but the model has {listed}", "give one of these names or numbers")
+        as_read = ", in which _ stands where a file of Keras 2 has a slash" if "/" in str(output) else ""
+        do = f"give one of these names or numbers{as_read}"
+        raise InputError(f"--output is {output!r}, but the model has {listed}", do)
     if len(outputs) == 1:
         return model
     return keras.Model(model.inputs, outputs[place], name=model.name)

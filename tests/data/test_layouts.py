@@ -808,8 +808,7 @@ def test_what_is_called_as_ever_goes_before_other_names() -> None:
     assert (sizes(found), found.prepared) == ((None, 20), None)
 
 
-@pytest.mark.parametrize("outer", [tuple, list])
-@pytest.mark.parametrize("inner", [tuple, list])
+@pytest.mark.parametrize(("outer", "inner"), [(tuple, tuple), (tuple, list), (list, list)])
 def test_what_keras_datasets_give_is_taken_as_it_is(outer: type, inner: type) -> None:
     found = load(outer([inner([IMAGES, LABELS[:, None]]), inner([IMAGES[:4], LABELS[:4, None]])]))
     assert sizes(found) == (20, 4)
@@ -870,6 +869,29 @@ def test_a_table_beside_the_folder_that_was_given_is_the_advice(tmp_path: Path) 
         path = table(folder / f"{name}.csv", [("file", "label"), *zip(written, WORDS, strict=True)])
         assert_one_line(refused(folder / name), "lies beside it", f"give --data {path}")
         assert sizes(load(path, test_only=True)) == (None, 20)
+
+
+def test_that_table_goes_before_smaller_copies_in_a_folder_below(tmp_path: Path) -> None:
+    put(tmp_path / "images", *NAMES)
+    for name in "xy":
+        put(tmp_path / "images" / "thumbs" / name, *NAMES)
+    path = table(tmp_path / "labels.csv", [("file", "label"), *zip(NAMES, WORDS, strict=True)])
+    assert_one_line(refused(tmp_path / "images"), "lies beside it", f"give --data {path}")
+
+
+def test_the_first_lines_of_a_table_alone_are_read_for_advice(tmp_path: Path) -> None:
+    """What lies behind them would be refused, as nothing says of which class the last picture is."""
+    put(tmp_path / "images", *NAMES)
+    lines = [("file", "label"), *zip(NAMES, WORDS, strict=True), *[(NAMES[0], WORDS[0])] * 100, (NAMES[0], "")]
+    path = table(tmp_path / "labels.csv", lines)
+    assert_one_line(refused(tmp_path / "images"), "lies beside it", f"give --data {path}")
+    assert_one_line(refused(path, test_only=True), "lacks a file name or a label")
+
+
+def test_another_pickle_beside_batches_of_cifar_is_not_called_one(tmp_path: Path) -> None:
+    batch(tmp_path / "test_batch", SMALL_BATCH)
+    path = batch(tmp_path / "model.pkl", SMALL_BATCH)
+    assert_one_line(refused(path), "never unpickled")
 
 
 def test_one_batch_of_cifar_leads_to_the_folder_of_all(tmp_path: Path) -> None:

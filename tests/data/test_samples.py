@@ -165,6 +165,13 @@ def test_a_pair_alone_is_the_test_part() -> None:
     assert_one_line(refused((IMAGES, LABELS)), "lacks x_train, y_train", "--model")
 
 
+@pytest.mark.parametrize("one_hot", [False, True])
+def test_two_images_and_their_labels_in_lists_are_one_part(one_hot: bool) -> None:
+    of_images = list(np.eye(2, dtype=int) if one_hot else np.array([0, 1]))
+    found = load(([IMAGES[0], IMAGES[1]], of_images), test_only=True)
+    assert content(found) == content(load({"x_test": IMAGES[:2], "y_test": [0, 1]}, test_only=True))
+
+
 def test_pairs_may_come_with_class_names() -> None:
     assert load({"test": (IMAGES, LABELS), "class_names": ["a", "b", "c"]}, test_only=True).class_names == (
         "a",
@@ -180,6 +187,7 @@ def test_pairs_may_come_with_class_names() -> None:
         pytest.param(7, "int", id="a number"),
         pytest.param(IMAGES, "ndarray", id="images alone"),
         pytest.param([IMAGES, LABELS], "list", id="a list"),
+        pytest.param([(IMAGES, LABELS), (IMAGES, LABELS)], "list", id="a list of batches"),
         pytest.param((IMAGES,), "tuple of 1", id="a pair of one"),
         pytest.param({"test": IMAGES}, "ndarray", id="images for a pair"),
         pytest.param({"test": {"x": IMAGES, "y": LABELS}}, "dict", id="a mapping for a pair"),

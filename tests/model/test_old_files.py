@@ -20,8 +20,9 @@ import reportgen
 from reportgen.data import samples
 from reportgen.errors import InputError
 from reportgen.i18n import from_plain
+from reportgen.model import functional as functional_model
 from reportgen.model import load, model_file, suitable
-from reportgen.model.inspection import child
+from reportgen.model.inspection import child, keras_2, weights
 from reportgen.runtime import keras
 from tests.helpers import hostile
 from tests.helpers.builders import assert_one_line
@@ -85,6 +86,14 @@ def both(*edits: Edit) -> Edit:
 def renames(old: str, new: str) -> Edit:
     def edit(layer: dict[str, Any]) -> None:
         layer["class_name"] = new if layer["class_name"] == old else layer["class_name"]
+
+    return edit
+
+
+def of_module(kind: str) -> Edit:
+    def edit(layer: dict[str, Any]) -> None:
+        if layer["class_name"] == kind:
+            layer["module"] = "keras.layers.experimental"
 
     return edit
 
@@ -218,10 +227,16 @@ READ: dict[str, tuple[Callable[[], Any], Edit, str]] = {
         renames("BatchNormalization", "SyncBatchNormalization"),
         "SyncBatchNormalization taken for BatchNormalization",
     ),
+    "batches of several machines by their module": (
+        lambda: pictures(layers.BatchNormalization()),
+        both(renames("BatchNormalization", "SyncBatchNormalization"), of_module("SyncBatchNormalization")),
+        "SyncBatchNormalization taken for BatchNormalization",
+    ),
     "names with slashes": (
         lambda: pictures(layers.Conv2D(2, 3, name="conv"), layers.ReLU(name="relu")),
         with_slashes,
-        "its shapes",
+        "2 layers renamed, as Keras 3 takes names with slashes for paths: "
+        "block_1/conv → block_1_conv, block_1/relu → block_1_relu",
     ),
     "policies and first values": (lambda: pictures(layers.Conv2D(2, 3)), of_policy, "dtype='float32'"),
 }
@@ -420,6 +435,22 @@ def test_weights_of_cudnn_that_do_not_fit_each_other_are_refused(tmp_path: Path)
     assert_one_line(refusal(path), "weights of CuDNN that do not fit each other")
 
 
+@pytest.mark.parametrize(
+    ("units", "bias", "says"),
+    [(3, 3e38, 'biases of CuDNN whose sum is infinite in the weights of "rnn"'), (0, 0, "do not fit each other")],
+)
+def test_weights_of_cudnn_that_no_plain_layer_can_have_are_refused(
+    units: int, bias: float, says: str, tmp_path: Path
+) -> None:
+    with h5py.File(tmp_path / "model.h5", "w") as file:
+        group = file.create_group("model_weights/rnn/rnn")
+        group["kernel"], group["recurrent_kernel"] = np.ones((2, 4 * units)), np.ones((units, 4 * units))
+        group["bias"] = np.full(8 * units, bias, np.float32)
+    with pytest.raises(InputError) as caught:
+        weights.from_cudnn(tmp_path / "model.h5")
+    assert_one_line(caught.value, says)
+
+
 def test_layers_of_cudnn_in_an_archive_are_refused_with_the_file_that_is_read(tmp_path: Path) -> None:
     series(layers.LSTM(3)).save(tmp_path / "today.keras")
     with zipfile.ZipFile(tmp_path / "today.keras") as archive:
@@ -499,6 +530,9 @@ CALLS: dict[str, tuple[str, Any, Computed]] = {
     "slice": ("__operators__.getitem", on_input(slice_spec=cut_to(ALL, (1, -1, None), EVERY_OTHER)),
               lambda x: x[:, 1:-1, ::2]),
     "flip": ("__operators__.getitem", on_input(slice_spec=[BEFORE, *cut_to((None, None, -1))]), lambda x: x[..., ::-1]),
+    "more than is there of all": ("__operators__.getitem", on_input(slice_spec=[BEFORE, *cut_to((0, 5, 1))]),
+                                  lambda x: x),
+    "end of all": ("__operators__.getitem", on_input(slice_spec=[BEFORE, *cut_to((-1, None, None))]), lambda x: x),
     "last of all": ("__operators__.getitem", on_input(slice_spec=[BEFORE, -1]), lambda x: x[..., -1]),
     "first of all": ("__operators__.getitem", on_input(slice_spec=[BEFORE, *cut_to((None, 1, None))]),
                      lambda x: x[..., :1]),
@@ -592,6 +626,22 @@ def test_nodes_with_paths_for_names_are_read(tmp_path: Path) -> None:
     )
 
 
+def test_what_is_taken_of_a_dense_layer_is_as_much_as_it_has() -> None:
+    config = calling("__operators__.getitem", ["dense", 0, 0, {"slice_spec": [BEFORE, *cut_to((1, 9, None))]}],
+                     "SlicingOpLambda")  # fmt: skip
+    keras_2.translate(config, "2.4.0", by_order=True)
+    (call,) = config["config"]["layers"][1]["inbound_nodes"]
+    assert call["args"][1]["config"] == {"value": [1, 2], "dtype": "int32"}
+
+
+def test_the_output_of_an_old_name_is_answered_with_the_new_ones() -> None:
+    start = layers.Input((4,))
+    model = keras.Model(start, [layers.Dense(2, name="head_a")(start), layers.Dense(2, name="head_b")(start)])
+    with pytest.raises(InputError) as caught, functional_model.of(model, (4,), "head/a"):
+        pass
+    assert_one_line(caught.value, "'head/a'", "head_a", "_ stands where a file of Keras 2 has a slash")
+
+
 EVIL = {"class_name": "Lambda", "config": {"function": "os.system"}}
 REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "another function": (calling("io.write_file", on_input(contents="x")), "tf.io.write_file"),
@@ -611,6 +661,8 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "node without one": (calling("x", on_input(), "TensorFlowOpLayer", node_def="\n\x03mul"), "no readable node"),
     "node with a type that is none": (node("Cast", {}, DstT={"type": "DT_RESOURCE"}), "has DstT="),
     "node with channels first": (node("BiasAdd", {1: [2.0]}, data_format={"s": "TkNIVw=="}), "has data_format="),
+    "node with a text that is none": (node("BiasAdd", {1: [2.0]}, data_format={"s": "\xe9"}), "has data_format="),
+    "node with a constant far off": (node("Mul", {10**4000: 0.5}), "in a way that is unknown"),
     "node with an attribute more": (node("Mul", {1: 0.5}, callback={"func": {"name": "f"}}), "has callback="),
     "node with objects": (node("Mul", {1: EVIL}), "computes with y="),
     "node of too many": (node("Relu", {1: 0.5}), "in a way that is unknown"),
@@ -619,6 +671,14 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "node with odd brackets": (node("StridedSlice", {1: [0], 2: [0, 1], 3: [1, 1]}), "unknown part of a tensor"),
     "more than is there behind all": (
         calling("__operators__.getitem", on_input(slice_spec=[BEFORE, *cut_to((1, None, None))])),
+        "of a tensor",
+    ),
+    "part of all that is not known to be there": (
+        calling("__operators__.getitem", ["flatten", 0, 0, {"slice_spec": [BEFORE, *cut_to((None, 3, None))]}]),
+        "of a tensor",
+    ),
+    "part of all by no steps": (
+        calling("__operators__.getitem", on_input(slice_spec=[BEFORE, *cut_to((None, 1, 0))])),
         "of a tensor",
     ),
     "lambda beside": (calling("math.add", on_input(y=1.0), extra=EVIL) | {"more": EVIL}, "runs Python code"),
@@ -633,6 +693,24 @@ def test_a_function_that_is_not_listed_and_arguments_that_are_none_are_refused(n
         child.check(path, largest=10**8, layers=100)
     assert_one_line(caught.value, "is a file of Keras 2.9.0", says)
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_class_of_ones_own_in_a_wrapper_is_refused(tmp_path: Path) -> None:
+    config = calling("", on_input())
+    inside = {"class_name": "Dense", "registered_name": "evil>Dense", "config": {"name": "inside", "units": 2}}
+    around = {"name": "around", "layer": inside}
+    config["config"]["layers"][1] |= {"class_name": "TimeDistributed", "config": around}
+    path = written(config, tmp_path / "model.h5")
+    with pytest.raises(InputError) as caught:
+        child.check(path, largest=10**8, layers=100)
+    assert_one_line(caught.value, "evil>Dense")
+
+
+def test_a_file_of_keras_3_names_its_modules_itself() -> None:
+    inside = {"class_name": "Dense", "config": {"name": "inside", "units": 2}}
+    config = {"class_name": "TimeDistributed", "config": {"name": "around", "layer": inside}}
+    keras_2.translate(config, "3.1.0", by_order=False)
+    assert "module" not in inside
 
 
 def test_a_lambda_of_keras_2_is_refused_whatever_stands_around_it(tmp_path: Path) -> None:

@@ -7,10 +7,11 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from reportgen.errors import InputError
-from reportgen.format import short
+from reportgen.format import first, short
 from reportgen.i18n import Text, joined, ntext, text
 from reportgen.model.inspection import allowed, keras_2_nodes, keras_2_operations
 from reportgen.model.inspection.keras_2_operations import is_tensor, is_whole, tensor
@@ -19,8 +20,11 @@ _VERSION = re.compile(r"\d{1,3}(\.\d{1,4}){1,3}")
 REBUILD = "build the same layers in Keras 3, fill them with model.load_weights of this file, and give that model"
 """What to do with a file that is not read: its weights can be, and live models may be of anything."""
 
+_LISTED, _LONGEST_AXIS = 10, 2**31
 _WITH_SLASHES = re.compile(r"\w[\w.-]*(/\w[\w.-]*)+", re.ASCII)
 _ENGINE = re.compile(r"(tf_)?keras\.(src\.)?engine\.functional")
+_EXPERIMENTAL = "keras.layers.experimental"
+"""Where a SyncBatchNormalization was in Keras 2."""
 _CUDNN = {"CuDNNLSTM": "LSTM", "CuDNNGRU": "GRU"}
 _RENAMED = {
     "BatchNormalizationV1": "BatchNormalization",
@@ -88,11 +92,13 @@ _DROPPED: tuple[tuple[str, frozenset[str], Callable[[object], bool]], ...] = (
 class Changes:
     """What was changed, as it is told. dropped: settings with the classes that had them.
 
-    cudnn: whether weights are laid out as CuDNN has them, see `weights.from_cudnn`.
+    renamed: classes, renamed_layers: names of layers, each the old one and the new one. cudnn: whether weights are laid
+    out as CuDNN has them, see `weights.from_cudnn`.
     """
 
     dropped: dict[str, Counter[str]] = field(default_factory=dict)
     renamed: set[tuple[str, str]] = field(default_factory=set)
+    renamed_layers: set[tuple[str, str]] = field(default_factory=set)
     functions: list[str] = field(default_factory=list)
     respelt: bool = False
     cudnn: bool = False
@@ -106,6 +112,16 @@ class Changes:
         if self.renamed:
             renamed = [text("{old} taken for {new}", old=old, new=new) for old, new in sorted(self.renamed)]
             parts.append(joined(", ", renamed))
+        if self.renamed_layers:
+            shown = [f"{short(old, 40)} → {short(new, 40)}" for old, new in sorted(self.renamed_layers)]
+            parts.append(
+                ntext(
+                    len(shown),
+                    "{n} layer renamed, as Keras 3 takes a name with slashes for a path: {names}",
+                    "{n} layers renamed, as Keras 3 takes names with slashes for paths: {names}",
+                    names=first(shown, _LISTED),
+                )
+            )
         if self.functions:
             calls = ntext(
                 len(self.functions),
@@ -160,7 +176,7 @@ def translate(config: dict[str, Any], written_by: str | None, *, by_order: bool)
     Raises InputError, its message beginning behind the file's name, for what would not be the same in Keras 3.
     """
     changes = Changes()
-    for value, owner in _objects(config):
+    for value, owner, beside in _objects(config):
         if value["class_name"] in allowed.MODELS and by_order and is_old(written_by):
             _name_without_slashes(value.get("config"), changes)
         _model(value, changes, written_by)
@@ -170,51 +186,61 @@ def translate(config: dict[str, Any], written_by: str | None, *, by_order: bool)
             _layer(kind, inner, owner, changes, written_by)
             if kind in _ATTENTION and is_old(written_by):
                 value.pop("build_config", None)  # of one shape where Keras 3 needs two; the graph says both
-        _calls(value, owner, changes, written_by)
-    _name_modules(config, changes)
+        _calls(value, owner, beside, changes, written_by)
+    if written_by is None or is_old(written_by):
+        _name_modules(config, changes)
     return changes
 
 
-def _objects(config: dict[str, Any]) -> Iterator[tuple[dict[str, Any], str]]:
-    """Yield all that has a class, outermost first, with what a message calls it; what is yielded may be changed."""
-    waiting: list[tuple[Any, str]] = [(config, "model")]
+def _objects(config: dict[str, Any]) -> Iterator[tuple[dict[str, Any], str, list[Any]]]:
+    """Yield all that has a class, outermost first; what is yielded may be changed.
+
+    With it come what a message calls it, and the list in which it stands, such as the layers of a model.
+    """
+    waiting: list[tuple[Any, str, list[Any]]] = [(config, "model", [])]
     while waiting:
-        value, owner = waiting.pop()
+        value, owner, beside = waiting.pop()
         if isinstance(value, dict):
             kind, inner = value.get("class_name"), value.get("config")
             if isinstance(kind, str):
                 name = inner.get("name") if isinstance(inner, dict) else None
                 owner = f'layer "{short(name, 40)}" ({short(kind, 40)})' if isinstance(name, str) else owner
-                yield value, owner
-            waiting += [(inner, owner) for inner in value.values()]
+                yield value, owner, beside
+            waiting += [(inner, owner, []) for inner in value.values()]
         elif isinstance(value, list):
-            waiting += [(inner, owner) for inner in value]
+            waiting += [(inner, owner, value) for inner in value]
 
 
 def _name_modules(config: dict[str, Any], changes: Changes) -> None:
     """Name the module of layers that Keras 3 does not find without, or reads otherwise.
 
     It finds none in a wrapper, forgets axes, and takes the name of a way to compare for a function of that name.
+    What has a registered name is a class of somebody's own, and stays one.
     """
-    for value, _ in _objects(config):
+    for value, _, _ in _objects(config):
         inner = value.get("config")
         if value["class_name"] not in allowed.LAYERS or not isinstance(inner, dict):
             continue
         axis = inner.get("axis")
-        needing: list[Any] = [value] if "score_mode" in inner or (isinstance(axis, list) and len(axis) > 1) else []
-        for held in (inner.get(key) for key in _HOLDING):
-            needing += held if isinstance(held, list) else [held]
-        for one in needing:
-            module = _MODULES.get(str(one["class_name"])) if _is_object(one) and "module" not in one else None
-            if module is not None:
-                one |= {"module": module, "registered_name": None}
+        is_misread = "score_mode" in inner or (isinstance(axis, list) and len(axis) > 1)
+        without_module: list[Any] = [value] if is_misread else []
+        for inner_layers in (inner.get(key) for key in _HOLDING):
+            without_module += inner_layers if isinstance(inner_layers, list) else [inner_layers]
+        for layer in without_module:
+            if not _is_object(layer) or "module" in layer or layer.get("registered_name") is not None:
+                continue
+            if (module := _MODULES.get(layer["class_name"])) is not None:
+                layer |= {"module": module, "registered_name": None}
                 changes.respelt = True
 
 
 def _kind(value: dict[str, Any], changes: Changes) -> str:
     """Return the class of an object, under the name that it has in Keras 3."""
     kind: str = value["class_name"]
-    if kind in _RENAMED and "module" not in value:
+    is_own = value.get("registered_name") is not None
+    if kind in _RENAMED and value.get("module", _EXPERIMENTAL) == _EXPERIMENTAL and not is_own:
+        if "module" in value:
+            value["module"] = "keras.layers"
         changes.renamed.add((kind, _RENAMED[kind]))
         value["class_name"] = _RENAMED[kind]
         if kind in _CUDNN:
@@ -304,9 +330,7 @@ def _name_without_slashes(inner: object, changes: Changes) -> None:
             while renamed[name] in names:
                 renamed[name] += "_"
             names.add(renamed[name])
-    if not renamed:
-        return
-    changes.respelt = True
+    changes.renamed_layers |= set(renamed.items())
     for owner in owners:
         if isinstance(owner.get("name"), str):
             owner["name"] = renamed.get(owner["name"], owner["name"])
@@ -362,14 +386,29 @@ def _input_shape(layer: object, depth: int) -> list[Any] | None:
     return shape if isinstance(shape, list) and _is_shape(shape) else None
 
 
-def _calls(value: dict[str, Any], owner: str, changes: Changes, written_by: str | None) -> None:
-    """Put the calls of a layer as Keras 3 has them, where they are functions of TensorFlow or of several tensors."""
+def _last_size(layers: list[Any], name: str) -> int | None:
+    """Return the size of the last axis of what a layer gives, where its own settings say it, else None."""
+    layer: dict[str, Any] = next((one for one in layers if _is_object(one) and one.get("name") == name), {})
+    settings = layer.get("config")
+    if not isinstance(settings, dict):
+        return None
+    size = settings.get("units") if layer["class_name"] == "Dense" else None
+    if layer["class_name"] == "InputLayer" and (shape := _input_shape(layer, 0)):
+        size = shape[-1]
+    return size if is_whole(size) and 0 < size < _LONGEST_AXIS else None
+
+
+def _calls(value: dict[str, Any], owner: str, beside: list[Any], changes: Changes, written_by: str | None) -> None:
+    """Put the calls of a layer as Keras 3 has them, where they are functions of TensorFlow or of several tensors.
+
+    beside: the layers of the same model.
+    """
     kinds = keras_2_operations.KINDS | {keras_2_nodes.KIND}
     if value["class_name"] in kinds and "inbound_nodes" in value:
         try:
             if value["class_name"] == keras_2_nodes.KIND:
                 keras_2_nodes.as_function(value, owner, REBUILD)
-            changes.functions.append(keras_2_operations.translated(value, owner, REBUILD))
+            changes.functions.append(keras_2_operations.translated(value, owner, REBUILD, partial(_last_size, beside)))
         except InputError as error:
             raise InputError(f"is {called(written_by)}, {error.what}", error.do) from error
         return

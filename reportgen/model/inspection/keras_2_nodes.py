@@ -5,7 +5,6 @@ of it here is checked in keras_2_operations, like every other function; only nod
 """
 
 import base64
-import binascii
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -20,6 +19,8 @@ _TYPES = {
     "DT_BOOL": "bool", "DT_BFLOAT16": "bfloat16", "DT_HALF": "float16", "DT_FLOAT": "float32", "DT_DOUBLE": "float64",
     "DT_INT8": "int8", "DT_INT16": "int16", "DT_INT32": "int32", "DT_INT64": "int64", "DT_UINT8": "uint8",
 }  # fmt: skip
+_CHANNELS_LAST = base64.b64encode(b"NHWC").decode()
+_LONGEST_PLACE = 4
 _WITHOUT_MEANING = frozenset({"T", "Tdim", "Tidx", "Tpaddings", "Tperm", "Tshape", "Index", "SrcT", "N"}) | frozenset(
     {"grad_a", "grad_b", "grad_x", "grad_y"}
 )
@@ -74,10 +75,7 @@ def _kind(value: Mapping[str, Any]) -> Any:
 
 
 def _channels_last(value: Mapping[str, Any]) -> Any:
-    try:
-        return None if base64.b64decode(str(value.get("s"))) == b"NHWC" else NotImplemented
-    except binascii.Error:
-        return NotImplemented
+    return None if value.get("s") == _CHANNELS_LAST else NotImplemented
 
 
 def _matmul(*attributes: str) -> _Node:
@@ -173,7 +171,7 @@ def _call(
         raise unknown
     inputs: list[Any] = [one[:3] for one in call]
     for place, value in sorted(constants.items(), key=lambda one: (len(one[0]), one[0])):  # as numbers, which they are
-        if not place.isdecimal() or int(place) > len(inputs):
+        if not place.isdecimal() or len(place) > _LONGEST_PLACE or int(place) > len(inputs):
             raise unknown
         inputs.insert(int(place), value)
     firsts, rest = (inputs[: len(inputs) - len(listed.inputs)], inputs[len(inputs) - len(listed.inputs) :])

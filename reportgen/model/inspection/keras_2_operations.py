@@ -6,11 +6,14 @@ are listed here are read, and of their arguments only those that stand with them
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeGuard
 
 from reportgen.errors import InputError
 from reportgen.format import short
 from reportgen.model.inspection import allowed
+
+Length = Callable[[str], int | None]
+"""Says of the layer of a name how long the last axis of what it gives is, None where that is not known."""
 
 KINDS = frozenset({"TFOpLambda", "SlicingOpLambda"})
 CONSTANT = "_CONSTANT_VALUE"
@@ -30,7 +33,7 @@ def tensor(value: list[Any]) -> dict[str, Any]:
     return {"class_name": "__keras_tensor__", "config": config}
 
 
-def is_whole(value: object) -> bool:
+def is_whole(value: object) -> TypeGuard[int]:
     """Return whether `value` is an integer, which true and false are not."""
     return isinstance(value, int) and not isinstance(value, bool)
 
@@ -195,11 +198,12 @@ _OPERATIONS: dict[str, _Operation] = {
 }
 
 
-def translated(layer: dict[str, Any], owner: str, do: str) -> str:
+def translated(layer: dict[str, Any], owner: str, do: str, length: Length) -> str:
     """Make a layer TFOpLambda or SlicingOpLambda the operation of Keras 3, and return what it computes, in a word.
 
-    layer: with its calls, as a Functional model holds it. owner: what a message calls it. do: the way out.
-    Raises InputError, which says what the file is to begin with, for a function that is not listed, or an argument.
+    layer: with its calls, as a Functional model holds it. owner: what a message calls it. do: the way out. length: of
+    the layers in the same model. Raises InputError, which says what the file is to begin with, for a function that is
+    not listed, or an argument.
     """
     config = layer.get("config")
     named = config.get("function") if isinstance(config, dict) else None
@@ -214,7 +218,7 @@ def translated(layer: dict[str, Any], owner: str, do: str) -> str:
         raise InputError(f"whose {owner} is never called", do)
     if named == SLICE and (kind := _kind_of_last(calls)) is not None:
         operation = _OF_LAST[kind]
-    made = [_call(call, operation, owner, do) for call in calls]
+    made = [_call(call, operation, owner, do, length) for call in calls]
     settings = [given for _, given in made]
     if any(given != settings[0] for given in settings):
         raise InputError(f"whose {owner} is called with several settings", do)
@@ -237,20 +241,25 @@ def _kind_of_last(calls: list[Any]) -> str | None:
     return kinds.pop() if len(kinds) == 1 else None
 
 
-def _taken(part: object) -> Any:
-    """Return the numbers that `part` stands for in `x[..., part]`; NotImplemented where the length has to tell them."""
+def _taken(part: object, length: int | None) -> Any:
+    """Return the numbers that `part` stands for in `x[..., part]`; NotImplemented where the length has to tell them.
+
+    TensorFlow takes no more than there is. length: of the last axis, None where it is not known; it is 1 at least.
+    """
     if is_whole(part):
         return part
-    if not isinstance(part, dict) or not is_whole(part.get("stop")) or part["stop"] < 0:
+    ends = [part.get(name) for name in ("start", "stop", "step")] if isinstance(part, dict) else [NotImplemented]
+    if not all(end is None or is_whole(end) for end in ends) or ends[-1] == 0:
         return NotImplemented
-    start, step = part.get("start") or 0, 1 if part.get("step") is None else part["step"]
-    if not is_whole(start) or not is_whole(step) or start < 0 or step < 1 or part["stop"] > _MOST_TAKEN:
+    if length is None and ends not in ([None, 1, None], [0, 1, None], [None, 1, 1], [0, 1, 1]):
         return NotImplemented
-    listed = list(range(start, part["stop"], step))
-    return {"class_name": "__numpy__", "config": {"value": listed, "dtype": "int32"}} if listed else NotImplemented
+    found = range(*slice(*ends).indices(length or 1))
+    if not 0 < len(found) <= _MOST_TAKEN:
+        return NotImplemented
+    return {"class_name": "__numpy__", "config": {"value": list(found), "dtype": "int32"}}
 
 
-def _call(call: object, operation: _Operation, owner: str, do: str) -> tuple[list[Any], dict[str, Any]]:
+def _call(call: object, operation: _Operation, owner: str, do: str, length: Length) -> tuple[list[Any], dict[str, Any]]:
     """Return the tensors and constants of a call, as Keras 3 writes them, and its settings as that names them."""
     firsts = call if operation.of_list and isinstance(call, list) else [call]
     entries = [_entry(one) for one in firsts]
@@ -264,7 +273,8 @@ def _call(call: object, operation: _Operation, owner: str, do: str) -> tuple[lis
         spec = given.pop("slice_spec")
         if operation.kind != "Take":
             return [first], _settings(given, operation, owner, do)
-        if (taken := _taken(spec[1])) is NotImplemented:
+        known = length(call[0]) if isinstance(call, list) and is_tensor(call[:3]) else None
+        if (taken := _taken(spec[1], known)) is NotImplemented:
             raise InputError(f"whose {owner} takes {short(repr(spec), 60)} of a tensor", do)
         return [first, taken], _settings(given, operation, owner, do)
     if operation.kind == "GetItem":

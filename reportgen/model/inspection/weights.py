@@ -74,7 +74,7 @@ def from_cudnn(path: Path) -> None:
     """Lay the weights of CuDNN's recurrent layers in the HDF5 file at `path` out as those of the plain layers.
 
     The plain ones compute the same then. CuDNN is told by its biases: it has two for each gate and unit, one behind
-    the other. Raises InputError where the weights beside them do not fit.
+    the other. Raises InputError where the weights beside them do not fit, and where the sum of two biases is infinite.
     """
     with h5py.File(path, "r+") as file:
         groups = [file]
@@ -87,9 +87,12 @@ def from_cudnn(path: Path) -> None:
             if bias.ndim != 1 or recurrent.ndim != 2 or bias.shape[0] != 2 * recurrent.shape[1]:
                 continue
             units, width = recurrent.shape
-            if width not in (3 * units, 4 * units) or kernel.ndim != 2 or kernel.shape[1] != width:
+            if not units or width not in (3 * units, 4 * units) or kernel.ndim != 2 or kernel.shape[1] != width:
                 raise InputError(f"has weights of CuDNN that do not fit each other ({short(group.name)})", _EXPECTED)
             made = _plain(np.asarray(kernel), np.asarray(recurrent), np.asarray(bias))
+            if not np.isfinite(made[2]).all():
+                layer = _layer(group.name.strip("/"), bias)
+                raise InputError(f'has biases of CuDNN whose sum is infinite in the weights of "{layer}"', _TRAINING)
             for name, value in zip(("kernel", "recurrent_kernel", "bias"), made, strict=True):
                 del group[names[name]]
                 group.create_dataset(names[name], data=value)
@@ -105,10 +108,12 @@ def _plain(kernel: NDArray[Any], recurrent: NDArray[Any], bias: NDArray[Any]) ->
     gates = width // units
     turned = [gate.reshape(units, len(kernel)).T for gate in np.hsplit(kernel, gates)]
     both = bias.reshape(2, width)
+    with np.errstate(over="ignore"):  # what is infinite is looked for
+        biases = both.sum(axis=0) if gates == 4 else both
     return (
         np.hstack(turned),
         np.hstack([gate.T for gate in np.hsplit(recurrent, gates)]),
-        both.sum(axis=0) if gates == 4 else both,
+        biases,
     )
 
 
