@@ -80,7 +80,7 @@ def test_a_layer_says_what_it_shows_and_how_it_was_found() -> None:
         methods={"masked": 2, "first order": 1}, undone="half of it",
     )  # fmt: skip
     assert shown.counted == (
-        "Without one unit at a time: 1 of 3 units change something beyond chance, 1 make no difference (accuracy stays"
+        "Without one unit at a time: 1 of 3 units changes something beyond chance, 1 make no difference (accuracy stays"
         " within 1.0 points, no class changes), and for 1 the images are too few to tell."
     )
     assert shown.shows is not None

@@ -5,13 +5,23 @@ import dataclasses
 import numpy as np
 import pytest
 
-from reportgen.record.evaluation import ClassScore, Confused, ReliabilityBin
+from reportgen.i18n import literal
+from reportgen.record.conditions import ConditionKind, LayerConditions
+from reportgen.record.evaluation import Ablated, ClassScore, Confused, Proof, ReliabilityBin
 from reportgen.record.model import LayerRow
 from reportgen.record.pictures import ClassMap, Correlations
 from reportgen.record.units import Nearest
 from reportgen.render import words
 from reportgen.render.page import answers, insights
-from tests.helpers.builders import make_history, make_kernels, make_record, make_scores, make_unit, make_verdict
+from tests.helpers.builders import (
+    make_condition,
+    make_history,
+    make_kernels,
+    make_record,
+    make_scores,
+    make_unit,
+    make_verdict,
+)
 
 
 def plain(text: str) -> str:
@@ -171,6 +181,34 @@ def test_an_epoch_without_a_value_is_passed_over() -> None:
     assert insights.course(history, "loss") == "loss went from 0.5 to 0.25."
 
 
+@pytest.mark.parametrize(
+    ("interval", "said"),
+    [
+        ([-0.3, -0.1], "1 unit says the same as another, but the model does worse without it"),
+        ([-0.3, 0.1], "1 unit says the same as another"),
+    ],
+)
+def test_the_first_screen_says_whether_units_that_say_the_same_are_needed(
+    interval: list[float], said: str
+) -> None:
+    proof = Proof(1, 0.9, 0.7, interval, redundant=Ablated(1, 0.7, interval))
+    units = [make_unit(unit=0), make_unit(unit=1, removable=True)]
+    record = make_record(layers=[make_verdict("conv", 2, groups=[[0, 1]])], units=units, proof=proof)
+    assert answers.answers(record)[1].figure == said
+
+
+def test_the_first_screen_says_how_many_layers_and_units_it_has_figures_of() -> None:
+    kinds = [ConditionKind("edge", 2, literal("2 edges")), ConditionKind("n/a", 1, literal("1 n/a"))]
+    conditions = LayerConditions(kinds, literal("all"), [], None, 1, 1, 1, 1, [])
+    layers = [make_verdict(f"conv_{n}", 3, conditions=conditions) for n in range(7)]
+    known = make_condition(said="edges")
+    units = [make_unit(layer=one.name, unit=u, condition=known if u < 2 else None) for one in layers for u in range(3)]
+    found = answers.answers(make_record(layers=layers, units=units))
+    assert [len(one.bars) for one in found] == [5, 5, 5]
+    assert {str(one.more[-1]) for one in found} == {"5 of 7 layers shown."}
+    assert "For 7 other units there is no figure; why stands on their cards." in found[2].more
+
+
 def test_units_that_are_alike_on_average_are_counted_and_not_called_the_same() -> None:
     average = Nearest(1, 0.99, 0.98, 0.1, "on average")
     units = [make_unit(unit=u, group=None, nearest=average) for u in range(2)] + [make_unit(unit=2, nearest=average)]
@@ -178,7 +216,7 @@ def test_units_that_are_alike_on_average_are_counted_and_not_called_the_same() -
     assert words.verdict(layers, units).endswith("None can stand in for another, though 2 are like another on average.")
     assert words.verdict(layers, units[2:]).endswith("None says the same as another.")
     (_, distinct, *_) = answers.answers(make_record(layers=layers, units=units))
-    assert distinct.figure == "No unit can go because another says the same"
+    assert distinct.figure == "No unit says the same as another"
     assert distinct.more == [
         "2 units are like another on average only: they fire on the same images in different places."
     ]
