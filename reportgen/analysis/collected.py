@@ -125,7 +125,7 @@ def collect(
     engine, looking = engine or here, Looking(drawn, here.sender)
     found = judged(drawn, readings, dataset, options, progress, engine)
     looked, predicted, classes, size = found.looked, found.predicted, found.names, found.size
-    with progress.stage("judge", "Looking for what can go ..."):
+    with _stage(progress, "judge", "Looking for what can go ..."):
         evaluation = _evaluation(found, dataset)
         verdicts = _with_cuts(found.verdicts, plan(found, dataset, engine))
         units = gates.with_gates(drawn, readings, found.units, next(iter(looked.parts.values())), dataset.pixels, size)
@@ -134,35 +134,32 @@ def collect(
         # of a large model the sums of products are more memory than all else, and nobody asks for them again
         looked = replace(looked, tallies=[])
         found = replace(found, looked=looked, passed=replace(found.passed, tallies=[]))
-    heap.give_back()
     # numpy alone looks for copies and wrong labels, while TensorFlow has work. No product of matrices is divided among
     # threads meanwhile: how OpenBLAS does that depends on which cores are free, and so does its rounding
     with threadpool_limits(1, user_api="blas"), _aside() as aside:
         trusting = aside.submit(_trusted, found, dataset, options.seed)
-        with progress.stage("words", "Looking for conditions in words ..."):
+        with _stage(progress, "words", "Looking for conditions in words ..."):
             words = described.describe(
                 drawn, readings, looked.parts, dataset, classes, shown.cards.units, batch=size, seed=options.seed,
                 looking=looking,
             )  # fmt: skip
             verdicts, units = described.with_conditions(verdicts, units, words)
-        heap.give_back()
-        with progress.stage("effects", "Measuring what each unit does to each class ..."):
+        with _stage(progress, "effects", "Measuring what each unit does to each class ..."):
             subject = _subject(found, words.sample, dataset)
             done = effects.measure(
                 drawn, readings, subject, verdicts, units, batch=size, seed=options.seed, looking=looking
             )
             verdicts, units = effects.with_effects(verdicts, units, done)
-        heap.give_back()
         with progress.stage("proof", "Checking the model without the units called dead or removable ..."):
             proof = judging.prove(engine, ablations, dataset, found.right, batch=size, progress=progress)
-        with progress.stage("shifts", "Changing test pictures ..."):
+        with _stage(progress, "shifts", "Changing test pictures ..."):
             shifted = work.shifted(
                 drawn, readings, looked.plans, dataset, classes, output=found.output, breadth=options.shifts,
                 thresholds=_thresholds(options), batch=size, seed=options.seed, progress=progress, looking=looking,
             )  # fmt: skip
         with progress.stage("trust", "Looking for copies of images and for wrong labels ..."):
             trusted = trusting.result()
-    with progress.stage("attribution", "Explaining the surest mistakes and the labels that look wrong ..."):
+    with _stage(progress, "attribution", "Explaining the surest mistakes and the labels that look wrong ..."):
         attributions, maps = explained.explain(
             drawn, readings, dataset, _targets(predicted["test"], dataset, trusted, classes), classes,
             output=found.output, right=int(found.right.sum()), batch=size, seed=options.seed,
@@ -196,6 +193,14 @@ def _shown(
     shown = pictures.collect(drawn, readings, dataset, test, examples=options.examples, looking=looking)
     shown = pictures.with_units(shown, looked, found.verdicts, found.units)
     return replace(shown, answers=answers.collect(looked.plans, looked.tallies, test.predicted, dataset.test.labels))
+
+
+@contextmanager
+def _stage(progress: Progress, name: str, line: str) -> Iterator[None]:
+    """Do what `Progress.stage` does, and give back the memory that only this stage needed."""
+    with progress.stage(name, line):
+        yield
+    heap.give_back()
 
 
 @contextmanager

@@ -130,7 +130,6 @@ def make(
             engine = cluster.of(job.of(about.model, as_file, about.archive, made_at)) if cluster else None
             found = collected.collect(about.model, about.origin, dataset, options, progress, engine)
             doubt = trial.doubt(about.model, dataset, pixels.candidates(dataset), found, memory=options.memory)
-        heap.give_back()
         record = _record(
             options, made_at, dataset, about, changes, found, doubt, deaths,
             command=provenance.command(model, data, options), seconds=provenance.seconds(progress.seconds),

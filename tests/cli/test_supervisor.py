@@ -21,14 +21,14 @@ from reportgen.errors import InputError
 
 supervisor._GRACE = 0.5
 
-def report(model, data, *, progress, **options):
+def written(call):
     tempfile.mkdtemp()
     {before}
-    with progress.stage({stage!r}, "Working ..."):
+    with call.progress.stage({stage!r}, "Working ..."):
         {inside}
     raise typer.Exit(0)
 
-sys.modules["reportgen.pipeline.flow"] = types.SimpleNamespace(report=report)
+sys.modules["reportgen.pipeline.flow"] = types.SimpleNamespace(written=written)
 sys.argv = ["reportgen", "report", "--model", "model.keras", "--max-load-seconds", "0.5"]
 app.main()
 """
