@@ -145,17 +145,23 @@ def unmeasured(unpainted: None, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def leave_out(patch: pytest.MonkeyPatch) -> None:
-    """Leave out the effects of units and what explains single images, as of a model for which they would take hours.
-
-    Models run as they are: for a few images they are traced longer than they run.
-    """
+    """Leave out the effects of units and what explains single images, as of a model for which they would take hours."""
     from reportgen.analysis import collected
-    from reportgen.analysis.activations import forward
     from reportgen.analysis.effects import layers as effects
 
     patch.setattr(effects, "MOST_WORK", 1)
     patch.setattr(collected, "_targets", lambda *_: [])
-    patch.setattr(forward, "compiled", forward.as_it_is)
+
+
+@pytest.fixture
+def untraced(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Run models as they are, which no user does: for tests that do not look at what comes out of a model.
+
+    A model is traced longer than it runs on a few images.
+    """
+    from reportgen.analysis.activations import forward
+
+    monkeypatch.setattr(forward, "compiled", forward.as_it_is)
 
 
 @pytest.fixture(scope="module")

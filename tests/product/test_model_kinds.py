@@ -232,7 +232,7 @@ def test_grey_pictures_reach_a_model_of_colour_pictures(tmp_path: Path, brief: C
     assert "three times" in found["data"]["pixels"]
 
 
-def test_series_pictures_and_volumes_keep_their_axes(tmp_path: Path, brief: Callable[..., Any]) -> None:
+def test_series_pictures_and_volumes_keep_their_axes(tmp_path: Path, brief: Callable[..., Any], untraced: None) -> None:
     shapes = {}
     for name in ("series", "volumes", "pictures as vectors", "vectors"):
         kind = KINDS[name]

@@ -108,7 +108,7 @@ def test_pictures_show_what_each_layer_really_gives(report: Callable[..., Any], 
         np.testing.assert_array_equal(pictures.kernels[0].weights[unit, 0], kernels[:, :, 0, unit])
 
 
-def test_transposed_kernels_are_not_mixed_up(report: Callable[..., Any], tmp_path: Path) -> None:
+def test_transposed_kernels_are_not_mixed_up(report: Callable[..., Any], tmp_path: Path, untraced: None) -> None:
     model = sequential(L.Conv2D(5, 3, name="conv"), L.Conv2DTranspose(2, 3, name="up"))
     report(model)
     from reportgen.record import record_file
@@ -121,7 +121,9 @@ def test_transposed_kernels_are_not_mixed_up(report: Callable[..., Any], tmp_pat
             np.testing.assert_array_equal(kernels.weights[unit, place], stored[:, :, unit, channel])
 
 
-def test_deep_kernels_show_the_strongest_channels_first(report: Callable[..., Any], tmp_path: Path) -> None:
+def test_deep_kernels_show_the_strongest_channels_first(
+    report: Callable[..., Any], tmp_path: Path, untraced: None
+) -> None:
     report(sequential(L.Conv2D(12, 3), L.Conv2D(3, 3, name="deep")))
     from reportgen.record import record_file
 
@@ -252,7 +254,9 @@ class Custom(L.Layer):
         return x
 
 
-def test_custom_layers_in_a_file_are_refused_with_the_way_out(report: Callable[..., Any], tmp_path: Path) -> None:
+def test_custom_layers_in_a_file_are_refused_with_the_way_out(
+    report: Callable[..., Any], tmp_path: Path, untraced: None
+) -> None:
     model, path = sequential(Custom(name="own")), tmp_path / "net.keras"
     model.save(path)
     with zipfile.ZipFile(path) as archive:
@@ -308,7 +312,7 @@ def test_units_cannot_be_judged_on_a_part_that_is_not_there(report: Callable[...
     assert_one_line(caught.value, "--analyse", "no train split")
 
 
-def test_units_are_judged_on_the_part_that_is_asked_for(report: Callable[..., Any]) -> None:
+def test_units_are_judged_on_the_part_that_is_asked_for(report: Callable[..., Any], untraced: None) -> None:
     data = images() | {"x_train": images(count=30)["x_test"], "y_train": images(count=30)["y_test"]}
     found = {
         analyse: report(sequential(L.Conv2D(4, 3)), data, analyse=analyse) for analyse in ("test", "train", "both")
@@ -317,7 +321,7 @@ def test_units_are_judged_on_the_part_that_is_asked_for(report: Callable[..., An
     assert [one["data"]["looked_at"] for one in found.values()] == [["test"], ["train"], ["test", "train"]]
 
 
-def test_what_counts_as_a_finding_can_be_set(report: Callable[..., Any]) -> None:
+def test_what_counts_as_a_finding_can_be_set(report: Callable[..., Any], untraced: None) -> None:
     model, heavy = sequential(L.Conv2D(4, 3)), "heavy-layer"
     assert heavy in [finding["code"] for finding in report(model)["findings"]]
     lenient = FindingThresholds(heavy=1.0)

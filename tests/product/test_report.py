@@ -193,18 +193,17 @@ def test_a_signal_during_training_leaves_the_earlier_report(
     before = content(report_copy)
     call = ["report", "--data", str(few), "--epochs", "1000", "--patience", "1000", "--out", str(report_copy)]
     os.mkfifo(tmp_path / "said")
-    with (
-        forks.begun(call, tmp_path, clean_environment(), err=tmp_path / "said") as process,
-        (tmp_path / "said").open(encoding="utf-8") as said,
-    ):
-        for line in said:
-            if "epoch  1" in line:
+    said, heard, trains = os.open(tmp_path / "said", os.O_RDWR), b"", False
+    with forks.begun(call, tmp_path, clean_environment(), err=tmp_path / "said") as process:
+        for piece in process.written(said):
+            heard += piece
+            if not trains and (trains := b"epoch  1" in heard):
                 os.kill(process.pid, number)
-                break
-        rest = said.read()
+    os.close(said)
+    assert trains, heard
     assert process.returncode == code
-    assert rest.splitlines()[-1].startswith("reportgen: error: ")
-    assert "Traceback" not in rest
+    assert heard.decode().splitlines()[-1].startswith("reportgen: error: ")
+    assert b"Traceback" not in heard
     assert content(report_copy) == before
     assert sorted(path.name for path in report_copy.parent.iterdir()) == ["digits", "said"]
 
@@ -226,15 +225,10 @@ def other(few: Path, forks: Server, tmp_path_factory: pytest.TempPathFactory) ->
     call = ["report", "--data", str(few), "--epochs", "2", "--seed", "7", "--formats", "html", "--shifts", "none"]
     call += ["--out", str(cwd / "report")]
     with forks.begun(call, cwd, clean_environment(TERM="xterm"), err=Path(os.ttyname(child))) as process:
-        seen = piece = os.read(main, 65536)
-        os.close(child)  # not before the process has opened it, or there would be nobody to read from
-        while piece:
-            try:
-                seen += (piece := os.read(main, 65536))
-            except OSError:  # how Linux reports that the other end was closed
-                break
+        seen = b"".join(process.written(main))
+    os.close(child)
     os.close(main)
-    assert process.returncode == 0
+    assert process.returncode == 0, seen
     return cwd / "report", seen
 
 

@@ -141,13 +141,14 @@ class Passes:
                 scores = self._head.scores(values[self._head.tensor])
                 targets = tf.unstack(scores, axis=1) if each else [_margin(scores, labels)]
             off = [self._off(values, place) for place in others]
-            moved: list[list[Any]] = [[] for _ in others]
+            moved: list[list[Any]] = []
             for target in targets:
-                found = tape.gradient(target, [values[tensor] for tensor in tensors])
-                slopes = dict(zip(tensors, found, strict=True))
-                for number, place in enumerate(others):
-                    moved[number].append(self._along(off[number], slopes, place))
-            by_layer = [tf.stack(one, axis=-1) if each else one[0] for one in moved]
+                # one after the other: a graph would go back from as many at once as there are cores, and hold all that
+                with tf.control_dependencies(moved[-1] if moved else []):
+                    found = tape.gradient(target, [values[tensor] for tensor in tensors])
+                    slopes = dict(zip(tensors, found, strict=True))
+                    moved.append([self._along(off[n], slopes, place) for n, place in enumerate(others)])
+            by_layer = [tf.stack(one, axis=-1) if each else one[0] for one in zip(*moved, strict=True)]
             return [values[tensor] for tensor in read], by_layer
 
         # a graph leaves out the gradients of kernels, which TensorFlow otherwise takes with those of values

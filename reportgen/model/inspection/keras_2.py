@@ -1,6 +1,8 @@
 """The configuration of a model that Keras 2 wrote, as Keras 3 writes it: what was dropped, renamed, and spelt else.
 
 What comes out is checked like every configuration, so nothing that is done here lets a file name more than others.
+
+Longer than most modules: it is one walk through a configuration, and what was spelt else stands beside who spells it.
 """
 
 import re

@@ -1,5 +1,6 @@
 """What the model does without each unit: held against really masking it, and what is said where it cannot be."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -176,16 +177,39 @@ def test_first_order_stands_beside_masked_where_it_agrees() -> None:
     assert_as_masked(case, "a", found, "masked")
 
 
-def test_gradients_that_are_compiled_are_those_that_are_not(monkeypatch: pytest.MonkeyPatch) -> None:
-    case = wide("softplus")
-    by_method: dict[bool, Any] = {}
+def stepping() -> Case:
+    return make_case(
+        L.Dense(30, activation="softplus", name="a"), L.GRU(4), L.Dense(4, activation="softmax"), shape=(2, 5),
+    )  # fmt: skip
+
+
+def stopped() -> Case:
+    """Return a model with a branch that gradients do not come through, so that scores do not depend on it for them."""
+    given = keras.Input((9,))
+    held = keras.ops.stop_gradient(L.Dense(3, activation="softplus", name="stopped")(given))
+    joined = L.Concatenate()([L.Dense(30, activation="softplus", name="a")(given), held])
+    last = L.Dense(4, activation="softmax")(L.Dense(6, activation="softplus")(joined))
+    model = randomise(keras.Model(given, last))
+    x = np.random.default_rng(1).normal(size=(240, 9)).astype(np.float32)
+    return Case(model, Part(x, predictions(answers(model, x))), np.arange(240) % 2 == 0, {})
+
+
+@pytest.mark.parametrize("make", [lambda: wide("softplus"), stepping, stopped], ids=["dense", "GRU", "stopped"])
+def test_gradients_that_are_compiled_are_those_that_are_not(
+    make: Callable[[], Case], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    case = make()
+    found: dict[bool, dict[str, layers.Found]] = {}
     for compiled in (False, True):
         monkeypatch.setattr(passes, "_COMPILED", 0 if compiled else 10**12)
-        by_method[compiled] = case.measured(batch=30)["a"]
-    plain, found = by_method[False], by_method[True]
-    assert plain.layer.methods["first order"] and found.units == plain.units
-    assert found.layer.audit is not None and plain.layer.audit is not None
-    assert found.layer.audit.slope == pytest.approx(plain.layer.audit.slope, rel=1e-5)
+        found[compiled] = case.measured(batch=100)
+    for name, plain in found[False].items():
+        one = found[True][name]
+        assert one.units == plain.units
+        if plain.layer.audit is not None:
+            assert one.layer.audit is not None
+            assert one.layer.audit.slope == pytest.approx(plain.layer.audit.slope, rel=1e-5)
+    assert any("first order" in plain.layer.methods for plain in found[False].values())
 
 
 def test_first_order_is_withheld_where_it_does_not_agree() -> None:
