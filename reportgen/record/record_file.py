@@ -25,6 +25,7 @@ from reportgen.process import garbage
 from reportgen.record import arrays, key_figures, nouns
 from reportgen.record.pictures import Array
 from reportgen.record.run import Look, Record
+from reportgen.record.units import with_alike
 
 JSON_NAME = "report.json"
 ARRAYS_NAME = "record.npz"
@@ -79,13 +80,21 @@ def load(folder: Path) -> Record:
         texts = _read_texts(stored.pop(_TEXTS, None))
         record = typing.cast(Record, nouns.builder(Record)(found, stored, texts))
         _check(record, found)
-        return record
+        return _with_later_words(record, found)
     except key_figures.Unreadable as error:
         raise InputError(f"{folder}/{error}", do) from error  # it begins with the file's name
     except (InputError, MemoryError):
         raise
     except Exception as error:  # json, zipfile, zlib and numpy raise whatever a damaged file makes of them
         raise InputError(f"{folder} holds no readable record ({type(error).__name__}: {error})", do) from error
+
+
+def _with_later_words(record: Record, found: dict[str, Any]) -> Record:
+    """Return a record whose folder has the figures, but not yet the words for how alike two units are, with these."""
+    near = next((unit["nearest"] for unit in found["units"] if unit["nearest"] is not None), {"alike": None})
+    if "alike" in near or "r_over_positions" not in near:
+        return record
+    return dataclasses.replace(record, units=with_alike(record.units, record.provenance.redundant))
 
 
 def _content(path: Path, do: str) -> bytes:

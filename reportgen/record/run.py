@@ -4,10 +4,11 @@ Fields that appear in report.json are promises, documented with its keys. Counts
 undefined is None.
 """
 
+import re
 from dataclasses import dataclass
 
 from reportgen.i18n import Text
-from reportgen.options import Pages
+from reportgen.options import Analysis, Pages
 from reportgen.record.attribution import Attributions
 from reportgen.record.changes import Baseline
 from reportgen.record.data import DataFacts
@@ -20,6 +21,8 @@ from reportgen.record.units import Finding, LayerVerdict, Unit
 
 SCHEMA = "reportgen/1"
 """The format of report.json; it changes when a key changes its meaning or goes away."""
+
+_REDUNDANT = re.compile(r" --redundant ([01](?:\.\d+)?|\d(?:\.\d+)?e-\d+)(?= |$)")
 
 
 @dataclass(frozen=True)
@@ -34,6 +37,12 @@ class Provenance:
     seconds: dict[str, float | None]
     data_sha256: str
     model_sha256: str | None
+
+    @property
+    def redundant(self) -> float:
+        """The correlation from which on units are redundant, which the command names where it is not the default."""
+        named = _REDUNDANT.findall(self.command)
+        return float(named[-1]) if named else Analysis.redundant
 
 
 @dataclass(frozen=True)

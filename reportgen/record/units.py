@@ -1,6 +1,7 @@
 """The verdicts on units and layers, and what of them is worth a reader's attention."""
 
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 
 from reportgen.i18n import Text, text
 from reportgen.record.conditions import Condition, LayerConditions
@@ -16,9 +17,8 @@ class Nearest:
     """Another unit of the same layer, and how alike the two are.
 
     r: over images, of the mean responses. r_within_class: the same within the classes. r_over_positions: of the values
-    at each position of each image; None where a layer has no positions. alike: "interchangeable" where all of these
-    reach the threshold of redundancy, "on average" where only the first two do; None of other units, and in a folder
-    from before it was told.
+    at each position of each image; None where a layer has no positions. alike: as `alike` says; a folder from before
+    it was told is given it when it is read.
     """
 
     unit: int
@@ -26,6 +26,22 @@ class Nearest:
     r_within_class: float | None
     r_over_positions: float | None = None
     alike: str | None = None
+
+
+def alike(r: Sequence[float | None], threshold: float) -> str | None:
+    """Return in which sense two units are alike.
+
+    r: as the figures of a Nearest, only two where the layer has no positions; None where one is undefined. threshold:
+    of redundancy. "interchangeable" where all of them reach it, "on average" where the first two do and the third is
+    below; else None.
+    """
+    if not all(one is not None and one >= threshold for one in r[:2]):
+        return None
+    if len(r) == 2:
+        return "interchangeable"
+    if r[2] is None:
+        return None
+    return "interchangeable" if r[2] >= threshold else "on average"
 
 
 @dataclass(frozen=True)
@@ -123,6 +139,19 @@ class Unit:
     condition: Condition | None = None
     kept: Nearest | None = None
     effect: Effect | None = None
+
+
+def with_alike(units: Sequence[Unit], threshold: float) -> list[Unit]:
+    """Return units of a report that did not tell in which sense they are alike, with that told. threshold: its own."""
+    placed = {u.layer for u in units if u.nearest is not None and u.nearest.r_over_positions is not None}
+
+    def told(near: Nearest | None, layer: str) -> Nearest | None:
+        if near is None:
+            return None
+        r = [near.r, near.r_within_class, *([near.r_over_positions] if layer in placed else [])]
+        return replace(near, alike=alike(r, threshold))
+
+    return [replace(u, nearest=told(u.nearest, u.layer), kept=told(u.kept, u.layer)) for u in units]
 
 
 @dataclass(frozen=True)

@@ -1,12 +1,13 @@
 """Numbers and dates as people read them; every function is a filter of the templates."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
 from reportgen import format
 from reportgen.format import (
     NOT_AVAILABLE,
+    as_given,
     correlation,
     count,
     fixed,
@@ -166,9 +167,15 @@ def inner_states(layers: Sequence[LayerVerdict]) -> Counter[str]:
     return states
 
 
-def counted_states(states: Iterable[tuple[str, int]]) -> list[Text]:
-    """[("dead", 2), ("healthy", 1)] -> ["2 are dead", "1 fires normally"]."""
-    return [_counted_state(which, n) for which, n in states]
+def by_gravity(states: Mapping[str, int]) -> list[tuple[str, int]]:
+    """{"healthy": 1, "dead": 2} -> [("dead", 2), ("healthy", 1)]: the same order in every layer."""
+    places = {css: place for place, css in enumerate(STATES)}
+    return sorted(states.items(), key=lambda one: places.get(one[0].replace(" ", "-"), len(places)))
+
+
+def counted_states(states: Mapping[str, int]) -> list[Text]:
+    """{"healthy": 1, "dead": 2} -> ["2 are dead", "1 fires normally"]: the gravest first, those without a unit not."""
+    return [_counted_state(which, n) for which, n in by_gravity(states) if n]
 
 
 def _counted_state(which: str, n: int) -> Text:
@@ -199,19 +206,19 @@ def verdict(layers: Sequence[LayerVerdict], units: Sequence[Unit]) -> Text:
             judged, "The one unit inside the model fires normally.", "All {n} units inside the model fire normally."
         )
     else:
-        order = sorted(states.items(), key=lambda one: one[0] != "healthy")
+        healthy = {"healthy": states.pop("healthy", 0)}
         found = text(
             "Of {units} {states}.",
             units=ntext(judged, "{n} unit inside the model", "{n} units inside the model"),
-            states=joined(", ", counted_states(order)),
+            states=joined(", ", [*counted_states(healthy), *counted_states(states)]),
         )
     if removable:
         alike = redundant(removable)
     elif on_average := alike_on_average(units):
         alike = ntext(
             on_average,
-            "None can stand in for another, though {n} is like another on average.",
-            "None can stand in for another, though {n} are like another on average.",
+            "None can stand in for another, though {n} is alike on average with the unit most like it.",
+            "None can stand in for another, though {n} are alike on average with the units most like them.",
         )
     else:
         alike = text("None says the same as another.")
@@ -219,13 +226,15 @@ def verdict(layers: Sequence[LayerVerdict], units: Sequence[Unit]) -> Text:
 
 
 def alike_on_average(units: Iterable[Unit]) -> int:
-    """Return how many units fire on the same images as another one, but in the same places as none."""
+    """Return how many units are in no group, and alike on average with the one unit that is most like them."""
     return sum(unit.group is None and unit.nearest is not None and unit.nearest.alike == "on average" for unit in units)
 
 
 FILTERS = {
     f.__name__: f
     for f in (
+        as_given,
+        by_gravity,
         count,
         share,
         share_range,

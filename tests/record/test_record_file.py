@@ -19,6 +19,7 @@ from reportgen.i18n import Text, from_plain
 from reportgen.record import record_file
 from reportgen.record.evaluation import Proof
 from reportgen.record.run import Record
+from reportgen.record.units import Nearest
 from tests.helpers.builders import (
     assert_one_line,
     make_history,
@@ -131,6 +132,43 @@ def test_a_record_survives_writing_and_reading_unchanged(folder: Path) -> None:
 def test_records_of_other_kinds_survive_too(tmp_path: Path, changes: dict[str, Any]) -> None:
     record = make_record(**changes)
     assert list(leaves(record_file.load(put(tmp_path, record)))) == list(leaves(record))
+
+
+def made_before_alike(folder: Path, command: str) -> Record:
+    """Return what is read of a folder whose units have the figures of how alike they are, but not the word for it."""
+    here, there = Nearest(1, 0.99, 0.98, 0.97), Nearest(0, 0.99, 0.98, 0.93)
+    units = [
+        make_unit(unit=0, nearest=here),
+        make_unit(unit=1, nearest=there, kept=here),
+        make_unit(unit=2, nearest=Nearest(0, 0.99, 0.98)),
+        make_unit(unit=3, nearest=Nearest(0, 0.94, 0.98, 0.97)),
+        make_unit(unit=4, nearest=None),
+        make_unit(layer="dense", nearest=Nearest(1, 0.96, 0.97)),
+    ]
+    put(folder, make_record(units=units, provenance=dataclasses.replace(make_record().provenance, command=command)))
+    found = json.loads((folder / JSON).read_bytes())
+    for unit in found["units"]:
+        for near in (unit["nearest"], unit["kept"]):
+            if near is not None:
+                del near["alike"]
+    (folder / JSON).write_text(json.dumps(found), encoding="utf-8")
+    return record_file.load(folder)
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ("", ["interchangeable", "on average", None, None, None, "interchangeable"]),
+        (" --redundant 0.9", ["interchangeable", "interchangeable", None, "interchangeable", None, "interchangeable"]),
+        (" --redundant 0.98 --seed 3", ["on average", "on average", None, None, None, None]),
+    ],
+)
+def test_a_folder_from_before_units_were_called_alike_is_told_by_its_own_threshold(
+    tmp_path: Path, given: str, expected: list[str | None]
+) -> None:
+    units = made_before_alike(tmp_path, f"reportgen report --data sample{given}").units
+    assert [unit.nearest and unit.nearest.alike for unit in units] == expected
+    assert units[1].kept is not None and units[1].kept.alike == expected[0]
 
 
 def test_a_folder_from_before_pictures_were_changed_loads(folder: Path) -> None:

@@ -184,14 +184,23 @@ def _redundant(layer: LayerVerdict, units: Sequence[Unit], *, matter: bool) -> F
     removable = sorted(unit for group in layer.groups for unit in group[1:])
     if not removable:
         return None
-    message = text(
-        "In layer {layer}, {some} of {units} said the same as another one on {images}, also within each class"
-        " ({groups}; removable: {numbers}).",
-        **_some(layer, removable),
-        images=counted_images(layer.n_images),
-        groups=ntext(len(layer.groups), "{n} group", "{n} groups"),
-        numbers=numbered_units(removable),
-    )
+    facts = _some(layer, removable) | {
+        "images": counted_images(layer.n_images),
+        "groups": ntext(len(layer.groups), "{n} group", "{n} groups"),
+        "numbers": numbered_units(removable),
+    }
+    if any(unit.kept is not None and unit.kept.r_over_positions is not None for unit in units):
+        message = text(
+            "In layer {layer}, {some} of {units} said the same as another one on {images}, also within each class and"
+            " over positions ({groups}; removable: {numbers}).",
+            **facts,
+        )
+    else:
+        message = text(
+            "In layer {layer}, {some} of {units} said the same as another one on {images}, also within each class"
+            " ({groups}; removable: {numbers}).",
+            **facts,
+        )
     narrower = text(
         "Make the layer narrower and compare the test accuracy; that saves at least {parameters}.",
         parameters=counted_parameters(layer.removable_params),

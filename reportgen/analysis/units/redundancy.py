@@ -13,7 +13,7 @@ from reportgen.analysis.phrases import counted_images
 from reportgen.analysis.units import moments, states
 from reportgen.analysis.units.facts import Thresholds, Weights
 from reportgen.i18n import Text, text
-from reportgen.record.units import Nearest
+from reportgen.record.units import Nearest, alike
 
 Flags = NDArray[np.bool_]
 
@@ -87,20 +87,20 @@ def not_for_softmax(plan: LayerPlan) -> Redundancy:
     return Redundancy({}, {}, [], {}, {}, left_out, None)
 
 
-def complete_linkage(alike: Flags, likeness: Floats) -> list[list[int]]:
+def complete_linkage(same: Flags, likeness: Floats) -> list[list[int]]:
     """Return groups, by their first unit, in which every two units are alike.
 
-    alike: (U, U) symmetric. likeness: (U, U) in [-1, 1] decides which units meet first. Single linkage would chain
-    A~B~C together although A is not like C.
+    same: (U, U) symmetric, which two are alike. likeness: (U, U) in [-1, 1] decides which units meet first. Single
+    linkage would chain A~B~C together although A is not like C.
     """
-    members = np.flatnonzero(alike.any(axis=1))
+    members = np.flatnonzero(same.any(axis=1))
     if not members.size:
         return []
     from scipy.cluster.hierarchy import fcluster, linkage
     from scipy.spatial.distance import squareform
 
     apart = 4.0  # further than 1 - likeness ever is, so no group that is cut below holds such a pair
-    both = alike & alike.T
+    both = same & same.T
     distance = np.where(both, 1 - likeness, apart)[np.ix_(members, members)]
     np.fill_diagonal(distance, 0)
     numbers = fcluster(linkage(squareform(distance, checks=False), "complete"), apart / 2, "distance")
@@ -131,8 +131,8 @@ def duplicates(
         if weights.sees is not None:  # equal weights over other channels are no copy
             same &= np.equal.outer(weights.sees[usable[run]], weights.sees[usable[run]])
         if weights.slopes is not None:
-            _, alike = np.unique(weights.slopes[usable[run]], axis=0, return_inverse=True)
-            same &= np.equal.outer(alike, alike)
+            _, slopes = np.unique(weights.slopes[usable[run]], axis=0, return_inverse=True)
+            same &= np.equal.outer(slopes, slopes)
         if weights.copies == "equal":
             same &= np.abs(np.divide.outer(norms[run], norms[run]) - 1) <= SAME_SIZE
         found |= {int(usable[run[n]]): int(usable[run[f]]) for n, f in enumerate(same.argmax(axis=1)) if f < n}
@@ -197,18 +197,10 @@ def _compared(
     figures += [[None] * len(units)] * (3 - len(r))
     pairs = zip(np.asarray(units, np.int64).tolist(), np.asarray(others, np.int64).tolist(), *figures, strict=True)
     return {
-        unit: Nearest(other, of[0], of[1], of[2], _alike(of[: len(r)], threshold))
+        unit: Nearest(other, of[0], of[1], of[2], alike(of[: len(r)], threshold))
         for unit, other, *of in pairs
         if of[0] is not None
     }
-
-
-def _alike(r: Sequence[float | None], threshold: float) -> str | None:
-    """Return in which sense two units are alike: r over images, within classes, and over positions where there are."""
-    reached = [one is not None and one >= threshold for one in r]
-    if all(reached):
-        return "interchangeable"
-    return "on average" if all(reached[:2]) else None
 
 
 def _opposite(over_images: Floats, highest: Floats, thresholds: Thresholds) -> dict[int, int]:

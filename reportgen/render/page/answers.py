@@ -3,14 +3,13 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from reportgen.format import count, percent
+from reportgen.format import as_given, count, percent
 from reportgen.i18n import Text, joined, literal, ntext, text
 from reportgen.record.changes import Count
-from reportgen.record.evaluation import Proof
 from reportgen.record.key_figures import OUTPUT_STATES, described_units, judged_units
 from reportgen.record.run import Record
 from reportgen.record.units import LayerVerdict, Unit
-from reportgen.render.words import alike_on_average, counted_states, inner_states
+from reportgen.render.words import alike_on_average, by_gravity, counted_states, inner_states
 
 _LAYERS = 5
 """Most layers that the first screen tells apart."""
@@ -47,7 +46,7 @@ def answers(record: Record) -> list[Answer]:
     if not inner:
         return []
     counts = record.baseline.counts if record.baseline else {}
-    found = [_firing(inner, counts), _distinct(inner, record.units, record.proof, counts)]
+    found = [_firing(inner, counts), _distinct(inner, record, counts)]
     described = [one for one in inner if one.conditions is not None]
     return [*found, _conditions(inner, described, record.units)] if described else found
 
@@ -69,14 +68,14 @@ def saving(record: Record) -> Text | None:
 def _firing(layers: Sequence[LayerVerdict], earlier: Mapping[str, Count]) -> Answer:
     states = inner_states(layers)
     whole, healthy = sum(states.values()), states["healthy"]
-    others = counted_states((name, n) for name, n in states.most_common() if name != "healthy")
+    others = counted_states({name: n for name, n in states.items() if name != "healthy"})
     bars = [
         Bar(
             _name(layer),
             text("{part} of {whole}", part=count(layer.states.get("healthy", 0)), whole=count(layer.units)),
             [
                 (n / layer.units, name.replace(" ", "-"))
-                for name, n in sorted(layer.states.items(), key=lambda pair: (pair[0] != "healthy", -pair[1]))
+                for name, n in sorted(by_gravity(layer.states), key=lambda pair: pair[0] != "healthy")
             ],
         )
         for layer in _told(layers, lambda one: one.units - one.states.get("healthy", 0))
@@ -90,10 +89,8 @@ def _firing(layers: Sequence[LayerVerdict], earlier: Mapping[str, Count]) -> Ans
     )
 
 
-def _distinct(
-    layers: Sequence[LayerVerdict], units: Sequence[Unit], proof: Proof | None, earlier: Mapping[str, Count]
-) -> Answer:
-    removable, on_average = sum(unit.removable for unit in units), alike_on_average(units)
+def _distinct(layers: Sequence[LayerVerdict], record: Record, earlier: Mapping[str, Count]) -> Answer:
+    removable, on_average = sum(unit.removable for unit in record.units), alike_on_average(record.units)
     bars = []
     for layer in _told(layers, lambda one: sum(len(group) - 1 for group in one.groups)):
         if layer.effective_rank is None:
@@ -108,7 +105,7 @@ def _distinct(
         )
     if not removable:
         figure = text("No unit says the same as another")
-    elif proof and proof.redundant is not None and proof.redundant.is_worse:
+    elif record.proof and record.proof.redundant is not None and record.proof.redundant.is_worse:
         figure = ntext(
             removable,
             "{n} unit says the same as another, but the model does worse without it",
@@ -119,8 +116,11 @@ def _distinct(
     more = [
         ntext(
             on_average,
-            "{n} unit is like another on average only: it fires on the same images in different places.",
-            "{n} units are like another on average only: they fire on the same images in different places.",
+            "{n} unit is alike on average with the unit most like it: their means agree, their maps less so (r over"
+            " positions below {threshold}).",
+            "{n} units are alike on average with the units most like them: their means agree, their maps less so (r"
+            " over positions below {threshold}).",
+            threshold=as_given(record.provenance.redundant),
         )
     ]
     return Answer(

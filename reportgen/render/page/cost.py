@@ -171,7 +171,9 @@ def _of_layer(layer: LayerView) -> list[Picture]:
 
 
 def _of_card(card: CardView) -> list[Picture]:
-    found, seen = [card.tops, card.kernel, card.other, *(card.both_maps or ())], card.seen
+    found, seen = [card.tops, card.kernel, card.other], card.seen
+    if card.both_maps is not None:
+        found += [card.both_maps.own, card.both_maps.other]
     if seen is not None:
         found += [seen.strongest, seen.weakest, seen.average, seen.picture, seen.real, seen.told, seen.difference]
     return [picture for picture in found if picture is not None]

@@ -221,11 +221,11 @@ def _sense(units: Sequence[Unit], one: int, other: int) -> Text | None:
     near = next((near for near in known if near is not None and near.unit in (one, other)), None)
     if near is None or near.alike is None:
         return None
-    if near.alike == "on average":
+    if near.alike == "on average" and near.r_over_positions is not None:
         return text(
-            "The first two are alike on average only: over positions r is {positions}, so they fire on the same"
-            " images in different places.",
-            positions=correlation(near.r_over_positions or 0.0),
+            "The first two are alike on average only: their means agree, their maps less so (r over positions"
+            " {positions}).",
+            positions=correlation(near.r_over_positions),
         )
     if of[one].group == of[other].group:
         return text("The first two are interchangeable.")
@@ -234,7 +234,7 @@ def _sense(units: Sequence[Unit], one: int, other: int) -> Text | None:
 
 def units(verdict: LayerVerdict, found: Sequence[Unit]) -> Text:
     """Return how many units are in which state, and how many could go."""
-    said = text("Here: {states}.", states=joined(", ", counted_states((s, n) for s, n in verdict.states.items() if n)))
+    said = text("Here: {states}.", states=joined(", ", counted_states(verdict.states)))
     removable = sum(unit.removable for unit in found)
     return joined(" ", [said, redundant(removable)]) if removable else said
 

@@ -21,6 +21,7 @@ from reportgen.render.page import effects, insights, legends
 from reportgen.render.page.missing import attempt
 from reportgen.render.pictures import input_images, seen, tiles
 from reportgen.render.pictures.mosaic import Grid, Picture
+from reportgen.render.pictures.seen import Pair
 
 ROWS_ON_PAPER = 10
 """Most rows of a layer's table of units in the PDF; the page has them all, and every cell takes a millisecond."""
@@ -114,6 +115,14 @@ class UnitView:
         return text("interchangeable, but not with every unit of its group")
 
     @property
+    def yet_apart(self) -> Text | None:
+        """Why its partner does not make it removable though the two are interchangeable; None where it does."""
+        near, partner = self.unit.nearest, self.partner
+        if near is None or partner is not near or near.alike != "interchangeable" or self.same_group:
+            return None
+        return text("but not with every unit of that one's group")
+
+    @property
     def why(self) -> Text | None:
         """Why a unit is dead, None where that is not known or it is not dead."""
         return None if self.unit.cause == ONLY_SILENT else self.unit.cause
@@ -163,7 +172,7 @@ class CardView:
         return attempt(seen.paint, self._seen, int(place[0]))
 
     @cached_property
-    def both_maps(self) -> tuple[Picture, Picture] | None:
+    def both_maps(self) -> Pair | None:
         """The maps of a removable unit and of the unit that stays, for the same image; None where not kept."""
         kept, maps = self._unit.kept, self._maps
         if kept is None or maps is None or maps.values.ndim != 4:
@@ -395,11 +404,11 @@ def _unit_views(
     for unit in units:
         if unit.kept is not None and ((known := twins.get(unit.kept.unit)) is None or unit.kept.r > known.r):
             twins[unit.kept.unit] = replace(unit.kept, unit=unit.unit)
-    group_of = {unit: number for number, group in enumerate(verdict.groups) for unit in group}
+    of = {unit.unit: unit for unit in units}
     found = []
     for unit in units:
-        group = group_of.get(unit.unit)
-        same = group is not None and unit.nearest is not None and group_of.get(unit.nearest.unit) == group
+        near = of.get(unit.nearest.unit) if unit.nearest is not None else None
+        same = unit.group is not None and near is not None and near.group == unit.group
         letter, css = _LETTERS[unit.state], unit.state.replace(" ", "-")
         if not letter and has_remark(unit):
             letter, css = "R", "redundant"

@@ -248,4 +248,4 @@ def _size(node: GraphNode) -> str:
 
 def _states(units: int, counted: dict[str, int]) -> Text:
     """Return "16 units: 3 are dead, 13 fire normally"."""
-    return joined(": ", [ntext(units, "{n} unit", "{n} units"), joined(", ", counted_states(counted.items()))])
+    return joined(": ", [ntext(units, "{n} unit", "{n} units"), joined(", ", counted_states(counted))])

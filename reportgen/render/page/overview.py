@@ -70,7 +70,7 @@ def _row(number: int, layer: LayerVerdict, units: Sequence[Unit]) -> Row:
     removable = sum(unit.removable for unit in units)
     states = {state: n for state, n in layer.states.items() if n and state not in _OF_ITS_OWN}
     effects = [unit.effect for unit in units if unit.effect is not None and unit.effect.method is not None]
-    others = counted_states(states.items())
+    others = counted_states(states)
     said = sum(n for state, n in layer.states.items() if state not in ("healthy", "output"))
     return Row(
         anchor=f"layer-{number}",

@@ -36,6 +36,15 @@ class SeenUnit:
     most: float
 
 
+@dataclass(frozen=True)
+class Pair:
+    """The maps of two units for one and the same image. image: its number among those looked at."""
+
+    image: int
+    own: Picture
+    other: Picture
+
+
 def paint(seen: Seen, place: int) -> SeenUnit:
     """Paint what a unit saw. place: of the unit among those of `seen`."""
     crops = np.concatenate([seen.strongest[place], seen.weakest[place], seen.mean[place][np.newaxis]])
@@ -62,17 +71,17 @@ def paint(seen: Seen, place: int) -> SeenUnit:
     )
 
 
-def pair(one: Array, other: Array) -> tuple[Picture, Picture]:
+def pair(one: Array, other: Array) -> Pair:
     """Paint the maps of two units, each (E, rows, columns), for the example on which the first is strongest.
 
     Each on its own scale: interchangeable units may differ by a factor.
     """
     example = int(one.reshape(len(one), -1).max(axis=1).argmax())
-    found = [
+    own, others = (
         _map(levels(each[example], min(each[example].min(), 0), each[example].max()), sequential())
         for each in (one, other)
-    ]
-    return found[0], found[1]
+    )
+    return Pair(example, own, others)
 
 
 def _line(crops: Pixels) -> Picture:

@@ -32,7 +32,7 @@ from reportgen.record.model import LayerRow, ModelFacts
 from reportgen.record.pruning import LayerCut
 from reportgen.record.shifts import Shift
 from reportgen.record.training import Deaths, Died, LayerDeaths
-from reportgen.record.units import Finding, LayerVerdict, Preferred, Unit
+from reportgen.record.units import Finding, LayerVerdict, Nearest, Preferred, Unit
 from reportgen.thresholds import FindingThresholds
 from tests.helpers.builders import (
     make_effect,
@@ -405,6 +405,16 @@ def test_redundant_units_are_all_of_a_group_but_its_representative() -> None:
     assert (one.layer, one.units) == ("conv", [3, 7, 12])
     for said in ("3 of 32 units", "2 groups", "removable: units 3, 7 and 12", "1,445 parameters", "on 1,000 images"):
         assert said in one.message
+
+
+@pytest.mark.parametrize(
+    ("over_positions", "criteria"), [(None, "also within each class ("), (0.97, "also within each class and over pos")]
+)
+def test_the_finding_on_redundant_units_names_all_that_they_were_compared_by(
+    over_positions: float | None, criteria: str
+) -> None:
+    unit = make_unit(unit=3, kept=Nearest(9, 0.99, 0.98, over_positions))
+    assert criteria in only("redundant-units", **sick(unit, groups=[[9, 3]])).message
 
 
 def test_units_that_say_the_same_as_none_are_not_redundant() -> None:

@@ -15,7 +15,7 @@ from reportgen.analysis.activations.bins import Grid
 from reportgen.analysis.activations.tally import LayerPlan, LayerTally
 from reportgen.analysis.units import layer_verdict, moments, redundancy, selectivity, states
 from reportgen.analysis.units.facts import DEFAULTS, ImageFacts, Thresholds, Weights
-from reportgen.record.units import LayerVerdict, Unit
+from reportgen.record.units import LayerVerdict, Unit, alike
 from tests.helpers.builders import modules_after
 from tests.tools import tally_oracle
 
@@ -409,6 +409,23 @@ def test_units_that_fire_in_different_places_are_not_redundant() -> None:
     assert other is not None and kept is not None and kept.alike == "interchangeable"
 
 
+@pytest.mark.parametrize(
+    ("r", "expected"),
+    [
+        ([0.99, 0.95], "interchangeable"),
+        ([0.99, 0.94], None),
+        ([0.99, None], None),
+        ([0.99, 0.99, 0.95], "interchangeable"),
+        ([0.99, 0.99, 0.94], "on average"),
+        ([0.99, 0.99, None], None),
+        ([0.94, 0.99, 0.99], None),
+        ([-0.99, -0.99, -0.99], None),
+    ],
+)
+def test_what_is_undefined_makes_no_two_units_alike(r: list[float | None], expected: str | None) -> None:
+    assert alike(r, 0.95) == expected
+
+
 def test_in_which_sense_two_units_are_alike_follows_the_threshold() -> None:
     values = turned(0, 15, 100)  # r = 0.966 of the first two
     for threshold, expected in ((0.95, "interchangeable"), (0.97, None)):
@@ -503,15 +520,15 @@ def test_groups_hold_alike_units_only_and_cannot_be_joined(seed: int) -> None:
     signals = np.concatenate([signals + 0.25 * generator.standard_normal((40, 8)) for _ in range(4)], axis=1)
     likeness = np.corrcoef(signals.T)
     np.fill_diagonal(likeness, np.nan)
-    alike = likeness >= 0.9
-    groups = redundancy.complete_linkage(alike, likeness)
+    same = likeness >= 0.9
+    groups = redundancy.complete_linkage(same, likeness)
     assert sorted(groups) == groups
     for group in groups:
-        assert all(alike[u, v] for u, v in itertools.combinations(group, 2))
+        assert all(same[u, v] for u, v in itertools.combinations(group, 2))
     grouped = {unit for group in groups for unit in group}
     whole = [*groups, *([unit] for unit in range(32) if unit not in grouped)]
     for one, other in itertools.combinations(whole, 2):
-        assert not all(alike[u, v] for u in one for v in other)
+        assert not all(same[u, v] for u in one for v in other)
 
 
 @pytest.mark.slow

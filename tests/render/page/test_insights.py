@@ -129,7 +129,7 @@ def test_the_pairs_most_and_least_alike_are_named_by_their_units() -> None:
         ("interchangeable", (0, 0), "The first two are interchangeable."),
         ("interchangeable", (0, 1), "The first two are interchangeable, but not in one group, where every two"),
         ("interchangeable", (0, None), "The first two are interchangeable, but not in one group"),
-        ("on average", (None, None), "alike on average only: over positions r is 0.25, so they fire on the same"),
+        ("on average", (None, None), "on average only: their means agree, their maps less so (r over positions 0.25)."),
         (None, (None, None), None),
     ],
 )
@@ -213,10 +213,33 @@ def test_units_that_are_alike_on_average_are_counted_and_not_called_the_same() -
     average = Nearest(1, 0.99, 0.98, 0.1, "on average")
     units = [make_unit(unit=u, group=None, nearest=average) for u in range(2)] + [make_unit(unit=2, nearest=average)]
     layers = [make_verdict("conv", 3)]
-    assert words.verdict(layers, units).endswith("None can stand in for another, though 2 are like another on average.")
+    assert words.verdict(layers, units).endswith(
+        "None can stand in for another, though 2 are alike on average with the units most like them."
+    )
     assert words.verdict(layers, units[2:]).endswith("None says the same as another.")
     (_, distinct, *_) = answers.answers(make_record(layers=layers, units=units))
     assert distinct.figure == "No unit says the same as another"
     assert distinct.more == [
-        "2 units are like another on average only: they fire on the same images in different places."
+        "2 units are alike on average with the units most like them: their means agree, their maps less so (r over"
+        " positions below 0.95)."
+    ]
+
+
+def test_states_are_listed_gravest_first_whatever_comes_first_in_a_layer() -> None:
+    layers = [
+        make_verdict("one", 7, states={"healthy": 4, "weak": 2, "dead": 1}),
+        make_verdict("two", 9, states={"dead": 1, "always-on": 3, "healthy": 5}),
+    ]
+    assert [insights.units(layer, []) for layer in layers] == [
+        "Here: 1 is dead, 2 are weak, 4 fire normally.",
+        "Here: 1 is dead, 3 are always on, 5 fire normally.",
+    ]
+    assert words.verdict(layers, []).startswith(
+        "Of 16 units inside the model 9 fire normally, 2 are dead, 3 are always on, 2 are weak."
+    )
+    (firing, *_) = answers.answers(make_record(layers=layers, units=[]))
+    assert firing.more == ["2 are dead, 3 are always on, 2 are weak"]
+    assert [[css for _, css in bar.parts] for bar in firing.bars] == [
+        ["healthy", "dead", "weak"],
+        ["healthy", "dead", "always-on"],
     ]

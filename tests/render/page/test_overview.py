@@ -25,7 +25,7 @@ def test_a_row_counts_the_units_by_what_is_to_be_said_about_them() -> None:
     units = [make_unit(unit=n, removable=n < 2) for n in range(8)]
     (row,) = table(layers=[make_verdict("conv", 8, states=states, effective_rank=0.4)], units=units).rows
     assert (row.units, row.healthy, row.dead, row.redundant, row.distinct) == (8, 3, 2, 2, 3)
-    assert row.others == "1 is weak, 2 are always on"
+    assert row.others == "2 are always on, 1 is weak"
     assert row.remarks == 2 + 1 + 2 + 2
 
 

@@ -495,7 +495,14 @@ def test_a_card_names_the_unit_that_makes_it_removable_and_no_section_contradict
     assert "Interchangeable with unit 0: r 0.99 over images" in whole[1]
     assert "Alike on average unit 0: r 0.99 over images, 0.98 within classes, 0.10 over positions" in whole[2]
     assert "(interchangeable, but not with every unit of its group)" in said["conv/u0"][1]
-    assert "Interchangeable with unit 0: r 0.999 over images" in whole[3]
+    assert (
+        "Interchangeable with unit 0: r 0.999 over images, 0.99 within classes, 0.96 over positions"
+        " (but not with every unit of that one's group)" in whole[3]
+    )
+    shown = int(make_pictures().maps[0].values[..., 1].max(axis=(1, 2)).argmax())
+    assert f"Its map of image {shown} The map of unit 0, which stays" in whole[1]
+    terms = {"".join(link.itertext()): link.get("href") for link in tree(page).iter("a")}
+    assert terms["Interchangeable with"] == terms["Alike on average"] == "#g-interchangeable"
     assert "Interchangeable" not in whole[4] and "Alike" not in whole[4]
 
 

@@ -176,6 +176,18 @@ def test_no_card_shows_a_picture_twice(opened: Page) -> None:
     assert set(opened.evaluate(twice)) == {0}
 
 
+def test_a_card_holds_a_picture_twice_only_if_it_is_built_closed_and_then_small_ones(opened: Page) -> None:
+    repeated = """(kind) => [...document.querySelectorAll(`.cards.${kind} .card`)].map((card) => {
+      const pictures = [...card.querySelectorAll('img')].map((picture) => picture.src);
+      return pictures.join('').length - [...new Set(pictures)].join('').length;
+    })"""
+    assert set(opened.evaluate(repeated, "opened")) == {0}
+    assert max(opened.evaluate(repeated, "closed")) < 4_000
+    card = opened.locator(".cards.opened .card").first
+    shown = [picture.get_attribute("alt") for picture in card.locator("img").all() if picture.is_visible()]
+    assert {"Kernel of unit 1", "Map of unit 1"} <= set(shown)
+
+
 @pytest.mark.parametrize("width", [360, 1280])
 def test_an_open_card_begins_with_its_words_and_has_picture_words_map_and_difference_in_a_line(
     opened: Page, width: int
