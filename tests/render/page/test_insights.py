@@ -188,9 +188,7 @@ def test_an_epoch_without_a_value_is_passed_over() -> None:
         ([-0.3, 0.1], "1 unit says the same as another"),
     ],
 )
-def test_the_first_screen_says_whether_units_that_say_the_same_are_needed(
-    interval: list[float], said: str
-) -> None:
+def test_the_first_screen_says_whether_units_that_say_the_same_are_needed(interval: list[float], said: str) -> None:
     proof = Proof(1, 0.9, 0.7, interval, redundant=Ablated(1, 0.7, interval))
     units = [make_unit(unit=0), make_unit(unit=1, removable=True)]
     record = make_record(layers=[make_verdict("conv", 2, groups=[[0, 1]])], units=units, proof=proof)
