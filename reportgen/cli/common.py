@@ -64,8 +64,12 @@ def _explain(error: BaseException) -> int:
 
 def fail(line: str) -> None:
     """Print the one line of a failure, if there is anything to print it on."""
-    with suppress(OSError, RuntimeError):  # a RuntimeError where a signal comes while something else is printed
-        print(f"reportgen: error: {one_line(line)}", file=sys.stderr, flush=True)
+    said = f"reportgen: error: {one_line(line)}"
+    with suppress(OSError):
+        try:
+            print(said, file=sys.stderr, flush=True)
+        except RuntimeError:  # a signal came while something was printed: a stream is not entered twice
+            os.write(sys.stderr.fileno(), f"{said}\n".encode(sys.stderr.encoding, "backslashreplace"))
 
 
 def open_streams() -> None:

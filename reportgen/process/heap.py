@@ -20,7 +20,7 @@ def keep_together() -> None:
 def give_back() -> None:
     """Return to the system what was freed, between stages that need memory for other things.
 
-    Else it stays in pieces between what is kept, and the next stage asks for more: a seventh of the peak of a model
+    Else it stays in pieces between what is kept, and the next stage asks for more: an eighth of the peak of a model
     of 17,000 units. It takes some milliseconds.
     """
     with suppress(AttributeError, OSError):

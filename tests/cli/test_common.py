@@ -2,11 +2,28 @@
 
 import io
 import sys
+from pathlib import Path
 
 import pytest
 
 from reportgen import format
 from reportgen.cli import common
+
+
+def test_a_failure_is_told_even_where_a_signal_came_while_something_was_printed(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    class Busy(io.TextIOWrapper):
+        def write(self, text: str) -> int:
+            raise RuntimeError("reentrant call")
+
+    with (tmp_path / "said").open("wb") as file:
+        stream = Busy(file, encoding="ascii")
+        monkeypatch.setattr(sys, "stderr", stream)
+        common.fail("terminated \u5b57")
+        monkeypatch.undo()
+        stream.detach()
+    assert (tmp_path / "said").read_bytes() == b"reportgen: error: terminated \\u5b57\n"
 
 
 @pytest.mark.parametrize("name", ["stdout", "stderr"])

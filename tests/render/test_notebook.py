@@ -85,7 +85,7 @@ def test_the_frame_has_an_origin_of_its_own(made: Made) -> None:
 
 
 @pytest.mark.parametrize("where", ["title", "message", "page"])
-def test_what_comes_from_outside_stays_text(made: Made, where: str) -> None:
+def test_what_comes_from_outside_stays_text(made: Made, where: str, tmp_path: Path) -> None:
     record = {
         "title": lambda: make_record(title=HOSTILE),
         "message": lambda: make_record(findings=[make_finding(message=HOSTILE)]),
@@ -97,7 +97,7 @@ def test_what_comes_from_outside_stays_text(made: Made, where: str) -> None:
     fragment = html5lib.parseFragment(found, namespaceHTMLElements=False)
     assert [tag.tag for tag in fragment.iter() if tag.tag in ("script", "b")] == []
     assert len(list(fragment.iter("iframe"))) == (where != "message")
-    assert "49" not in words(found)
+    assert "49" not in words(found).replace(str(tmp_path), "")  # whose number may hold it
     if where == "page":
         assert framed(made(record, given)) == page_of_others
 
