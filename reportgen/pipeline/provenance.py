@@ -14,6 +14,7 @@ from reportgen.errors import InputError
 from reportgen.format import short
 from reportgen.i18n import Text, ntext
 from reportgen.options import Options
+from reportgen.record.run import flags
 from reportgen.record.training import History
 
 
@@ -80,10 +81,7 @@ def called(command: str) -> tuple[str | None, str | None, Options]:
     Raises InputError where it is none.
     """
     try:
-        words = shlex.split(command)
-        pairs = dict(zip(words[2::2], words[3::2], strict=True))
-        if words[:2] != ["reportgen", "report"] or not all(flag.startswith("--") for flag in pairs):
-            raise ValueError(command)
+        pairs = flags(command)
         model, data = pairs.pop("--model", None), pairs.pop("--data")
         hints = get_type_hints(Options)
         given = {flag[2:].replace("-", "_"): value for flag, value in pairs.items()}

@@ -4,7 +4,7 @@ Fields that appear in report.json are promises, documented with its keys. Counts
 undefined is None.
 """
 
-import re
+import shlex
 from dataclasses import dataclass
 
 from reportgen.i18n import Text
@@ -22,7 +22,14 @@ from reportgen.record.units import Finding, LayerVerdict, Unit
 SCHEMA = "reportgen/1"
 """The format of report.json; it changes when a key changes its meaning or goes away."""
 
-_REDUNDANT = re.compile(r" --redundant ([01](?:\.\d+)?|\d(?:\.\d+)?e-\d+)(?= |$)")
+
+def flags(command: str) -> dict[str, str]:
+    """Return what a report's command gives, by flag: "--redundant": "0.9". Raises ValueError where it is none."""
+    words = shlex.split(command)
+    found = dict(zip(words[2::2], words[3::2], strict=True))
+    if words[:2] != ["reportgen", "report"] or not all(flag.startswith("--") for flag in found):
+        raise ValueError(command)
+    return found
 
 
 @dataclass(frozen=True)
@@ -41,8 +48,11 @@ class Provenance:
     @property
     def redundant(self) -> float:
         """The correlation from which on units are redundant, which the command names where it is not the default."""
-        named = _REDUNDANT.findall(self.command)
-        return float(named[-1]) if named else Analysis.redundant
+        try:
+            found = float(flags(self.command).get("--redundant", Analysis.redundant))
+        except ValueError:
+            return Analysis.redundant
+        return found if 0 < found <= 1 else Analysis.redundant
 
 
 @dataclass(frozen=True)

@@ -161,6 +161,7 @@ def made_before_alike(folder: Path, command: str) -> Record:
         ("", ["interchangeable", "on average", None, None, None, "interchangeable"]),
         (" --redundant 0.9", ["interchangeable", "interchangeable", None, "interchangeable", None, "interchangeable"]),
         (" --redundant 0.98 --seed 3", ["on average", "on average", None, None, None, None]),
+        (" --title 'as --redundant 0.9 '", ["interchangeable", "on average", None, None, None, "interchangeable"]),
     ],
 )
 def test_a_folder_from_before_units_were_called_alike_is_told_by_its_own_threshold(

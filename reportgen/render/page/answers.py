@@ -85,7 +85,7 @@ def _firing(layers: Sequence[LayerVerdict], earlier: Mapping[str, Count]) -> Ans
         text("Does every unit fire?"),
         said,
         bars,
-        [*([joined(", ", others)] if others else []), *_left_out(layers), *_before(earlier, "healthy", "units")],
+        [*([joined(", ", others)] if others else []), *_left_out(bars, layers), *_before(earlier, "healthy", "units")],
     )
 
 
@@ -127,15 +127,15 @@ def _distinct(layers: Sequence[LayerVerdict], record: Record, earlier: Mapping[s
         text("Do many say the same?"),
         figure,
         bars,
-        [*(more if on_average else []), *_left_out(layers), *_before(earlier, "redundant", "units")],
+        [*(more if on_average else []), *_left_out(bars, layers), *_before(earlier, "redundant", "units")],
     )
 
 
-def _left_out(layers: Sequence[LayerVerdict]) -> list[Text]:
-    """Say how many layers have a bar, where not all do."""
-    if len(layers) <= _LAYERS:
+def _left_out(bars: Sequence[Bar], layers: Sequence[LayerVerdict]) -> list[Text]:
+    """Say how many layers have a bar, where not all do: there are too many, or a layer has no such figure."""
+    if len(bars) == len(layers):
         return []
-    return [text("{shown} of {all} layers shown.", shown=count(_LAYERS), all=count(len(layers)))]
+    return [text("{shown} of {all} layers shown.", shown=count(len(bars)), all=count(len(layers)))]
 
 
 def _before(earlier: Mapping[str, Count], part: str, whole: str) -> list[Text]:
@@ -175,9 +175,8 @@ def _conditions(inner: Sequence[LayerVerdict], layers: Sequence[LayerVerdict], u
         "For {n} other unit there is no figure; why stands on its card.",
         "For {n} other units there is no figure; why stands on their cards.",
     )
-    return Answer(
-        text("What do they look for?"), figure, bars, [*missing, *([without] if others > 0 else []), *_left_out(layers)]
-    )
+    more = [*missing, *([without] if others > 0 else []), *_left_out(bars, layers)]
+    return Answer(text("What do they look for?"), figure, bars, more)
 
 
 def _counted(layer: LayerVerdict, kind: str | None = None) -> int:

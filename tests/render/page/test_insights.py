@@ -207,6 +207,13 @@ def test_the_first_screen_says_how_many_layers_and_units_it_has_figures_of() -> 
     assert "For 7 other units there is no figure; why stands on their cards." in found[2].more
 
 
+def test_the_first_screen_says_where_a_layer_has_no_figure() -> None:
+    without = {"effective_rank": None, "reasons": {"effective_rank": literal("nothing differs")}}
+    layers = [make_verdict("conv", 2), make_verdict("dense", 2, **without)]
+    distinct = answers.answers(make_record(layers=layers, units=[make_unit()]))[1]
+    assert len(distinct.bars) == 1 and distinct.more == ["1 of 2 layers shown."]
+
+
 def test_units_that_are_alike_on_average_are_counted_and_not_called_the_same() -> None:
     average = Nearest(1, 0.99, 0.98, 0.1, "on average")
     units = [make_unit(unit=u, group=None, nearest=average) for u in range(2)] + [make_unit(unit=2, nearest=average)]
