@@ -28,7 +28,7 @@ def label(given: str) -> Text:
 def alternatives(items: Sequence[Text]) -> Text:
     """["left", "right", "upper"] -> "left, right or upper"."""
     *others, last = items
-    return text("{items} or {last}", items=joined(", ", others), last=last) if others else last
+    return text("{one} or {other}", one=joined(", ", others), other=last) if others else last
 
 
 def counted_images(n: int, part: str | None = None) -> Text:

@@ -103,12 +103,10 @@ _PLAIN = {"\N{MINUS SIGN}": "-", "\N{MULTIPLICATION SIGN}": "x", "\N{EN DASH}": 
 def _as_it_is(error: UnicodeError) -> tuple[str | bytes, int]:
     """Return the bytes that a character stands for in a file name, or else its number: a handler of `codecs`."""
     assert isinstance(error, UnicodeEncodeError)
-    if error.object[error.start] in _PLAIN:
-        return _plain_or_number(error)
-    try:
-        return os.fsencode(error.object[error.start]), error.start + 1
-    except UnicodeError:
-        return _plain_or_number(error)
+    if error.object[error.start] not in _PLAIN:
+        with suppress(UnicodeError):
+            return os.fsencode(error.object[error.start]), error.start + 1
+    return _plain_or_number(error)
 
 
 def _plain_or_number(error: UnicodeError) -> tuple[str | bytes, int]:

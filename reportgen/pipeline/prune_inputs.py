@@ -40,9 +40,9 @@ def made_of(record: Record, call: PruneCall) -> MadeOf:
     return MadeOf(model, data, replace(options, class_names=names, **asdict(call.bounds)))
 
 
-def model_file(call: PruneCall, source: Path, named: str | None, record: Record, held: ExitStack) -> "ModelFile":
+def read_model(call: PruneCall, source: Path, named: str | None, record: Record, held: ExitStack) -> "ModelFile":
     """Return the model that the report is about. Raises InputError where there is none, or another."""
-    from reportgen.model import model_file as files_of_models
+    from reportgen.model import model_file
 
     own = source / folder.MODEL
     if call.model is not None and not isinstance(call.model, str | Path):
@@ -50,7 +50,7 @@ def model_file(call: PruneCall, source: Path, named: str | None, record: Record,
     given = call.model or (own if own.exists() else named)
     if given is None:
         raise InputError(f"{source} holds no model: it was handed over in Python", "give --model, a saved copy of it")
-    file = files_of_models.read(Path(given), call.bounds)
+    file = model_file.read(Path(given), call.bounds)
     wanted = record.provenance.model_sha256
     if wanted is not None and file.sha256 != wanted:
         held.callback(file.__exit__, None, None, None)
@@ -77,7 +77,7 @@ def _saved(model: Any, bounds: Bounds, held: ExitStack) -> "ModelFile":
     return model_file.read(path, bounds)
 
 
-def dataset(named: Any, options: Options, record: Record) -> "Dataset":
+def read_data(named: Any, options: Options, record: Record) -> "Dataset":
     """Return the data that the report was made with. Raises InputError where nobody says which."""
     if named is None:
         raise InputError("the report's data was handed over in Python", "give --data, the same as a file or folder")

@@ -84,7 +84,7 @@ def prune(call: PruneCall) -> Pruned:
         with progress.stage("report", f"Reading {source} ..."), folder.unchanged(source):
             record = record_file.load(source)
             about = prune_inputs.made_of(record, call)
-            file = held.enter_context(prune_inputs.model_file(call, source, about.model, record, held))
+            file = held.enter_context(prune_inputs.read_model(call, source, about.model, record, held))
             target = prune_inputs.target(call, source, file)
             # its report must still be the one that the proof is about when that is laid beside it
             place = (
@@ -92,7 +92,7 @@ def prune(call: PruneCall) -> Pruned:
             )
         named = call.data if call.data is not None else about.data
         with progress.stage("data", f"Reading {named if isinstance(named, str | Path) else 'the data'} ..."):
-            dataset = prune_inputs.dataset(named, about.options, record)
+            dataset = prune_inputs.read_data(named, about.options, record)
         with progress.stage("tensorflow", "Starting TensorFlow ..."):
             from reportgen import runtime  # noqa: F401  # it takes seconds, which is said
         with progress.stage("load", f"Loading {file.path} ..."):

@@ -14,8 +14,6 @@ from reportgen.i18n import Text, literal
 from reportgen.record.pictures import Array
 
 _SIMPLE = frozenset({int, float, str, bool, type(None)})
-
-
 _MOST: dict[Any, float] = {int: 2**63, float: math.inf}
 
 
@@ -194,9 +192,8 @@ def _float(value: Any, stored: Mapping[str, Array], texts: Mapping[str, Text]) -
 
 def _later(kind: Any) -> frozenset[str]:
     """Return the fields of a noun that have a default: a folder from before there were any lacks them."""
-    fields = dataclasses.fields(kind)
-    plain = dataclasses.MISSING
-    return frozenset(f.name for f in fields if f.default is not plain or f.default_factory is not plain)
+    fields, none = dataclasses.fields(kind), dataclasses.MISSING
+    return frozenset(f.name for f in fields if f.default is not none or f.default_factory is not none)
 
 
 def _expected(value: Any, kind: type) -> Any:

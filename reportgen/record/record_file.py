@@ -56,6 +56,7 @@ def to_bytes(record: Record) -> dict[str, bytes]:
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive, ThreadPoolExecutor(1) as other:
         arrays_in = other.submit(_pack, archive, stored)  # zlib lets the encoder of JSON run meanwhile
         facts = _in_lines(fields, texts)
+        # one at a time: all of them in plain values would be much memory
         said = b"[%s]\n" % b", ".join(_encoded(_dumped(text.plain())) for text in texts.values())
         arrays_in.result()
         _pack(archive, {_OUTLINE: np.frombuffer(_json(outline), np.uint8), _TEXTS: np.frombuffer(said, np.uint8)})

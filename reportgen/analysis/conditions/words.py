@@ -84,8 +84,12 @@ def _scaled(found: Text, feature: Feature, scales: int) -> Text:
 def _edge(feature: Feature, ink: Ink | None) -> Text:
     if ink is None:
         return text("edges, brighter towards the {towards}", towards=_TOWARDS[_angle(feature)])
-    side = _angle(feature) if ink == "dark" else _opposite(feature)
-    return text("the {side} edge of strokes", side=_SIDES[side])
+    return text("the {side} edge of strokes", side=_edge_side(feature, ink))
+
+
+def _edge_side(edge: Feature, ink: Ink) -> Text:
+    """Return on which side of a stroke an edge is."""
+    return _SIDES[_angle(edge) if ink == "dark" else _opposite(edge)]
 
 
 def _bar(feature: Feature, ink: Ink | None) -> Text:
@@ -214,7 +218,7 @@ def either(one: Feature, other: Feature, ink: Ink | None, scales: int = 1) -> Te
     alike = (one.kind, one.polarity, one.scale) == (other.kind, other.polarity, other.scale)
     found = _EITHER[one.kind](one, other, ink) if alike and one.kind in _EITHER else None
     if found is None:
-        return text("{one} or {other}", one=condition(one, ink, scales), other=condition(other, ink, scales))
+        return alternatives([condition(one, ink, scales), condition(other, ink, scales)])
     return _scaled(found, one, scales)
 
 
@@ -225,8 +229,7 @@ def _either_edge(one: Feature, other: Feature, ink: Ink | None) -> Text:
             one=_TOWARDS[_angle(one)],
             other=_TOWARDS[_angle(other)],
         )
-    sides = [_SIDES[_angle(each) if ink == "dark" else _opposite(each)] for each in (one, other)]
-    return text("the {one} or {other} edge of strokes", one=sides[0], other=sides[1])
+    return text("the {one} or {other} edge of strokes", one=_edge_side(one, ink), other=_edge_side(other, ink))
 
 
 def _either_side(one: Feature, other: Feature, ink: Ink | None) -> Text:
@@ -422,7 +425,7 @@ def missing(angles: Sequence[int], ink: Ink | None) -> Text | None:
     if ink is None:
         sides = alternatives([_TOWARDS[_angle(one)] for one in edges])
         return text("No unit for edges that are brighter towards the {sides}.", sides=sides)
-    sides = alternatives([_SIDES[_angle(one) if ink == "dark" else _opposite(one)] for one in edges])
+    sides = alternatives([_edge_side(one, ink) for one in edges])
     return text("No unit for the {sides} edge of strokes.", sides=sides)
 
 

@@ -6,8 +6,6 @@ from itertools import groupby
 
 MOST_BOXES = 30
 """Most boxes of a drawing, if blocks can be drawn as one."""
-
-
 _LEAST = 3
 """Fewer boxes are not drawn as one."""
 

@@ -15,7 +15,7 @@ from reportgen.record.training import History
 from reportgen.record.units import Finding
 from reportgen.render import findings, since, words
 from reportgen.render.charts import dead_history, geometry
-from reportgen.render.comparison import view
+from reportgen.render.comparison import view as comparison
 from reportgen.render.page import (
     answers,
     attribution_view,
@@ -36,8 +36,6 @@ from reportgen.render.pictures import input_images
 from reportgen.render.pictures.mosaic import Picture
 
 MOST_CLASSES_IN_MATRIX = 20
-
-
 MOST_NAMES = 50
 
 
@@ -75,7 +73,7 @@ class View:
     verdict: Text
     names_of_numbers: str | None
     shows: dict[str, Text]
-    changes: view.Changes | None
+    changes: comparison.Changes | None
     answers: list[answers.Answer]
     shifts: shifts.ShiftsView | None
     trust: trust_view.TrustView | None
@@ -136,7 +134,7 @@ def paint(record: Record, space: detail.Detail = detail.ALL) -> View:
         verdict=attempt(words.verdict, record.layers, record.units),
         names_of_numbers=_names_of_numbers([c.label for c in test.classes]),
         shows=_shows(record),
-        changes=attempt(view.paint, record, has_cards=True, place=_places(layers)),
+        changes=attempt(comparison.paint, record, has_cards=True, place=_places(layers)),
         answers=attempt(answers.answers, record),
         shifts=attempt(shifts.view, record),
         trust=attempt(trust_view.view, record, scale),
